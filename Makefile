@@ -3,7 +3,7 @@ CONFIG ?= hyperpod.yaml
 OUT    ?= cdk.out
 PYTHON ?= python3
 BIN    := .venv/bin
-# our Node and npm before any other
+# Node and npm of this project before any other
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .PHONY: synth test unit unit-half unit-rest slow-half slow-rest lint types check mutants bootstrap diff deploy destroy bench docs lock clean help
@@ -15,7 +15,7 @@ help:  ## list the commands
 synth: .venv/installed  ## check CONFIG and synthesize it into OUT
 	@HYPERPOD_CONFIG="$(CONFIG)" HYPERPOD_OUT="$(OUT)" $(BIN)/python app.py
 
-test: lint types check  ## everything that CI runs
+test: lint types check  ## run everything that CI runs
 
 check: .venv/installed-dev node_modules/installed  # the tests alone: the quick ones, then those that take whole processes
 	@$(MAKE) --no-print-directory unit
@@ -47,7 +47,7 @@ lint: .venv/installed-dev
 types: .venv/installed-dev
 	@$(BIN)/mypy
 
-bootstrap: .venv/installed node_modules/installed  ## prepare the account and region of your credentials for CDK, once
+bootstrap: .venv/installed node_modules/installed  ## bootstrap the account and region of your credentials for CDK, once
 	@$(WITH_NODE) npx cdk bootstrap -c config="$(CONFIG)"
 
 diff: .venv/installed node_modules/installed  ## what a deploy of CONFIG would change (needs AWS credentials)
@@ -56,7 +56,7 @@ diff: .venv/installed node_modules/installed  ## what a deploy of CONFIG would c
 deploy: .venv/installed node_modules/installed  ## deploy CONFIG (needs AWS credentials; costs money)
 	@$(WITH_NODE) npx cdk deploy --all -c config="$(CONFIG)"
 
-destroy: .venv/installed node_modules/installed  ## delete what CONFIG deployed
+destroy: .venv/installed node_modules/installed  ## delete the stacks of CONFIG
 	@$(WITH_NODE) npx cdk destroy --all -c config="$(CONFIG)"
 
 bench: .venv/installed-dev  ## measure against the floor, on this machine
@@ -71,7 +71,7 @@ lock: .venv/installed-dev  ## refresh the pinned requirements from pyproject.tom
 	@uv pip compile pyproject.toml --extra test-runner --extra dev --universal --python-version 3.11 --no-annotate --no-header \
 	  --generate-hashes --quiet --upgrade --constraint requirements.txt --output-file requirements-dev.txt
 
-clean:  ## remove what the other commands made
+clean:  ## remove the output of the other commands
 	@rm -rf .venv node_modules cdk.out dist build
 
 .venv/bin/python:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The CDK app: a config file in, CloudFormation stacks out.
 
-The config is `-c config=PATH` (several: comma-separated), else the environment variable HYPERPOD_CONFIG, else
+The config is `-c config=PATH` (several: comma-separated), otherwise the environment variable HYPERPOD_CONFIG, otherwise
 `hyperpod.yaml`. Run by the CDK CLI (`npx cdk synth`) or directly (`python app.py`), with the same result.
 """
 

@@ -13,7 +13,7 @@ from hyperpod_constructs.assembly.graph import prove
 
 
 def stack(number: int, jobs: int) -> dict[str, Any]:
-    """A cluster with its network, add-ons, waits and `jobs` jobs, in order."""
+    """Return a cluster with its network, add-ons, waits and `jobs` jobs, in order."""
 
     def ref(name: str) -> dict[str, str]:
         return {"Ref": name}
@@ -93,7 +93,7 @@ def main() -> None:
             proof = prove(templates)
             seen.wall.append(time.perf_counter() - start)
         times[f"{clusters} clusters, {jobs} jobs each"] = seen
-        if jobs < 1000:  # the last has one cluster only: another shape, not another point of the line
+        if jobs < 1000:  # the last has one cluster only: another shape, so not part of the line
             points[resources] = seen.median
         spread = f"[{min(seen.wall):.3f}-{max(seen.wall):.3f}]"
         size = f"{clusters} clusters, {resources} resources, {sum(proof.checked.values())} pairs"

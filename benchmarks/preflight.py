@@ -1,9 +1,9 @@
-"""Pre-flight of 20 groups against a local endpoint that takes 50 ms for each call: wall time against the longest chain.
+"""Pre-flight of 20 groups against a local endpoint with 50 ms for each call: wall time against the longest chain.
 
     python benchmarks/preflight.py [--delay 0.05] [--rounds 5]
 
-The longest chain is what no concurrency can shorten: the pages of the longest list, one after the other. Wall time includes
-making the clients, which is most of the processor time. The endpoint runs in a process of its own.
+Concurrency cannot shorten the longest chain: the pages of the longest list, in sequence. Wall time includes creating the
+clients, which takes most of the processor time. The endpoint runs in a separate process.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 GROUPS = 20
 QUOTAS = 1500
-"""SageMaker lists a quota for each instance type and use, 100 a page."""
+"""SageMaker lists a quota for each instance type and use, 100 per page."""
 AIM = 2.0
 MADE: dict[str, object] = {}
-"""Clients at hand."""
+"""Clients without further use."""
 
 
 def serve(delay: float) -> None:
-    """Answer until stdin closes; then print how often each operation was asked."""
+    """Answer until stdin closes; then print how often each operation was called."""
     from accounts import has_clusters, healthy, hyperpod, offers, service_quotas
     from fake_aws import FakeAws
 
@@ -52,7 +52,7 @@ def serve(delay: float) -> None:
 
 
 def run(url: str, fresh: bool) -> tuple[float, int]:
-    """Seconds of one pre-flight, and how many findings it had."""
+    """Return the seconds of one pre-flight, and the number of its findings."""
     import boto3
     from preflight_platforms import brought
 

@@ -1,4 +1,4 @@
-"""Rehearsals in one process: creation and deletion against the synth of the same app, and growth with groups and jobs."""
+"""Rehearsals in one process: creation and deletion against the synthesis of the same app, and growth."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ GROUPS = (1, 10, 50, 100)
 """A HyperPod cluster has at most 100."""
 JOBS = (10, 50, 100, 200, 400)
 AIM = 1.0
-"""Times of a synth that a rehearsal may take (creation, deletion, and reading the assembly)."""
+"""Largest ratio of a rehearsal to a synthesis (creation, deletion, and reading the assembly)."""
 
 
 def synthesized(config: Path, folder: Path) -> float:
-    """Synthesize a config in this process, without CDK's validator; the seconds that it took."""
+    """Synthesize a config in this process, without CDK's validator; return the seconds."""
     from hyperpod_constructs.assembly.synth import build, cdk_context
     from hyperpod_constructs.core.config import load
 
@@ -30,7 +30,7 @@ def synthesized(config: Path, folder: Path) -> float:
 
 
 def rehearsed(folder: Path) -> float:
-    """Create and delete an app; the seconds that it took."""
+    """Create and delete an app; return the seconds."""
     from hyperpod_constructs.assembly.rehearsal import Rehearsal
 
     start = time.perf_counter()
@@ -50,7 +50,7 @@ def main() -> None:
         for number in range(given.rounds + 1):
             folder = Path(scratch) / f"default{number}"
             seconds = synthesized(ROOT / "hyperpod.yaml", folder), rehearsed(folder)
-            if number:  # the first warms up
+            if number:  # the first is the warm-up
                 synth.wall.append(seconds[0])
                 rehearsal.wall.append(seconds[1])
         ratio = rehearsal.median / synth.median

@@ -1,7 +1,7 @@
 """Amazon SageMaker HyperPod clusters on Amazon EKS as AWS CDK constructs, checked before they are deployed.
 
-Importing this package is cheap: every public name is loaded when it is first used, so that the pure core (spec, catalog,
-checks, jobs) never starts jsii.
+Importing this package is cheap: every public name is loaded on first use, so that the pure core (spec, catalog, checks,
+jobs) never starts jsii.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The documentation as a site: `make docs`. The pages are the files of this repository, none is written twice.
+"""The documentation as a site: `make docs`. The pages are files of this repository.
 
-The pages, and every file that they link to, are copied to a staging folder, so that links work on the site as they do in the
-repository. `zensical build --strict` then stops at each link or anchor that leads nowhere. Nothing is fetched.
+The pages, and every file that they link to, are copied to a staging folder, so that links work on the site as in the
+repository. `zensical build --strict` then fails on each broken link or anchor. Nothing is downloaded.
 
 Usage: python docs/site/build.py OUT [VERSION]
 """
@@ -21,13 +21,13 @@ LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 
 
 def pages() -> list[Path]:
-    """The Markdown files of the site, relative to the root of the repository."""
+    """Return the Markdown files of the site, relative to the root of the repository."""
     top = [Path(name) for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
     return [*top, *sorted(path.relative_to(ROOT) for path in (ROOT / "docs").rglob("*.md"))]
 
 
 def stage(folder: Path) -> None:
-    """Copy the pages and what they link to."""
+    """Copy the pages and the files that they link to."""
     for page in pages():
         for target in LINK.findall((ROOT / page).read_text()):
             linked = ((ROOT / page).parent / target).resolve()
@@ -50,7 +50,7 @@ def copy(file: Path, folder: Path) -> None:
 
 
 def config(version: str) -> str:
-    """The settings of the generator; `provider = "mike"` is the name of the format of versions.json."""
+    """Return the settings of the generator; `provider = "mike"` is the name of the format of versions.json."""
     return f"""
 [project]
 site_name = "hyperpod-constructs {version}"
@@ -84,14 +84,14 @@ permalink = true
 
 
 def versions(out: Path, newest: str) -> list[dict[str, object]]:
-    """What the version menu of the theme reads: the folders that were built, `newest` first."""
+    """Return the data of the theme's version menu: the folders that were built, `newest` first."""
     built = sorted((path.name for path in out.iterdir() if (path / "search.json").exists()), reverse=True)
     order = [newest, *(name for name in built if name != newest)]
     return [{"version": name, "title": name, "aliases": ["latest"] if name == newest else []} for name in order]
 
 
 def build(out: Path, version: str) -> int:
-    """Build one version into a folder of its own below `out`, and the list of versions; the generator's exit code."""
+    """Build one version into its own folder below `out`, and the list of versions; return the generator's exit code."""
     with tempfile.TemporaryDirectory() as work:
         stage(Path(work) / "pages")
         (Path(work) / "zensical.toml").write_text(config(version))
@@ -107,7 +107,7 @@ def build(out: Path, version: str) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Command line; the version is that of the package unless one is given."""
+    """Command line; default version: that of the package."""
     if not arguments or len(arguments) > 2:
         print(__doc__, file=sys.stderr)
         return 2

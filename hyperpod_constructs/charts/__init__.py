@@ -1,8 +1,8 @@
-"""cdk8s charts of training jobs and of what is around them; each synthesizes alone or goes into a CDK stack.
+"""cdk8s charts of training jobs and of objects around them; each synthesizes alone or as part of a CDK stack.
 
-A chart stands under a `cdk8s.App` of its own, also inside CDK: `KubernetesObjects(..., objects=chart)`.
-A chart is imported when it is first used: that starts Node, for which `JSII_NODE` must be set before.
-`python -m hyperpod_constructs.charts` sets it to the packaged one.
+A chart has its own `cdk8s.App` as scope, also inside CDK: `KubernetesObjects(..., objects=chart)`. A chart is imported on
+first use: that starts Node, for which `JSII_NODE` must be set before. `python -m hyperpod_constructs.charts` sets it to
+the packaged one.
 """
 
 from __future__ import annotations

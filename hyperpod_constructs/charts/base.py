@@ -10,9 +10,9 @@ from constructs import Construct
 
 
 class ObjectsChart(cdk8s.Chart):
-    """A chart that holds objects as they are, in their order.
+    """A chart that contains objects as given, in their order.
 
-    cdk8s' own `ApiObject` takes no `spec` from Python, and would need one call into Node for each object.
+    cdk8s' own `ApiObject` does not accept a `spec` from Python, and would require one call to Node for each object.
     """
 
     def __init__(self, scope: Construct, id: str, *, objects: Sequence[Mapping[str, Any]]) -> None:
@@ -20,5 +20,5 @@ class ObjectsChart(cdk8s.Chart):
         self.objects: list[dict[str, Any]] = [dict(manifest) for manifest in objects]
 
     def to_json(self) -> list[Any]:
-        """The objects, as cdk8s writes them and as CDK applies them."""
+        """Return the objects as cdk8s writes them and as CDK applies them."""
         return self.objects

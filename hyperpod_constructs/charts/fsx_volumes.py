@@ -1,4 +1,4 @@
-"""Volumes and claims on an FSx for Lustre file system that exists."""
+"""Volumes and claims on an existing FSx for Lustre file system."""
 
 from __future__ import annotations
 

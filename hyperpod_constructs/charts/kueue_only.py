@@ -1,4 +1,4 @@
-"""Queues and quotas by Kueue alone, where the task governance add-on does not fit."""
+"""Queues and quotas with Kueue alone, for clusters without the task governance add-on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .base import ObjectsChart
 class KueueOnlyChart(ObjectsChart):
     """Namespaces, ResourceFlavors, ClusterQueues, LocalQueues and WorkloadPriorityClasses of a governance spec.
 
-    The names are those of task governance, so that jobs need no change between the two. Kueue must be installed.
+    The names are those of task governance, so that jobs work with both without a change. Kueue must be installed.
     """
 
     def __init__(self, scope: Construct, id: str, *, governance: Governance) -> None:

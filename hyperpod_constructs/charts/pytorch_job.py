@@ -10,10 +10,10 @@ from .base import ObjectsChart
 
 
 class PyTorchJobChart(ObjectsChart):
-    """One job as Kubeflow's PyTorchJob, whichever kind it names.
+    """One job as Kubeflow's PyTorchJob, whatever kind it names.
 
     Raises:
-        InvalidSpec: the job has errors, such as fields that Kubeflow's kind has not.
+        InvalidSpec: the job has errors, such as fields that Kubeflow's kind does not have.
     """
 
     def __init__(self, scope: Construct, id: str, *, job: Job) -> None:

@@ -1,4 +1,4 @@
-"""A team's namespace, isolation, rights and, without task governance, its queue."""
+"""A team's namespace, isolation, permissions and, without task governance, its queue."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .base import ObjectsChart
 
 
 class TeamChart(ObjectsChart):
-    """Namespace, isolation, Role and RoleBinding of a team, and its LocalQueue unless task governance makes it.
+    """Namespace, isolation, Role and RoleBinding of a team, and its LocalQueue unless task governance creates it.
 
-    The Pod Security labels are on the namespace, where it is made here.
+    The Pod Security labels are on the namespace, if it is created here.
 
     Args:
         scope: a `cdk8s.App`.
         id: name of the chart.
         team: the team.
         group: Kubernetes group of its members; default: the namespace's name.
-        task_governance: whether the add-on makes namespace and queue.
-        cluster: the cluster, whose system group the team's pods are kept off; default: they run on any node.
+        task_governance: whether the add-on creates namespace and queue.
+        cluster: the cluster, on whose system group the team's pods do not run; default: they run on any node.
     """
 
     def __init__(
@@ -40,4 +40,4 @@ class TeamChart(ObjectsChart):
         rights = team_objects(team, group=group, create_namespace=False)
         queues = [] if task_governance else [local_queue(team)]
         policies = isolation_objects(team, cluster=cluster)
-        super().__init__(scope, id, objects=[*spaces, *policies, *rights, *queues])  # policies before rights
+        super().__init__(scope, id, objects=[*spaces, *policies, *rights, *queues])  # policies before permissions

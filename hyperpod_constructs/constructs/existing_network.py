@@ -11,7 +11,7 @@ from constructs import Construct, IConstruct
 from ..core.network_plan import control_plane_zones
 from ..core.spec import ExistingNetwork, Network, NodeSubnet
 from .arguments import checked
-from .ids import known_id
+from .ids import known_id, looked_up_later
 from .network import HyperPodNetwork
 from .subnet_lookup import subnet_in_zone
 
@@ -48,7 +48,7 @@ class VpcNetwork(HyperPodNetwork):
             node_subnets=tuple(subnets),
             control_plane_subnet_ids=tuple(subnet.subnet_id for subnet in control_plane_subnets),
         )
-        self.spec = Network(existing=existing, interface_endpoints=tuple(interface_endpoints))
+        self.spec = looked_up_later(Network(existing=existing, interface_endpoints=tuple(interface_endpoints)))
         self.cluster_subnets = [self.node_subnets[zone] for zone in control_plane_zones(self.spec)]
         self.control_plane_subnets = list(control_plane_subnets) or self.cluster_subnets
         self.node_security_group = security_group or self._security_group()

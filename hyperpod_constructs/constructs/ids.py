@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 
 from aws_cdk import Stack
 from constructs import Construct
 
+from ..core.spec import Network
 from ..core.spec.base import is_token
 
 
@@ -36,3 +38,32 @@ def ensure_known(scope: Construct, path: str, why: str, *values: str) -> None:
             f"{scope.node.path}: {path} is known only at deploy time (a CDK token), and {why} at synthesis: "
             "give the value itself"
         )
+
+
+def looked_up_later(network: Network) -> Network:
+    """An existing network as the rules see it, with tokens, which they skip, for the ids that CDK made up.
+
+    `Vpc.from_lookup` has made-up ids until the CLI has looked the VPC up, and an error about them would prevent that.
+
+    >>> from hyperpod_constructs.core.spec import ExistingNetwork
+    >>> looked_up_later(Network(existing=ExistingNetwork(vpc_id="vpc-12345", node_subnets=()))).existing.vpc_id
+    '${Token[vpc-12345]}'
+    """
+    existing = network.existing
+    if existing is None:
+        return network
+    subnets = [subnet.model_copy(update={"subnet_id": _known(subnet.subnet_id)}) for subnet in existing.node_subnets]
+    update = {
+        "vpc_id": _known(existing.vpc_id),
+        "node_subnets": tuple(subnets),
+        "control_plane_subnet_ids": tuple(map(_known, existing.control_plane_subnet_ids)),
+    }
+    return network.model_copy(update={"existing": existing.model_copy(update=update)})
+
+
+def _known(id_: str) -> str:
+    return f"${{Token[{id_}]}}" if _MADE_UP.fullmatch(id_) else id_
+
+
+_MADE_UP = re.compile("(vpc|[sp])-(12345|67890)")
+"""Ids that CDK has for what it has not looked up."""

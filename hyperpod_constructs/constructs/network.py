@@ -17,7 +17,7 @@ from ..core.findings import Finding, InvalidSpec, errors
 from ..core.network_plan import PlannedSubnet, control_plane_zones, plan
 from ..core.spec import Network
 from .arguments import checked
-from .ids import ensure_known, known_id
+from .ids import ensure_known, known_id, looked_up_later
 from .log_groups import DEFAULT_RETENTION
 from .security_groups import node_security_group
 from .trust import restrict_to_account
@@ -71,7 +71,7 @@ class HyperPodNetwork(Construct):
         self._start(scope, id)
         given = {"availability_zone_ids": tuple(zones), "vpc_cidr": vpc_cidr, "nat": nat}
         network = (network or Network()).model_copy(update={key: value for key, value in given.items() if value})
-        self.spec = network
+        self.spec = looked_up_later(network)
         if network.existing:
             self._import(network)
         else:

@@ -1,1 +1,1 @@
-"""Sources of our Lambda functions: each runs, and is tested, alone, on the Lambda runtime's own libraries."""
+"""Sources of the Lambda functions: each runs, and is tested, on its own, with the libraries of the Lambda runtime only."""

@@ -85,6 +85,40 @@ def test_before_the_look_up_is_answered_cdk_asks_for_it() -> None:
     assert [one["key"] for one in manifest["missing"]] == [*LOOKED_UP]
 
 
+NETWORKS = {
+    "zones": lambda stack, vpc: HyperPodNetwork.from_vpc(stack, "Network", vpc=vpc, zones=["usw2-az1", "usw2-az2"]),
+    "node_subnets": lambda stack, vpc: HyperPodNetwork.from_vpc(
+        stack,
+        "Network",
+        vpc=vpc,
+        node_subnets=dict(zip(["usw2-az1", "usw2-az2"], vpc.private_subnets, strict=True)),
+        control_plane_subnets=vpc.private_subnets,
+    ),
+    "spec": lambda stack, vpc: HyperPodNetwork(
+        stack,
+        "Network",
+        network=Network(
+            existing=ExistingNetwork(
+                vpc_id=vpc.vpc_id,
+                node_subnets=[
+                    NodeSubnet(subnet_id=subnet.subnet_id, availability_zone_id=zone)
+                    for subnet, zone in zip(vpc.private_subnets, ["usw2-az1", "usw2-az2"], strict=True)
+                ],
+            )
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("make", NETWORKS)
+def test_the_ids_that_cdk_has_before_the_look_up_are_no_errors(make: str) -> None:
+    stack = Stack(app(), "Research", env=ENV)
+    network = NETWORKS[make](stack, ec2.Vpc.from_lookup(stack, "Vpc", vpc_id=VPC_ID))
+    eks = HyperPodEks(stack, "Eks", network=network, admins=[f"arn:aws:iam::{ACCOUNT}:role/Admin"])
+    HyperPodCluster(stack, "HyperPod", vpc=network, eks_cluster=eks, instance_groups=groups())
+    assert [text for each in stack.node.find_all() for text in each.node.validate()] == []
+
+
 # ---- 31: subnets whose zones are known ----
 
 

@@ -75,7 +75,7 @@ def test_the_execution_role_of_a_live_group_is_not_changed():
         ask(Aws(live=WITH_ROLE), Roles=roles)
     assert str(refused.value) == (
         f"The execution role of an instance group cannot be changed: that of workers, {SHARED}, would become {OWN}. Keep "
-        "`execution_roles: shared` (or execution_role_arn) of the cluster, or make a group under a new name and delete the "
+        "`execution_roles: shared` (or execution_role_arn) of the cluster, or create a group with a new name and delete the "
         "old one."
     )
     assert ask(Aws(live=WITH_ROLE), Roles=roles, AllowReplacement="true")["Data"]

@@ -313,7 +313,7 @@ def test_a_folder(made: Made, tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there(made: Made, tmp_path: Path) -> None:
-    with pytest.raises(ChartError, match="there is no chart in"):
+    with pytest.raises(ChartError, match="no chart in"):
         made.release(chart=FolderChart(path=str(tmp_path / "nowhere")))
 
 

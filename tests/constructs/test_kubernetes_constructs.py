@@ -299,9 +299,9 @@ def test_a_token_that_cdk8s_lost_is_refused(app: App) -> None:
 @pytest.mark.parametrize(
     ("objects", "says"),
     [
-        ([], "the manifest holds no object"),
-        ([{"kind": "ConfigMap", "metadata": {"name": "a"}}], "needs apiVersion, kind and metadata.name"),
-        ([{"apiVersion": "v1", "metadata": {"name": "a"}}], "needs apiVersion, kind and metadata.name"),
+        ([], "the manifest contains no object"),
+        ([{"kind": "ConfigMap", "metadata": {"name": "a"}}], "requires apiVersion, kind and metadata.name"),
+        ([{"apiVersion": "v1", "metadata": {"name": "a"}}], "requires apiVersion, kind and metadata.name"),
         ([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "a-"}}], "metadata.name"),
         ([config_map("a"), config_map("a")], "ConfigMap team/a is in the manifest twice"),
         ([config_map("a", x=object())], "ConfigMap team/a is not JSON: a object is not a valid value in a manifest"),

@@ -252,7 +252,7 @@ def test_a_final_failure_says_why_and_what_to_do(service: GovernanceService, cfn
         cfn.run("Update", quota(8))
     text = str(failure.value)
     assert "ComputeQuota 'vision-quota' is UpdateRollbackFailed after" in text
-    assert "the webhook did not answer; it has to be deleted and made again" in text
+    assert "the webhook did not answer; delete it and create it again" in text
     assert not service.asked("Delete"), "a quota that worked is never deleted to mend it"
 
 

@@ -115,7 +115,7 @@ def test_a_job_of_two_owners_is_not_replaced(world: World) -> None:
     a, b = world.stack("A"), world.stack("B")
     a.deploy({"X": objects(job("train", "a"))})
     b.deploy({"X": objects(job("train", "b"), ReplaceOnImmutable="true")})
-    assert "it also belongs to A/X, so it cannot be replaced: give it another name" in b.reasons[0]
+    assert "it also belongs to A/X, so it cannot be replaced: use another name" in b.reasons[0]
     assert world.owners("jobs", "train") == ["A/X"]
 
 
@@ -164,7 +164,7 @@ def test_a_claim_in_use_does_not_keep_the_others_from_going(world: World) -> Non
     stack.deploy({"X": objects(claim, config_map("role"), config_map("binding"))})
     world.put(pod)
     assert stack.delete() == "DELETE_FAILED"
-    assert "(used by the pods p; it goes when they end)" in stack.reasons[0]
+    assert "(used by the pods p; it is deleted when they end)" in stack.reasons[0]
     assert (world.config_map("role"), world.config_map("binding")) == (None, None)
     world.server.store.delete(("", "pods", "team", "p"), {})
     assert stack.delete() == "DELETE_COMPLETE"
@@ -264,7 +264,7 @@ def test_the_words_after_a_long_dump_are_shown(world: World) -> None:
     stack = world.stack()
     stack.deploy({"X": objects(job("train", "a" * 3000))})
     stack.deploy({"X": objects(job("train", "b" * 3000))})
-    assert "set replace_on_immutable to have it deleted and created again" in stack.reasons[0]
+    assert "set replace_on_immutable to delete and recreate it" in stack.reasons[0]
     assert "field is immutable" in stack.reasons[0]
 
 

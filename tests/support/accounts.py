@@ -1,4 +1,4 @@
-"""An account in which everything is right, for tests that make one thing wrong."""
+"""An account without any findings, for tests that introduce one problem."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def subnet(id_: str, zone: str, **more: Any) -> dict[str, Any]:
 def filtered(
     key: str, id_key: str, items: list[dict[str, Any]], filter_: str
 ) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """A Describe call of EC2 that knows one filter by id."""
+    """A Describe call of EC2 that supports one filter by id."""
 
     def answer(asked: dict[str, Any]) -> dict[str, Any]:
         wanted = next((f["Values"] for f in asked.get("Filters", []) if f["Name"] == filter_), None)
@@ -231,7 +231,7 @@ def _shared(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def healthy(aws: FakeAws) -> FakeAws:
-    """Answers with which nothing is found, for both platforms."""
+    """Answers without findings, for both platforms."""
     aws.on("sts", "GetCallerIdentity", {"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/me", "UserId": "A"})
     aws.on("ssm", "GetParameter", {"Parameter": {"Value": "28"}})
     aws.on("iam", "SimulatePrincipalPolicy", allowed)
@@ -381,7 +381,7 @@ def look(aws: FakeAws, platform: Platform, *, shared: bool = True, **options: An
 
 
 def said(findings: list[Finding], rule: str) -> Finding:
-    """The one finding of a rule."""
+    """Return the one finding of a rule."""
     found = [finding for finding in findings if finding.rule == rule]
     assert len(found) == 1, [str(finding) for finding in findings]
     return found[0]

@@ -1,4 +1,4 @@
-"""A synthesized app, as tests look at it."""
+"""A synthesized app, for tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 UNCOPIED = {"aws:cdk:disable-asset-staging": True}
-"""CDK context of apps whose templates alone are looked at: without copies of their assets, 60 MB for each app."""
+"""CDK context of apps of which only the templates are tested: without copies of their assets, 60 MB for each app."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Assembly:
     """Stack name to template."""
 
     def resources(self, type_: str | None = None) -> dict[str, dict[str, Any]]:
-        """Resources of all stacks by logical id, of one type if asked for."""
+        """Return resources of all stacks by logical id, optionally of one type."""
         return {
             name: resource
             for template in self.templates.values()
@@ -30,14 +30,14 @@ class Assembly:
         }
 
     def one(self, type_: str) -> dict[str, Any]:
-        """Properties of the only resource of a type."""
+        """Return the properties of the only resource of a type."""
         found = list(self.resources(type_).values())
         assert len(found) == 1, f"{len(found)} resources of type {type_}"
         return dict(found[0]["Properties"])
 
 
 def read_assembly(folder: Path) -> Assembly:
-    """The templates below a cloud assembly folder."""
+    """Return the templates below a cloud assembly folder."""
     templates = {
         path.name.removesuffix(".template.json"): json.loads(path.read_text())
         for path in sorted(folder.rglob("*.template.json"))

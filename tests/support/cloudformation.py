@@ -1,4 +1,4 @@
-"""CloudFormation and the provider framework of CDK, as far as a custom resource can tell.
+"""CloudFormation and the provider framework of CDK, as far as a custom resource can observe them.
 
     cloud = Cloud({"Objects": Provider(on_event), "Quota": Provider(on_event, is_complete)})
     stack = cloud.stack("Platform")
@@ -10,20 +10,20 @@ What is modelled (aws-cdk-lib, custom-resources/lib/provider-framework/runtime; 
 reference"):
 
 * Order: a deployment creates and updates in the order of the template, then, in its cleanup phase, deletes what was
-  replaced or left the template, in reverse order. Nothing is deleted before everything else succeeded.
-* A failed creation of a stack is rolled back by deleting what it made. A failed update is rolled back by an Update with
-  the old properties for each resource that was updated, then by deleting what was new. The stack may be deleted, or
-  continue its rollback, when that failed.
-* An Update that answers another physical id is a replacement: the old id is deleted, with the old properties, in the
-  cleanup phase. Sources disagree about the rollback of a replacement that had succeeded: an Update back and a Delete of
-  the new id, or the Delete alone (``Stack.rollback_of_replacement``).
+replaced or removed, in reverse order. Nothing is deleted before everything else succeeded.
+* A failed creation of a stack is rolled back by deleting what it created. A failed update is rolled back by an Update
+with the old properties for each resource that was updated, then by deleting new resources. The stack can be deleted, or
+continue its rollback, if that failed.
+* An Update that returns another physical id is a replacement: the old id is deleted, with the old properties, in the
+cleanup phase. Sources disagree about the rollback of a successful replacement: an Update back and a Delete of the new id,
+or only the Delete (``Stack.rollback_of_replacement``).
 * A Create that fails in ``on_event`` gets the framework's marker as its physical id, and the framework itself answers the
-  Delete that follows. One that fails in ``is_complete`` has its own id, and its Delete arrives.
-* A Delete that answers another physical id fails.
-* The answer of an event may be lost (``Delivery.LOST``): CloudFormation times out, and a Create is then deleted with a
-  physical id that CloudFormation made up. An event may be delivered again, after its answer was lost (``RETRIED``) or
-  although it arrived (``TWICE``): the framework invokes a function again when the connection breaks, and Lambda retries
-  asynchronous events.
+Delete that follows. One that fails in ``is_complete`` has its own id, and its Delete arrives.
+* A Delete that returns another physical id fails.
+* The response to an event can be lost (``Delivery.LOST``): CloudFormation times out, and a Create is then deleted with a
+physical id that CloudFormation generated. An event can be delivered again, after its response was lost (``RETRIED``) or
+although it arrived (``TWICE``): the framework invokes a function again if the connection breaks, and Lambda retries
+asynchronous events.
 * Not modelled: parallel events, drift, imports, and the attributes of a template.
 """
 
@@ -43,11 +43,11 @@ Answer = Mapping[str, Any]
 
 
 class Killed(BaseException):
-    """Lambda killed the function: raise it inside of a handler (nothing may catch it)."""
+    """Lambda stopped the function: raised inside of a handler (nothing must catch it)."""
 
 
 class Delivery(Enum):
-    """What becomes of an event and its answer."""
+    """How an event and its response are delivered."""
 
     ONCE = "once"
     LOST = "lost"
@@ -79,7 +79,7 @@ FAILS = Resource("(fails)", {})
 
 @dataclass
 class Live:
-    """What CloudFormation believes to be there."""
+    """A resource in CloudFormation's record."""
 
     resource: Resource
     physical_id: str
@@ -87,7 +87,7 @@ class Live:
 
 @dataclass(frozen=True)
 class Sent:
-    """An event as CloudFormation sees it. ``reason`` is empty when it succeeded."""
+    """An event as CloudFormation records it. ``reason`` is empty if it succeeded."""
 
     stack: str
     logical_id: str
@@ -98,7 +98,7 @@ class Sent:
 
 
 class Failed(Exception):
-    """The event failed, from CloudFormation's point of view."""
+    """The event failed for CloudFormation."""
 
     def __init__(self, reason: str, physical_id: str) -> None:
         super().__init__(reason)
@@ -107,7 +107,7 @@ class Failed(Exception):
 
 @dataclass
 class Cloud:
-    """Stacks of one account. ``deliver`` says how each event is delivered."""
+    """Stacks of one account. ``deliver`` determines how each event is delivered."""
 
     providers: Mapping[str, Provider]
     deliver: Callable[[Event], Delivery] = lambda event: Delivery.ONCE
@@ -116,12 +116,12 @@ class Cloud:
     _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def stack(self, name: str, **options: Any) -> Stack:
-        """A stack that is not there yet; its id differs from that of any other, also of the same name."""
+        """Return a stack that does not exist yet; its id differs from that of any other, even of the same name."""
         arn = f"arn:aws:cloudformation:us-west-2:111122223333:stack/{name}/{next(self._ids):08x}-0000-0000-0000-000000000000"
         return Stack(self, name, arn, **options)
 
     def send(self, stack: Stack, request: str, logical_id: str, provider: str, **fields: Any) -> str:
-        """Send an event; the physical id that is answered. Raises `Failed`."""
+        """Send an event; return the physical id of the response. Raises `Failed`."""
         event = events.event(
             request,
             request_id=f"request-{next(self._ids)}",
@@ -148,7 +148,7 @@ class Cloud:
         return answered
 
     def _deliver(self, event: Event, provider: Provider) -> tuple[str, bool]:
-        """The physical id of the answer that counts, and whether a run was killed on the way."""
+        """Return the physical id of the response that counts, and whether a run was stopped."""
         how = self.deliver(event)
         killed = False
         if how in (Delivery.LOST, Delivery.RETRIED):
@@ -194,7 +194,7 @@ class Cloud:
 
 @dataclass
 class Stack:
-    """One stack: what it believes to be live, and its status."""
+    """One stack: its record of live resources, and its status."""
 
     cloud: Cloud
     name: str
@@ -208,7 +208,7 @@ class Stack:
     _waste: list[tuple[str, Live]] = field(default_factory=list)
 
     def deploy(self, template: Mapping[str, Resource]) -> str:
-        """Create or update the stack; the status it ends with. A rolled back creation can only be deleted."""
+        """Create or update the stack; return its final status. A rolled back creation can only be deleted."""
         assert self.status not in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED")
         creating = self.status in ("", "DELETE_COMPLETE")
         self.reasons, self._back, self._waste = [], {}, []
@@ -227,7 +227,7 @@ class Stack:
         return self.status
 
     def delete(self) -> str:
-        """Delete the stack; what could not be deleted stays with it and may be tried again."""
+        """Delete the stack; what could not be deleted stays in it and can be tried again."""
         failed = False
         for logical_id, live in reversed(list(self.live.items())):
             try:
@@ -241,7 +241,7 @@ class Stack:
         return self.status
 
     def continue_rollback(self) -> str:
-        """Roll back what the failed update did: updated resources first, then delete what is new."""
+        """Roll back the failed update: updated resources first, then delete new ones."""
         for logical_id, (before, after) in reversed(list(self._back.items())):
             if before is None:
                 continue
@@ -317,7 +317,7 @@ class Stack:
             self._waste.append((logical_id, after))
 
     def _clean(self, waste: list[tuple[str, Live]]) -> None:
-        """The cleanup phase: what fails here is left behind, and the stack's status stays good."""
+        """The cleanup phase: a failure leaves the resource behind, and the stack's status stays successful."""
         for logical_id, live in reversed(waste):
             try:
                 self._send_delete(logical_id, live)

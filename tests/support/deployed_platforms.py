@@ -1,4 +1,4 @@
-"""What AWS answers about a platform that this project, or somebody else, has deployed."""
+"""Responses of AWS about a deployed platform, of this project or another one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def role(name: str) -> str:
 
 
 def described(group: Mapping[str, Any]) -> dict[str, Any]:
-    """A group as DescribeCluster has it, of its properties."""
+    """Return a group as DescribeCluster returns it, from its properties."""
     found = dict(group)
     found["TargetCount"] = found["CurrentCount"] = found.pop("InstanceCount")
     if "MinInstanceCount" in found:
@@ -43,7 +43,7 @@ def described(group: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def deploy(aws: FakeAws, platform: Platform, *, ours: bool = True) -> dict[str, Any]:
-    """Let AWS answer as if the platform were deployed, by us or by somebody else. Returns the cluster's description."""
+    """Make AWS answer as if the platform were deployed, by this project or another. Returns the cluster's description."""
     name, region = platform.name, platform.region
     tag = {PLATFORM_TAG: name} if ours else {}
     cluster, eks = platform.completed_cluster, platform.completed_eks

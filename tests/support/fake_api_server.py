@@ -28,7 +28,7 @@ from hyperpod_constructs.assembly.rehearsal.store import Clock as FakeClock
 
 
 class FakeApiServer(ApiServer):
-    """See the module. ``token`` is the bearer token that it takes."""
+    """See the module. ``token`` is the accepted bearer token."""
 
     def __init__(self, clock: FakeClock | None = None) -> None:
         super().__init__(clock)
@@ -51,7 +51,7 @@ class FakeApiServer(ApiServer):
 
 class _Http(ThreadingHTTPServer):
     def handle_error(self, *_: Any) -> None:
-        """Clients that hang up, or do not trust us, are part of the tests."""
+        """Clients that close the connection, or do not trust the certificate, are part of the tests."""
 
 
 def _handler(server: FakeApiServer) -> type[BaseHTTPRequestHandler]:

@@ -1,4 +1,4 @@
-"""Jobs from texts, as files of them are read."""
+"""Jobs from texts, read like files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes `kubernetes_schema.json` of the catalog from the published OpenAPI of Kubernetes, as kubernetes-validate carries it.
+"""Generates `kubernetes_schema.json` of the catalog from the published OpenAPI of Kubernetes in kubernetes-validate.
 
 `HYPERPOD_WRITE_DOCS=1 pytest tests/jobs/test_pod_schema.py` writes the file; without it the test compares.
 """

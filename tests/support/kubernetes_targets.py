@@ -1,4 +1,4 @@
-"""What the handler tests run against: an API server (fake, or of KUBECONFIG), and CloudFormation's part in it."""
+"""Targets of the handler tests: an API server (fake, or of KUBECONFIG), and CloudFormation's part."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LAMBDA_SECONDS = 840.0
 
 @dataclass
 class FakeConnection:
-    """The way to the fake server; counts how often its token was thrown away."""
+    """The connection to the fake server; counts how often its token was discarded."""
 
     server: FakeApiServer
     renewed: int = 0
@@ -42,7 +42,7 @@ class FakeConnection:
 
 
 class KubeconfigConnection:
-    """The way to the API server of KUBECONFIG's current context."""
+    """The connection to the API server of KUBECONFIG's current context."""
 
     def __init__(self) -> None:
         from kubernetes import config
@@ -99,7 +99,7 @@ def fake_target(server: FakeApiServer) -> Target:
 
 
 class CloudFormation:
-    """What CloudFormation and the framework do with one resource: events in their order, replacement and rollback."""
+    """The events of CloudFormation and the framework for one resource: in order, with replacement and rollback."""
 
     _requests = itertools.count(1)
 
@@ -133,7 +133,7 @@ class CloudFormation:
         return answer
 
     def update(self, objects: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-        """An update; with another physical id the old one is deleted after, and a failed one is rolled back."""
+        """Send an update; with another physical id the old one is deleted afterwards, and a failed one is rolled back."""
         new, old, old_id = self.properties_of(objects, **more), self.properties, self.physical_id
         given = {"PhysicalResourceId": old_id}
         try:
@@ -152,7 +152,7 @@ class CloudFormation:
     # A wait: the framework's loop.
 
     def wait(self, condition: dict[str, Any], timeout: float = 600) -> int:
-        """Poll until the wait is over; the number of polls."""
+        """Poll until the wait is over; return the number of polls."""
         properties = {"ClusterName": "research", "Condition": condition, "TimeoutSeconds": str(timeout)}
         event = self.event("Create", properties)
         event |= wait.begin(event, self.target.services)
@@ -164,4 +164,4 @@ class CloudFormation:
 
 
 def cluster_gone(_: str) -> Any:
-    raise ClusterGone("there is no EKS cluster 'research'")
+    raise ClusterGone("EKS cluster 'research' does not exist")

@@ -1,4 +1,4 @@
-"""Controllers of kube-controller-manager at their worst, for the in-memory API server."""
+"""Worst-case controllers of kube-controller-manager, for the in-memory API server."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _API = "rbac.authorization.k8s.io"
 
 
 class LateAggregation:
-    """Makes an aggregated ClusterRole that was just deleted anew, without rules.
+    """Recreates an aggregated ClusterRole that was just deleted, without rules.
 
-    The store fills such roles. The real controller acts on a cache: when another role that the deleted one selected is
-    deleted in the same moment, as an uninstall does, it applies the rules of a role that is not there any more.
+    The store fills such roles. The real controller uses a cache: if another role that the deleted one selected is deleted
+    at the same time, as an uninstall does, it applies the rules of a role that no longer exists.
     """
 
     def __init__(self, store: Store) -> None:

@@ -1,4 +1,4 @@
-"""The ordinary edits that a config allows: what people change in a platform that runs."""
+"""The ordinary edits that a config allows: common changes of a running platform."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RECORDED: dict[str, dict[str, dict[str, Any]]] = json.loads(
 
 
 def content(name: str, folder: Path = ROOT) -> Config:
-    """A config with absolute paths of the files that it names."""
+    """Return a config with absolute paths of the files that it names."""
     file = folder / name
     config: Config = yaml.safe_load(file.read_text())
     config["jobs"] = [str(file.parent / job) if isinstance(job, str) else job for job in config.get("jobs", [])]
@@ -99,7 +99,7 @@ def ordinary(config: Config) -> Iterator[tuple[str, Config]]:
 
 
 def _forget_team(config: Config, name: str) -> None:
-    """Remove what names a team: claims and jobs."""
+    """Remove claims and jobs that name a team."""
     for kind in ("lustre", "buckets"):
         for item in config.get("storage", {}).get(kind, []):
             if name in item.get("namespaces", []):

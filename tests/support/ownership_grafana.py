@@ -21,7 +21,7 @@ SECONDS = 270.0
 
 
 class _Aws:
-    """A client of the service, without a connection; also what `Grafana` asks of a fake AWS."""
+    """A client of the service, without a connection; also the calls of `Grafana` to a fake AWS."""
 
     def __init__(self) -> None:
         self._answers: dict[str, Any] = {}
@@ -49,7 +49,7 @@ class Dashboards:
 
     provider: str = "Grafana"
     theirs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Dashboards of people, by uid."""
+    """Dashboards of other people, by uid."""
     versions: int = 0
     kill_at: int = -1
     refuse_at: int = -1
@@ -75,8 +75,8 @@ class Dashboards:
     def on_event(self, event: Event) -> Any:
         began = self.clock.time
         if event["RequestType"] == "Delete" or event["RequestId"] in self.succeeded:
-            # A deletion that is refused for good leaves what is there, and CloudFormation says so. An event that succeeded
-            # and comes again leaves it too, whatever happens: nothing tells whether the first answer arrived.
+            # A deletion that is rejected permanently leaves the objects, and CloudFormation reports it. A repeated event
+            # that succeeded before also leaves them: whether the first response arrived is unknown.
             self.refuse_at, self.outage_until = -1, 0.0
         me = owner(event["StackId"], event["LogicalResourceId"], f"{WORKSPACE}/dashboards")
         self.killed.discard(me.tag_key)
@@ -85,7 +85,7 @@ class Dashboards:
             self.succeeded.add(event["RequestId"])
             return answer
         except Killed:
-            self.grafana.accounts.clear()  # its token is over in ten minutes; the next event deletes it then
+            self.grafana.accounts.clear()  # its token expires in ten minutes; the next event deletes it then
             self.killed.add(me.tag_key)
             raise
         finally:

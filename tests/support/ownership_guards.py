@@ -1,4 +1,4 @@
-"""The cluster guard in random runs: it makes nothing, and must never be in the way."""
+"""The cluster guard in random runs: it creates nothing, and must never block a deployment."""
 
 from __future__ import annotations
 

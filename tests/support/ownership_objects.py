@@ -18,7 +18,7 @@ NAMES = [("configmaps", "team", f"c{i}") for i in range(6)]
 NAMES += [("deployments", "team", f"d{i}") for i in range(2)]
 NAMES += [("namespaces", "", f"n{i}") for i in range(2)]
 BASE = ("configmaps", "team", "base")
-"""An object of somebody that is always there, whose fields are set."""
+"""An object of another owner that always exists, whose fields are set."""
 
 Name = tuple[str, str, str]
 
@@ -41,9 +41,9 @@ class Objects:
     world: World = field(default_factory=World)
     provider: str = "Objects"
     theirs: dict[Name, dict[str, Any]] = field(default_factory=dict)
-    """What people made: the object as they have it."""
+    """Objects that people created, as they have them."""
     missing: set[tuple[Name, str]] = field(default_factory=set)
-    """What people deleted, or made anew without our mark, since the last event of an owner (its digest)."""
+    """What people deleted, or recreated without our mark, since the last event of an owner (its digest)."""
     versions: int = 0
 
     def __post_init__(self) -> None:
@@ -205,7 +205,7 @@ class Objects:
         self.theirs[name] = json.loads(json.dumps(self.world.put(item)))
 
     def _lose(self, name: Name) -> None:
-        """Somebody deletes an object by hand, whosever it is."""
+        """Delete an object manually, whoever owns it."""
         self.missing |= {(name, digest) for thing, _, digest in self.marked() if thing == "/".join(name)}
         self.theirs.pop(name, None)
         self._remove(name)

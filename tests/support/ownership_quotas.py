@@ -29,7 +29,7 @@ TEAMS = ("vision", "speech", "robots")
 
 @dataclass
 class DirectClient:
-    """SageMaker's client over the local service, without a socket; faults and kills by ``hook``."""
+    """SageMaker's client for the local service, without a socket; faults and stops by ``hook``."""
 
     hook: Callable[[str], None] = lambda operation: None
     answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = field(default_factory=dict)
@@ -69,9 +69,9 @@ class Quotas:
     provider: str = "Quotas"
     clock: Clock = field(default_factory=Clock)
     theirs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What people made, by name: its request."""
+    """What people created, by name: its request."""
     missing: set[tuple[str, str]] = field(default_factory=set)
-    """What was removed by hand since the last event of an owner (its digest)."""
+    """What was removed manually since the last event of an owner (its digest)."""
     kill_at: int = -1
     faults: list[str] = field(default_factory=list)
     """Error codes of the next calls."""
@@ -98,7 +98,7 @@ class Quotas:
     def is_complete(self, event: Event) -> Any:
         return poll(event, self.client, self.clock)  # type: ignore[arg-type]
 
-    # What tests look at.
+    # State for tests.
 
     def find(self, team: str) -> Any:
         self.settle()
@@ -177,7 +177,7 @@ class Quotas:
         yield api_of(event, None).me.digest
 
     def remove(self, thing: str) -> None:
-        """A person takes the killed function's mark away, and what was made by it alone."""
+        """Remove the mark of a stopped function, and what it alone created, as a person would."""
         found = self.find(thing)
         if found is not None:
             self.missing |= {(thing, mark.digest) for mark in owners(found.tags)}

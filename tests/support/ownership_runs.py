@@ -1,6 +1,6 @@
-"""Random deployments of two stacks that share, rename and adopt names, while people and faults are about.
+"""Random deployments of two stacks that share, rename and adopt names, with manual changes and faults.
 
-A run knows what CloudFormation believes (``Stack.live``) and what people made, and counts what should not be:
+A run knows CloudFormation's record (``Stack.live``) and what people created, and counts violations:
 
 ========  ============================================================================================================
 count     meaning
@@ -30,7 +30,7 @@ COUNTS = ("lost", "orphaned", "foreign", "wrong", "stuck")
 
 
 class Things(Protocol):
-    """What one custom resource makes: how a run uses it, and what it finds of it."""
+    """The objects of one custom resource: how a run uses it, and what it finds of it."""
 
     provider: str
     """Name of the provider in templates."""
@@ -48,36 +48,36 @@ class Things(Protocol):
         """The resource with other properties."""
 
     def people(self, rng: random.Random) -> None:
-        """Somebody does something by hand."""
+        """Make a manual change."""
 
     def trouble(self, rng: random.Random) -> None:
         """Faults for the next deployment."""
 
     def calm(self) -> None:
-        """No faults any more."""
+        """Remove all faults."""
 
     def done(self, event: Event) -> str:
-        """What an event that succeeded did not do; empty when all is right."""
+        """Return what an event that succeeded did not do; empty if everything is correct."""
 
     def lost(self, live: list[tuple[str, str, Resource]]) -> Iterable[str]:
-        """What should be there (stack id, logical id, resource) and is not."""
+        """Return what should exist (stack id, logical id, resource) and does not."""
 
     def marked(self) -> Iterable[tuple[str, str, str]]:
-        """Each mark that is on a thing: the thing, stack name and logical id, and the mark's digest."""
+        """Return each mark on a thing: the thing, stack name and logical id, and the mark's digest."""
 
     def digests(self, stack_id: str, logical_id: str, resource: Resource) -> Iterable[str]:
-        """Digests of the owners that a live resource is."""
+        """Return digests of the owners that a live resource is."""
 
     def remove(self, thing: str) -> None:
-        """Remove a thing that a killed function left."""
+        """Remove a thing that a stopped function left."""
 
     def foreign(self, adopted: bool) -> Iterable[str]:
-        """What people made and is not as they made it."""
+        """Return what people created and has changed."""
 
 
 @dataclass
 class Run:
-    """One run; ``counts`` in the end."""
+    """One run; ``counts`` at the end."""
 
     things: list[Things]
     rng: random.Random
@@ -85,7 +85,7 @@ class Run:
     counts: Counter[str] = field(default_factory=Counter)
     said: list[str] = field(default_factory=list)
     killed: set[str] = field(default_factory=set)
-    """Digests of owners whose function was killed."""
+    """Digests of owners whose function was stopped."""
     quiet: bool = False
 
     def __post_init__(self) -> None:
@@ -146,7 +146,7 @@ class Run:
         self.said.append(f"{what} after {self.counts['events']} events: {text}")
 
     def until(self, events: int) -> None:
-        """Deploy until so many events were sent; then everything is deleted and looked at once more."""
+        """Deploy until so many events were sent; then delete everything and check once more."""
         while self.counts["events"] < events and not any(self.counts[name] for name in COUNTS):
             self._step()
         for stack in self.stacks:
@@ -174,7 +174,7 @@ class Run:
         self._look()
 
     def _settled(self, stack: Stack, action: Callable[[], str]) -> None:
-        """Do it; what failed is tried again when nothing is in the way any more, as a person would."""
+        """Run it; a failure is retried without faults, as a person would."""
         status = action()
         for things in self.things:
             things.calm()

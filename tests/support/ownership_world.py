@@ -91,19 +91,19 @@ class World:
         return self.cloud.stack(name, **options)
 
     def put(self, item: dict[str, Any], manager: str = "kubectl-create") -> dict[str, Any]:
-        """An object that somebody else makes."""
+        """An object that another owner creates."""
         return self.server.store.put(item, manager)
 
     def find(self, plural: str, name: str, namespace: str = "team") -> dict[str, Any] | None:
         """An object, by plural and name; ``namespace`` is empty for what has none."""
-        self.server.clock.advance(1)  # the garbage collector's turn
+        self.server.clock.advance(1)  # the garbage collector runs
         return self.server.store.get(plural, name, namespace)
 
     def config_map(self, name: str) -> dict[str, Any] | None:
         return self.find("configmaps", name)
 
     def owners(self, plural: str, name: str, namespace: str = "team") -> list[str]:
-        """Names of the owners of an object that must be there."""
+        """Return the names of the owners of an object that must exist."""
         found = self.find(plural, name, namespace)
         assert found is not None, name
         return sorted(owner.name for owner in owners(found["metadata"].get("annotations")))

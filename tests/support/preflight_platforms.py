@@ -1,4 +1,4 @@
-"""Platforms that pre-flight looks at: one that makes everything, one in what exists."""
+"""Platforms for pre-flight: one that creates everything, one with existing resources."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hyperpod_constructs.core.spec import Platform
 
 
 def new(**changes: Any) -> Platform:
-    """A platform that makes everything itself."""
+    """Return a platform that creates everything itself."""
     content: dict[str, Any] = {
         "name": "research",
         "region": REGION,
@@ -35,7 +35,7 @@ def workers(**changes: Any) -> dict[str, Any]:
 
 
 def brought(**changes: Any) -> Platform:
-    """A platform in a network and an EKS cluster that exist."""
+    """Return a platform in an existing network and EKS cluster."""
     content: dict[str, Any] = {
         "network": {
             "existing": {

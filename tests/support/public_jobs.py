@@ -1,6 +1,6 @@
-"""Public training jobs as features: what their manifests use, in our own words, with names and values of our own.
+"""Public training jobs as features: the fields that their manifests use, with names and values of this project.
 
-`features` reads a manifest's features, `manifest` makes an equivalent manifest of them; the table in
+`features` reads a manifest's features, `manifest` creates an equivalent manifest from them; the table in
 `tests/jobs/data/public_jobs.json` names the source of each row. No file is copied.
 """
 
@@ -116,7 +116,7 @@ def _pod(template: Json, job: str | None) -> dict[str, Any]:
 
 
 def _affinity(value: Any) -> Any:
-    """An affinity with pod labels of our own."""
+    """An affinity with pod labels of this project."""
     if isinstance(value, dict):
         return {key: {"app": NAME} if key == "matchLabels" else _affinity(one) for key, one in value.items()}
     return [_affinity(one) for one in value] if isinstance(value, list) else value
@@ -181,7 +181,7 @@ NAME = "public-job"
 
 
 def manifest(row: Json) -> dict[str, Any]:
-    """A manifest that has the features of a row, with names and values of our own."""
+    """Return a manifest that has the features of a row, with names and values of this project."""
     kind, of = row["kind"], row["object"]
     labels = {
         (f"example.com/own-{index}" if key == "own" else key): _value(key)

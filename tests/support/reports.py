@@ -1,4 +1,4 @@
-"""Reports as tests make them: run the command, read its JSON form, and configs of any number of groups."""
+"""Reports in tests: run the command, read its JSON form, and configs of any number of groups."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def captions(blocks: list[dict[str, Any]]) -> dict[str, list[list[Any]]]:
 
 
 def many_groups(count: int) -> dict[str, Any]:
-    """A config with so many groups, of long names."""
+    """Return a config with so many groups, with long names."""
     groups: list[dict[str, Any]] = [{"name": "system", "instance_type": "ml.m5.4xlarge", "count": 4}]
     groups += [
         {
@@ -71,7 +71,7 @@ def many_groups(count: int) -> dict[str, Any]:
 
 
 def edited() -> dict[str, Any]:
-    """The example with everything, edited: a zone, a smaller group, another type, a new group, and an add-on less."""
+    """The example with everything, edited: a zone, a smaller group, another type, a new group, and one add-on fewer."""
     config: dict[str, Any] = yaml.safe_load((ROOT / "examples/everything.yaml").read_text())
     config["network"]["availability_zone_ids"].append("use1-az1")
     config["cluster"]["instance_groups"][1]["count"] = 2

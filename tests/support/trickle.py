@@ -1,4 +1,4 @@
-"""A web server whose answers never end."""
+"""A web server whose responses never end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @contextmanager
 def trickling() -> Iterator[str]:
-    """Its address: it sends a byte every tenth of a second."""
+    """Its address: it sends one byte every tenth of a second."""
     stop = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Which resource waits for which, by parts of their logical ids."""
+"""The order of resources, by parts of their logical ids."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from hyperpod_constructs.assembly.graph._assembly import Source
 
 
 class Waiting:
-    """The order of a set of templates; every pattern must find one resource, so that no question is about nothing."""
+    """Return the order of a set of templates; every pattern must match one resource."""
 
     def __init__(self, source: Source) -> None:
         self._graph = Graph.of(source)
 
     def one(self, pattern: str) -> str:
-        """The only resource whose id, `Stack.LogicalId`, the pattern matches up to CDK's hash."""
+        """Return the only resource whose id, `Stack.LogicalId`, matches the pattern up to CDK's hash."""
         found = [id_ for id_ in self._graph.resources if re.fullmatch(rf".*\.{pattern}(?:[0-9A-F]{{8}})?", id_)]
         assert len(found) == 1, f"{pattern}: {found or sorted(self._graph.resources)}"
         return found[0]
 
     def after(self, then: str, first: str) -> bool:
-        """Whether `then` waits for `first`, through whatever lies between."""
+        """Whether `then` waits for `first`, directly or indirectly."""
         return self._graph.before(self.one(first), self.one(then))

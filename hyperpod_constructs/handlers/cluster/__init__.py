@@ -1,1 +1,1 @@
-"""The function that looks at the live HyperPod cluster before CloudFormation changes it."""
+"""The function that checks the live HyperPod cluster before CloudFormation changes it."""

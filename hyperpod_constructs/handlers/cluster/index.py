@@ -1,7 +1,8 @@
-"""Lambda entry point: before CloudFormation touches the cluster, refuse a replacement and read the live counts.
+"""Lambda entry point: before CloudFormation updates the cluster, reject a replacement and read the live counts.
 
-CloudFormation answers an edit of a create-only property with a new cluster and deletes the old one with all its nodes. This
-function compares what the template wants with what is live, so that a rollback, which wants what is live, always passes.
+CloudFormation handles an edit of a create-only property by creating a new cluster and deleting the old one with all its
+nodes. This function compares the template with the live cluster, so that a rollback, whose template matches the live
+cluster, always passes.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def answer(
     fsx: Any = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Any]:
-    """Physical id, and the count of each group as `Count0`, `Count1` and so on.
+    """Return the physical id, and the count of each group as `Count0`, `Count1` and so on.
 
     Raises:
         Refused: a create-only property differs from the live cluster's, and replacement is not allowed; or a file system
@@ -47,7 +48,7 @@ def answer(
     """
     wanted = event["ResourceProperties"]
     if event["RequestType"] == "Delete":
-        # as it was given: CloudFormation makes up an id when the answer of a Create was lost
+        # as received: CloudFormation generates an id if the response to a Create was lost
         return {"PhysicalResourceId": event["PhysicalResourceId"]}
     physical_id = f"{wanted['LogicalId']}-guard"
     live = until_allowed(lambda: live_cluster(wanted, cloudformation, sagemaker), sleep)
@@ -55,15 +56,16 @@ def answer(
         found = replacing(wanted, event.get("OldResourceProperties", {}), live)
         if found and wanted["AllowReplacement"] != "true":
             raise Refused(
-                f"This edit replaces the HyperPod cluster {live['ClusterName']} with all its nodes: {'; '.join(found)}. "
-                "Take the edit back, or say that it is meant with `allow_cluster_replacement: true` "
+                f"This edit replaces the HyperPod cluster {live['ClusterName']} with all its nodes: "
+                f"{'; '.join(found)}. Revert the edit, or confirm it with `allow_cluster_replacement: true` "
                 "(allow_replacement=True of HyperPodCluster)."
             )
         roles = changed_roles(wanted.get("Roles", ()), live)
         if roles and wanted["AllowReplacement"] != "true":
             raise Refused(
-                f"The execution role of an instance group cannot be changed: {'; '.join(roles)}. Keep `execution_roles: "
-                "shared` (or execution_role_arn) of the cluster, or make a group under a new name and delete the old one."
+                f"The execution role of an instance group cannot be changed: {'; '.join(roles)}. Keep "
+                "`execution_roles: shared` (or execution_role_arn) of the cluster, or create a group with "
+                "a new name and delete the old one."
             )
     moving = until_allowed(lambda: moved(wanted, cloudformation, fsx), sleep)
     if moving:
@@ -76,7 +78,7 @@ def answer(
 
 
 def live_cluster(wanted: Mapping[str, Any], cloudformation: Any, sagemaker: Any) -> Mapping[str, Any] | None:
-    """The cluster that this stack made, None when there is none (yet, or any more)."""
+    """Return the cluster that this stack created, None if there is none."""
     cluster_arn = physical_id_of(wanted["LogicalId"], wanted, cloudformation)
     if not cluster_arn:
         return None
@@ -91,18 +93,18 @@ def live_cluster(wanted: Mapping[str, Any], cloudformation: Any, sagemaker: Any)
 
 
 def physical_id_of(logical_id: str, wanted: Mapping[str, Any], cloudformation: Any) -> str | None:
-    """The id of a resource of this stack, None when there is none."""
+    """Return the id of a resource of this stack, None if there is none."""
     try:
         resource = cloudformation.describe_stack_resource(StackName=wanted["StackId"], LogicalResourceId=logical_id)
     except ClientError as error:
-        if "does not exist" in str(error):  # a ValidationError, as for everything else: only the text tells
+        if "does not exist" in str(error):  # a ValidationError like any other: only the text distinguishes it
             return None
         raise
     return resource["StackResourceDetail"].get("PhysicalResourceId") or None
 
 
 def moved(wanted: Mapping[str, Any], cloudformation: Any, fsx: Any) -> list[str]:
-    """The live file systems that the template has in another subnet than they are in."""
+    """Return the live file systems that the template places in another subnet."""
     found = []
     for system in wanted.get("FileSystems", ()):
         id_ = physical_id_of(system["LogicalId"], wanted, cloudformation)
@@ -121,7 +123,7 @@ def moved(wanted: Mapping[str, Any], cloudformation: Any, fsx: Any) -> list[str]
 
 
 def replacing(wanted: Mapping[str, Any], old: Mapping[str, Any], live: Mapping[str, Any]) -> list[str]:
-    """What of the template would replace the live cluster, in words."""
+    """Return the changes of the template that would replace the live cluster, as text."""
     found = []
     vpc = live.get("VpcConfig", {})
     for name, was in (("Subnets", vpc.get("Subnets")), ("SecurityGroupIds", vpc.get("SecurityGroupIds"))):
@@ -145,7 +147,7 @@ def replacing(wanted: Mapping[str, Any], old: Mapping[str, Any], live: Mapping[s
 
 
 def changed_roles(roles: Any, live: Mapping[str, Any]) -> list[str]:
-    """The groups that exist and would get another execution role, in words."""
+    """Return the existing groups that would get another execution role, as text."""
     groups = [*live.get("InstanceGroups", ()), *live.get("RestrictedInstanceGroups", ())]
     now = {group["InstanceGroupName"]: group.get("ExecutionRole") for group in groups}
     return [
@@ -156,7 +158,7 @@ def changed_roles(roles: Any, live: Mapping[str, Any]) -> list[str]:
 
 
 def counts(groups: Any, live: Mapping[str, Any] | None) -> dict[str, int]:
-    """The live target count of each group, the config's for a group that is not there yet."""
+    """Return the live target count of each group, or the count of the config for a group that does not exist yet."""
     now = {group["InstanceGroupName"]: group["TargetCount"] for group in (live or {}).get("InstanceGroups", ())}
     result = {}
     for index, group in enumerate(groups):

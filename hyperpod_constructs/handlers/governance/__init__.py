@@ -12,13 +12,13 @@ ClusterArn       ARN of the HyperPod cluster, again, so that templates can be re
 TeamName         the team, for a quota
 ===============  ==============================================================================================
 
-* The physical id is made of cluster, kind, name and team: a change of one is a replacement.
-* The service knows no client token. A digest of stack and logical id is kept as a tag instead, so an event that is
-  delivered twice finds what it made, and nothing of anybody else's is touched.
-* An update carries the version it is meant for; when somebody else was quicker it is read again and tried again.
-* What became of it is asked until it settles: failures that the documentation calls retryable are tried again for some
-  minutes (Kueue's webhook may still be starting), final ones are reported with the service's own reason.
+* The physical id consists of cluster, kind, name and team: a change of one is a replacement.
+* The service has no client token. A digest of stack and logical id is stored as a tag instead, so an event that is
+delivered twice finds what it created, and resources of others are not changed.
+* An update names the version that it applies to; after a conflicting change it is read and tried again.
+* The status is polled until it settles: failures that the documentation calls retryable are retried for some minutes
+(Kueue's webhook may still be starting), final ones are reported with the service's own reason.
 
-Runs on the Lambda runtime alone. Modules: ``api`` (one face for both kinds), ``timing`` (clock and retries), ``settle``
-(which status means what), ``index`` (the events).
+Uses only the libraries of the Lambda runtime. Modules: ``api`` (one interface for both kinds), ``timing`` (clock and
+retries), ``settle`` (the meaning of each status), ``index`` (the events).
 """

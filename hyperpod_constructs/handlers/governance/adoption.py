@@ -1,4 +1,4 @@
-"""Create, take over, share, change and give up one scheduler config or quota."""
+"""Create, take over, share, change and release one scheduler config or quota."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 CALL_SECONDS = 240.0
-"""How long one call of ours may retry; the function's timeout is longer."""
+"""How long one call may be retried; the function's timeout is longer."""
 _UNDO_SECONDS = 60.0
 
 
 class Adoption:
-    """One event that makes or changes something. `held` says that CloudFormation believes it to be ours already."""
+    """One event that creates or changes a resource. `held` says that CloudFormation already considers it its own."""
 
     def __init__(self, api: Api, clock: Clock, *, held: bool) -> None:
         self._api = api
@@ -33,15 +33,15 @@ class Adoption:
         self._found: Claim | None = None
 
     def create(self) -> int:
-        """Create it, unless an earlier delivery of this event did; the version that is waited for, 0 for a new one."""
+        """Create it, unless an earlier delivery of this event did; return the version to wait for, 0 for a new one."""
         return retry_transient(self._api, self._create, self._clock)
 
     def update(self) -> int:
-        """Update it, from whatever version it has when nobody else is at it; 0 when it had to be made again."""
+        """Update it from its current version; return 0 if it had to be created again."""
         return retry_transient(self._api, self._update, self._clock)
 
     def undo(self) -> None:
-        """Give up what this event took or created; what carried our mark before is left."""
+        """Release what this event took over or created; a resource that had our mark before is not changed."""
         if self._found in (None, Claim.OURS):
             return
         try:
@@ -52,7 +52,7 @@ class Adoption:
                 also=lambda error: code(error) == "ConflictException",
             )
         except (GovernanceError, ClientError, BotoCoreError) as error:
-            log.warning("%s: it could not be given up: %s", self._api.name, error)
+            log.warning("%s: could not be released: %s", self._api.name, error)
 
     def _create(self) -> int:
         live = self._api.find()
@@ -67,7 +67,7 @@ class Adoption:
     def _update(self) -> int:
         live = self._api.find()
         found = self._claim(live)
-        if live is None:  # deleted behind our back: an update makes it again
+        if live is None:  # deleted outside of CloudFormation: an update creates it again
             self._api.create()
             return 0
         others = self._api.marks(live) - {self._api.me}
@@ -94,23 +94,23 @@ class Adoption:
         return found
 
     def _join(self, live: Live) -> int:
-        """Mark it first, with what it was: whatever happens then can be undone."""
+        """Mark it first, with its previous content: whatever happens then can be undone."""
         others = sorted(self._api.marks(live) - {self._api.me})
         try:
             self._api.add_tags(live, joining(live.tags, self._api.me, others, live.content, self._api.wanted))
         except TooLarge:
             raise GovernanceError(
-                f"{self._api.kind} {self._api.name!r} exists, and what it is does not fit into its tags, to be given back: "
-                "delete it, or use another name"
+                f"{self._api.kind} {self._api.name!r} exists, and its content is too large to be stored in "
+                "its tags for a later restore: delete it, or use another name"
             ) from None
-        log.info("%s: shared with %s", self._api.name, ", ".join(o.name for o in others) or "who made it")
+        log.info("%s: shared with %s", self._api.name, ", ".join(o.name for o in others) or "its creator")
         if same(self._api.wanted, live.content):
             return live.version
         return self._api.update(live)
 
 
 def disown(api: Api, live: Live | None) -> None:
-    """Take our mark away; delete it when nobody else owns it, otherwise it becomes what the others want."""
+    """Remove our mark; delete the resource if it has no other owner, otherwise restore the content of the others."""
     if live is None:
         return
     marked = api.marks(live)
@@ -121,7 +121,7 @@ def disown(api: Api, live: Live | None) -> None:
         try:
             api.delete(live)
         except ClientError as error:
-            # it is busy, or another deletion is on its way: the next poll sees
+            # it is busy, or is being deleted: the next poll sees it
             if code(error) != "ConflictException" and not is_transient(error):
                 raise
         return
@@ -129,13 +129,13 @@ def disown(api: Api, live: Live | None) -> None:
     if content and not same(content, live.content):
         api.update(live, content)
     api.remove_tags(live, gone)
-    log.info("%s: given up", api.name)
+    log.info("%s: released", api.name)
 
 
 def retry_transient(api: Api, attempt: Callable[[], T], clock: Clock) -> T:
-    """Try again what passes. Raises `GovernanceError`."""
+    """Retry transient errors. Raises `GovernanceError`."""
     try:
-        # a conflict is another change of the same cluster, or a version that moved on: read again, try again
+        # a conflict is another change of the same cluster, or a newer version: read again and retry
         return retrying(
             attempt, clock, clock.monotonic() + CALL_SECONDS, also=lambda error: code(error) == "ConflictException"
         )
@@ -144,5 +144,5 @@ def retry_transient(api: Api, attempt: Callable[[], T], clock: Clock) -> T:
 
 
 def service_message(api: Api, error: ClientError) -> str:
-    """What the service said, about what."""
+    """Return the service's message, with the resource."""
     return f"{api.kind} {api.name!r}: {error.response.get('Error', {}).get('Message') or error} ({code(error)})"

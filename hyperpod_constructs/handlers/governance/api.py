@@ -20,12 +20,12 @@ _CONTENT = {
 
 
 class GovernanceError(Exception):
-    """What CloudFormation shows the user."""
+    """The error that CloudFormation shows."""
 
 
 @dataclass(frozen=True)
 class Live:
-    """One scheduler config or quota as the service has it."""
+    """One scheduler config or quota as the service returns it."""
 
     id: str
     arn: str
@@ -43,19 +43,19 @@ class Api:
         self, client: Any, kind: str, request: Mapping[str, Any], *, stack_id: str, logical_id: str, adopt: bool = False
     ) -> None:
         if kind not in ("ClusterSchedulerConfig", "ComputeQuota"):
-            raise GovernanceError(f"there is no kind {kind!r}")
+            raise GovernanceError(f"unknown kind {kind!r}")
         self._client = client
         self.kind = kind
         self.request = dict(request)
         self.adopt = adopt
         self.me: Owner = owner(stack_id, logical_id, self.physical_id)
         self.legacy = legacy_digest(stack_id, logical_id)
-        """The former version's mark of this resource."""
+        """The mark of this resource by the former version."""
         self._word = "cluster_scheduler_config" if kind == "ClusterSchedulerConfig" else "compute_quota"
 
     @property
     def name(self) -> str:
-        """The name of it."""
+        """Its name."""
         return str(self.request["Name"])
 
     @property
@@ -65,35 +65,35 @@ class Api:
 
     @property
     def physical_id(self) -> str:
-        """What identifies it to CloudFormation; what can't be changed in place is part of it."""
+        """Its physical id; what cannot be changed in place is part of it."""
         return "/".join(part for part in (self.request["ClusterArn"], self.kind, self.name, self.team) if part)
 
     @property
     def wanted(self) -> dict[str, Any]:
-        """What can be changed in place."""
+        """Its mutable content."""
         return {key: value for key, value in self.request.items() if key not in _CREATE_ONLY}
 
     def marks(self, live: Live) -> frozenset[Owner]:
-        """Its owners; the former version's mark of this resource is one of ours."""
+        """Return its owners; the former version's mark of this resource is one of ours."""
         found = marks(live.tags, self.legacy)
         return found | {self.me} if live.tags.get(LEGACY_TAG) == self.legacy else found
 
     def create(self) -> str:
-        """Create it, marked as ours; its id."""
+        """Create it with our mark; return its id."""
         tags = [*self.request.get("Tags", []), {"Key": self.me.tag_key, "Value": self.me.value}]
         answer = self._call("create", **{**self.request, "Tags": tags})
         return str(answer[f"{self.kind}Id"])
 
     def update(self, live: Live, content: Mapping[str, Any] | None = None) -> int:
-        """Update it from the version it has to what is wanted (or to other content); the version it will have."""
+        """Update it from its version to the wanted content (or other content); return the version that it will have."""
         changes = dict(self.wanted if content is None else content)
         answer = self._call("update", **{f"{self.kind}Id": live.id, "TargetVersion": live.version}, **changes)
         return int(answer[f"{self.kind}Version"])
 
     def tag(self, live: Live) -> None:
-        """Make its tags those of the request, and ours."""
+        """Set its tags to those of the request, and our mark."""
         wanted = {tag["Key"]: tag["Value"] for tag in self.request.get("Tags", [])} | {self.me.tag_key: self.me.value}
-        # tags that CloudFormation or a tag policy put there are not ours to take away, nor are other owners' marks
+        # tags that CloudFormation or a tag policy set are not removed, and neither are the marks of other owners
         stale = [key for key in live.tags if key not in wanted and not key.startswith(("aws:", TAG_NAMESPACE))]
         if live.tags.get(LEGACY_TAG) == self.legacy:
             stale.append(LEGACY_TAG)
@@ -112,7 +112,7 @@ class Api:
             self._client.delete_tags(ResourceArn=live.arn, TagKeys=keys)
 
     def delete(self, live: Live) -> None:
-        """Delete it; gone already is fine."""
+        """Delete it; it is not an error if it does not exist."""
         try:
             self._call("delete", **{f"{self.kind}Id": live.id})
         except self._client.exceptions.ClientError as error:
@@ -120,7 +120,7 @@ class Api:
                 raise
 
     def find(self) -> Live | None:
-        """The one of this name (and team) on the cluster, with its tags; None when there is none."""
+        """Return the one of this name (and team) on the cluster, with its tags; None if there is none."""
         live = self._find()
         return None if live is None else replace(live, tags=self._tags(live.arn))
 
@@ -134,12 +134,12 @@ class Api:
                     if found["Name"] == self.name and same_team and found["Status"] != "Deleted":
                         return self.describe(found[f"{self.kind}Id"])
         except self._client.exceptions.ClientError as error:
-            if code(error) not in _NOT_FOUND:  # the cluster is gone, and its quotas with it
+            if code(error) not in _NOT_FOUND:  # the cluster was deleted, and its quotas with it
                 raise
         return None
 
     def describe(self, id: str) -> Live | None:
-        """As the service has it now; None when it is gone."""
+        """Return it as the service has it now; None if it was deleted."""
         try:
             answer = self._call("describe", **{f"{self.kind}Id": id})
         except self._client.exceptions.ClientError as error:
@@ -169,7 +169,7 @@ class Api:
 
 
 def api_of(event: Mapping[str, Any], client: Any, *, old: bool = False) -> Api:
-    """The calls for the resource of an event, or for what it was before an update."""
+    """Return the calls for the resource of an event, or for the resource before an update."""
     properties = event["OldResourceProperties" if old else "ResourceProperties"]
     return Api(
         client,

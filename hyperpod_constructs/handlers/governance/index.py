@@ -1,4 +1,4 @@
-"""Lambda entry points: begin an event, then ask until it settles."""
+"""Lambda entry points: start an event, then poll until it settles."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)
 
 POLL_SECONDS = 15
-"""Time between two calls of `is_complete`; the construct gives the framework the same number."""
+"""Time between two calls of `is_complete`; the construct passes the same number to the framework."""
 TIMEOUT_SECONDS = 1500.0
-"""When an event fails by itself, with a reason; the construct lets the framework wait longer than this."""
+"""When an event fails with a reason; the construct lets the framework wait longer than this."""
 
 
 def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -29,14 +29,14 @@ def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def is_complete(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Lambda entry point: look at it, and try again what may pass."""
+    """Lambda entry point: check it, and retry transient failures."""
     return poll(event, _client(), Clock())
 
 
 def begin(event: Mapping[str, Any], client: Any, clock: Clock) -> dict[str, Any]:
-    """Create, update, or nothing for a deletion, which `poll` does.
+    """Create, update, or do nothing for a deletion, which `poll` does.
 
-    What is returned besides the physical id is handed on to each `poll`.
+    What is returned in addition to the physical id is passed to each `poll`.
     """
     started = str(clock.now())
     if event["RequestType"] == "Delete":
@@ -57,23 +57,23 @@ def begin(event: Mapping[str, Any], client: Any, clock: Clock) -> dict[str, Any]
 
 
 def _give_up_failed(event: Mapping[str, Any], client: Any, clock: Clock) -> None:
-    """The old properties of an update are those of an event that failed when their id is not the one that is given."""
+    """Release the old properties of an update if they are those of a failed event, whose id is not the given one."""
     failed, api = api_of(event, client, old=True), api_of(event, client)
     if failed.physical_id not in (event["PhysicalResourceId"], api.physical_id):
         retry_transient(failed, lambda: disown(failed, failed.find()), clock)
 
 
 def poll(event: Mapping[str, Any], client: Any, clock: Clock) -> dict[str, Any]:
-    """Whether the event has settled. Raises `GovernanceError` when it failed or took too long."""
+    """Whether the event has settled. Raises `GovernanceError` if it failed or exceeded its time."""
     api = api_of(event, client)
     waited = clock.now() - float(event["StartedAt"])
     try:
         return _poll(event, api, waited, clock)
     except ClientError as error:
-        passes = is_transient(error) or code(error) == "ConflictException"  # somebody else is at it
+        passes = is_transient(error) or code(error) == "ConflictException"  # another change is in progress
         if not passes or waited >= TIMEOUT_SECONDS:
             raise GovernanceError(service_message(api, error)) from None
-        log.info("%s: asked in vain: %s", api.name, code(error))
+        log.info("%s: polling failed: %s", api.name, code(error))
         return {"IsComplete": False}
 
 
@@ -100,15 +100,15 @@ def _poll(event: Mapping[str, Any], api: Api, waited: float, clock: Clock) -> di
 
 
 def _still_ours(api: Api, live: Live | None) -> Live | None:
-    """For a deletion: what does not carry our mark (any more) is left alone, which is the same as gone."""
+    """For a deletion: a resource without our mark is not changed, and counts as deleted."""
     if live is not None and api.me not in api.marks(live):
-        log.info("%s: left alone, it is not ours (any more)", api.name)
+        log.info("%s: not changed, it has no mark of this resource", api.name)
         return None
     return live
 
 
 def _replaces(event: Mapping[str, Any], api: Api) -> bool:
-    """Whether an update made something new: what it was before has another physical id."""
+    """Whether an update created a new resource: the previous one has another physical id."""
     if event["RequestType"] != "Update":
         return False
     return api_of(event, None, old=True).physical_id != api.physical_id
@@ -116,7 +116,7 @@ def _replaces(event: Mapping[str, Any], api: Api) -> bool:
 
 def _state(api: Api, live: Live | None, waited: float) -> str:
     if live is None:
-        return f"{api.kind} {api.name!r} is not there after {waited:.0f} s"
+        return f"{api.kind} {api.name!r} does not exist after {waited:.0f} s"
     return f"{api.kind} {api.name!r} is {live.status} after {waited:.0f} s: {live.reason}; {advice(live.status)}"
 
 
@@ -124,5 +124,5 @@ def _client() -> Any:
     import boto3
     from botocore.config import Config
 
-    # our own retries know which conflicts pass; the SDK's would only add to the time
+    # retries here know which conflicts are transient; the SDK's would only add time
     return boto3.client("sagemaker", config=Config(retries={"total_max_attempts": 1}))

@@ -1,4 +1,4 @@
-"""Owners of a quota or a scheduler config, and what each of them wants: in its tags.
+"""Owners of a quota or a scheduler config, and the content that each of them wants, in its tags.
 
 =============================================  =====================================================================
 tag                                            holds
@@ -34,24 +34,24 @@ Content = Mapping[str, Any]
 
 
 class TooLarge(Exception):
-    """What is to be remembered does not fit into tags."""
+    """The content to store does not fit into tags."""
 
 
 @dataclass(frozen=True)
 class Wants:
-    """What an owner wants; the latest has the highest number."""
+    """The content that an owner wants; the latest has the highest number."""
 
     order: int
     content: Content
 
 
 def legacy_digest(stack_id: str, logical_id: str) -> str:
-    """The former version's mark of a resource."""
+    """The mark of a resource by the former version."""
     return hashlib.sha256(f"{stack_id} {logical_id}".encode()).hexdigest()
 
 
 def marks(tags: Mapping[str, str], own_record: str) -> frozenset[Owner]:
-    """All owners; ``own_record`` is the former version's mark of this resource."""
+    """Return all owners; ``own_record`` is the former version's mark of this resource."""
     found = set(owners(tags))
     if LEGACY_TAG in tags and tags[LEGACY_TAG] != own_record:
         found.add(Owner("another resource", tags[LEGACY_TAG][:16], legacy=True))
@@ -61,7 +61,7 @@ def marks(tags: Mapping[str, str], own_record: str) -> frozenset[Owner]:
 def joining(
     tags: Mapping[str, str], me: Owner, others: Iterable[Owner], now: Content, wanted: Content
 ) -> dict[str, str]:
-    """The tags to add when another owner comes, or one of several changes what it wants."""
+    """Return the tags to add when an owner is added, or when one of several changes its content."""
     added = {me.tag_key: me.value}
     all_wanted = [wants(tags, other) for other in others]
     for other, known in zip(others, all_wanted, strict=True):
@@ -76,7 +76,7 @@ def joining(
 
 
 def leaving(tags: Mapping[str, str], me: Owner, others: Iterable[Owner]) -> tuple[list[str], Content | None]:
-    """The tags to remove when an owner goes, and what the thing becomes (``None``: it stays as it is)."""
+    """Return the tags to remove when an owner is removed, and the content to restore (``None``: unchanged)."""
     others = list(others)
     gone = [key for key in tags if key == me.tag_key or key.startswith(f"{TAG_NAMESPACE}wants-{me.digest}-")]
     if not others:
@@ -90,19 +90,19 @@ def leaving(tags: Mapping[str, str], me: Owner, others: Iterable[Owner]) -> tupl
 
 
 def wants(tags: Mapping[str, str], me: Owner) -> Wants | None:
-    """What an owner wants, where that is remembered."""
+    """Return the content that an owner wants, if it is stored."""
     found = _joined(tags, f"wants-{me.digest}")
     return Wants(found[0], found[1]) if found else None
 
 
 def before(tags: Mapping[str, str]) -> Content | None:
-    """What the thing was before us, where that is remembered."""
+    """Return the content before the first owner, if it is stored."""
     found: Content | None = _joined(tags, "before")
     return found
 
 
 def same(wanted: Any, live: Any) -> bool:
-    """Whether what is live has everything that is wanted; the service adds defaults."""
+    """Whether the live content includes everything wanted; the service adds defaults."""
     if isinstance(wanted, Mapping):
         return isinstance(live, Mapping) and all(same(value, live.get(key)) for key, value in wanted.items())
     if isinstance(wanted, list):

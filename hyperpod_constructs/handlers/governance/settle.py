@@ -1,15 +1,15 @@
-"""Which status means what, for each kind of event. Pure: a status in, what to do out."""
+"""The meaning of each status for each kind of event. Pure: a status in, the next step out."""
 
 from __future__ import annotations
 
 from enum import Enum
 
 RETRY_SECONDS = 420.0
-"""How long failures that may pass are tried again: Kueue's webhook needs some minutes to come up."""
+"""How long transient failures are retried: Kueue's webhook needs some minutes to start."""
 
 
 class Step(Enum):
-    """What to do next."""
+    """The next step."""
 
     DONE = "done"
     WAIT = "wait"
@@ -26,10 +26,10 @@ _DELETION_FAILED = {"DeleteFailed", "DeleteRollbackFailed"}
 
 
 def next_step(event: str, status: str | None, *, up_to_date: bool, waited: float) -> Step:
-    """The next step of an event (`Create`, `Update` or `Delete`).
+    """Return the next step of an event (`Create`, `Update` or `Delete`).
 
-    `status` is None when there is no such thing, `up_to_date` says whether it has the version that the update made, and
-    `waited` the seconds since the event began.
+    `status` is None if the resource does not exist, `up_to_date` says whether it has the version that the update created,
+    and `waited` is the seconds since the event started.
 
     >>> next_step("Create", "Created", up_to_date=True, waited=5.0)
     <Step.DONE: 'done'>
@@ -53,14 +53,14 @@ def next_step(event: str, status: str | None, *, up_to_date: bool, waited: float
         return Step.DELETE if again else Step.FAIL
     if status == "UpdateFailed" and event == "Update":
         return Step.UPDATE if again else Step.FAIL
-    # a quota that worked before is never deleted to mend it: its team's jobs would go with it
+    # a quota that worked before is never deleted to fix it: that would delete its team's jobs
     return Step.FAIL
 
 
 def advice(status: str) -> str:
-    """What the user can do about a final status."""
+    """Return what the user can do about a final status."""
     if status in _DELETE_AND_RECREATE | {"UpdateRollbackFailed"}:
-        return "it has to be deleted and made again"
+        return "delete it and create it again"
     if status in _DELETION_FAILED | {"UpdateFailed"}:
-        return "it can be tried again when the reason is gone"
-    return "look at the task governance add-on and at the nodes"
+        return "retry after removing the cause"
+    return "check the task governance add-on and the nodes"

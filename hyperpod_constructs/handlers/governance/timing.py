@@ -1,4 +1,4 @@
-"""Which errors of AWS may pass by themselves, and trying again."""
+"""Transient errors of AWS, and retries."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _LONGEST_PAUSE_SECONDS = 20.0
 
 
 def code(error: Exception) -> str:
-    """The service's error code, empty when the service was not reached."""
+    """Return the service's error code, empty if the service could not be reached."""
     return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether the same call may work a little later: throttling, the service's own failures, no connection."""
+    """Whether the same call may succeed later: throttling, failures of the service, no connection."""
     if isinstance(error, ClientError):
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         return code(error) in _TRANSIENT or status >= 500
@@ -39,9 +39,9 @@ def is_transient(error: Exception) -> bool:
 
 
 def retrying(action: Callable[[], T], clock: Clock, until: float, *, also: Callable[[Exception], bool]) -> T:
-    """Run `action` until it works, fails for good, or the time is up; then the last error is raised.
+    """Run `action` until it succeeds, fails with a final error, or the time is up; then raise the last error.
 
-    `until` is a time of the clock that never jumps. `also` says which further errors are worth another try.
+    `until` is a time of the clock that never jumps. `also` accepts further errors for a retry.
     """
     for pause in pauses(clock, first=1.0, longest=_LONGEST_PAUSE_SECONDS):
         try:

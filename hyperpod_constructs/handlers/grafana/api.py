@@ -1,4 +1,4 @@
-"""Grafana's HTTP API within one deadline, and the service account that lets the function in."""
+"""Grafana's HTTP API within one deadline, and the service account of the function."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ T = TypeVar("T")
 
 TOKEN_SECONDS = 600
 LONGEST_SECONDS = 270.0
-"""How long all calls of one event may take together; Lambda ends the function after five minutes."""
+"""Longest time of all calls of one event; Lambda ends the function after five minutes."""
 
 GONE = "ResourceNotFoundException"
 ACCOUNT_SECONDS = 30.0
-"""Kept at the end, to delete the service account."""
+"""Reserved at the end, to delete the service account."""
 UNDO_SECONDS = 60.0
-"""Kept before that, to undo what a failed Create has done."""
+"""Reserved before that, to undo a failed Create."""
 
-_FRESH_SECONDS = 60.0  # a token that was just made may not be known everywhere yet
+_FRESH_SECONDS = 60.0  # a new token may not be accepted everywhere yet
 _ANSWER_SECONDS = 30.0
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _TRANSIENT_CODES = {"ThrottlingException", "TooManyRequestsException", "InternalServerException", "ConflictException"}
@@ -42,12 +42,12 @@ Http = Callable[[str, str, Mapping[str, str], "bytes | None"], tuple[int, bytes]
 
 
 class GrafanaError(Exception):
-    """What CloudFormation shows the user."""
+    """The error that CloudFormation shows."""
 
 
 @dataclass
 class Api:
-    """Grafana's API in one workspace; every call is tried again until the deadline."""
+    """Grafana's API of one workspace; every call is retried until the deadline."""
 
     url: str
     token: str
@@ -59,7 +59,7 @@ class Api:
         self._began = self.clock.monotonic()
 
     def get(self, path: str, **query: str) -> Any:
-        """The decoded answer; None when there is no such thing."""
+        """Return the decoded answer; None if the object does not exist."""
         status, answer = self.call("GET", path + (f"?{urlencode(query)}" if query else ""), allowed=(404,))
         if status == 404:
             return None
@@ -69,14 +69,14 @@ class Api:
             raise GrafanaError(f"Grafana did not answer GET {path} with JSON") from None
 
     def items(self, path: str, **query: str) -> list[dict[str, Any]]:
-        """A list of objects."""
+        """Return a list of objects."""
         found = self.get(path, **query)
         return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
     def call(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, allowed: tuple[int, ...] = ()
     ) -> tuple[int, bytes]:
-        """Status and body. Raises `GrafanaError`."""
+        """Return status and body. Raises `GrafanaError`."""
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         pause = 2.0
@@ -98,9 +98,9 @@ class Api:
 
 @contextmanager
 def session(workspace: str, client: Any, http: Http, clock: Clock, owner: str, until: float) -> Iterator[Api]:
-    """Make a service account with a token, and delete the account again, whatever happens.
+    """Create a service account with a token, and delete the account again in any case.
 
-    Accounts that a function which was killed has left of the same owner are deleted too, once their token is over.
+    Accounts that a stopped function left behind for the same owner are deleted too, once their token has expired.
     """
     last = until - ACCOUNT_SECONDS
     endpoint = _aws(lambda: client.describe_workspace(workspaceId=workspace), clock, last)["workspace"]["endpoint"]
@@ -134,8 +134,8 @@ def _delete_accounts(
             _delete_account(workspace, client, clock, until, account)
     except (ClientError, BotoCoreError) as error:
         raise GrafanaError(
-            f"the service account {name} of the Grafana workspace {workspace} could not be deleted: {error}. Delete it by "
-            "hand; its token is valid for ten minutes only"
+            f"the service account {name} of the Grafana workspace {workspace} could not be deleted: "
+            f"{error}. Delete it manually; its token is valid for ten minutes only"
         ) from error
     try:
         for each in _accounts(workspace, client, clock, until):
@@ -143,7 +143,7 @@ def _delete_accounts(
             if left or (account is None and each["name"] == name):
                 _delete_account(workspace, client, clock, until, each["id"])
     except (ClientError, BotoCoreError):
-        log.exception("service accounts of workspace %s could not be listed; %s* may be left", workspace, prefix)
+        log.exception("service accounts of workspace %s could not be listed; %s* may remain", workspace, prefix)
 
 
 def _accounts(workspace: str, client: Any, clock: Clock, until: float) -> Iterator[Mapping[str, Any]]:
@@ -174,7 +174,7 @@ def _is_over(name: str, prefix: str) -> bool:
 
 
 def _aws(call: Callable[[], T], clock: Clock, until: float, *, again: bool = True) -> T:
-    """Call, again while AWS is busy and there is time."""
+    """Call, and retry while AWS is busy and time remains."""
     pause = 1.0
     while True:
         try:
@@ -182,7 +182,7 @@ def _aws(call: Callable[[], T], clock: Clock, until: float, *, again: bool = Tru
         except (ClientError, BotoCoreError) as error:
             code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
             busy = not code or code in _TRANSIENT_CODES
-            # a second service account is not made where the first may be there
+            # a second service account is not created if the first may exist
             if not busy or not (again or code) or clock.monotonic() + pause >= until:
                 raise
         clock.sleep(pause)
@@ -190,7 +190,7 @@ def _aws(call: Callable[[], T], clock: Clock, until: float, *, again: bool = Tru
 
 
 def requests(clock: Clock, until: float) -> Http:
-    """Real requests; an answer has to be there as a whole in time."""
+    """Real requests; the whole answer must arrive in time."""
     import urllib3
 
     pool = urllib3.PoolManager(retries=False)

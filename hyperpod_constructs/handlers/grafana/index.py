@@ -1,4 +1,4 @@
-"""The events: make a service account, speak to Grafana, delete the account."""
+"""The events: create a service account, call Grafana, delete the account."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 def handle(
     event: Mapping[str, Any], client: Any, http: Http, clock: Clock, seconds: float = LONGEST_SECONDS
 ) -> dict[str, Any]:
-    """One event, within `seconds`. Raises `GrafanaError`, and what AWS refuses."""
+    """One event, within `seconds`. Raises `GrafanaError`, and errors of AWS."""
     wanted, run = (
         _Properties(event["ResourceProperties"]),
         _Run(event, client, http, clock, clock.monotonic() + seconds),
@@ -54,7 +54,7 @@ def handle(
         former = _Properties(old)
         unknown = event.get("PhysicalResourceId") not in (None, former.physical_id)
         if unknown and former.physical_id != wanted.physical_id:
-            # what an update has made whose answer was lost: this event rolls it back, and no Delete will name it
+            # what an update created whose response was lost: this event rolls it back, and no Delete will name it
             run.delete(former)
     return {"PhysicalResourceId": wanted.physical_id, "Data": {"Count": str(len(wanted.boards))}}
 
@@ -67,7 +67,7 @@ class _Properties:
         self.source: dict[str, Any] = json.loads(properties["DataSource"])
         self.boards: list[dict[str, Any]] = json.loads(properties["Dashboards"])
         self.has_marks = "Marks" in properties
-        """Whether a version of this library made the resource that puts marks on things."""
+        """Whether a version of this library that sets marks created the resource."""
 
     @property
     def physical_id(self) -> str:
@@ -80,11 +80,11 @@ class _Properties:
 
     @property
     def suffix(self) -> str:
-        """What tells the things of this data source from those of another."""
+        """Return what distinguishes the objects of this data source from those of another."""
         return hashlib.sha256(self.url.encode()).hexdigest()[:8]
 
     def uid(self, plain: str, suffix: str) -> str:
-        """The uid of a thing; at most 40 characters, as Grafana wants."""
+        """Return the uid of an object; Grafana allows at most 40 characters."""
         return f"{plain[: 39 - len(suffix)]}-{suffix}" if suffix else plain
 
 
@@ -115,7 +115,7 @@ class _Run:
                 raise
 
     def _disown_unused(self, things: Things, kept: set[str]) -> None:
-        """What was ours and left the list."""
+        """Release what is no longer in the list."""
         for thing in things.own_objects():
             if thing.uid not in kept:
                 things.disown(thing)
@@ -124,7 +124,7 @@ class _Run:
                 things.disown(thing, former=True)
 
     def delete(self, wanted: _Properties) -> None:
-        """Delete; also of what an Update has made that CloudFormation does not know of."""
+        """Delete; also what an Update created that CloudFormation does not know."""
         me = self._me(wanted)
         try:
             with session(wanted.workspace, self.client, self.http, self.clock, me.digest, self.until) as api:
@@ -140,7 +140,7 @@ class _Run:
         except ClientError as error:
             if error.response["Error"]["Code"] != GONE:
                 raise
-            log.info("%s is gone, and its dashboards with it", wanted.workspace)
+            log.info("%s does not exist, and neither do its dashboards", wanted.workspace)
 
     def _me(self, properties: _Properties) -> Owner:
         event = self.event
@@ -153,10 +153,10 @@ class _Run:
         try:
             things.undo()
         except (GrafanaError, ClientError, BotoCoreError) as error:
-            raise GrafanaError(f"{cause}; and what was done of it could not be undone: {error}") from cause
+            raise GrafanaError(f"{cause}; and its changes could not be undone: {error}") from cause
 
     def _suffix(self, things: Things, wanted: _Properties) -> str:
-        """Nothing where the plain uids are free or ours, or of an owner with the same data source; else a suffix."""
+        """Return no suffix if the plain uids are free, or of owners with the same data source; otherwise a suffix."""
         if not wanted.url or (wanted.has_marks and self._is_own(things, wanted, wanted.suffix)):
             return wanted.suffix if wanted.url else ""
         source, former = things.source(wanted.source["uid"]), self._former()
@@ -178,19 +178,19 @@ class _Run:
         return things.me in things.source(wanted.uid(wanted.source["uid"], suffix)).owners
 
     def _named(self, things: Things, wanted: _Properties) -> list[Thing]:
-        """The things that the properties name, with and without a suffix: a search may not know the newest ones yet."""
+        """Return the objects that the properties name, with and without a suffix: a search may lag behind."""
         suffixes = ["", wanted.suffix] if wanted.url else [""]
         boards = [things.board(wanted.uid(board["uid"], s)) for board in wanted.boards for s in suffixes]
         return [*boards, *(things.source(wanted.uid(wanted.source["uid"], s)) for s in suffixes)]
 
     def _former(self) -> _Properties | None:
-        """The properties of the version without marks, when it made this very resource."""
+        """Return the properties of the version without marks, if it created this resource."""
         old = _Properties(self.event.get("OldResourceProperties") or self.event["ResourceProperties"])
         known = self.event.get("PhysicalResourceId") == old.physical_id and not old.has_marks
         return old if known else None
 
     def _former_things(self, things: Things) -> list[Thing]:
-        """What the version without marks has put there, unless another platform's data source is there by now."""
+        """Return what the version without marks created, unless another platform's data source has replaced it."""
         former = self._former()
         if former is None:
             return []
@@ -201,7 +201,7 @@ class _Run:
 
 
 def _on_source(board: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
-    """A dashboard that opens on its own data source."""
+    """Return a dashboard that uses its own data source by default."""
     templating = dict(board.get("templating") or {})
     if not templating.get("list"):
         return dict(board)

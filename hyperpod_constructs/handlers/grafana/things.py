@@ -1,6 +1,6 @@
 """Dashboards and data sources with owners.
 
-A dashboard carries its owners as tags, a data source in a list among its settings (``jsonData``). A tag has at most 50
+A dashboard has its owners as tags, a data source in a list among its settings (``jsonData``). A tag has at most 50
 characters in Grafana's database, so a mark is the owner's digest alone.
 """
 
@@ -25,7 +25,7 @@ class Thing:
     Attributes:
         kind: ``board`` or ``source``.
         uid: its uid.
-        content: as Grafana's API takes it; None when there is none.
+        content: as Grafana's API accepts it; None if it does not exist.
         folder: uid of a dashboard's folder; empty for the topmost one.
     """
 
@@ -36,23 +36,23 @@ class Thing:
 
     @property
     def marks(self) -> list[str]:
-        """Its tags, or what stands for them."""
+        """Its tags, or the list that replaces them."""
         content = self.content or {}
         found = content.get("tags") if self.kind == "board" else (content.get("jsonData") or {}).get(_MARKS)
         return [str(each) for each in found or []]
 
     @property
     def owners(self) -> frozenset[Owner]:
-        """Whose it is."""
+        """Its owners."""
         return owners(dict.fromkeys(self.marks, ""))
 
     @property
     def existed(self) -> bool:
-        """Whether it was there before us."""
+        """Whether it existed before the first owner."""
         return existed(self.marks)
 
     def marked(self, marks: Iterable[str]) -> dict[str, Any]:
-        """Its content with these marks instead of its own; what else is in the list stays."""
+        """Return its content with these marks instead of its own; other entries of the list stay."""
         content = dict(self.content or {})
         ours = {mark.tag_key for mark in self.owners} | {_EXISTED}
         every = [*(each for each in self.marks if each not in ours), *marks]
@@ -63,10 +63,10 @@ class Thing:
 
 @dataclass
 class Things:
-    """The things of one workspace, for one owner.
+    """The objects of one workspace, for one owner.
 
     Attributes:
-        done: what was there before each change, newest last.
+        done: the content before each change, newest last.
     """
 
     api: Api
@@ -74,19 +74,19 @@ class Things:
     done: list[Thing] = field(default_factory=list)
 
     def board(self, uid: str) -> Thing:
-        """A dashboard by its uid."""
+        """Return a dashboard by its uid."""
         found = self.api.get(f"/api/dashboards/uid/{quote(uid, safe='')}")
         if not isinstance(found, dict):
             return Thing("board", uid, None)
         return Thing("board", uid, found.get("dashboard"), str((found.get("meta") or {}).get("folderUid") or ""))
 
     def source(self, uid: str) -> Thing:
-        """A data source by its uid."""
+        """Return a data source by its uid."""
         found = self.api.get(f"/api/datasources/uid/{quote(uid, safe='')}")
         return Thing("source", uid, found if isinstance(found, dict) else None)
 
     def own_objects(self) -> list[Thing]:
-        """All that carries our mark."""
+        """Return everything with our mark."""
         boards = [
             self.board(each["uid"]) for each in self.api.items("/api/search", type="dash-db", tag=self.me.tag_key)
         ]
@@ -94,7 +94,7 @@ class Things:
         return [each for each in (*boards, *sources) if self.me in each.owners]
 
     def put_source(self, source: Mapping[str, Any], suffix: str) -> None:
-        """Make the data source what it should be, and ours too."""
+        """Write the data source, with our mark."""
         before = self.source(source["uid"])
         self.done.append(before)
         others = {each["name"] for each in self.api.items("/api/datasources") if each.get("uid") != before.uid}
@@ -102,23 +102,23 @@ class Things:
         wanted = dict(source)
         if wanted.get("name") in others:
             wanted["name"] = f"{wanted['name']} ({suffix or before.uid})"
-        if wanted.get("isDefault"):  # a workspace has one, and it is not taken from another
+        if wanted.get("isDefault"):  # a workspace has one, and it is not taken from another owner
             wanted["isDefault"] = bool(before.content.get("isDefault")) if before.content else not default
         self._write_source(before, Thing("source", before.uid, wanted).marked(self._with_owner(before)))
 
     def put_board(self, board: Mapping[str, Any], suffix: str) -> None:
-        """Make a dashboard what it should be, and ours too."""
+        """Write a dashboard, with our mark."""
         before = self.board(board["uid"])
         self.done.append(before)
         wanted = dict(board)
         same = self.api.items("/api/search", type="dash-db", query=str(wanted.get("title", "")))
         if any(each.get("title") == wanted.get("title") and each.get("uid") != before.uid for each in same):
-            # in one folder, some versions of Grafana take a dashboard of the same title for the same one
+            # in one folder, some versions of Grafana treat a dashboard of the same title as the same dashboard
             wanted["title"] = f"{wanted['title']} ({suffix or before.uid})"
         self._write_board(before, Thing("board", before.uid, wanted).marked(self._with_owner(before)))
 
     def disown(self, thing: Thing, *, former: bool = False) -> None:
-        """Take our mark off, and delete what nobody else owns. ``former``: without any mark it is ours all the same."""
+        """Remove our mark, and delete what has no other owner. ``former``: it is ours even without a mark."""
         if thing.content is None:
             return
         marked = thing.owners or ({self.me} if former else set())
@@ -130,7 +130,7 @@ class Things:
             self.api.call("DELETE", f"/api/{path}/uid/{quote(thing.uid, safe='')}", allowed=(404,))
 
     def undo(self) -> None:
-        """Give back what was there before this event, where it was not ours."""
+        """Restore what existed before this event, unless it was ours."""
         while self.done:
             before = self.done.pop()
             if before.content is None:
@@ -139,7 +139,7 @@ class Things:
                 self.put_back(before, before.content)
 
     def put_back(self, thing: Thing, content: Mapping[str, Any]) -> None:
-        """Write a content as it is."""
+        """Write content as given."""
         if thing.kind == "board":
             self._write_board(thing, content)
         else:

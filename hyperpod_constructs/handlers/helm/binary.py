@@ -1,4 +1,4 @@
-"""Runs the helm binary: a private environment, a deadline, and its own last words when it fails."""
+"""Runs the helm binary: with a private environment, a deadline, and the end of its output as error text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 LAYER_BINARY = "/opt/helm/helm"
-"""Where the layer has helm."""
+"""Path of helm in the layer."""
 
 _KEPT = ("PATH", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "SSL_CERT_FILE")
 _NOISE = re.compile(r"WARNING:|level=(?:DEBUG|INFO|WARN)(?!.* error=)|[IWE]\d{4} \d\d:")
@@ -18,7 +18,7 @@ _MAX_WORDS = 900
 
 
 class HelmError(Exception):
-    """Helm failed; the text is the end of what it said."""
+    """Helm failed; the text is the end of its output."""
 
     def __init__(self, output: str) -> None:
         self.output = output
@@ -26,14 +26,14 @@ class HelmError(Exception):
 
 
 class Helm:
-    """The helm binary with its caches in a folder of ours.
+    """The helm binary with its caches in a private folder.
 
     Args:
         work: a private folder for helm's caches and configuration.
         executable: path of the binary.
-        seconds_left: how long a run may still take; helm is told to stop when that is over, so that it can write down
-            the release's state before the function itself ends.
-        redact: hides what is secret in what helm complains about.
+        seconds_left: remaining time of a run; helm is stopped when it is over, so that it can record the release's state
+            before the function itself ends.
+        redact: hides secrets in helm's errors.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Helm:
         }
 
     def run(self, arguments: Sequence[str]) -> str:
-        """What helm printed.
+        """Return helm's output.
 
         Raises:
             HelmError: it failed, or had to be stopped.
@@ -79,7 +79,7 @@ class Helm:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     output, complaint = process.communicate()
-                raise HelmError(f"{self._redact(complaint)}\nit was stopped: the time for it was over") from None
+                raise HelmError(f"{self._redact(complaint)}\nhelm was stopped at the time limit") from None
         if process.returncode != 0:
             raise HelmError(self._redact(complaint or output))
         return output + complaint

@@ -1,4 +1,4 @@
-"""The way into one cluster, for helm and for requests of our own: a fresh token each time."""
+"""The connection to one cluster, for helm and for other requests, with a new token each time."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .binary import Helm
 
 
 class ClusterHelm:
-    """Helm with the way to one cluster, in a file that only we can read.
+    """Helm with the connection to one cluster, in a private file.
 
     Attributes:
-        seconds_left: how long the function may still take.
-        api: requests to the same API server, for what helm has no command for.
+        seconds_left: remaining time of the function.
+        api: requests to the same API server, for which helm has no command.
     """
 
     def __init__(self, helm: Helm, access: ClusterAccess, work: Path) -> None:
@@ -32,7 +32,7 @@ class ClusterHelm:
         self.api = ApiClient(_Bearer(access), Deadline.after(Clock(), helm.seconds_left()))
 
     def run(self, arguments: Sequence[str], /) -> str:
-        """What helm printed; raises HelmError."""
+        """Return helm's output; raises HelmError."""
         cluster = {"server": self._access.endpoint, "certificate-authority-data": self._access.certificate_authority}
         config = {
             "apiVersion": "v1",
@@ -51,7 +51,7 @@ class ClusterHelm:
 
 
 class _Bearer:
-    """A `Connection` that makes a token for each request."""
+    """A `Connection` that creates a token for each request."""
 
     def __init__(self, access: ClusterAccess) -> None:
         self._access = access
@@ -63,4 +63,4 @@ class _Bearer:
         return {"Authorization": f"Bearer {self._access.make_token()}"}
 
     def renew(self) -> None:
-        """Each request has a token of its own."""
+        """Return a new token for each request."""

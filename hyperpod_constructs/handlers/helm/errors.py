@@ -1,11 +1,11 @@
-"""What can go wrong, in words for the person who reads the stack's events."""
+"""Errors with messages for the reader of the stack's events."""
 
 from __future__ import annotations
 
 
 class ChartError(Exception):
-    """The chart cannot be had, or is not what was pinned."""
+    """The chart is not available, or its digest differs from the pinned one."""
 
 
 class TooLarge(ChartError):
-    """An archive is larger than a chart's can reasonably be."""
+    """An archive exceeds the limits for a chart."""

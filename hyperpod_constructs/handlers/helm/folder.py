@@ -18,21 +18,22 @@ from typing import Any, Protocol, Self
 from .errors import ChartError, TooLarge
 
 MAX_ARCHIVE_BYTES = 64 * 2**20
-"""Most bytes of a packed archive (the pinned repository's is 2 MB)."""
+"""Largest packed archive, in bytes (the pinned repository's has 2 MB)."""
 MAX_UNPACKED_BYTES = 512 * 2**20
-"""Most bytes that an archive may unpack to, with what is outside the chart's folder."""
+"""Largest unpacked archive, in bytes, including what is outside the chart's folder."""
 MAX_MEMBERS = 50_000
-"""Most entries of an archive, with what is outside the chart's folder."""
+"""Largest number of entries of an archive, including what is outside the chart's folder."""
 MAX_CHART_BYTES = 64 * 2**20
-"""Most bytes of all files of a chart (the pinned chart's are 4 MB)."""
+"""Largest size of all files of a chart, in bytes (the pinned chart's have 4 MB)."""
 MAX_CHART_FILES = 5_000
-"""Most files of a chart (the pinned chart has 147)."""
+"""Largest number of files of a chart (the pinned chart has 147)."""
 MAX_HEADER_BYTES = 64 * 2**10
-"""Most bytes of one extended header of a tar archive. They are read into memory whole, and a path or two need few."""
+"""Largest extended header of a tar archive, in bytes. It is read into memory as a whole, and a path or two require
+little."""
 MAX_HEADERS_BYTES = 16 * 2**20
-"""Most bytes of all extended headers of a tar archive."""
+"""Largest size of all extended headers of a tar archive, in bytes."""
 MAX_DIRECTORY_BYTES = 8 * 2**20
-"""Most bytes of a zip archive's directory, which is read into memory whole, ten times as large there."""
+"""Largest directory of a zip archive, in bytes, which is read into memory as a whole and grows tenfold there."""
 
 _CHUNK = 64 * 1024
 
@@ -41,18 +42,18 @@ class Readable(Protocol):
     """A stream to read from, such as an HTTP response."""
 
     def read(self, size: int, /) -> bytes:
-        """At most `size` bytes; none at the end."""
+        """Return at most `size` bytes; none at the end."""
         ...
 
 
 def content_digest(folder: Path) -> str:
-    """The digest of a folder's content, whichever way it was packed: `sha256:` and 64 hexadecimal digits.
+    """Return the digest of a folder's content, however it was packed: `sha256:` and 64 hexadecimal digits.
 
     One line per regular file below the folder (sha256 of its content, two spaces, its path with `/`, newline), sorted by
     the path's bytes; the digest is the sha256 of these lines.
 
     Raises:
-        ChartError: there is no such folder, it has no file, or it holds a link.
+        ChartError: the folder does not exist, has no file, or contains a link.
     """
     lines = []
     for path, file in files_of(folder):
@@ -61,11 +62,11 @@ def content_digest(folder: Path) -> str:
 
 
 def files_of(folder: Path) -> list[tuple[str, Path]]:
-    """The regular files below a folder, with their paths relative to it.
+    """Return the regular files below a folder, with their paths relative to it.
 
     Raises:
-        ChartError: there is no such folder, it has no file, it holds a link or something else that is no file, or a name
-            with control characters.
+        ChartError: the folder does not exist, has no file, contains a link or another entry that is not a file, or a name
+        with control characters.
     """
     found = []
     for entry in sorted(folder.rglob("*")) if folder.is_dir() else []:
@@ -75,34 +76,38 @@ def files_of(folder: Path) -> list[tuple[str, Path]]:
         if stat.S_ISREG(mode):
             found.append((path, entry))
         elif not stat.S_ISDIR(mode):
-            raise ChartError(f"the chart's folder holds {path!r}, which is a link or a device; only files are taken")
+            raise ChartError(
+                f"the chart's folder contains {path!r}, which is a link or a device; only files are supported"
+            )
     if not found:
-        raise ChartError(f"there is no chart in {str(folder)!r}: no such folder, or no file in it")
+        raise ChartError(f"no chart in {str(folder)!r}: the folder does not exist or is empty")
     return found
 
 
 def verify(folder: Path, wanted: str) -> None:
-    """Refuse a folder whose content is not what was pinned.
+    """Reject a folder whose content differs from the pinned digest.
 
     Raises:
         ChartError: with both digests.
     """
     actual = content_digest(folder)
     if actual != wanted:
-        raise ChartError(f"the chart's content is not what was pinned: its digest is {actual}, expected {wanted}")
+        raise ChartError(
+            f"the chart's content differs from the pinned digest: its digest is {actual}, expected {wanted}"
+        )
 
 
 def unpack_tar(stream: Readable, inside: str, destination: Path) -> None:
-    """Unpack one folder of a repository's gzipped tar archive while it streams in.
+    """Unpack one folder of a repository's gzipped tar archive from a stream.
 
     Args:
         stream: the packed bytes.
         inside: the chart's folder in the repository; the archive's own top folder is not part of it.
-        destination: where the folder's files go; made anew.
+        destination: destination of the folder's files; created anew.
 
     Raises:
-        ChartError: damaged, unsafe paths or links, or no such folder in it.
-        TooLarge: more than a chart's archive can reasonably hold.
+        ChartError: the archive is damaged, has unsafe paths or links, or lacks the folder.
+        TooLarge: the archive exceeds the limits for a chart.
     """
     writer = _Writer(destination)
     wanted = PurePosixPath(inside).parts
@@ -116,7 +121,9 @@ def unpack_tar(stream: Readable, inside: str, destination: Path) -> None:
                 if path[: len(wanted)] != wanted or member.isdir():
                     continue
                 if not member.isreg():
-                    raise ChartError(f"the archive holds {member.name!r}, a link or a device; only files are taken")
+                    raise ChartError(
+                        f"the archive contains {member.name!r}, a link or a device; only files are supported"
+                    )
                 content = archive.extractfile(member)
                 assert content is not None  # a regular file has content
                 writer.write(path[len(wanted) :], content, member.size)
@@ -130,8 +137,8 @@ def unpack_zip(file: Path, destination: Path) -> None:
     """Unpack a zip archive whose root is the chart's folder.
 
     Raises:
-        ChartError: damaged, encrypted, or with unsafe paths or links.
-        TooLarge: more than a chart's archive can reasonably hold.
+        ChartError: the archive is damaged, encrypted, or has unsafe paths or links.
+        TooLarge: the archive exceeds the limits for a chart.
     """
     writer = _Writer(destination)
     _check_directory(file)
@@ -142,10 +149,12 @@ def unpack_zip(file: Path, destination: Path) -> None:
                 if member.is_dir():
                     continue
                 if member.flag_bits & _ENCRYPTED:
-                    raise ChartError(f"the archive holds {member.filename!r} encrypted; pack it without a password")
+                    raise ChartError(f"the archive contains {member.filename!r} encrypted; pack it without a password")
                 kind = stat.S_IFMT(member.external_attr >> 16)
                 if kind not in (0, stat.S_IFREG):
-                    raise ChartError(f"the archive holds {member.filename!r}, a link or a device; only files are taken")
+                    raise ChartError(
+                        f"the archive contains {member.filename!r}, a link or a device; only files are supported"
+                    )
                 with archive.open(member) as content:
                     writer.write(path, content, member.file_size)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
@@ -159,7 +168,7 @@ _END, _END_64 = struct.Struct("<4s4H2LH"), struct.Struct("<4sLQL")
 
 
 def _check_directory(file: Path) -> None:
-    """Refuse a zip archive whose directory is too large before it is read: `zipfile` makes an object of each entry."""
+    """Reject a zip archive whose directory is too large before it is read: `zipfile` creates an object for each entry."""
     size = file.stat().st_size
     with file.open("rb") as stream:
         stream.seek(max(0, size - 0xFFFF - _END.size - _END_64.size))
@@ -170,17 +179,17 @@ def _check_directory(file: Path) -> None:
     if at < 0 or len(tail) < at + _END.size:
         raise ChartError("the archive is damaged: it has no end of a zip archive")
     if tail[max(0, at - _END_64.size) : at].startswith(b"PK\6\7"):
-        raise TooLarge("the archive is a zip archive of the 64-bit kind, which no chart needs")
+        raise TooLarge("the archive is a 64-bit zip archive, which is not supported")
     directory = _END.unpack(tail[at : at + _END.size])[5]
     if directory > MAX_DIRECTORY_BYTES:
-        raise TooLarge(f"the archive's directory has {directory:,} bytes, more than {MAX_DIRECTORY_BYTES:,}")
+        raise TooLarge(f"the archive's directory has {directory:,} bytes; the limit is {MAX_DIRECTORY_BYTES:,}")
 
 
 def top_folder(package: Path) -> str:
-    """The top folder of a packed chart (`.tgz`), which is the chart's name.
+    """Return the top folder of a packed chart (`.tgz`), which is the chart's name.
 
     Raises:
-        ChartError: it is no packed chart.
+        ChartError: it is not a packed chart.
     """
     try:
         with package.open("rb") as stream, _tar(stream) as archive:
@@ -189,16 +198,16 @@ def top_folder(package: Path) -> str:
                 if parts:
                     return parts[0]
     except (tarfile.TarError, zlib.error, EOFError, UnicodeDecodeError) as error:
-        raise ChartError(f"{package.name} is no packed chart: {error}") from error
-    raise ChartError(f"{package.name} is no packed chart: it is empty")
+        raise ChartError(f"{package.name} is not a packed chart: {error}") from error
+    raise ChartError(f"{package.name} is not a packed chart: it is empty")
 
 
 def _tar(stream: Readable) -> tarfile.TarFile:
-    packed: Any = _Gunzip(stream)  # all that a streamed archive needs of a file is `read`
+    packed: Any = _Gunzip(stream)  # a streamed archive only uses `read`
     total = 0
 
     class Header(tarfile.TarInfo):
-        """A header of this archive. What `tarfile` would read into memory without a limit is refused first."""
+        """A header of this archive. What `tarfile` would read into memory without a limit is rejected first."""
 
         @classmethod
         def frombuf(cls, buf: Any, encoding: Any, errors: str) -> Self:
@@ -208,15 +217,15 @@ def _tar(stream: Readable) -> tarfile.TarFile:
                 total += header.size
                 if header.size > MAX_HEADER_BYTES or total > MAX_HEADERS_BYTES:
                     raise TooLarge(
-                        f"the archive has an extended header of {header.size:,} bytes, {total:,} with those before: more "
-                        f"than {MAX_HEADER_BYTES:,}, or {MAX_HEADERS_BYTES:,} together"
+                        f"the archive has an extended header of {header.size:,} bytes, {total:,} with those "
+                        f"before it; the limit is {MAX_HEADER_BYTES:,}, and {MAX_HEADERS_BYTES:,} for all"
                     )
             if header.type == tarfile.GNUTYPE_SPARSE:
-                raise ChartError(f"the archive holds {header.name!r}, a sparse file; only plain files are taken")
+                raise ChartError(f"the archive contains {header.name!r}, a sparse file; only plain files are supported")
             return header
 
         def _refuse_sparse(self, following: tarfile.TarInfo, *_: object) -> None:
-            raise ChartError(f"the archive holds {following.name!r}, a sparse file; only plain files are taken")
+            raise ChartError(f"the archive contains {following.name!r}, a sparse file; only plain files are supported")
 
         _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
 
@@ -230,16 +239,18 @@ _EXTENDED = (
 
 
 def _safe(name: str) -> tuple[str, ...]:
-    """The parts of an archive member's path; a path that could leave the destination is refused."""
+    """Return the parts of an archive member's path; a path that could leave the destination is rejected."""
     if name.startswith("/") or "\\" in name or "\0" in name or ".." in name.split("/"):
-        raise ChartError(f"the archive holds the unsafe path {name!r}")
+        raise ChartError(f"the archive contains the unsafe path {name!r}")
     return PurePosixPath(name).parts
 
 
 def _check_name(name: str, what: str) -> None:
-    """Refuse control characters: a line break in a name makes one file look like two in the list that the digest is of."""
+    """Reject control characters: a line break in a name makes one file look like two in the list that is hashed."""
     if not name.isprintable():
-        raise ChartError(f"the {what} holds the name {name!r}, with characters that cannot be printed; rename the file")
+        raise ChartError(
+            f"the {what} contains the name {name!r}, with characters that cannot be printed; rename the file"
+        )
 
 
 class _Writer:
@@ -262,15 +273,15 @@ class _Writer:
         target = self.destination.joinpath(*path)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("xb") as file:  # x: an archive that names a file twice is no chart of ours
+            with target.open("xb") as file:  # x: a chart's archive does not contain a file twice
                 for chunk in _chunks(content, size):
                     file.write(chunk)
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-            raise ChartError(f"the archive holds {'/'.join(path)!r} twice") from error
+            raise ChartError(f"the archive contains {'/'.join(path)!r} twice") from error
 
 
 def _chunks(content: Readable, size: int) -> Iterator[bytes]:
-    """Exactly `size` bytes of a stream: an archive's header may promise less than it unpacks to."""
+    """Return exactly `size` bytes of a stream: an archive's header may state less than it unpacks to."""
     while size > 0:
         chunk = content.read(min(size, _CHUNK))
         if not chunk:
@@ -282,7 +293,7 @@ def _chunks(content: Readable, size: int) -> Iterator[bytes]:
 
 
 class _Gunzip:
-    """Unpacks gzip while it streams, and stops when too much comes in or out."""
+    """Unpacks gzip from a stream, and stops at the limits of input and output."""
 
     def __init__(self, packed: Readable) -> None:
         self._packed = packed
@@ -292,7 +303,7 @@ class _Gunzip:
         self._given = 0
 
     def read(self, size: int, /) -> bytes:
-        """Up to `size` unpacked bytes, fewer only at the end."""
+        """Return up to `size` unpacked bytes, fewer only at the end."""
         parts = []
         while size > 0 and not self._unzip.eof:
             packed = self._tail or self._next()

@@ -34,17 +34,17 @@ from .source import obtain, pull_subchart
 from .subcharts import drop_duplicates, resolve
 from .yaml_by_helm import reader
 
-_MAX_MESSAGE = 1400  # bytes; CloudFormation takes 4 KB for the whole answer and shows about a third of that
+_MAX_MESSAGE = 1400  # bytes; CloudFormation accepts 4 KB for the whole response and shows about a third of that
 _ANSWER_SECONDS = 20.0  # the function's own time to answer
 
 
 class ReleaseFailed(Exception):
-    """What CloudFormation shows as the reason of the failure."""
+    """The reason of the failure that CloudFormation shows."""
 
 
 @dataclass(frozen=True)
 class Properties:
-    """The resource's properties. CloudFormation makes every value a string on the way."""
+    """The resource's properties. CloudFormation converts every value to a string."""
 
     cluster: str
     release: str
@@ -60,7 +60,7 @@ class Properties:
     wait: bool
     timeout_seconds: int
     adopt: bool | None
-    """None: a version of this library made the resource that put no marks on releases."""
+    """None: a version of this library that did not mark releases created the resource."""
 
     @classmethod
     def of(cls, properties: Mapping[str, Any]) -> Properties:
@@ -92,7 +92,7 @@ class Properties:
 
     @property
     def physical_id(self) -> str:
-        """Cluster, namespace and release: a change of any is another release, and the former one is deleted after."""
+        """Cluster, namespace and release: a change of any is another release, and the former one is deleted afterwards."""
         return f"{self.cluster}/{self.namespace}/{self.release}"
 
 
@@ -112,10 +112,10 @@ def handle(
     now: Callable[[], float] = time.time,
     executable: str | None = None,
 ) -> dict[str, Any]:
-    """Do what the event asks for.
+    """Execute the event.
 
     Raises:
-        ReleaseFailed: with the release, what was tried, and what helm or the chart's source said.
+        ReleaseFailed: with the release, the operation, and the error of helm or of the chart's source.
     """
     wanted = Properties.of(event["ResourceProperties"])
     work = Path(tempfile.mkdtemp(prefix="helm-"))  # readable by this process only
@@ -140,7 +140,7 @@ def handle(
 
 @dataclass(frozen=True)
 class Run:
-    """One event, and what it is done with."""
+    """One event, and what it is executed with."""
 
     event: Mapping[str, Any]
     work: Path
@@ -166,28 +166,28 @@ class Run:
         return {"PhysicalResourceId": wanted.physical_id, "Data": {"Revision": str(revision)}}
 
     def prepared(self, wanted: Properties) -> tuple[Path, list[Path]]:
-        """The chart, verified and complete, and the files of values."""
+        """Return the chart, verified and complete, and the values files."""
         chart = obtain(wanted.chart, self.work, self.helm, sleep=self.sleep)
         return chart, prepare(chart, wanted, self.work, self.helm, self.sleep)
 
     def runner(self, wanted: Properties) -> Runner:
-        """Helm with the way to the cluster. Raises `ClusterGone`."""
+        """Return helm with the connection to the cluster. Raises `ClusterGone`."""
         connect = partial(reach, partial(self.access, wanted.cluster))
         access = with_retries(connect, seconds_left=self.helm.seconds_left, sleep=self.sleep)
         return ClusterHelm(self.helm, access, self.work)
 
     def delete(self, wanted: Properties) -> dict[str, Any]:
-        """Delete: answers the physical id that it was given, which may be one that CloudFormation has made up."""
+        """Delete: returns the given physical id, which CloudFormation may have generated."""
         try:
             self._release(wanted).uninstall(wait=wanted.wait, timeout_seconds=wanted.timeout_seconds)
         except ClusterGone as gone:
-            print(f"{gone}: the release is gone with it")
+            print(f"{gone}: the release was deleted with it")
         return {"PhysicalResourceId": self.event.get("PhysicalResourceId") or wanted.physical_id}
 
     def _let_go_of(self, before: Properties, wanted: Properties) -> None:
-        """Release what an Update has made whose answer was lost: this event rolls it back, and no Delete will name it."""
+        """Release what an Update created whose response was lost: this event rolls it back, and no Delete will name it."""
         if self.event.get("PhysicalResourceId") not in (None, before.physical_id) and not before.is_same(wanted):
-            print(f"{before.physical_id} is what an update has made that CloudFormation does not know of")
+            print(f"{before.physical_id} was created by an update that CloudFormation does not know")
             self.delete(before)
 
     def _release(self, wanted: Properties) -> Release:
@@ -201,9 +201,9 @@ class Run:
         return Release(wanted.release, wanted.namespace, helm, event, sleep=self.sleep, now=self.now)
 
     def _is_former(self, wanted: Properties) -> bool:
-        """Whether the version without marks has installed this very release for this resource.
+        """Whether the version without marks has installed this release for this resource.
 
-        Its properties lack `Adopt`, and it answered the release as the physical id, which CloudFormation sends back.
+        Its properties lack `Adopt`, and it returned the release as the physical id, which CloudFormation sends back.
         """
         known = Properties.of(self.event.get("OldResourceProperties") or self.event["ResourceProperties"])
         physical_id = self.event.get("PhysicalResourceId")
@@ -211,7 +211,7 @@ class Run:
 
 
 def _cure(error: Exception) -> str:
-    """What to do when the cluster does not let the function in any more."""
+    """Return what to do if the function has lost access to the cluster."""
     if not is_unauthorized(error):
         return ""
     return (
@@ -221,7 +221,7 @@ def _cure(error: Exception) -> str:
 
 
 def prepare(chart: Path, wanted: Properties, work: Path, helm: Helm, sleep: Callable[[float], None]) -> list[Path]:
-    """Complete a verified chart with its sub-charts, and write down the values; the values' files, later over earlier."""
+    """Complete a verified chart with its sub-charts, and write the values; later values files take precedence."""
     for insertion in wanted.insertions:
         try:
             insert_line(chart, insertion["Path"], after=insertion["After"], line=insertion["Line"])
@@ -234,7 +234,7 @@ def prepare(chart: Path, wanted: Properties, work: Path, helm: Helm, sleep: Call
     if missing:
         raise ChartError(f"the chart has no file {', '.join(map(repr, missing))}")
     for name in drop_duplicates(chart, read_yaml=reader(chart, helm, work)):
-        print(f"left out {name}: it lies beside the folder of the same chart")
+        print(f"left out {name}: the chart's folder has the same chart")
 
     resolve(
         chart,
@@ -251,19 +251,22 @@ def prepare(chart: Path, wanted: Properties, work: Path, helm: Helm, sleep: Call
 
 
 def insert_line(chart: Path, name: str, *, after: str, line: str) -> None:
-    """Add a line to a list that is written into a template, where no value reaches it; a line that is there is fine.
+    """Add a line to a list in a template that no value configures; an existing line is accepted.
 
     Raises:
-        ChartError: the chart has no such file, or its text is not as expected.
+        ChartError: the chart lacks the file, or its text differs from the expected one.
     """
     file = _inside(chart, name)
     if not file.is_file():
-        raise ChartError(f"the chart has no file {name!r}, where {line.strip()!r} has to be added")
+        raise ChartError(f"the chart has no file {name!r}, to which {line.strip()!r} must be added")
     lines = file.read_text().split("\n")
     if line in lines:
         return
     if lines.count(after) != 1:
-        raise ChartError(f"{name!r} of the chart has not the one line {after.strip()!r} to add {line.strip()!r} after")
+        raise ChartError(
+            f"{name!r} of the chart does not contain exactly one line {after.strip()!r}, after "
+            f"which {line.strip()!r} must be added"
+        )
     lines.insert(lines.index(after) + 1, line)
     file.write_text("\n".join(lines))
 

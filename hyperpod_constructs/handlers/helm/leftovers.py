@@ -1,9 +1,9 @@
-"""Aggregated ClusterRoles that come back after their release is gone.
+"""Aggregated ClusterRoles that are recreated after their release was deleted.
 
-The rules of an aggregated ClusterRole belong to a controller of Kubernetes. When an uninstall deletes such a role together
-with the roles that it selects, the controller may still hold it in its cache and apply its rules once more, which makes a
-new role: no labels, no annotations, no aggregation rule, and the controller as its only field manager. Nobody else makes
-a role like that. It refuses the next install, so it is deleted.
+A controller of Kubernetes owns the rules of an aggregated ClusterRole. When an uninstall deletes such a role together
+with the roles that it selects, the controller may still have it in its cache and apply its rules once more, which creates
+a new role: no labels, no annotations, no aggregation rule, and the controller as its only field manager. Nothing else
+creates a role like that. It blocks the next install, so it is deleted.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ def aggregated_roles(api: ApiClient, release: str, namespace: str) -> list[str]:
 
 
 def refusing_role(message: str) -> str | None:
-    """The ClusterRole that helm does not import into a release, when that is what a message of helm says."""
+    """Return the ClusterRole that helm does not import into a release, if a message of helm names one."""
     found = _REFUSED.search(message)
     return found[1] if found else None
 
 
 def remove_remade(api: ApiClient, name: str) -> bool:
-    """Delete a ClusterRole if the controller made it anew; whether it is gone. Raises `ApiError`."""
+    """Delete a ClusterRole if the controller recreated it; return whether it is deleted. Raises `ApiError`."""
     path = f"{_ROLES}/{quote(name, safe='')}"
     role = api.find(path)
     if role is None:
@@ -51,15 +51,15 @@ def remove_remade(api: ApiClient, name: str) -> bool:
     try:
         api.delete(path, propagation="Background", uid=role["metadata"]["uid"])
     except ApiError as error:
-        if error.status not in (404, 409):  # 409: another role of that name by now
+        if error.status not in (404, 409):  # 409: another role of that name exists now
             raise
         return error.status == 404
-    print(f"ClusterRole {name}, which {CONTROLLER} had made anew, is deleted")
+    print(f"ClusterRole {name}, which {CONTROLLER} had recreated, is deleted")
     return True
 
 
 def is_remade(role: Mapping[str, Any]) -> bool:
-    """Whether nobody but the controller ever wrote a ClusterRole.
+    """Whether only the controller ever wrote a ClusterRole.
 
     >>> is_remade({"metadata": {"name": "admin", "managedFields": [{"manager": CONTROLLER}]}, "rules": []})
     True

@@ -1,7 +1,7 @@
-"""What helm has written down about a release: one Secret for each revision, with its status and labels.
+"""Helm's records of a release: one Secret for each revision, with its status and labels.
 
-They are read and labeled through the API server, not with helm: an answer's status says whether a release is not there or
-could not be asked for, and helm can change labels only together with the release.
+They are read and labeled through the API server, not with helm: the status of an answer distinguishes a missing release
+from a failed request, and helm can change labels only together with the release.
 
 =============================  =======================================================================
 label                          meaning
@@ -42,7 +42,7 @@ class Event:
     Attributes:
         me: the resource, as an owner of the release.
         request: CloudFormation's id of the event; a second delivery has the same one.
-        adopt: whether a release that nobody of ours made may be taken over.
+        adopt: whether a release that no resource of this library created may be taken over.
         former: whether the former version of this library installed the release for this resource.
     """
 
@@ -81,23 +81,23 @@ class Revision:
 
     @property
     def marks(self) -> dict[str, str]:
-        """The labels that say whose the release is."""
+        """The labels with the owners of the release."""
         keys = {mark.key for mark in owners(self.labels)}
         return {key: value for key, value in self.labels.items() if key in keys or key == EXISTED_LABEL}
 
     @property
     def owners(self) -> frozenset[Owner]:
-        """Whose the release is."""
+        """The owners of the release."""
         return owners(self.labels)
 
     @property
     def existed(self) -> bool:
-        """Whether the release was there before us."""
+        """Whether the release existed before its first owner."""
         return existed(self.labels)
 
     @property
     def by(self) -> str:
-        """Digest of the owner whose content it has; empty when that is nobody of ours."""
+        """Digest of the owner whose content it has; empty if it is none of ours."""
         return self.labels.get(BY, "")
 
     @property
@@ -116,7 +116,7 @@ class Records:
         self._path = f"/api/v1/namespaces/{quote(namespace, safe='')}/secrets"
 
     def history(self) -> list[Revision]:
-        """The release's revisions, oldest first; none when there is no such release. Raises `ApiError`."""
+        """Return the release's revisions, oldest first; none if the release does not exist. Raises `ApiError`."""
         answer = self._api.request(
             "GET", self._path, query={"labelSelector": f"owner=helm,name={self._name}"}, accept=_METADATA_ONLY
         )

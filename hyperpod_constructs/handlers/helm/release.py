@@ -1,4 +1,4 @@
-"""One Helm release and its owners: installed, upgraded, given back and uninstalled, whatever an earlier attempt has left."""
+"""One Helm release and its owners: install, upgrade, restore and uninstall, whatever an earlier attempt has left."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from .retries import RESERVE_SECONDS, Again, with_retries
 T = TypeVar("T")
 
 HISTORY = 10
-"""Revisions that are kept of a release: helm's own default. What a former owner had is given back from them."""
+"""Revisions that are kept of a release: helm's own default. The content of a former owner is restored from them."""
 
 LONGEST_SECONDS = 900.0
-"""No operation of ours takes longer: Lambda ends our function after 14 minutes. A pending operation that is younger, and
-that no earlier event of the same resource has left, may still run."""
+"""Longest time of an operation: Lambda ends the function after 14 minutes. A younger pending operation that no earlier
+event of the same resource has left may still run."""
 
-_ANSWER_SECONDS = 10.0  # kept while a failed event cleans up
-_LEFTOVERS = 50  # most roles of one release that may refuse its install, one after the other
+_ANSWER_SECONDS = 10.0  # reserved for cleaning up a failed event
+_LEFTOVERS = 50  # largest number of roles of one release that may block its install, in sequence
 
 _SERVER_SIDE = ("--server-side=true", "--force-conflicts", "--cleanup-on-fail")
 """How objects are changed. A release owns the fields that its chart sets: without force, a field that a controller or a
-person has changed since (the rules of an aggregated ClusterRole, always) refuses every later change. Objects that a
-failed change has created go again: the way back compares with the last deployed revision, which lacks them. Releases of
-Helm 3 become server-side ones."""
+person has changed since (the rules of an aggregated ClusterRole, always) blocks every later change. Objects that a failed
+change has created are deleted: the rollback compares with the last deployed revision, which lacks them. Releases of Helm
+3 are converted to server-side apply."""
 
 _CURE = (
-    "To manage it here and keep it when this resource is deleted, set adopt to true; otherwise uninstall it, or use another "
-    "release name. If an earlier version of this library installed it, deploy this version once without renaming or moving "
-    "the construct; then it is known"
+    "To manage it here and keep it when this resource is deleted, set adopt to true; otherwise uninstall "
+    "it, or use another release name. If an earlier version of this library installed it, deploy this "
+    "version once without renaming or moving the construct; the release is then recognized"
 )
 
 
 class Runner(Protocol):
-    """Runs helm against the cluster."""
+    """Runs helm for the cluster."""
 
     @property
     def api(self) -> ApiClient:
@@ -51,12 +51,12 @@ class Runner(Protocol):
         ...
 
     def run(self, arguments: Sequence[str], /) -> str:
-        """What helm printed; raises HelmError."""
+        """Return helm's output; raises HelmError."""
         ...
 
     @property
     def seconds_left(self) -> Callable[[], float]:
-        """How long the function may still take."""
+        """Return the remaining time of the function."""
         ...
 
 
@@ -66,8 +66,8 @@ class Release:
     Args:
         name: the release.
         namespace: its namespace.
-        helm: runs helm; it has the way to the cluster.
-        event: who wants the release, or no longer wants it.
+        helm: runs helm, with the connection to the cluster.
+        event: the owner that wants the release, or no longer wants it.
         sleep: pauses between attempts.
         now: seconds since the epoch, as the API server counts them.
     """
@@ -91,7 +91,7 @@ class Release:
         self._records = Records(helm.api, name, namespace)
 
     def history(self) -> list[Revision]:
-        """The release's revisions, oldest first; none when there is no such release. Raises `ApiError`."""
+        """Return the release's revisions, oldest first; none if the release does not exist. Raises `ApiError`."""
         return self._records.history()
 
     def install(
@@ -104,16 +104,16 @@ class Release:
         wait: bool,
         timeout_seconds: int,
     ) -> int:
-        """Install the release, or upgrade it to exactly this chart and these values. The revision that is deployed then.
+        """Install the release, or upgrade it to exactly this chart and these values; return the deployed revision.
 
-        A failed event of a resource that did not own the release before leaves it as it was: a first install is removed,
-        a release of others gets its content and marks back. A failed upgrade of a release that is ours already is left to
+        A failed event of a resource that did not own the release before restores it: a first install is removed, a
+        release of others gets its content and marks back. A failed upgrade of a release that is already ours is left to
         CloudFormation, which rolls back with the former properties.
 
         Raises:
-            Foreign: the release exists, is not ours, and may not be adopted.
-            HelmError: what helm said last.
-            ApiError: what the API server answered last.
+            Foreign: the release exists, is not ours, and must not be adopted.
+            HelmError: the last error of helm.
+            ApiError: the last error of the API server.
         """
         options = [
             *("--install", "--reset-values", f"--history-max={HISTORY}", "--output=json", *_SERVER_SIDE),
@@ -147,17 +147,17 @@ class Release:
             raise
 
     def uninstall(self, *, wait: bool, timeout_seconds: int) -> None:
-        """Let the release go: uninstall it when it was only ours, else give it back. One that is not there is fine.
+        """Release it: uninstall it if it has no other owner, otherwise restore it. A missing release is not an error.
 
         Raises:
-            HelmError: what helm said last; the release or some of its objects may still be there.
-            ApiError: what the API server answered last.
+            HelmError: the last error of helm; the release or some of its objects may still exist.
+            ApiError: the last error of the API server.
         """
 
         def attempt() -> None:
             history = self._settled()
             if not history or history[-1].status == "uninstalled":
-                print(f"there is no release {self.name}")
+                print(f"release {self.name} does not exist")
                 return
             last, me = history[-1], self._event.me
             marked = last.owners or ({me} if self._event.former else set())
@@ -171,10 +171,10 @@ class Release:
 
         self._with_retries(attempt)
 
-    # Whose it is.
+    # Ownership.
 
     def _claimed(self, history: Sequence[Revision]) -> dict[str, str]:
-        """The marks of the release with ours among them. Raises `Foreign`."""
+        """Return the marks of the release including ours. Raises `Foreign`."""
         event = self._event
         last = history[-1] if history and history[-1].status != "uninstalled" else None
         marks = last.marks if last else {}
@@ -192,10 +192,10 @@ class Release:
         return {**marks, event.me.key: event.me.label_value}
 
     def _give_back(self, history: Sequence[Revision]) -> None:
-        """Take our mark off a release that stays, and our content where the history still has that of who keeps it.
+        """Remove our mark from a release that stays, and our content if the history has that of another owner.
 
-        A release that existed before and now has no owner gets its former content back only while nothing but the event
-        that took it over has changed it: later, its former content is older than what depends on it.
+        A release that existed before and now has no owner gets its former content back only if nothing but the event that
+        took it over has changed it: after other changes, its former content is outdated.
         """
         last, me = history[-1], self._event.me
         marks: dict[str, str | None] = {**last.marks, me.key: None}
@@ -212,9 +212,9 @@ class Release:
         self._records.label(last.number, marks)
 
     def _undo(self, cause: Exception) -> None:
-        """Remove what this event has done to a release that was not ours before.
+        """Undo what this event has done to a release that was not ours before.
 
-        Nothing is done when an earlier delivery of the event has succeeded, or our mark was there before.
+        Nothing is done if an earlier delivery of the event has succeeded, or our mark existed before.
         """
 
         def attempt() -> None:
@@ -239,13 +239,13 @@ class Release:
         try:
             self._with_retries(attempt, reserve=_ANSWER_SECONDS)
         except (HelmError, ApiError, Again) as error:
-            # Helm's own words come first: they are why the install failed.
-            raise HelmError(f"{cause}\nand what was done of it could not be undone: {error}") from cause
+            # Helm's own error comes first: it explains why the install failed.
+            raise HelmError(f"{cause}\nand its changes could not be undone: {error}") from cause
 
-    # What an earlier attempt has left.
+    # Results of an earlier attempt.
 
     def _settled(self) -> list[Revision]:
-        """The history once nobody else works on the release."""
+        """Return the history once no other operation on the release is running."""
         while True:
             history = self.history()
             last = history[-1] if history else None
@@ -258,21 +258,23 @@ class Release:
             pause = min(15.0, LONGEST_SECONDS - age + 1)
             if self._helm.seconds_left() < pause + RESERVE_SECONDS:
                 raise HelmError(
-                    f"Error: release {self.name} has been {last.status} for {max(0.0, age):.0f} s, and that operation may "
-                    f"still be running. Try again when it has ended, or {LONGEST_SECONDS / 60:.0f} minutes after it began"
+                    f"Error: release {self.name} has been {last.status} for {max(0.0, age):.0f} s, and that "
+                    "operation may still be running. Try again when it has ended, or "
+                    f"{LONGEST_SECONDS / 60:.0f} minutes after it started"
                 )
-            print(f"release {self.name} is {last.status}, maybe by a running operation: waiting")
+            print(f"release {self.name} is {last.status}, possibly by a running operation: waiting")
             self._sleep(pause)
 
     def _recovered(self, history: list[Revision]) -> list[Revision]:
-        """Bring a release that an interrupted attempt has left half-way into a state that helm upgrades from."""
+        """Bring a release that an interrupted attempt has left incomplete into a state from which helm can upgrade."""
         if not history or history[-1].status in ("deployed", "uninstalled"):
             return history
         deployed = [revision for revision in history if revision.status in ONCE_DEPLOYED]
         last = history[-1]
         if not deployed or last.status == "uninstalling":
             print(
-                f"release {self.name} is {last.status} and was never deployed, or half removed: it is uninstalled first"
+                f"release {self.name} is {last.status} and was never deployed, or is partially removed: it "
+                "is uninstalled first"
             )
             self._uninstall()
         elif last.status in PENDING:
@@ -283,10 +285,10 @@ class Release:
             self._rollback(back, last, others)
         return self.history()
 
-    # What helm is asked for.
+    # Helm commands.
 
     def _upgrade(self, *arguments: str) -> str:
-        """Upgrade; roles that are left over from this or another release, and refuse it, are removed first."""
+        """Upgrade; roles that are left over from this or another release, and block it, are removed first."""
         for _ in range(_LEFTOVERS):
             try:
                 return self._run("upgrade", self.name, *arguments)
@@ -294,10 +296,10 @@ class Release:
                 role = refusing_role(error.output)
                 if role is None or not remove_remade(self._helm.api, role):
                     raise
-        raise HelmError(f"more than {_LEFTOVERS} ClusterRoles refused the install")
+        raise HelmError(f"more than {_LEFTOVERS} ClusterRoles blocked the install")
 
     def _rollback(self, target: Revision, last: Revision, marks: Mapping[str, str | None]) -> None:
-        """Roll back; helm copies the target's labels, so they are made right before: owners of then may be gone by now."""
+        """Roll back; helm copies the target's labels, so they are set right before: its owners may have changed."""
         labels = {**dict.fromkeys(target.marks), **marks, BY: target.by or None, AT: self._event.at(last.number + 1)}
         self._records.label(target.number, labels)
         self._run("rollback", self.name, str(target.number), f"--history-max={HISTORY}", *_SERVER_SIDE)
@@ -313,7 +315,7 @@ class Release:
         for role in roles:
             remove_remade(self._helm.api, role)
         if any(revision.status != "uninstalled" for revision in self.history()):
-            raise Again(f"release {self.name} is there again after it was uninstalled")
+            raise Again(f"release {self.name} exists again after it was uninstalled")
 
     def _run(self, *arguments: str) -> str:
         return self._helm.run([*arguments, "--namespace", self.namespace])

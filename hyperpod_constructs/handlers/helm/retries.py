@@ -1,4 +1,4 @@
-"""Which refusals may pass by themselves, and trying again."""
+"""Transient errors, and retries."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .binary import HelmError
 T = TypeVar("T")
 
 AUTHORIZATION_SECONDS = 120.0
-"""EKS says access entries are there at once, but the API server learns of them later."""
+"""EKS documents access entries as effective immediately, but the API server learns of them later."""
 RESERVE_SECONDS = 60.0
-"""Kept at the end, to clean up and to answer."""
+"""Reserved at the end, to clean up and to answer."""
 
 _MAX_PAUSE = 30.0
 _UNAUTHORIZED = ("unauthorized", "asked for the client to provide credentials", "is forbidden")
@@ -43,7 +43,7 @@ _TOO_LARGE = ("request is too large", "larger than max", "request entity too lar
 
 
 class Again(Exception):
-    """Somebody else changed the release meanwhile; the same may succeed at once."""
+    """The release was changed in the meantime; the same operation may succeed immediately."""
 
 
 def with_retries(
@@ -53,11 +53,11 @@ def with_retries(
     sleep: Callable[[float], None],
     reserve: float = RESERVE_SECONDS,
 ) -> T:
-    """Try again what may pass by itself: an API server out of reach, and access that is not known there yet.
+    """Retry transient errors: an API server that cannot be reached, and access that is not effective yet.
 
     Raises:
-        HelmError: what helm said last.
-        ApiError: what the API server answered last.
+        HelmError: the last error of helm.
+        ApiError: the last error of the API server.
         Again: the release kept changing.
     """
     pause, denied = 2.0, 0.0
@@ -79,14 +79,14 @@ def with_retries(
 
 
 def is_unauthorized(error: Exception) -> bool:
-    """Whether the API server did not accept who asked, or what was asked for."""
+    """Whether the API server did not accept the caller, or the request."""
     if isinstance(error, ApiError):
         return error.status in (401, 403)
     return isinstance(error, HelmError) and any(mark in error.output.lower() for mark in _UNAUTHORIZED)
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether the same may succeed later.
+    """Whether the same operation may succeed later.
 
     >>> is_transient(HelmError('Error: Get "https://x.eks.amazonaws.com/version": EOF'))
     True

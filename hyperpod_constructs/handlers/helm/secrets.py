@@ -1,8 +1,8 @@
-"""What of a release must not be in a message: the values that may be secret, and the content of Secrets.
+"""Secrets of a release that must not be in a message: values that may be secret, and the content of Secrets.
 
-CloudFormation resolves references to Secrets Manager in a resource's properties, and a chart puts such values anywhere. An
-API server that refuses an object quotes them. So any longer text among the values is hidden, not only those that are
-called a password; the message names the field, and who deploys knows what is in it.
+CloudFormation resolves references to Secrets Manager in a resource's properties, and a chart can use such values
+anywhere. An API server that rejects an object quotes them. So any longer text among the values is hidden, not only those
+that are called a password; the message names the field, whose content the deployer knows.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from ..shared.redaction import HIDDEN, redact
 
 _CALLED_SECRET = re.compile(r"pass|secret|token|credential|api_?key|private|auth|cert|salt|license|webhook_?url", re.I)
 _SHORTEST = 8
-"""Shorter values are hidden only where they are called a secret: the rest are words such as `info` or `1000m`."""
+"""Shorter values are hidden only if their key names a secret: the rest are words such as `info` or `1000m`."""
 
-# What follows says that the quoted text is the name of an object.
+# What follows shows that the quoted text is the name of an object.
 _NAME = re.compile(
     r'"([^"\\]+)\\?" (?:not found|is invalid|is forbidden|already exists|in namespace|exists and|is being|in the)'
 )
@@ -26,7 +26,7 @@ _REFUSED = re.compile(r'(Secret \\*"[^"]*" is invalid:.*?Invalid value: )"(?:[^"
 
 
 def redactor(values: Mapping[str, Any]) -> Callable[[str], str]:
-    r"""Hide values of a release, and the content of Secrets, in what helm or an API server says.
+    r"""Hide values of a release, and the content of Secrets, in errors of helm or an API server.
 
     >>> redactor({"db": {"password": "hunter2"}})('Secret "db" is invalid: data: Invalid value: "aHVudGVyMg=="')
     'Secret "db" is invalid: data: Invalid value: "***"'

@@ -1,4 +1,4 @@
-"""Where a chart comes from: an upstream commit, an asset in S3, or an OCI registry. Verified before it is used."""
+"""Sources of a chart: an upstream commit, an asset in S3, or an OCI registry. The chart is verified before it is used."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _OCI_DIGEST = re.compile(r"^Digest:\s*(sha256:[0-9a-f]{64})\s*$", re.MULTILINE)
 
 
 def obtain(chart: Mapping[str, Any], work: Path, helm: Helm, *, sleep: Callable[[float], None] = time.sleep) -> Path:
-    """Bring a chart into a folder of `work`, and verify that it is what was pinned.
+    """Download a chart into a folder of `work`, and verify that it matches the pinned digest.
 
     Raises:
-        ChartError: it cannot be had, or its digest differs.
+        ChartError: it is not available, or its digest differs.
     """
     folder = work / "chart"
     kind = chart["Kind"]
@@ -41,7 +41,7 @@ def obtain(chart: Mapping[str, Any], work: Path, helm: Helm, *, sleep: Callable[
     else:
         raise ChartError(f"unknown kind of chart source {kind!r}")
     verify(folder, chart["Digest"])
-    print(f"the chart is what was pinned: {chart['Digest']}")
+    print(f"the chart matches the pinned digest: {chart['Digest']}")
     return folder
 
 
@@ -55,21 +55,23 @@ def download(
 ) -> None:
     """Download a repository's archive over https and unpack one folder of it; nothing else is written.
 
-    A server's errors and broken connections are tried again, a few times; a refusal (404) is not. However slowly it comes,
-    it has half of the time that is left, in all.
+    Errors of the server and broken connections are retried a few times; a rejection (404) is not. The download has half
+    of the remaining time in total, however slow it is.
 
     Raises:
-        ChartError: with the address and what happened.
+        ChartError: with the address and the cause.
     """
     seconds = max(1.0, seconds_left() / 2)
     try:
         within(seconds, lambda: _download(url, inside, folder, sleep))
     except TimeoutError:
-        raise ChartError(f"the chart's archive {url} did not come within {seconds:.0f} s; try again later") from None
+        raise ChartError(
+            f"the download of the chart's archive {url} took longer than {seconds:.0f} s; try again later"
+        ) from None
 
 
 def _download(url: str, inside: str, folder: Path, sleep: Callable[[float], None]) -> None:
-    import urllib3  # imported here: the command line shares this module and needs none of it for its other commands
+    import urllib3  # imported here: the command line shares this module and does not need it for its other commands
 
     _check_https(url)
     timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS)
@@ -97,18 +99,18 @@ def _download(url: str, inside: str, folder: Path, sleep: Callable[[float], None
             if response.status != 429 and response.status < 500:
                 break
     raise ChartError(
-        f"the chart's archive {url} cannot be downloaded: {problem}. In a network without a way to it, use a vendored "
-        "chart folder"
+        f"the chart's archive {url} cannot be downloaded: {problem}. In a network without access to it, use "
+        "a vendored chart folder"
     )
 
 
 def _check_https(url: str) -> None:
     if urlsplit(url).scheme != "https" and not is_loopback(url):
-        raise ChartError(f"the chart's archive has to come over https, not from {url}")
+        raise ChartError(f"the chart's archive must be downloaded over https, not from {url}")
 
 
 def _get(pool: Any, url: str) -> Any:
-    """The answer after at most three redirects, none of them to plain http."""
+    """Return the response after at most three redirects, none of them to plain http."""
     for _ in range(_REDIRECTS + 1):
         response = pool.request("GET", url, preload_content=False, decode_content=False, redirect=False)
         location = response.get_redirect_location()
@@ -123,10 +125,10 @@ def _get(pool: Any, url: str) -> Any:
 def pull_subchart(
     dependency: Dependency, into: Path, helm: Helm, *, sleep: Callable[[float], None] = time.sleep
 ) -> None:
-    """Pull one sub-chart's package; three attempts, since repositories are reached over the internet.
+    """Pull one sub-chart's package; three attempts, because repositories are reached over the internet.
 
     Raises:
-        ChartError: with the repository and what helm said.
+        ChartError: with the repository and helm's error.
     """
     if dependency.repository.startswith("oci://"):
         where = [f"{dependency.repository.rstrip('/')}/{dependency.name}"]
@@ -141,14 +143,15 @@ def pull_subchart(
         except HelmError as error:
             if attempt == 2:
                 raise ChartError(
-                    f"sub-chart {dependency.name} {dependency.version} cannot be fetched from {dependency.repository}: "
-                    f"{error}. In a network without a way to it, use a vendored chart folder"
+                    f"sub-chart {dependency.name} {dependency.version} cannot be fetched from "
+                    f"{dependency.repository}: {error}. In a network without access to it, use a vendored "
+                    "chart folder"
                 ) from error
         sleep(2.0 ** (attempt + 1))
 
 
 def registry_config(reference: str, work: Path) -> Path | None:
-    """Credentials for a private ECR registry, in a file that only we can read; None for other registries."""
+    """Return credentials for a private ECR registry, in a private file; None for other registries."""
     host = urlsplit(reference).netloc
     region = _ECR_HOST.match(host)
     if region is None:
@@ -198,7 +201,9 @@ def _oci(chart: Mapping[str, Any], work: Path, helm: Helm) -> Path:
     found = _OCI_DIGEST.search(output)
     if found is None or found[1] != wanted:
         actual = found[1] if found else "unknown"
-        raise ChartError(f"{reference} {version} is not what was pinned: its digest is {actual}, expected {wanted}")
+        raise ChartError(
+            f"{reference} {version} differs from the pinned digest: its digest is {actual}, expected {wanted}"
+        )
     (package,) = pulled.glob("*.tgz")
     folder = work / "chart"
     with package.open("rb") as stream:

@@ -1,7 +1,7 @@
-"""The remote sub-charts of a chart: which are switched on, and bringing those that are not there yet.
+"""The remote sub-charts of a chart: which are enabled, and how missing ones are fetched.
 
-`helm dependency build` fetches all of them, switched on or not, and packs local sub-charts a second time beside their
-folders. So each one is pulled by itself, in exactly the pinned version, and only where a condition lets it in.
+`helm dependency build` fetches all of them, enabled or not, and packs local sub-charts a second time next to their
+folders. So each one is pulled separately, in exactly the pinned version, and only if a condition enables it.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from .errors import ChartError
 from .folder import top_folder
 
 ReadYaml = Callable[[Sequence[Path]], Sequence[dict[str, Any]]]
-"""Reads YAML files that hold one mapping each; a file that is not there reads as an empty one."""
+"""Reads YAML files with one mapping each; a missing file reads as an empty mapping."""
 
 Pull = Callable[["Dependency", Path], None]
-"""Brings a sub-chart's package into a folder; raises ChartError."""
+"""Pulls a sub-chart's package into a folder; raises ChartError."""
 
 _EXACT = re.compile(r"^v?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?$")
 
 
 @dataclass(frozen=True)
 class Dependency:
-    """A remote sub-chart that a chart names."""
+    """A remote sub-chart of a chart."""
 
     name: str
     version: str
@@ -48,23 +48,23 @@ def resolve(
     allow_unpinned: bool = False,
     prune: bool = True,
 ) -> list[Dependency]:
-    """Complete a chart's folder, in place: the sub-charts that the values switch on are there afterwards.
+    """Complete a chart's folder, in place: it then contains the sub-charts that the values enable.
 
     Args:
         chart: the folder; its sub-charts that are folders are completed too.
         values: the release's values over the chart's own.
         read_yaml: reads the charts' metadata and values.
-        pull: brings a package.
+        pull: pulls a package.
         digests: `name version` of a sub-chart to the digest (`sha256:`) of its package.
-        allow_unpinned: whether a sub-chart without a digest is taken as its repository gives it.
-        prune: strike the sub-charts that are switched off and not there from the chart's list, since helm refuses to
-            install a chart whose list names what is not there.
+        allow_unpinned: whether a sub-chart without a digest is accepted.
+        prune: remove the sub-charts that are disabled and missing from the chart's list, because helm rejects a chart
+            whose list names a missing sub-chart.
 
     Returns:
         The sub-charts that were pulled.
 
     Raises:
-        ChartError: a sub-chart cannot be had, is not pinned, or is not what was pinned.
+        ChartError: a sub-chart is not available, is not pinned, or differs from its digest.
     """
     metadata, lock, defaults = read_yaml([chart / "Chart.yaml", chart / "Chart.lock", chart / "values.yaml"])
     merged = merge_patch(defaults, values)  # which is how helm merges values
@@ -98,12 +98,12 @@ def resolve(
         if enabled or present:
             kept.append(entry)
     if prune and len(kept) != len(metadata.get("dependencies") or []):
-        (chart / "Chart.yaml").write_text(json.dumps({**metadata, "dependencies": kept}))  # JSON is YAML
+        (chart / "Chart.yaml").write_text(json.dumps({**metadata, "dependencies": kept}))  # JSON is valid YAML
     return pulled
 
 
 def drop_duplicates(chart: Path, *, read_yaml: ReadYaml) -> list[str]:
-    """Remove packed sub-charts that lie beside the folder of the same chart: helm would take both. Their file names."""
+    """Remove packed sub-charts next to the folder of the same chart, of which helm would use both; return their names."""
     folders, packages = _present(chart, read_yaml)
     dropped = []
     for name in sorted(set(folders) & set(packages)):
@@ -116,7 +116,7 @@ def drop_duplicates(chart: Path, *, read_yaml: ReadYaml) -> list[str]:
 
 
 def is_enabled(entry: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-    """Whether a dependency of Chart.yaml is switched on: its first condition that is set decides, then its tags.
+    """Whether a dependency of Chart.yaml is enabled: its first condition that is set decides, then its tags.
 
     >>> is_enabled({"condition": "a.on,b.on"}, {"b": {"on": False}})
     False
@@ -149,15 +149,15 @@ def _check_repository(name: str, repository: str) -> None:
     scheme, _, rest = repository.partition("://")
     if scheme == "http" and not is_loopback(repository):
         raise ChartError(
-            f"sub-chart {name!r} comes over plain http, from {repository}, where anybody on the way can exchange it; use a "
-            "vendored chart folder, or a chart that names an https or oci repository"
+            f"sub-chart {name!r} is downloaded over plain http, from {repository}, where it can be modified "
+            "in transit; use a vendored chart folder, or a chart that names an https or oci repository"
         )
     if scheme not in ("https", "http", "oci") or not rest:
-        raise ChartError(f"sub-chart {name!r} is switched on, but neither in charts/ nor in a remote repository")
+        raise ChartError(f"sub-chart {name!r} is enabled, but neither in charts/ nor in a remote repository")
 
 
 def is_loopback(url: str) -> bool:
-    """Whether an address is on this very machine, where plain http is no risk."""
+    """Whether an address is on this machine, where plain http is not a risk."""
     return (urlsplit(url).hostname or "") in {"127.0.0.1", "localhost", "::1"}
 
 
@@ -165,29 +165,29 @@ def _bring(dependency: Dependency, charts: Path, pull: Pull, digests: Mapping[st
     what = f"sub-chart {dependency.name} {dependency.version} of {dependency.repository}"
     if not _EXACT.match(dependency.version):
         raise ChartError(
-            f"{what}: its version is no exact one, and there is no Chart.lock; use a vendored chart folder"
+            f"{what}: its version is not exact, and the chart has no Chart.lock; use a vendored chart folder"
         )
     key = digest_key(dependency.name, dependency.version)
     wanted = digests.get(key)
     if wanted is None and not allow_unpinned:
         raise ChartError(
-            f"{what} has no digest, so what its repository gives today may not be what was reviewed; give the digest of "
-            f"{dependency.name}-{dependency.version}.tgz as {key!r} in subchart_digests, use a vendored chart folder, or "
-            "set allow_unpinned_subcharts to take it as it is"
+            f"{what} has no digest, so its repository may serve other content than was reviewed; set the "
+            f"digest of {dependency.name}-{dependency.version}.tgz as {key!r} in subchart_digests, use a "
+            "vendored chart folder, or set allow_unpinned_subcharts to accept it without a digest"
         )
     charts.mkdir(exist_ok=True)
     before = set(charts.glob("*.tgz"))
     pull(dependency, charts)
     new = sorted(set(charts.glob("*.tgz")) - before)
     if len(new) != 1:
-        raise ChartError(f"{what}: pulling it brought {len(new)} packages")
+        raise ChartError(f"{what}: pulling it downloaded {len(new)} packages")
     actual = "sha256:" + hashlib.sha256(new[0].read_bytes()).hexdigest()
     if wanted is not None and actual != wanted:
-        raise ChartError(f"{what} is not what was pinned: its digest is {actual}, expected {wanted}")
+        raise ChartError(f"{what} differs from its digest: its digest is {actual}, expected {wanted}")
 
 
 def walk(chart: Path) -> Iterator[Path]:
-    """A chart's folder and those of its sub-charts that are folders."""
+    """Return a chart's folder and those of its sub-charts that are folders."""
     yield chart
     for path in sorted((chart / "charts").glob("*")):
         if (path / "Chart.yaml").is_file():

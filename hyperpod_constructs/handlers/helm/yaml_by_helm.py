@@ -1,4 +1,4 @@
-"""Reads YAML with the helm binary itself: Lambda's Python has no YAML parser, and helm's reading is the one that counts."""
+"""Reads YAML with the helm binary: Lambda's Python has no YAML parser, and helm's interpretation is the relevant one."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _NAMES = ("Chart.yaml", "Chart.lock", "values.yaml")
 
 
 def reader(chart: Path, helm: Helm, work: Path) -> ReadYaml:
-    """Read the metadata and values of a chart and its sub-charts, all at once, and give them out by path.
+    """Read the metadata and values of a chart and its sub-charts in one call, and return them by path.
 
     Raises:
-        ChartError: a file is no YAML mapping.
+        ChartError: a file is not a YAML mapping.
     """
     files = [folder / name for folder in walk(chart) for name in _NAMES if (folder / name).is_file()]
     wrapper = work / "read-yaml"
@@ -44,7 +44,7 @@ def reader(chart: Path, helm: Helm, work: Path) -> ReadYaml:
     read = {file: content[f"files/{number}"] or {} for number, file in enumerate(files)}
     for file, mapping in read.items():
         if set(mapping) == {"Error"}:
-            raise ChartError(f"{file.relative_to(chart)} is no YAML mapping: {mapping['Error']}")
+            raise ChartError(f"{file.relative_to(chart)} is not a YAML mapping: {mapping['Error']}")
     return _lookup(read)
 
 

@@ -1,9 +1,10 @@
-"""The Kubernetes provider's Lambda functions: apply objects, delete them, and wait for what they become.
+"""The Kubernetes provider's Lambda functions: apply objects, delete them, and wait for conditions.
 
-Runs on the Lambda runtime alone (boto3, botocore, urllib3). Two custom resources speak to it through CDK's provider
-framework, which sends each event to a handler and turns the answer, or the exception, into CloudFormation's response.
+Uses only the libraries of the Lambda runtime (boto3, botocore, urllib3). Two custom resources call it through CDK's
+provider framework, which sends each event to a handler and converts the answer, or the exception, into CloudFormation's
+response.
 
-``Custom::HyperPodKubernetesObjects`` (handler ``kubernetes.apply.on_event``): one object or a tight group.
+``Custom::HyperPodKubernetesObjects`` (handler ``kubernetes.apply.on_event``): one object or a small group.
 
 ===================  ==========================================================================================
 property             meaning
@@ -25,18 +26,18 @@ RerunOn              any text; a change of it applies the objects again
 ===================  ==========================================================================================
 
 * The physical id names the cluster and the object, or the logical id of a group and its names: another set of names is a
-  replacement, so CloudFormation makes the new objects first and deletes the old ones after everything else succeeded.
-* Every object carries a mark for each of its owners (``shared.ownership``). Create and Update add a mark, Delete takes it
-  away, and deletes the object when no other is left. An owner is derived from stack, logical id and properties, never from
-  a physical id; a Delete answers with the id that it was given.
-* Each owner has a field manager of its own. What an object was before us, and what each of several owners wants, is
-  remembered in it (``former``), so that a field goes back to whoever wants it.
-* After a failed Create the framework sends no Delete, so a failed event undoes what it did before it reports: what it
-  created goes (also with ``Retain``: nothing was there before), what it took over is as it was. What carried its mark
-  already is left: an earlier delivery of the same event may have succeeded.
-* An Update that is given another physical id than its old properties make is the rollback of an event that failed: what
-  that one left goes.
-* Fields that a controller sets by nature are left to it (``controlled``).
+replacement, so CloudFormation creates the new objects first and deletes the old ones after everything else succeeded.
+* Every object has a mark for each of its owners (``shared.ownership``). Create and Update add a mark, Delete removes it,
+and deletes the object if it has no other mark. An owner is derived from stack, logical id and properties, never from a
+physical id; a Delete returns the id that it received.
+* Each owner has its own field manager. The object before the first owner, and the content that each of several owners
+wants, are stored in it (``former``), so that a field can be restored for the owner that wants it.
+* After a failed Create the framework sends no Delete, so a failed event undoes its changes before it reports: objects
+that it created are deleted (even with ``Retain``: nothing existed before), objects that it took over are restored.
+Objects that already had its mark are not changed: an earlier delivery of the same event may have succeeded.
+* An Update whose physical id differs from the one of its old properties is the rollback of a failed event: what that
+event left is deleted.
+* Fields that a controller sets are not changed (``controlled``).
 * Answers: ``Data`` is ``{Count, Name, Namespace}`` (name and namespace of the first object).
 
 ``Custom::HyperPodKubernetesWait`` (handlers ``kubernetes.wait.on_event`` and ``kubernetes.wait.is_complete``):
@@ -52,10 +53,10 @@ TimeoutSeconds       1-3600; the wait fails, with what pods and nodes say, befor
 RerunOn              any text; a change of it runs the wait again
 ===================  ==========================================================================================
 
-Modules, lowest first: ``errors`` (what an API refusal is, and whether to retry), ``timing`` (clock, deadline, back-off),
+Modules, lowest first: ``errors`` (errors of the API, and which to retry), ``timing`` (clock, deadline, back-off),
 ``client`` (HTTP), ``eks`` (endpoint and token), ``discovery`` (kinds), ``objects`` (references, order, identity),
-``manifest`` (bodies), ``former`` (what to give back), ``controlled`` (fields of controllers), ``release`` (give up),
-``group`` (apply), ``existing_objects`` (copies and fields of what others made), ``apply`` (the
-events); ``diagnosis`` (what pods say), ``conditions``, ``jobs``, ``nodes``, ``addons``, ``wait`` (the events);
-``services`` (what the handlers are given, and tests replace).
+``manifest`` (bodies), ``former`` (content to restore), ``controlled`` (fields of controllers), ``release`` (release
+objects), ``group`` (apply), ``existing_objects`` (copies and fields of objects of other owners), ``apply`` (the events);
+``diagnosis`` (states of pods), ``conditions``, ``jobs``, ``nodes``, ``addons``, ``wait`` (the events); ``services``
+(dependencies of the handlers, which tests replace).
 """

@@ -1,4 +1,4 @@
-"""Waiting for an EKS add-on to be ACTIVE. CloudFormation takes DEGRADED for success; this does not.
+"""Waits for an EKS add-on to be ACTIVE. CloudFormation also accepts DEGRADED; this does not.
 
 ===========  ====================================================================================================
 Type         arguments of the property ``Condition``
@@ -34,15 +34,15 @@ class AddonActive:
         return cls(cluster_name, given["AddonName"])
 
     def check(self, sources: Sources) -> State:
-        """ACTIVE is met, DEGRADED may recover, the failed states do not."""
+        """Return met for ACTIVE; DEGRADED may recover, the failed states do not."""
         addon = self._describe(sources)
-        status = addon.get("status", "not there")
+        status = addon.get("status", "does not exist")
         if status in _DEAD_END:
             raise HandlerError(f"EKS add-on {self.addon} is {status}: {_issues(addon)}", limit=2000)
         return State(status == "ACTIVE", f"EKS add-on {self.addon} is {status}")
 
     def explain(self, sources: Sources) -> str:
-        """The health issues that EKS lists."""
+        """Return the health issues that EKS lists."""
         return _issues(self._describe(sources))
 
     def _describe(self, sources: Sources) -> dict[str, Any]:

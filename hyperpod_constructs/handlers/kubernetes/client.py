@@ -16,21 +16,21 @@ from .timing import Deadline
 
 FIELD_MANAGER = "hyperpod-constructs"
 
-#: Seconds for one answer: an API server lets webhooks take 30 and itself 60.
+#: Seconds for one answer: an API server allows webhooks 30 and itself 60.
 LONGEST_ANSWER_SECONDS = 65.0
 
 
 class Connection(Protocol):
-    """Where an API server is and how to be let in."""
+    """The address of an API server with its credentials."""
 
     endpoint: str
     ssl_context: ssl.SSLContext | None
 
     def headers(self) -> Mapping[str, str]:
-        """Headers that authenticate; asked for each request, so that a token can be renewed."""
+        """Return headers that authenticate; called for each request, so that a token can be renewed."""
 
     def renew(self) -> None:
-        """Forget the credentials: the API server did not take them."""
+        """Discard the credentials: the API server rejected them."""
 
 
 class ApiClient:
@@ -40,7 +40,7 @@ class ApiClient:
         self.connection = connection
         self.deadline = deadline
         tls: dict[str, Any] = {"ssl_context": connection.ssl_context} if connection.ssl_context else {}
-        # A connection may bring a pool of its own, as that of a rehearsal does: it answers in this process.
+        # A connection may have its own pool, as that of a rehearsal does: it answers in this process.
         self._own_pool: Any = getattr(connection, "pool", None)
         self._pool: urllib3.PoolManager = self._own_pool or urllib3.PoolManager(maxsize=2, retries=False, **tls)
 
@@ -54,7 +54,7 @@ class ApiClient:
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> dict[str, Any]:
-        """The decoded answer. Raises ``ApiError``."""
+        """Return the decoded answer. Raises ``ApiError``."""
         url = f"{self.connection.endpoint}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {**self.connection.headers(), "Accept": accept, "User-Agent": FIELD_MANAGER}
         if body is not None:
@@ -73,7 +73,7 @@ class ApiClient:
         try:
             answer = json.loads(response.data) if response.data else {}
         except ValueError:
-            raise ApiError(0, "NotJson", f"{method} {path} was not answered with JSON") from None
+            raise ApiError(0, "NotJson", f"the answer to {method} {path} is not JSON") from None
         return answer if isinstance(answer, dict) else {"items": answer}
 
     def _answer(
@@ -90,11 +90,11 @@ class ApiClient:
         return self.request("GET", path, query=query or None)
 
     def find(self, path: str) -> dict[str, Any] | None:
-        """GET an object, ``None`` when there is none."""
+        """GET an object, ``None`` if it does not exist."""
         return _none_if_absent(lambda: _object(self.request("GET", path), path))
 
     def items(self, path: str, **query: str) -> list[dict[str, Any]]:
-        """All pages of a list."""
+        """Return all pages of a list."""
         found: list[dict[str, Any]] = []
         page = {"limit": "250", **query}
         while True:
@@ -108,7 +108,7 @@ class ApiClient:
     def apply(
         self, path: str, body: Mapping[str, Any], *, manager: str = FIELD_MANAGER, dry_run: bool = False
     ) -> dict[str, Any]:
-        """Server-side apply, taking over fields that others own. The object as it is then."""
+        """Server-side apply, taking over fields that others own; return the resulting object."""
         query = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
         if dry_run:
             query["dryRun"] = "All"
@@ -116,7 +116,7 @@ class ApiClient:
         return _object(answer, path)
 
     def merge(self, path: str, patch: Mapping[str, Any], *, manager: str) -> dict[str, Any]:
-        """A JSON merge patch. The object as it is then."""
+        """Apply a JSON merge patch; return the resulting object."""
         query = {"fieldManager": manager}
         answer = self.request("PATCH", path, query=query, body=patch, content_type="application/merge-patch+json")
         return _object(answer, path)
@@ -124,7 +124,7 @@ class ApiClient:
     def delete(
         self, path: str, *, propagation: str, uid: str | None = None, resource_version: str | None = None
     ) -> None:
-        """Ask for the deletion of an object (only if it still is the one with ``uid``, in this version)."""
+        """Request the deletion of an object (only if it still has this ``uid`` and version)."""
         options: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
         conditions = {"uid": uid, "resourceVersion": resource_version}
         if uid or resource_version:
@@ -133,7 +133,7 @@ class ApiClient:
 
 
 def _object(answer: dict[str, Any], path: str) -> dict[str, Any]:
-    """An answer that must be an object; what a proxy or a broken connection makes of it is asked for again."""
+    """Return an answer that must be an object; an answer that a proxy or a broken connection garbled is retried."""
     metadata = answer.get("metadata")
     if not isinstance(metadata, dict) or not metadata.get("uid"):
         raise ApiError(0, "NotAnObject", f"the API server's answer for {path} is not an object")
@@ -151,7 +151,7 @@ def _none_if_absent(ask: Any) -> dict[str, Any] | None:
 
 
 def _plain(error: BaseException) -> str:
-    """What went wrong on the wire, without object addresses."""
+    """Return the error of the connection, without object addresses."""
     reason = getattr(error, "reason", None)
     text = str(reason if reason is not None else error)
     return text.split(">: ", 1)[-1] or type(error).__name__

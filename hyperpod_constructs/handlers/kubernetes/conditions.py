@@ -1,4 +1,4 @@
-"""What a wait can wait for, on Kubernetes objects. Each condition is asked for its state, and in the end for reasons.
+"""Conditions of a wait, on Kubernetes objects. Each condition returns its state, and its reasons at the end.
 
 =========================  ====================================================================================
 Type                       arguments of the property ``Condition``
@@ -36,20 +36,20 @@ class State:
 
 @dataclass(frozen=True)
 class Sources:
-    """Whom a condition may ask."""
+    """The clients that a condition can use."""
 
     client: ApiClient
     aws: Callable[[str], Any]
 
 
 class Condition(Protocol):
-    """Something that becomes true, or fails."""
+    """A condition that becomes true, or fails."""
 
     def check(self, sources: Sources) -> State:
-        """The state now. Raises ``HandlerError`` when it can't become true any more."""
+        """Return the state now. Raises ``HandlerError`` if it can no longer become true."""
 
     def explain(self, sources: Sources) -> str:
-        """Why it is not true yet: what pods, nodes and events say."""
+        """Return why it is not true yet: states of pods, nodes and events."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Workload:
         return cls("DaemonSet", given["Namespace"], given["Name"], minimum, all_nodes)
 
     def check(self, sources: Sources) -> State:
-        """As many ready pods of the newest version as wanted."""
+        """Compare the ready pods of the newest version with the wanted number."""
         item = self._read(sources)
         if item is None:
             return State(False, f"{self._ref} does not exist")
@@ -113,10 +113,10 @@ class Workload:
         return State(met, f"{self._ref}: {ready} of {wanted} pods ready, {updated} of the newest version")
 
     def explain(self, sources: Sources) -> str:
-        """What its pods say."""
+        """Return the states of its pods."""
         item = self._read(sources)
         if item is None:
-            return "nothing made it yet"
+            return "it has not been created yet"
         labels = item["spec"]["selector"].get("matchLabels") or {}
         return pods_and_events(sources.client, self.namespace, self.name, lambda _: True, labels)
 
@@ -131,7 +131,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class ObjectCondition:
-    """A condition of any object has a status, of its newest generation where the object says so."""
+    """A condition of any object has a status, for its newest generation if the object states one."""
 
     ref: ObjectRef
     type: str
@@ -144,7 +144,7 @@ class ObjectCondition:
         return cls(ref, given["ConditionType"], given.get("ConditionStatus", "True"))
 
     def check(self, sources: Sources) -> State:
-        """The condition is there and has the status."""
+        """The condition exists and has the status."""
         item = find(sources.client, self.ref)
         if item is None:
             return State(False, f"{self.ref} does not exist")
@@ -155,13 +155,13 @@ class ObjectCondition:
         return State(found.get("status") == self.status and fresh, f"{text}, wanted {self.status}")
 
     def explain(self, sources: Sources) -> str:
-        """The condition itself and the one that changed last."""
+        """Return the condition itself and the one that changed last."""
         return last_condition(find(sources.client, self.ref) or {})
 
 
 @dataclass(frozen=True)
 class EndpointsReady:
-    """A Service has ready endpoints: what a webhook needs before objects of its kinds are applied."""
+    """A Service has ready endpoints, which a webhook requires before objects of its kinds are applied."""
 
     namespace: str
     service: str
@@ -178,7 +178,7 @@ class EndpointsReady:
             f"/apis/discovery.k8s.io/v1/namespaces/{self.namespace}/endpointslices",
             labelSelector=f"kubernetes.io/service-name={self.service}",
         )
-        # An unset "ready" counts as ready: so the EndpointSlice API says.
+        # The EndpointSlice API treats an unset "ready" as ready.
         ready = sum(
             1
             for piece in slices
@@ -189,16 +189,16 @@ class EndpointsReady:
         return State(ready >= self.minimum, text)
 
     def explain(self, sources: Sources) -> str:
-        """What the pods behind the Service say."""
+        """Return the states of the pods behind the Service."""
         service = sources.client.find(f"/api/v1/namespaces/{self.namespace}/services/{self.service}")
         if service is None:
-            return "there is no such Service"
+            return "the Service does not exist"
         labels = service["spec"].get("selector") or {}
         return pods_and_events(sources.client, self.namespace, self.service, lambda _: True, labels)
 
 
 def find(client: ApiClient, ref: ObjectRef) -> dict[str, Any] | None:
-    """An object, ``None`` when it does not exist. Raises ``KindUnknown``."""
+    """Return an object, ``None`` if it does not exist. Raises ``KindUnknown``."""
     return client.find(Discovery(client).find(ref.api_version, ref.kind).path(ref))
 
 
@@ -213,4 +213,4 @@ def _named(given: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return {"metadata": {"name": given["Name"], "namespace": given.get("Namespace", "")}}
     except KeyError:
-        raise HandlerError("the condition needs a Name") from None
+        raise HandlerError("the condition requires a Name") from None

@@ -1,4 +1,4 @@
-"""Fields that a controller sets by nature: an update of ours leaves them as they are.
+"""Fields that controllers set: an update does not change them.
 
 ===================================  ==========================  ==================================
 field                                of                          set by
@@ -10,8 +10,8 @@ field                                of                          set by
                                      HyperPodPyTorchJob
 ===================================  ==========================  ==================================
 
-Such a field is left alone when all of this holds: another field manager than one of ours owns it, its value is not the
-manifest's, and the manifest's value is the same as before the update. A change in the manifest is applied.
+Such a field is not changed if all of this holds: another field manager than ours owns it, its value differs from the
+manifest, and the manifest's value is the same as before the update. A change in the manifest is applied.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ FIELDS: Mapping[str, tuple[Path, ...]] = {
 def left_alone(
     item: dict[str, Any], current: Mapping[str, Any], former: Mapping[str, Any] | None
 ) -> tuple[dict[str, Any], list[Path]]:
-    """The manifest's object without the fields that stay a controller's, and these fields.
+    """Return the manifest's object without the fields that a controller keeps, and these fields.
 
     Args:
-        item: the object as the manifest has it.
-        current: the object as it is.
+        item: the object in the manifest.
+        current: the object in the cluster.
         former: the object of the manifest before this update, if there was one.
     """
     found = []

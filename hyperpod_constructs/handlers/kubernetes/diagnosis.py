@@ -1,4 +1,4 @@
-"""What pods and events say about something that is not ready, in a few short lines."""
+"""States of pods and events of something that is not ready, in a few short lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Item = Mapping[str, Any]
 
 
 def condition(item: Item, kind: str) -> Item:
-    """The condition of a type, empty when there is none."""
+    """Return the condition of a type, empty if there is none."""
     return next((c for c in conditions(item) if c.get("type") == kind), {})
 
 
@@ -27,11 +27,11 @@ def conditions(item: Item) -> Sequence[Item]:
 
 
 def last_condition(item: Item) -> str:
-    """The condition that changed last, in words."""
+    """Return the condition that changed last, as text."""
     found = conditions(item)
     if not found:
         return "it has no conditions yet"
-    # Stable: of several with one time, the one that is listed last.
+    # Stable: of several with the same time, the one that is listed last.
     return "last condition " + says(
         max(enumerate(found), key=lambda c: (c[1].get("lastTransitionTime") or "", c[0]))[1]
     )
@@ -46,13 +46,13 @@ def says(item: Item) -> str:
 def pods_and_events(
     client: ApiClient, namespace: str, about: str, belongs: Callable[[Item], bool], selector: Mapping[str, str] | None
 ) -> str:
-    """Why the pods of an object are not well, and the last warnings about it and them.
+    """Return why the pods of an object are not healthy, and the last warnings about it and them.
 
     Args:
-        client: the way to the API server.
+        client: client of the API server.
         namespace: namespace of the object.
         about: name of the object itself.
-        belongs: whether a pod is the object's.
+        belongs: whether a pod belongs to the object.
         selector: labels that narrow the search, if known.
     """
     if selector is not None and not selector:
@@ -68,7 +68,7 @@ def pods_and_events(
         events = client.items(f"/api/v1/namespaces/{namespace}/events", fieldSelector="type=Warning")
         lines += _last_warnings(events, names)
     except ApiError as error:
-        return f"(no more is known: {clip(str(error), 120)})"
+        return f"(the rest is unknown: {clip(str(error), 120)})"
     return "; ".join(clip(line, _LINE_BYTES) for line in lines)
 
 

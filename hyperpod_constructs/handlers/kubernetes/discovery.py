@@ -19,26 +19,26 @@ class Kind:
     namespaced: bool
 
     def collection(self, namespace: str = "") -> str:
-        """Path of all objects (of a namespace)."""
+        """Return the path of all objects (of a namespace)."""
         base = _base(self.api_version)
         if self.namespaced and namespace:
             base += f"/namespaces/{quote(namespace, safe='')}"
         return f"{base}/{self.plural}"
 
     def path(self, ref: ObjectRef) -> str:
-        """Path of one object."""
+        """Return the path of one object."""
         return f"{self.collection(ref.namespace or 'default')}/{quote(ref.name, safe='')}"
 
 
 class Discovery:
-    """The kinds of one API server, asked for once and again when one is missing."""
+    """The kinds of one API server, requested once and again when one is missing."""
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
         self._known: dict[tuple[str, str], Kind] = {}
 
     def find(self, api_version: str, kind: str) -> Kind:
-        """The kind; raises ``KindUnknown`` while the API server does not serve it."""
+        """Return the kind; raises ``KindUnknown`` while the API server does not serve it."""
         if (api_version, kind) not in self._known:
             self._load(api_version)
         try:
@@ -47,7 +47,7 @@ class Discovery:
             raise KindUnknown(api_version, kind) from None
 
     def find_any_version(self, ref: ObjectRef) -> Kind | None:
-        """The kind in its own or any other served version of its group; ``None`` when the kind is gone."""
+        """Return the kind in its own or any other served version of its group; ``None`` if the kind was deleted."""
         try:
             return self.find(ref.api_version, ref.kind)
         except KindUnknown:

@@ -1,4 +1,4 @@
-"""An EKS cluster as a ``Connection``. Neither tokens nor credentials are ever logged or put in a message."""
+"""An EKS cluster as a ``Connection``. Tokens and credentials are never logged, and never part of a message."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from .errors import ApiError
 TOKEN_LIFE_SECONDS = 900.0
 RENEW_BEFORE_SECONDS = 180.0
 
-#: Refusals of EKS that may pass, as what the API server would answer: the role's policy may be seconds old.
+#: Transient errors of EKS, as the API server would answer: the role's policy may be seconds old.
 _NOT_YET = {"AccessDeniedException": 403, "UnrecognizedClientException": 403, "ThrottlingException": 429}
 
 
 def trust(ca_pem: str) -> ssl.SSLContext:
-    """TLS that trusts one cluster's CA only."""
+    """Return TLS settings that trust one cluster's CA only."""
     context = ssl.create_default_context(cadata=ca_pem)
-    # Python 3.13 asks certificates for key identifiers, which EKS's own CA lacks (kubernetes-client/python#2394).
+    # Python 3.13 requires key identifiers of certificates, which EKS's own CA lacks (kubernetes-client/python#2394).
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
 
 
 def reach(access: Callable[[], ClusterAccess]) -> ClusterAccess:
-    """Ask EKS for the way into a cluster. Raises ``ClusterGone``; ``ApiError`` for what may pass by itself."""
+    """Connect to a cluster. Raises ``ClusterGone``; ``ApiError`` for transient errors."""
     try:
         return access()
     except ClusterNotReady as error:
@@ -42,7 +42,7 @@ def reach(access: Callable[[], ClusterAccess]) -> ClusterAccess:
 
 
 class EksConnection:
-    """The way into one EKS cluster. Raises ``ClusterGone``; ``ApiError`` when a retry may help."""
+    """The connection to one EKS cluster. Raises ``ClusterGone``; ``ApiError`` if a retry may help."""
 
     def __init__(self, session: Any, cluster_name: str, clock: Clock) -> None:
         self._clock = clock
@@ -58,11 +58,11 @@ class EksConnection:
             try:
                 self._token, self._made_at = self._access.make_token(), self._clock.monotonic()
             except (BotoCoreError, ClientError) as error:
-                raise ApiError(0, "NoToken", f"no token for the API server could be made: {error}") from None
+                raise ApiError(0, "NoToken", f"no token for the API server could be created: {error}") from None
         return {"Authorization": f"Bearer {self._token}"}
 
     def renew(self) -> None:
-        """Make another token next time."""
+        """Create another token next time."""
         self._token = None
 
     def __repr__(self) -> str:

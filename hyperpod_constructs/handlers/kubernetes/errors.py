@@ -1,13 +1,13 @@
-"""Refusals of the API server, and which of them are worth another try."""
+"""Errors of the API server, and which of them are worth a retry."""
 
 from __future__ import annotations
 
 import re
 
-#: Seconds that a fresh access entry may take to reach the API server (401 and 403 are retried that long).
+#: Seconds that a new access entry may take to reach the API server (401 and 403 are retried that long).
 ACCESS_GRACE_SECONDS = 90.0
 
-#: Bytes of the message that one failure may have: CloudFormation's whole response is 4,096, CDK's framework adds its own.
+#: Bytes of the message of one failure: CloudFormation's whole response has 4,096, and CDK's framework adds its own.
 MESSAGE_BYTES = 1000
 
 _PERMANENT_403 = ("denied the request", "exceeded quota", "violates PodSecurity")
@@ -23,14 +23,14 @@ _LONGEST_DUMP = 120
 
 
 class HandlerError(Exception):
-    """A failure in words for the person who deploys; becomes the reason of the CloudFormation event."""
+    """A failure with a message for the deployer, which becomes the reason of the CloudFormation event."""
 
     def __init__(self, message: str, limit: int = MESSAGE_BYTES) -> None:
         super().__init__(clip(message, limit))
 
 
 class ApiError(Exception):
-    """The API server refused a request, or could not be reached (status 0)."""
+    """The API server rejected a request, or could not be reached (status 0)."""
 
     def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -46,7 +46,7 @@ class ApiError(Exception):
 
     @property
     def immutable(self) -> bool:
-        """The change touches a field that may only be set at creation."""
+        """Whether the change is of a field that can be set at creation only."""
         return self.status == 422 and _IMMUTABLE.search(self.message) is not None
 
     def is_transient(self, waited: float) -> bool:
@@ -67,20 +67,21 @@ class ApiError(Exception):
 
 
 ACCESS_HINT = (
-    "Check that the EKS access entry of the function's role, and its policy, are still there. If they were deleted before "
-    "these objects: create them again and retry, or retain this resource and delete the objects with kubectl"
+    "Check that the EKS access entry of the function's role, and its policy, still exist. If they were "
+    "deleted before these objects: create them again and retry, or retain this resource and delete the "
+    "objects with kubectl"
 )
 
 
 class KindUnknown(ApiError):
-    """The API server serves no such kind, now."""
+    """The API server does not serve this kind now."""
 
     def __init__(self, api_version: str, kind: str) -> None:
-        super().__init__(404, "KindUnknown", f"the API server knows no kind {kind} in {api_version}")
+        super().__init__(404, "KindUnknown", f"the API server does not serve the kind {kind} in {api_version}")
 
 
 def without_dumps(message: str) -> str:
-    """A refusal without the long dumps of objects in it, in which its end would be lost.
+    """Return an error message without long dumps of objects, which would truncate its end.
 
     >>> without_dumps("spec: Invalid value: {" + "x" * 500 + "}: field is immutable")
     'spec: Invalid value: {...}: field is immutable'
@@ -103,12 +104,12 @@ def without_dumps(message: str) -> str:
 
 
 def _open_dump(text: str) -> str:
-    """A dump with braces that do not match: all but its last words."""
+    """Return the end of a dump with unbalanced braces: its last words."""
     return "{..." + text[-_LONGEST_DUMP:]
 
 
 def clip(text: str, limit: int = MESSAGE_BYTES) -> str:
-    """``text`` in at most ``limit`` bytes of UTF-8.
+    """Return ``text`` in at most ``limit`` bytes of UTF-8.
 
     >>> clip("abcdefghij", 8)
     'abcde...'

@@ -1,4 +1,4 @@
-"""What belongs to others, used without taking it over: a changed copy of an object, and single fields of one."""
+"""Objects of other owners, used without taking them over: a modified copy of an object, and single fields."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .release import Wanted, release_all
 
 
 def copied(original: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """An object like ``changes``, whose ``spec`` is that of ``original`` with the changes over it.
+    """Return an object like ``changes``, whose ``spec`` is that of ``original`` with the changes over it.
 
     >>> copied({"spec": {"a": 1, "b": 2}}, {"kind": "DaemonSet", "spec": {"b": None, "c": 3}})
     {'kind': 'DaemonSet', 'spec': {'a': 1, 'c': 3}}
@@ -23,14 +23,14 @@ def copied(original: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
 
 
 class ExistingObjectFields(ObjectGroup):
-    """Fields of objects that others made: set by server-side apply, and given back instead of deleted."""
+    """Fields of objects of other owners: set by server-side apply, and restored instead of deleted."""
 
     always_recorded = True
 
     def release(
         self, refs: Iterable[ObjectRef], own_owners: Collection[Owner], *, retain: bool = False, wait: bool = True
     ) -> None:
-        """Give the fields back: they become what they were before, or unset."""
+        """Restore the fields: they get their previous values, or become unset."""
         if not retain:
             release_all(self._client, self._discovery, list(refs), Wanted(frozenset(own_owners), fields=True))
 

@@ -1,7 +1,7 @@
-"""What an object was before us, and what each of its owners wants: kept in annotations of it, to give it back as it was.
+"""The state of an object before its first owner, and the content that each owner wants, in annotations of the object.
 
-An event that takes over an object, or fields of it, may be rolled back much later, by a Delete. Only the object itself can
-remember until then:
+An event that takes over an object, or fields of it, may be rolled back much later, by a Delete. Only the object itself
+can store the state until then:
 
 ===================  ================================================================================================
 annotation           holds
@@ -11,8 +11,8 @@ annotation           holds
 ``wants-DIGEST``     the fields of one owner with their values, and a number that grows with each apply
 ===================  ================================================================================================
 
-They are there only while an object has several owners, or was not made by us. When an owner goes, each field that only it
-has becomes what the latest other owner wants, or what it was before us, or goes.
+They exist only while an object has several owners, or was not created by this library. When an owner is removed, each
+field that only it has gets the value of the latest other owner, or the value from before the first owner, or is removed.
 
 A path is one of ``fieldsV1``: ``f:NAME`` for a field, ``k:{...}`` for an item of a list by its keys.
 """
@@ -35,10 +35,10 @@ Fields = Mapping[Path, Any]
 
 BEFORE_KEY = f"{NAMESPACE}before"
 LARGEST_RECORD = 200 * 1024
-"""Bytes of all annotations with what is remembered. Kubernetes takes 256 KiB for an object."""
+"""Bytes of all annotations with stored state. Kubernetes limits an object's annotations to 256 KiB."""
 
 ABSENT = object()
-"""The value where there is none."""
+"""The value of a field that is not set."""
 
 _OURS = Owner("", "").manager
 _OUR_ANNOTATION = f"f:{NAMESPACE}"
@@ -46,7 +46,7 @@ _OUR_ANNOTATION = f"f:{NAMESPACE}"
 
 @dataclass(frozen=True)
 class Before:
-    """What an object was before us, where we changed it."""
+    """The changed fields of an object before its first owner."""
 
     fields: Fields = field(default_factory=dict)
     managers: tuple[Json, ...] = ()
@@ -55,7 +55,7 @@ class Before:
 
 @dataclass(frozen=True)
 class Wants:
-    """What one owner wants of an object."""
+    """The content that one owner wants of an object."""
 
     order: int = 0
     fields: Fields = field(default_factory=dict)
@@ -71,26 +71,26 @@ class Restored:
 
 
 def wants_key(me: Owner) -> str:
-    """The annotation of what an owner wants."""
+    """Return the annotation with the content that an owner wants."""
     return f"{NAMESPACE}wants-{me.digest}"
 
 
 def others(current: Json, me: Owner) -> list[Owner]:
-    """Other resources of ours with marks on an object, or fields in it."""
+    """Return other resources of this library with marks on an object, or fields in it."""
     managers = {str(entry.get("manager")) for entry in _managed(current)}
     digests = {name.removeprefix(_OURS) for name in managers if name.startswith(_OURS)}
     return sorted({*marks_of(_annotations(current)), *(Owner("", digest) for digest in digests)} - {me})
 
 
 def missing_records(current: Json, me: Owner) -> dict[Owner, str]:
-    """The annotation that each other owner lacks: while it was alone, what it wants was what the object was."""
+    """Return the annotation that each other owner lacks: a single owner's content is that of the object."""
     annotations = _annotations(current)
     lacking = [other for other in others(current, me) if wants_key(other) not in annotations]
     return {other: _pack_wants(Wants(1, _values(current, other))) for other in lacking}
 
 
 def remembered(current: Json, now: Json, me: Owner) -> tuple[dict[str, str], list[Restored]]:
-    """The annotations to apply with what makes ``now`` of ``current``, and what becomes of fields that we no longer set."""
+    """Return the annotations for the change from ``current`` to ``now``, and the values of fields no longer set."""
     before = _before(current)
     ours_before, ours_now = owned_by(current, me.manager), owned_by(now, me.manager)
     of_us = {path for entry in _managed(current) if _is_ours(entry) for path in _leaves(entry)}
@@ -117,13 +117,13 @@ def remembered(current: Json, now: Json, me: Owner) -> tuple[dict[str, str], lis
 
 
 def given_back(current: Json, me: Owner) -> list[Restored]:
-    """What becomes of the fields that only we have, when we go."""
+    """Return the values of the fields that only this owner has, after its removal."""
     others_have = {path for e in _managed(current) if e.get("manager") != me.manager for path in _leaves(e)}
     return _restored(current, me, owned_by(current, me.manager) - others_have, _before(current))
 
 
 def with_values(item: Json, restored: Iterable[Restored]) -> dict[str, Any]:
-    """``item`` with other values of fields."""
+    """Return ``item`` with other values of fields."""
     result: dict[str, Any] = copy.deepcopy(dict(item))
     for field_value in restored:
         _put(result, field_value.path, field_value.value)
@@ -131,7 +131,7 @@ def with_values(item: Json, restored: Iterable[Restored]) -> dict[str, Any]:
 
 
 def managed_fields(current: Json, me: Owner, restored: Iterable[Restored]) -> list[dict[str, Any]]:
-    """``managedFields`` without us, when fields went back; one empty entry, which clears them, for none at all."""
+    """Return ``managedFields`` without this owner, after fields were restored; one empty entry clears them."""
     restored = list(restored)
     entries = {_manager(entry): entry for entry in _managed(current) if entry.get("manager") != me.manager}
     ours = {path for entry in entries.values() if _is_ours(entry) for path in _leaves(entry)}
@@ -139,7 +139,7 @@ def managed_fields(current: Json, me: Owner, restored: Iterable[Restored]) -> li
     before = _before(current)
     gained: list[tuple[Json, list[Path]]] = []
     for was in before.managers:
-        # not a field that one of us has with another value
+        # not a field that another owner has with another value
         changed_elsewhere = [
             p for p in _leaves(was) if p not in ours and value(current, p) == before.fields.get(p, value(current, p))
         ]
@@ -161,12 +161,12 @@ def managed_fields(current: Json, me: Owner, restored: Iterable[Restored]) -> li
 
 
 def owned_by(item: Json, manager: str) -> set[Path]:
-    """The fields of a manager, without our own annotations."""
+    """Return the fields of a manager, without the annotations of this library."""
     return {path for entry in _managed(item) if entry.get("manager") == manager for path in _leaves(entry)}
 
 
 def value(item: Any, path: Path) -> Any:
-    """The value at a path, or ``ABSENT``."""
+    """Return the value at a path, or ``ABSENT``."""
     for step in path:
         if step.startswith("f:"):
             if not isinstance(item, Mapping) or step[2:] not in item:
@@ -180,7 +180,7 @@ def value(item: Any, path: Path) -> Any:
 
 
 def content(item: Json) -> dict[str, Any]:
-    """What an apply can change of an object: all but its status, its marks and what the API server writes."""
+    """Return what an apply can change of an object: all but its status, its marks and what the API server writes."""
     metadata = item.get("metadata") or {}
     annotations = {key: text for key, text in _annotations(item).items() if not key.startswith(NAMESPACE)}
     rest = {key: found for key, found in item.items() if key not in ("metadata", "status")}
@@ -224,7 +224,7 @@ def _pack(*content: Any) -> str:
 
 
 def _unpack(packed: str | None) -> Any:
-    """What was packed; ``None`` when there is nothing, or somebody changed it."""
+    """Return what was packed; ``None`` if there is nothing, or if it was modified."""
     try:
         return json.loads(gzip.decompress(base64.b64decode(packed or "")))
     except (ValueError, OSError, EOFError):

@@ -1,4 +1,4 @@
-"""Apply the objects of one resource: the part that knows what can go wrong on the way. ``release`` undoes it."""
+"""Applies the objects of one resource and handles failures. ``release`` undoes it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 @dataclass(frozen=True)
 class Holder:
-    """The resource that works on objects, as an owner.
+    """The resource that applies objects, as an owner.
 
     Attributes:
-        me: the owner that the event's properties make it.
-        also: owners that it was until now: its old properties, and what the former version called it.
-        adopt: whether objects that existed before may be taken over.
-        held: objects that CloudFormation believes to be the resource's already. One that lost its marks (somebody deleted
-            it and made it anew) is taken back, as one that existed before.
+        me: the owner that the event's properties define.
+        also: owners that it was before: by its old properties, and in the former version.
+        adopt: whether existing objects may be taken over.
+        held: objects that CloudFormation already considers the resource's. One that lost its marks (deleted and recreated
+            by someone else) is taken over again, as an existing one.
         former: the objects of the manifest before an update.
     """
 
@@ -47,7 +47,7 @@ class ObjectGroup:
     """The objects that belong to an owner on one API server; works until the client's deadline."""
 
     always_recorded = False
-    """Whether a record is kept of nothing, too: where there is no other mark."""
+    """Whether an empty record is kept too, if there is no other mark."""
 
     def __init__(
         self, client: ApiClient, holder: Holder, *, propagation: str = "Foreground", replace_on_immutable: bool = False
@@ -59,10 +59,10 @@ class ObjectGroup:
         self._replace_on_immutable = replace_on_immutable
         self._discovery = Discovery(client)
         self.claims: dict[ObjectRef, Claim] = {}
-        """What this event found of each object that it touched, also when it failed half-way."""
+        """What this event found of each object that it processed, even if it failed halfway."""
 
     def read(self, ref: ObjectRef) -> dict[str, Any]:
-        """An object of somebody else, waited for until the deadline. Raises ``HandlerError``."""
+        """Wait for an object of another owner until the deadline. Raises ``HandlerError``."""
         found: dict[str, Any] = {}
 
         def attempt() -> None:
@@ -72,9 +72,9 @@ class ObjectGroup:
         return found
 
     def apply(self, objects: Sequence[dict[str, Any]]) -> None:
-        """Server-side apply each object, CRDs established before what follows. Raises ``HandlerError``."""
+        """Apply each object with server-side apply; CRDs are established before what follows. Raises ``HandlerError``."""
         for item in objects if len(objects) > 1 else ():
-            # nothing is changed while something else of the group cannot be had
+            # nothing is changed while another object of the group is not available
             ref = ObjectRef.of(item)
             self._attempt(f"{ref} was not applied", partial(self._look, ref), item)
         crds = [item for item in objects if item["kind"] == "CustomResourceDefinition"]
@@ -87,12 +87,12 @@ class ObjectGroup:
     def release(
         self, refs: Iterable[ObjectRef], own_owners: Collection[Owner], *, retain: bool = False, wait: bool = True
     ) -> None:
-        """Give up objects: delete what nobody else owns, and wait until it is gone. Raises ``HandlerError``."""
+        """Release objects: delete those without another owner, and wait until they are gone. Raises ``HandlerError``."""
         wanted = Wanted(frozenset(own_owners), self._propagation, retain=retain, wait=wait)
         release_all(self._client, self._discovery, list(refs), wanted)
 
     def undo(self) -> None:
-        """Give up what this event took or created, and nothing else: a failed Create is followed by no Delete."""
+        """Release only what this event took over or created: no Delete follows a failed Create."""
         touched = [ref for ref, found in self.claims.items() if found is not Claim.OURS]
         self.release(reversed(touched), {self._me})
 
@@ -113,7 +113,7 @@ class ObjectGroup:
         self._claim(ref, self._client.find(path))
 
     def _claim(self, ref: ObjectRef, current: Mapping[str, Any] | None) -> Claim:
-        """Raises ``HandlerError`` for what existed before, unless it may be taken over."""
+        """Raises ``HandlerError`` for an existing object, unless it may be taken over."""
         metadata = (current or {}).get("metadata") or {}
         managers = [str(entry.get("manager")) for entry in metadata.get("managedFields") or []]
         try:
@@ -146,7 +146,7 @@ class ObjectGroup:
             item = with_bound_size(item, current)
             item, kept = left_alone(item, current, self.holder.former.get(ref.key))
             for field_path in kept:
-                log.info("%s: %s is left to its controller", ref, ".".join(step[2:] for step in field_path))
+                log.info("%s: %s stays as its controller set it", ref, ".".join(step[2:] for step in field_path))
         try:
             applied = self._put(path, item, current, found)
         except ApiError as error:
@@ -161,14 +161,14 @@ class ObjectGroup:
         log.info("%s: applied", ref)
 
     def _marked(self, item: Mapping[str, Any], current: Mapping[str, Any] | None, found: Claim) -> dict[str, Any]:
-        """The object with our mark."""
+        """Return the object with our mark."""
         marks = {self._me.key: self._me.value}
         if found is Claim.ADOPT or (current is not None and existed(annotations_of(current))):
             marks[EXISTED_KEY] = "true"
         return with_annotations(item, marks)
 
     def _put(self, path: str, item: dict[str, Any], current: dict[str, Any] | None, found: Claim) -> dict[str, Any]:
-        """Apply, and remember what others had where we take over, so that it can be given back."""
+        """Apply, and store the previous values of fields of others, so that they can be restored."""
         if current is None or (found is Claim.OURS and self._is_alone(current)):
             return self._client.apply(path, item, manager=self._me.manager)
         now = self._foreseen(path, item)
@@ -176,11 +176,14 @@ class ObjectGroup:
         more, restored = remembered(current, now, self._me)
         size = sum(map(len, [*more.values(), *lacking.values(), *annotations_of(current).values()]))
         if size > LARGEST_RECORD and not restored and content(now) == content(current):
-            return self._client.apply(path, item, manager=self._me.manager)  # nothing changes: nothing to give back
+            return self._client.apply(
+                path, item, manager=self._me.manager
+            )  # nothing changes, so nothing must be restored
         if size > LARGEST_RECORD:
             raise HandlerError(
-                "the object has other owners, and its fields are too large to be remembered for giving them back "
-                f"({size} bytes, at most {LARGEST_RECORD}): leave it as it is, delete it, or use another name"
+                "the object has other owners, and its fields are too large to be stored for a later "
+                f"restore ({size} bytes; the limit is {LARGEST_RECORD}): do not manage it here, delete it, "
+                "or use another name"
             )
         for other, text in lacking.items():
             metadata = {
@@ -189,12 +192,12 @@ class ObjectGroup:
             }
             current = self._client.merge(path, {"metadata": metadata}, manager=other.manager)
         item = with_annotations(with_values(item, restored), more)
-        # only this version of it: what is remembered must be what is replaced
+        # only this version of it: the stored state must be the replaced one
         pinned = {**item, "metadata": {**item["metadata"], "resourceVersion": current["metadata"]["resourceVersion"]}}
         return self._client.apply(path, pinned, manager=self._me.manager)
 
     def _foreseen(self, path: str, item: Mapping[str, Any]) -> dict[str, Any]:
-        """The object as it would be. Raises ``ApiError``, also where an admission webhook refuses dry runs."""
+        """Return the object after the change. Raises ``ApiError``, also if an admission webhook rejects dry runs."""
         try:
             return self._client.apply(path, item, manager=self._me.manager, dry_run=True)
         except ApiError as error:
@@ -203,13 +206,15 @@ class ObjectGroup:
             raise ApiError(
                 error.status,
                 error.reason,
-                "the object exists already, and what it was before can only be remembered with a dry run, but "
-                f"{error.message}. Set sideEffects of that webhook to None, or to NoneOnDryRun if it honors dryRun "
-                "(kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations), or exclude the object from it",
+                "the object already exists, and its current state can be determined only with a dry run, "
+                f"but {error.message}. Set sideEffects of that webhook to None, or to NoneOnDryRun if it "
+                "honors dryRun (kubectl get "
+                "validatingwebhookconfigurations,mutatingwebhookconfigurations), or exclude the object "
+                "from it",
             ) from None
 
     def _is_alone(self, current: dict[str, Any]) -> bool:
-        """Whether nobody else has anything in an object of ours, nor had since it was made."""
+        """Whether no other owner has, or had since its creation, any field of the object."""
         annotations = annotations_of(current)
         return not (
             self.always_recorded
@@ -219,13 +224,13 @@ class ObjectGroup:
         )
 
     def _replace(self, ref: ObjectRef, error: ApiError, current: Mapping[str, Any] | None) -> None:
-        """Delete an object whose changed field is immutable, where that is allowed. Raises ``ApiError``."""
+        """Delete an object whose changed field is immutable, if that is allowed. Raises ``ApiError``."""
         other_owners = owners(annotations_of(current)) - {self._me, *self.holder.also}
         if not self._replace_on_immutable:
-            hint = "set replace_on_immutable to have it deleted and created again, or give it another name"
+            hint = "set replace_on_immutable to delete and recreate it, or use another name"
         elif other_owners or existed(annotations_of(current)):
             whose = ", ".join(sorted(other.name for other in other_owners)) or "who created it"
-            hint = f"it also belongs to {whose}, so it cannot be replaced: give it another name"
+            hint = f"it also belongs to {whose}, so it cannot be replaced: use another name"
         else:
             log.info("%s: immutable field changed, replaced", ref)
             self.release([ref], {self._me, *self.holder.also})
@@ -245,14 +250,14 @@ class ObjectGroup:
 
 
 def with_annotations(item: Mapping[str, Any], more: Mapping[str, str]) -> dict[str, Any]:
-    """``item`` with annotations added."""
+    """Return ``item`` with annotations added."""
     metadata = dict(item["metadata"])
     metadata["annotations"] = {**(metadata.get("annotations") or {}), **more}
     return {**item, "metadata": metadata}
 
 
 def established(crd: Mapping[str, Any]) -> str | None:
-    """``None`` when a CustomResourceDefinition can be used, else why not. Raises ``HandlerError`` if it never will."""
+    """Return ``None`` if a CRD can be used, otherwise the reason. Raises ``HandlerError`` for a permanent one."""
     conditions = {item["type"]: item for item in crd.get("status", {}).get("conditions") or []}
     if conditions.get("Established", {}).get("status") == "True":
         return None

@@ -1,4 +1,4 @@
-"""Waiting for a job to start or to finish: HyperPodPyTorchJob, Kubeflow's PyTorchJob and the plain Job.
+"""Waits for a job to start or to finish: HyperPodPyTorchJob, Kubeflow's PyTorchJob and the plain Job.
 
 ========================  =====================================================================================
 Type                      arguments of the property ``Condition``
@@ -6,8 +6,8 @@ Type                      arguments of the property ``Condition``
 JobStarted, JobFinished   ApiVersion, Kind, Namespace, Name
 ========================  =====================================================================================
 
-The three kinds agree in ``status.conditions`` and differ in its types. HyperPod's operator documents none of its types,
-so the ones of all three are known here by meaning.
+The three kinds share ``status.conditions`` and differ in its types. HyperPod's operator documents none of its types, so
+the types of all three are mapped by meaning here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FAILED = {"Failed"}
 
 @dataclass(frozen=True)
 class JobState:
-    """A job has started (its pods run, or it is done) or finished (with success); its failure fails the wait."""
+    """A job has started (its pods run, or it is complete) or finished (with success); its failure fails the wait."""
 
     ref: ObjectRef
     finished: bool
@@ -44,7 +44,7 @@ class JobState:
         return cls(_ref(given), finished=True)
 
     def check(self, sources: Sources) -> State:
-        """The job's own conditions; a plain Job's started pods are in its counters."""
+        """Check the job's own conditions; the started pods of a plain Job are in its counters."""
         job = find(sources.client, self.ref)
         if job is None:
             return State(False, f"{self.ref} does not exist")
@@ -54,14 +54,14 @@ class JobState:
         if _SUCCEEDED & true.keys():
             return State(True, f"{self.ref} finished")
         if not self.finished and (_RUNNING & true.keys() or _counts_ready(job)):
-            return State(True, f"{self.ref} runs")
+            return State(True, f"{self.ref} is running")
         return State(False, f"{self.ref} has not {'finished' if self.finished else 'started'}")
 
     def explain(self, sources: Sources) -> str:
-        """The job's last condition and what its pods say."""
+        """Return the job's last condition and the states of its pods."""
         job = find(sources.client, self.ref)
         if job is None:
-            return "there is no such job (any more)"
+            return "the job does not exist"
         name, namespace = self.ref.name, self.ref.namespace or "default"
         pods = pods_and_events(sources.client, namespace, name, lambda pod: selected(pod, name), None)
         return f"{last_condition(job)}; {pods}"

@@ -15,19 +15,19 @@ from .objects import ObjectRef, in_order, parse, with_data
 from .services import Services
 from .timing import Deadline, GaveUp, retrying
 
-#: Largest manifest, unpacked: well over any one object that an API server takes (3 MB), small in the function's memory.
+#: Largest manifest, unpacked: above any object that an API server accepts (3 MB), small in the function's memory.
 LARGEST_BYTES = 32 * 1024 * 1024
 
 
 def load(properties: Mapping[str, Any], services: Services, deadline: Deadline) -> list[dict[str, Any]]:
-    """All objects, in the order in which they are applied. Raises ``HandlerError``."""
+    """Return all objects, in the order in which they are applied. Raises ``HandlerError``."""
     asset = properties.get("ManifestAsset")
     found = parse(_asset(asset, services.aws("s3"), deadline) if asset else _inline(properties))
     return [with_data(item) for item in found]
 
 
 def references(properties: Mapping[str, Any]) -> list[ObjectRef]:
-    """What the objects are called, in the order in which they are applied; never reads the asset."""
+    """Return the references of the objects, in the order in which they are applied; never reads the asset."""
     if properties.get("ManifestAsset"):
         return [ObjectRef.of(item) for item in in_order(properties["Objects"])]
     return [ObjectRef.of(item) for item in parse(_inline(properties))]
@@ -37,7 +37,7 @@ def _inline(properties: Mapping[str, Any]) -> str:
     try:
         return str(properties["Manifest"])
     except KeyError:
-        raise HandlerError("one of the properties Manifest and ManifestAsset is needed") from None
+        raise HandlerError("one of the properties Manifest and ManifestAsset is required") from None
 
 
 def _asset(asset: Mapping[str, str], s3: Any, deadline: Deadline) -> bytes:
@@ -58,7 +58,7 @@ def _download(asset: Mapping[str, str], s3: Any) -> bytes:
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == "AccessDenied":
-            # The permission comes with this deployment: some seconds pass until it holds everywhere.
+            # The permission is part of this deployment: it takes some seconds to become effective.
             raise ApiError(403, code, str(error)) from None
         raise
     return data

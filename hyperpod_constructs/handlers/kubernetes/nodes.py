@@ -1,4 +1,4 @@
-"""Waiting for nodes, with SageMaker's own words when they do not come.
+"""Waits for nodes, with SageMaker's messages if they do not join.
 
 ==========  ===================================================================================================
 Type        arguments of the property ``Condition``
@@ -40,7 +40,7 @@ class NodesReady:
         return cls(int(given["Count"]), given.get("LabelSelector", ""), given.get("HyperPodCluster", ""))
 
     def check(self, sources: Sources) -> State:
-        """Count Ready nodes; a HyperPod cluster that is Failed will bring no more."""
+        """Count Ready nodes; a HyperPod cluster that is Failed will not add nodes."""
         nodes = self._nodes(sources)
         ready = sum(1 for node in nodes if condition(node, "Ready").get("status") == "True")
         where = f" with {self.selector}" if self.selector else ""
@@ -57,12 +57,12 @@ class NodesReady:
         return state
 
     def explain(self, sources: Sources) -> str:
-        """Nodes that are not Ready, SageMaker's instance groups, instances and events."""
+        """Return nodes that are not Ready, SageMaker's instance groups, instances and events."""
         lines = []
         for node in self._nodes(sources):
             ready = condition(node, "Ready")
             if ready.get("status") != "True":
-                lines.append(f"node {node['metadata']['name']}: {says(ready) if ready else 'says nothing'}")
+                lines.append(f"node {node['metadata']['name']}: {says(ready) if ready else 'no status'}")
         lines = lines[:_MAX_LINES]
         if self.hyperpod_cluster:
             lines += self._hyperpod(sources)
@@ -100,13 +100,13 @@ class NodesReady:
         return str(details.get("InstanceStatus", {}).get("Message", ""))
 
     def _ask(self, sources: Sources, operation: str, **arguments: Any) -> dict[str, Any]:
-        """SageMaker's answer, empty when it has none: reasons are welcome, and never the cause of a failure."""
+        """Return SageMaker's answer, empty if there is none: a failed request for reasons never fails the wait."""
         try:
             # The runtime's SDK may be older than the operation.
             call = getattr(sources.aws("sagemaker"), operation)
             answer: dict[str, Any] = call(ClusterName=self.hyperpod_cluster, **arguments)
         except (ClientError, BotoCoreError, AttributeError) as error:
-            log.warning("SageMaker could not be asked (%s): %s", operation, error)
+            log.warning("the request to SageMaker failed (%s): %s", operation, error)
             return {}
         return answer
 
@@ -116,7 +116,7 @@ class NodesReady:
 
 
 def _lifecycle_logs(cluster: Mapping[str, Any]) -> str:
-    """Where the output of lifecycle scripts is, which is the usual reason of nodes that do not join."""
+    """Return the place of the lifecycle scripts' output, the usual reason for nodes that do not join."""
     id = str(cluster.get("ClusterArn", "")).rpartition("/")[2]
     return (
         f"lifecycle logs: log group /aws/sagemaker/Clusters/{cluster.get('ClusterName')}/{id}, "

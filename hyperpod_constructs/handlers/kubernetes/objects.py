@@ -1,4 +1,4 @@
-"""Objects as data: what they are called, in which order they come, whose they are. Talks to nobody."""
+"""Objects as data: references, order and identity. Makes no requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FIRST = {"Namespace": 0, "CustomResourceDefinition": 1}
 
 @dataclass(frozen=True)
 class ObjectRef:
-    """The name of an object; ``namespace`` is empty for the default namespace and for cluster-wide kinds."""
+    """The reference of an object; ``namespace`` is empty for the default namespace and for cluster-wide kinds."""
 
     api_version: str
     kind: str
@@ -26,11 +26,11 @@ class ObjectRef:
 
     @classmethod
     def of(cls, item: Mapping[str, Any]) -> ObjectRef:
-        """The reference of a whole object, or of an entry of the property ``Objects``. Raises ``HandlerError``."""
+        """Return the reference of a whole object, or of an entry of the property ``Objects``. Raises ``HandlerError``."""
         metadata = item.get("metadata") if isinstance(item.get("metadata"), Mapping) else item
         named = (item.get("apiVersion"), item.get("kind"), metadata.get("name") if metadata else None)
         if not all(isinstance(part, str) and part for part in named):
-            raise HandlerError(f"an object needs apiVersion, kind and metadata.name, got {named}")
+            raise HandlerError(f"an object requires apiVersion, kind and metadata.name, got {named}")
         namespace = str((metadata or {}).get("namespace") or "")
         return cls(str(named[0]), str(named[1]), "" if namespace == "default" else namespace, str(named[2]))
 
@@ -59,7 +59,7 @@ class ObjectRef:
 
 
 def parse(text: str | bytes) -> list[dict[str, Any]]:
-    """The objects of a manifest, in the order in which they are applied. Raises ``HandlerError``."""
+    """Return the objects of a manifest, in the order in which they are applied. Raises ``HandlerError``."""
     try:
         content = json.loads(text)
     except ValueError as error:
@@ -70,22 +70,22 @@ def parse(text: str | bytes) -> list[dict[str, Any]]:
 
 
 def check(objects: Iterable[Mapping[str, Any]]) -> list[ObjectRef]:
-    """The names of objects; raises ``HandlerError`` when there are none, one lacks its name, or two share one."""
+    """Return the references of objects; raises ``HandlerError`` for none, a missing name, or a duplicate."""
     refs: dict[tuple[str, str, str, str], ObjectRef] = {}
     for ref in map(ObjectRef.of, objects):
         if ref.key in refs:
             raise HandlerError(f"{ref} is in the manifest twice")
         refs[ref.key] = ref
     if not refs:
-        raise HandlerError("the manifest holds no object")
+        raise HandlerError("the manifest contains no object")
     return list(refs.values())
 
 
 def flat(items: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    """Objects, and those inside of a ``List``."""
+    """Return objects, and those inside of a ``List``."""
     for item in items:
         if not isinstance(item, dict):
-            raise HandlerError(f"a manifest is a list of objects, found a {type(item).__name__}")
+            raise HandlerError(f"a manifest must be a list of objects, found a {type(item).__name__}")
         if item.get("kind") == "List" and isinstance(item.get("items"), list):
             yield from flat(item["items"])
         else:
@@ -98,9 +98,9 @@ def in_order(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def physical_id(cluster_name: str, logical_id: str, refs: Sequence[ObjectRef]) -> str:
-    """What a resource is: one object by its own name, a group by its logical id and the names of its objects.
+    """Return the identity of a resource: one object by its name, a group by its logical id and the names of its objects.
 
-    Another set of names is a replacement, so that what leaves a group goes after the update succeeded.
+    Another set of names is a replacement, so that what a group no longer contains is deleted after the update succeeded.
     """
     if len(refs) == 1:
         return f"{cluster_name}/{refs[0].id}"
@@ -109,12 +109,12 @@ def physical_id(cluster_name: str, logical_id: str, refs: Sequence[ObjectRef]) -
 
 
 def legacy_group_id(cluster_name: str, logical_id: str) -> str:
-    """The physical id of any group in the former version."""
+    """Return the physical id of any group in the former version."""
     return f"{cluster_name}/group/{logical_id}"
 
 
 def with_data(item: dict[str, Any]) -> dict[str, Any]:
-    """A Secret's ``stringData`` as ``data``: an API server writes it there, and never takes a key away again.
+    """Convert a Secret's ``stringData`` to ``data``: an API server does so, and never removes a key.
 
     >>> with_data({"kind": "Secret", "stringData": {"a": "1"}})
     {'kind': 'Secret', 'data': {'a': 'MQ=='}}
@@ -128,7 +128,7 @@ def with_data(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_secrets(message: str, item: Mapping[str, Any]) -> str:
-    """``message`` without the values of a Secret, which an API server may quote when it refuses one."""
+    """Return ``message`` without the values of a Secret, which an API server may quote when it rejects one."""
     if item.get("kind") != "Secret":
         return message
     values = []

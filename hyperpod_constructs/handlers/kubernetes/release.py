@@ -1,4 +1,4 @@
-"""Give up objects: our mark goes, our changes go, and the object too when nobody else owns it."""
+"""Releases objects: removes our mark and our changes, and deletes an object without another owner."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _TIERS = {"CustomResourceDefinition": 1, "Namespace": 2}
 _SHOWN_FAILURES = 3
 
 REFUSED_SECONDS = 30.0
-"""How long any refusal is tried again: after the clean-up of an update no other event comes for what was left."""
+"""How long any error is retried: after the clean-up of an update no other event names what it left."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """How objects are given up.
+    """How objects are released.
 
     Attributes:
         own_owners: all owners that the resource is or was.
         propagation: what a deletion does with dependents.
-        retain: whether an object that nobody else owns stays, with our mark.
-        wait: whether to wait until what is deleted is gone.
+        retain: whether an object without another owner is retained, with our mark.
+        wait: whether to wait until deleted objects are gone.
         fields: whether only fields were set, by the field managers of ``own_owners``, in objects of others.
     """
 
@@ -47,16 +47,16 @@ class Wanted:
 
 
 def release_all(client: ApiClient, discovery: Discovery, refs: Sequence[ObjectRef], wanted: Wanted) -> None:
-    """Give up objects side by side: instances before CRDs, both before namespaces. Raises ``HandlerError``.
+    """Release objects in parallel: instances before CRDs, both before namespaces. Raises ``HandlerError``.
 
-    What cannot be given up does not keep the others from it.
+    A failure does not prevent the release of the others.
     """
     failures: list[str] = []
     for tier in range(3):
         chosen = [ref for ref in refs if _TIERS.get(ref.kind, 0) == tier]
         failures += _side_by_side(client, [_Releasing(client, discovery, ref, wanted) for ref in chosen])
         if failures:
-            break  # a namespace would take the rest with it
+            break  # a namespace would delete the objects in it
     if failures:
         more = f" (and {len(failures) - _SHOWN_FAILURES} more)" if len(failures) > _SHOWN_FAILURES else ""
         raise HandlerError("; ".join(failures[:_SHOWN_FAILURES]) + more)
@@ -88,7 +88,7 @@ def _side_by_side(client: ApiClient, pending: list[_Releasing]) -> list[str]:
 
 
 class _Releasing:
-    """One object, tried until it is given up."""
+    """One object, retried until it is released."""
 
     def __init__(self, client: ApiClient, discovery: Discovery, ref: ObjectRef, wanted: Wanted) -> None:
         self._client, self._discovery, self._ref, self._wanted = client, discovery, ref, wanted
@@ -100,7 +100,7 @@ class _Releasing:
         kind = self._discovery.find_any_version(ref)
         current = self._client.find(kind.path(ref)) if kind else None
         if current is None or kind is None or self._deleted not in (None, current["metadata"]["uid"]):
-            log.info("%s: gone", ref)
+            log.info("%s: deleted", ref)
             return
         if self._wanted.fields:
             self._give_back_fields(kind, current)
@@ -109,7 +109,11 @@ class _Releasing:
         marked = owners(annotations_of(current))
         what = release(marked=marked, me=self._wanted.own_owners, existed_before=existed(annotations_of(current)))
         if self._deleted is None and what is Release.LEAVE:
-            log.info("%s: left alone, it belongs to %s", ref, ", ".join(o.text for o in marked) or "nobody of ours")
+            log.info(
+                "%s: not changed, it belongs to %s",
+                ref,
+                ", ".join(o.text for o in marked) or "no resource of this library",
+            )
             return
         if self._deleted is None and what is Release.UNMARK:
             if not metadata.get("deletionTimestamp"):
@@ -124,7 +128,7 @@ class _Releasing:
                     kind.path(ref),
                     propagation=self._wanted.propagation,
                     uid=metadata["uid"],
-                    # not when somebody has put a mark on it meanwhile
+                    # not if a mark was added in the meantime
                     resource_version=metadata["resourceVersion"],
                 )
             except ApiError as error:
@@ -134,19 +138,17 @@ class _Releasing:
             log.info("%s: deleted", ref)
         self._deleted = metadata["uid"]
         if self._wanted.wait:
-            raise ApiError(409, "StillThere", f"it is still there{held_by(metadata)}{_says(current)}")
+            raise ApiError(409, "StillThere", f"it still exists{held_by(metadata)}{_says(current)}")
 
     def failure(self, error: ApiError | GaveUp) -> str:
-        """What to say when it could not be done."""
+        """Return the message of a failure."""
         last = error.last if isinstance(error, GaveUp) else error
-        what = (
-            f"the fields of {self._ref} were not given back" if self._wanted.fields else f"{self._ref} was not deleted"
-        )
+        what = f"the fields of {self._ref} were not restored" if self._wanted.fields else f"{self._ref} was not deleted"
         hint = f". {ACCESS_HINT}" if last.status == 401 else self._users()
         return f"{what}: {without_dumps(str(error))}{hint}"
 
     def _users(self) -> str:
-        """The pods that hold a claim."""
+        """Return the pods that use a claim."""
         if self._ref.kind != "PersistentVolumeClaim" or self._deleted is None:
             return ""
         try:
@@ -159,26 +161,26 @@ class _Releasing:
             for volume in (pod.get("spec") or {}).get("volumes") or []
             if (volume.get("persistentVolumeClaim") or {}).get("claimName") == self._ref.name
         ]
-        return f" (used by the pods {', '.join(names[:5])}; it goes when they end)" if names else ""
+        return f" (used by the pods {', '.join(names[:5])}; it is deleted when they end)" if names else ""
 
     def _unmark(self, kind: Kind, current: dict[str, Any]) -> None:
-        """Take our marks and changes away; the object stays, as it was for everybody else."""
+        """Remove our marks and changes; the object is retained, with the values of everyone else."""
         for me in marks_of(annotations_of(current)):
             if me in self._wanted.own_owners:
                 current = _disown(self._client, kind.path(self._ref), current, me)
-        left = ", ".join(o.text for o in owners(annotations_of(current))) or "who made it"
-        log.info("%s: given up, it stays for %s", self._ref, left)
+        left = ", ".join(o.text for o in owners(annotations_of(current))) or "its creator"
+        log.info("%s: released, retained for %s", self._ref, left)
 
     def _give_back_fields(self, kind: Kind, current: dict[str, Any]) -> None:
         managers = {str(entry.get("manager")) for entry in current["metadata"].get("managedFields") or []}
         for me in sorted(self._wanted.own_owners):
             if me.manager in managers:
                 current = _disown(self._client, kind.path(self._ref), current, me)
-                log.info("%s: fields given back", self._ref)
+                log.info("%s: fields restored", self._ref)
 
 
 def _disown(client: ApiClient, path: str, current: dict[str, Any], me: Owner) -> dict[str, Any]:
-    """What only we have goes, or goes back to others; the mark last, so that it can be done again from any point."""
+    """Remove or restore what only we have; the mark last, so that it can be repeated from any point."""
     restored = given_back(current, me)
     kept = {key: text for key, text in annotations_of(current).items() if key.startswith(NAMESPACE)}
     own_owners = {key: text for key, text in kept.items() if key in (me.key, wants_key(me), BEFORE_KEY, EXISTED_KEY)}
@@ -191,7 +193,7 @@ def _disown(client: ApiClient, path: str, current: dict[str, Any], me: Owner) ->
         except ApiError as error:
             if not error.immutable and "Required value" not in error.message:
                 raise
-            # a field that only we own, and the kind needs: it stays, and becomes nobody's
+            # a field that only we own, and the kind requires: it is kept without an owner
             log.info("%s: %s", path, without_dumps(error.message))
     last = not others(current, me)
     gone = [key for key in own_owners if last or key not in (BEFORE_KEY, EXISTED_KEY)]
@@ -205,25 +207,25 @@ def _disown(client: ApiClient, path: str, current: dict[str, Any], me: Owner) ->
 
 
 def annotations_of(item: Mapping[str, Any] | None) -> dict[str, str]:
-    """The annotations of an object."""
+    """Return the annotations of an object."""
     found: dict[str, str] = ((item or {}).get("metadata") or {}).get("annotations") or {}
     return found
 
 
 def bare(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An object's name and nothing else: what to apply to own no field any more."""
+    """Return an object with its name only: what to apply to own no field."""
     metadata = {key: item["metadata"][key] for key in ("name", "namespace") if item["metadata"].get(key)}
     return {"apiVersion": item["apiVersion"], "kind": item["kind"], "metadata": metadata}
 
 
 def held_by(metadata: Mapping[str, Any]) -> str:
-    """The finalizers of an object, in words."""
+    """Return the finalizers of an object, as text."""
     finalizers = metadata.get("finalizers") or []
     return f", held by the finalizers {', '.join(finalizers)}" if finalizers else ""
 
 
 def _says(item: Mapping[str, Any]) -> str:
-    """What a Namespace says of the things in it that hold it."""
+    """Return what a Namespace reports about its remaining content."""
     if item.get("kind") != "Namespace":
         return ""
     messages = [

@@ -1,4 +1,4 @@
-"""What the handlers are given from outside: time, AWS clients and a way into a cluster. Tests give their own."""
+"""The dependencies of the handlers: time, AWS clients and connections to a cluster. Tests replace them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .timing import Deadline, retrying
 
 @dataclass(frozen=True)
 class Services:
-    """The outside world of one invocation.
+    """The dependencies of one invocation.
 
-    ``aws`` makes a boto3 client for a service name; ``connect`` makes the way into the cluster of a name.
+    ``aws`` creates a boto3 client for a service name; ``connect`` connects to the cluster of a name.
     """
 
     aws: Callable[[str], Any]
@@ -25,13 +25,13 @@ class Services:
     clock: Clock = field(default_factory=Clock)
 
     def api(self, cluster_name: str, deadline: Deadline) -> ApiClient:
-        """A client for the cluster; waits for its endpoint until the deadline. Raises ``ClusterGone``."""
+        """Return a client for the cluster; waits for its endpoint until the deadline. Raises ``ClusterGone``."""
         return ApiClient(retrying(lambda: self.connect(cluster_name), deadline), deadline)
 
 
 @cache
 def on_lambda() -> Services:
-    """The services of a Lambda function, made once per execution environment."""
+    """Return the services of a Lambda function, created once per execution environment."""
     import boto3
 
     session, clock = boto3.Session(), Clock()

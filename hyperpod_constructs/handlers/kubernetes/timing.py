@@ -1,4 +1,4 @@
-"""Deadlines, and trying again until one comes."""
+"""Deadlines, and retries until a deadline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .errors import ApiError
 
 T = TypeVar("T")
 
-#: Time between two polls of a wait; the construct gives CDK's framework the same number.
+#: Time between two polls of a wait; the construct passes the same number to CDK's framework.
 POLL_SECONDS = 15
 
 #: CloudFormation waits an hour for a custom resource; the last poll, slow answers and the response need some of it.
@@ -23,24 +23,24 @@ LONGEST_DELAY_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Deadline:
-    """A moment after which nothing new is begun, by a clock that never jumps."""
+    """A time after which nothing new is started, by a clock that never jumps."""
 
     clock: Clock
     at: float
 
     @classmethod
     def after(cls, clock: Clock, seconds: float) -> Deadline:
-        """The deadline ``seconds`` from now."""
+        """Return the deadline ``seconds`` from now."""
         return cls(clock, clock.monotonic() + seconds)
 
     @property
     def remaining(self) -> float:
-        """Seconds left, never negative."""
+        """Return the seconds left, never negative."""
         return max(0.0, self.at - self.clock.monotonic())
 
 
 class GaveUp(Exception):
-    """The deadline came; ``last`` is the refusal that stood to the end."""
+    """The deadline was reached; ``last`` is the last error."""
 
     def __init__(self, last: ApiError, attempts: int, seconds: float) -> None:
         super().__init__(f"gave up after {attempts} attempts in {seconds:.0f} s: {last}")
@@ -48,7 +48,7 @@ class GaveUp(Exception):
 
 
 def retrying(action: Callable[[], T], deadline: Deadline) -> T:
-    """Run ``action`` until it succeeds, is refused for good (``ApiError``) or the deadline comes (``GaveUp``)."""
+    """Run ``action`` until it succeeds, fails permanently (``ApiError``) or the deadline is reached (``GaveUp``)."""
     clock = deadline.clock
     started = clock.monotonic()
     for attempt, delay in enumerate(pauses(clock, first=FIRST_DELAY_SECONDS, longest=LONGEST_DELAY_SECONDS), start=1):

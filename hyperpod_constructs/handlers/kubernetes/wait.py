@@ -1,7 +1,7 @@
-"""Handlers of ``Custom::HyperPodKubernetesWait``: remember when it began, then ask again and again.
+"""Handlers of ``Custom::HyperPodKubernetesWait``: record the start, then poll.
 
-CDK's framework calls ``on_event`` once and ``is_complete`` every ``POLL_SECONDS``. Its own timeout says nothing but
-"Operation timed out", so ``is_complete`` fails by itself, with reasons, at the last call before the time is up.
+CDK's framework calls ``on_event`` once and ``is_complete`` every ``POLL_SECONDS``. Its own timeout only reports
+"Operation timed out", so ``is_complete`` fails with reasons at the last call before the time is up.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ from .timing import LONGEST_WAIT_SECONDS, POLL_SECONDS, Deadline, GaveUp
 log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)
 
-#: One call asks for that long at most, then once more for reasons.
+#: Longest time of one poll, which may be followed by one query for reasons.
 CALL_SECONDS = 30.0
 
-#: Bytes of a failure: a wait quotes pods, nodes and events, inside CloudFormation's 4,096 for the whole response.
+#: Bytes of a failure: a wait quotes pods, nodes and events, within CloudFormation's 4,096 for the whole response.
 REASON_BYTES = 2000
 
 
 def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Lambda entry point: begin. There is nothing to create or to delete."""
+    """Lambda entry point: start. Nothing is created or deleted."""
     return begin(event, on_lambda())
 
 
 def is_complete(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Lambda entry point: ask once. Raises ``HandlerError`` when the condition failed or the time is up."""
+    """Lambda entry point: poll once. Raises ``HandlerError`` if the condition failed or the time is up."""
     return poll(event, on_lambda())
 
 
 def begin(event: Mapping[str, Any], services: Services) -> dict[str, Any]:
-    """The framework hands ``StartedAt`` on to each call of ``is_complete``."""
+    """The framework passes ``StartedAt`` to each call of ``is_complete``."""
     properties = event["ResourceProperties"]
     resource_id = event.get("PhysicalResourceId") or f"{properties['ClusterName']}/wait/{event['LogicalResourceId']}"
     return {"PhysicalResourceId": resource_id, "StartedAt": str(services.clock.now())}
@@ -71,11 +71,11 @@ def poll(event: Mapping[str, Any], services: Services) -> dict[str, Any]:
     except ClusterGone as error:
         raise HandlerError(str(error)) from None
     except (ApiError, GaveUp, ClientError, BotoCoreError) as error:
-        # A fresh access entry takes some seconds to reach the API server.
+        # A new access entry takes some seconds to reach the API server.
         waited = services.clock.now() - started
         if isinstance(error, ApiError) and not error.is_transient(waited):
-            raise HandlerError(f"the wait can't ask: {error}") from None
-        state = State(False, f"the cluster could not be asked: {clip(str(error), 600)}")
+            raise HandlerError(f"the wait cannot query the cluster: {error}") from None
+        state = State(False, f"the cluster cannot be queried: {clip(str(error), 600)}")
     log.info("%s", state.text)
     if state.met:
         return {"IsComplete": True}
@@ -88,7 +88,7 @@ def poll(event: Mapping[str, Any], services: Services) -> dict[str, Any]:
 
 
 def read(properties: Mapping[str, Any]) -> Condition:
-    """The condition that the properties ask for. Raises ``HandlerError``."""
+    """Return the condition of the properties. Raises ``HandlerError``."""
     given = properties["Condition"]
     match given["Type"]:
         case "CustomResourceEstablished":
@@ -110,7 +110,7 @@ def read(properties: Mapping[str, Any]) -> Condition:
         case "AddonActive":
             return AddonActive.read(given, properties["ClusterName"])
         case unknown:
-            raise HandlerError(f"there is no condition {unknown!r}")
+            raise HandlerError(f"unknown condition {unknown!r}")
 
 
 def _sources(properties: Mapping[str, Any], services: Services) -> Sources:
@@ -122,4 +122,4 @@ def _reasons(condition: Condition, properties: Mapping[str, Any], services: Serv
     try:
         return condition.explain(_sources(properties, services))
     except (ApiError, ClientError, BotoCoreError, ClusterGone) as error:
-        return f"no more is known: {clip(str(error), 300)}"
+        return f"the reasons are unknown: {clip(str(error), 300)}"

@@ -1,4 +1,4 @@
-"""Lambda entry point: copies the files of a CDK asset, and the settings of our own scripts, into the bucket of scripts.
+"""Lambda entry point: copies the files of a CDK asset, and the settings of the default scripts, into the scripts' bucket.
 
 The prefix is a hash of what is copied, so a repeated copy writes the same objects. Nothing is deleted: nodes that start may
 still read the scripts of an earlier deployment, or those that a rollback returns to.
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)
 
 SETTINGS = "settings.env"
-"""The file that `on_create.sh` reads its settings from."""
+"""The file from which `on_create.sh` reads its settings."""
 
 
 def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -31,10 +31,10 @@ def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def answer(event: Mapping[str, Any], s3: Any, sleep: Callable[[float], None] = time.sleep) -> dict[str, Any]:
-    """The address of the scripts as physical id, once all of them are in the bucket.
+    """Return the address of the scripts as physical id, once all of them are in the bucket.
 
     Raises:
-        ClientError: S3 rejects a request; what was copied until then stays.
+        ClientError: S3 rejects a request; files that were already copied stay.
     """
     if event["RequestType"] == "Delete":
         # as received: CloudFormation generates an id if the response to a Create was lost
@@ -45,7 +45,7 @@ def answer(event: Mapping[str, Any], s3: Any, sleep: Callable[[float], None] = t
 
 
 def copy(wanted: Mapping[str, Any], s3: Any) -> None:
-    """Write all files below the prefix, streamed: neither the archive nor a file has to fit into memory."""
+    """Write all files below the prefix, streamed: neither the archive nor a file must fit into memory."""
     bucket, prefix = wanted["Bucket"], wanted["Prefix"]
     with tempfile.TemporaryFile() as file:
         s3.download_fileobj(wanted["Source"]["Bucket"], wanted["Source"]["Key"], file)

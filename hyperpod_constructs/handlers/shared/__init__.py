@@ -1,1 +1,1 @@
-"""What several functions need; bundled with each of them."""
+"""Modules that several functions use; bundled with each of them."""

@@ -1,4 +1,4 @@
-"""Time and back-off. Tests give a clock of their own, so nothing waits on real time."""
+"""Time and back-off. Tests use their own clock, so nothing waits in real time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Clock:
         return time.time()
 
     def monotonic(self) -> float:
-        """Seconds since some moment: unlike `now`, it never jumps."""
+        """Return seconds since some point in time: unlike `now`, it never jumps."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
@@ -23,12 +23,12 @@ class Clock:
         time.sleep(seconds)
 
     def jitter(self) -> float:
-        """Factor of each pause, so that many resources do not retry in step."""
+        """Return the factor of each pause, so that many resources do not retry in step."""
         return random.uniform(0.75, 1.25)
 
 
 def pauses(clock: Clock, *, first: float, longest: float) -> Iterator[float]:
-    """Seconds between attempts: doubling up to the longest, jittered."""
+    """Return seconds between attempts: doubling up to the longest, jittered."""
     pause = first
     while True:
         yield pause * clock.jitter()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def digest_key(name: str, version: str) -> str:
-    """The key of a sub-chart in a table of digests; a leading `v` of the version says nothing.
+    """Return the key of a sub-chart in a table of digests; a leading `v` of the version is ignored.
 
     >>> digest_key("cert-manager", "v1.18.2")
     'cert-manager 1.18.2'

@@ -1,7 +1,8 @@
-"""How our functions reach an EKS cluster: its endpoint, its certificate, and a bearer token made of a presigned request.
+"""Access of the functions to an EKS cluster: its endpoint, its certificate, and a bearer token from a presigned request.
 
-The token is what `aws eks get-token` makes: a presigned STS GetCallerIdentity request that names the cluster. EKS asks
-STS who signed it. It is a credential: it is never logged, and it is made anew for each use, since it lives 15 minutes.
+The token is the one of `aws eks get-token`: a presigned STS GetCallerIdentity request that names the cluster. EKS
+verifies it with STS. It is a credential: it is never logged, and it is created for each use, because it is valid for 15
+minutes.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from typing import Any
 
 _TOKEN_PREFIX = "k8s-aws-v1."
 _CLUSTER_HEADER = "x-k8s-aws-id"
-_URL_SECONDS = 60  # EKS refuses presigned requests that live longer
+_URL_SECONDS = 60  # EKS rejects presigned requests that are valid longer
 
 
 class ClusterGone(Exception):
-    """There is no EKS cluster of that name (any more)."""
+    """The EKS cluster does not exist."""
 
 
 class ClusterNotReady(Exception):
@@ -26,13 +27,13 @@ class ClusterNotReady(Exception):
 
 @dataclass(frozen=True)
 class ClusterAccess:
-    """Where the API server is and how to be let in.
+    """The address of the API server with its credentials.
 
     Attributes:
         name: name of the EKS cluster.
         endpoint: URL of the API server.
         certificate_authority: the API server's certificate authority, PEM in base64.
-        make_token: makes a bearer token; call it for each use.
+        make_token: creates a bearer token; call it for each use.
     """
 
     name: str
@@ -42,20 +43,20 @@ class ClusterAccess:
 
 
 def cluster_access(cluster_name: str, *, session: Any | None = None) -> ClusterAccess:
-    """Ask EKS where the cluster's API server is.
+    """Return the address of the cluster's API server.
 
     Raises:
-        ClusterGone: EKS knows no cluster of this name, or is deleting it.
+        ClusterGone: the cluster does not exist, or is being deleted.
         ClusterNotReady: it has no endpoint yet.
     """
-    import boto3  # only there on Lambda and in tests; the tools that share our other modules do without
+    import boto3  # available on Lambda and in tests only; the tools that share other modules do not need it
 
     session = session or boto3.Session()
     client = session.client("eks")
     try:
         cluster = client.describe_cluster(name=cluster_name)["cluster"]
     except client.exceptions.ResourceNotFoundException as error:
-        raise ClusterGone(f"there is no EKS cluster {cluster_name!r}") from error
+        raise ClusterGone(f"EKS cluster {cluster_name!r} does not exist") from error
     if cluster.get("status") == "DELETING":
         raise ClusterGone(f"EKS cluster {cluster_name!r} is being deleted")
     endpoint, authority = cluster.get("endpoint"), cluster.get("certificateAuthority", {}).get("data")
@@ -70,7 +71,7 @@ def cluster_access(cluster_name: str, *, session: Any | None = None) -> ClusterA
 
 
 def token(cluster_name: str, *, session: Any) -> str:
-    """A bearer token for the cluster's API server, valid for 15 minutes."""
+    """Return a bearer token for the cluster's API server, valid for 15 minutes."""
     client = session.client("sts")
 
     def name_the_cluster(request: Any, **_: Any) -> None:

@@ -1,6 +1,6 @@
-"""Merge patches, for manifests, values of charts and live objects alike.
+"""Merge patches, for manifests, chart values and live objects.
 
-They are here because functions run without the rest of the package, and a job's manifest and a function have to merge alike.
+They are here because functions run without the rest of the package, and a job's manifest and a function must merge alike.
 """
 
 from __future__ import annotations

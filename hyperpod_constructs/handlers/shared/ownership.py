@@ -1,8 +1,8 @@
-"""Who owns a thing outside of CloudFormation: an object, a Helm release, a dashboard, a quota.
+"""Owners of things outside of CloudFormation: an object, a Helm release, a dashboard, a quota.
 
-A thing carries one mark for each of its owners. Create and Update add their own mark; Delete removes it, and deletes the
-thing when no other mark is left. What existed before without a mark is only taken over with an explicit ``adopt``, and
-is never deleted.
+A thing has one mark for each of its owners. Create and Update add their own mark; Delete removes it, and deletes the
+thing if it has no other mark. A thing that existed before without a mark is taken over only with an explicit ``adopt``,
+and is never deleted.
 
 A mark is one key of its own in a mapping (annotations, labels, tags) or one text in a list, so that two owners never
 write the same field:
@@ -16,12 +16,12 @@ AWS tags                 ``hyperpod-constructs:owner-DIGEST = STACK/LOGICAL_ID``
 lists of tags (Grafana)  ``hyperpod-constructs:owner:STACK/LOGICAL_ID/DIGEST``
 =======================  ===========================================================================
 
-A thing that existed before carries the key ``existed`` of the same namespace besides (``EXISTED``), for as long as
-anybody owns it. The version before this one knew a single owner, in the key ``hyperpod-constructs.io/owner``: such a mark
-is read as one more owner.
+A thing that existed before also has the key ``existed`` of the same namespace (``EXISTED``), while it has an owner. The
+version before this one supported a single owner, in the key ``hyperpod-constructs.io/owner``: such a mark is read as one
+more owner.
 
 An owner is derived from the stack, the logical id and the properties of an event. It is never derived from a physical id:
-CloudFormation makes up its own when the response of a Create never arrived.
+CloudFormation generates its own if the response of a Create never arrived.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ NAMESPACE = "hyperpod-constructs.io/"
 TAG_NAMESPACE = "hyperpod-constructs:"
 
 LEGACY_KEY = f"{NAMESPACE}owner"
-"""The annotation of the version that knew one owner; its value is ``STACK/LOGICAL_ID/DIGEST``."""
+"""The annotation of the version with one owner; its value is ``STACK/LOGICAL_ID/DIGEST``."""
 
 EXISTED = "existed"
-"""After a namespace: the key of a thing that existed before anybody of ours took it over; its value is ``true``."""
+"""After a namespace: the key of a thing that existed before its first owner; its value is ``true``."""
 
 _KEY = re.compile(r"owner-([0-9a-f]{16})")
 _TEXT = re.compile(r"(?P<name>.+)/(?P<digest>[0-9a-f]{16})")
@@ -48,11 +48,11 @@ _LABEL_LENGTH = 63
 
 @dataclass(frozen=True, order=True)
 class Owner:
-    """One resource of one stack, with the properties that say what it owns.
+    """One resource of one stack, with the properties that define what it owns.
 
     Attributes:
-        name: stack name and logical id, for people: ``Platform/TeamsA1B2``. It identifies nothing.
-        digest: what identifies it: two owners with the same digest are the same one.
+        name: stack name and logical id, for readers: ``Platform/TeamsA1B2``. It does not identify the owner.
+        digest: identifies the owner: two owners with the same digest are the same.
         legacy: whether the mark is the single one of the former version.
 
     >>> owner("arn:aws:cloudformation:us-west-2:111122223333:stack/Platform/0e1a", "Queue", "research/Namespace/a").text
@@ -103,7 +103,7 @@ class Owner:
 
 
 def owner(stack_id: str, logical_id: str, *identity: str) -> Owner:
-    """The owner that a resource is.
+    """Return the owner of a resource.
 
     Args:
         stack_id: ARN of the stack.
@@ -117,7 +117,7 @@ def owner(stack_id: str, logical_id: str, *identity: str) -> Owner:
 
 
 def marks_of(marks: Mapping[str, str] | None) -> list[Owner]:
-    """Every mark in annotations, labels or AWS tags; an owner may have two, with the one of the former version."""
+    """Return every mark in annotations, labels or AWS tags; an owner may have two, including the former version's."""
     found = []
     for key, value in (marks or {}).items():
         name = next((key.removeprefix(n) for n in (NAMESPACE, TAG_NAMESPACE) if key.startswith(n)), "")
@@ -131,7 +131,7 @@ def marks_of(marks: Mapping[str, str] | None) -> list[Owner]:
 
 
 def owners(marks: Mapping[str, str] | None) -> frozenset[Owner]:
-    """The owners that annotations, labels or AWS tags name.
+    """Return the owners in annotations, labels or AWS tags.
 
     >>> sorted(o.text for o in owners({"hyperpod-constructs.io/owner": "A/B/0123456789abcdef", "team": "vision"}))
     ['A/B/0123456789abcdef']
@@ -140,7 +140,7 @@ def owners(marks: Mapping[str, str] | None) -> frozenset[Owner]:
 
 
 def existed(marks: Mapping[str, str] | Iterable[str] | None) -> bool:
-    """Whether annotations, labels or tags (or a list of tags) say that the thing was there before us.
+    """Whether annotations, labels or tags (or a list of tags) say that the thing existed before its first owner.
 
     >>> existed({"hyperpod-constructs.io/existed": "true"}), existed(["hyperpod-constructs:existed"]), existed({})
     (True, True, False)
@@ -149,49 +149,49 @@ def existed(marks: Mapping[str, str] | Iterable[str] | None) -> bool:
 
 
 class Claim(Enum):
-    """What an event that wants a thing finds."""
+    """What an event finds that wants a thing."""
 
     CREATE = "create"
-    """There is none: create it."""
+    """It does not exist: create it."""
     OURS = "ours"
-    """It carries our mark: an earlier event, or an earlier delivery of this one, made or took it."""
+    """It has our mark: an earlier event, or an earlier delivery of this one, created it or took it over."""
     SHARE = "share"
-    """Other resources of ours own it: add our mark."""
+    """Other resources of this library own it: add our mark."""
     ADOPT = "adopt"
-    """It existed before, and may be taken over: add our mark and the one of what existed."""
+    """It existed before, and may be taken over: add our mark and the one of existing things."""
 
 
 class Release(Enum):
-    """What an event that no longer wants a thing does with it."""
+    """What an event does with a thing that it no longer wants."""
 
     LEAVE = "leave"
-    """It does not carry our mark (any more): it is not touched."""
+    """It does not have our mark: it is not changed."""
     UNMARK = "unmark"
-    """It has other owners, or existed before: our mark and our changes go, the thing stays."""
+    """It has other owners, or existed before: our mark and our changes are removed, the thing is retained."""
     DELETE = "delete"
-    """Nobody else owns it."""
+    """It has no other owner."""
 
 
 class Foreign(Exception):
-    """A thing exists, none of our marks is on it, and nobody said that it may be taken over."""
+    """The thing exists without a mark of this library, and ``adopt`` is not set."""
 
 
 def claim(
     what: str, *, exists: bool, marked: Iterable[Owner], me: Owner, adopt: bool, seems: str = "", cure: str = ""
 ) -> Claim:
-    """What to do with a thing that ``me`` wants.
+    """Return what to do with a thing that ``me`` wants.
 
     Args:
         what: the thing, for the message: ``Namespace kueue-system``.
-        exists: whether there is such a thing.
+        exists: whether the thing exists.
         marked: its owners.
-        me: who wants it.
-        adopt: whether what existed before may be taken over.
+        me: the owner that wants it.
+        adopt: whether an existing thing may be taken over.
         seems: who it seems to belong to, see ``seems_to_be``.
-        cure: what to do about a refusal. Default: adopt it, delete it or choose another name.
+        cure: how to fix a rejection. Default: adopt it, delete it or choose another name.
 
     Raises:
-        Foreign: it exists without a mark, and ``adopt`` is off.
+        Foreign: it exists without a mark, and ``adopt`` is false.
     """
     if not exists:
         return Claim.CREATE
@@ -210,7 +210,7 @@ def claim(
 
 
 def release(*, marked: Iterable[Owner], me: Iterable[Owner], existed_before: bool) -> Release:
-    """What to do with a thing that the owner ``me`` (all of its marks, with a legacy one) no longer wants.
+    """Return what to do with a thing that the owner ``me`` (all of its marks, including a legacy one) no longer wants.
 
     >>> own_owners, other = Owner("A/B", "0123456789abcdef"), Owner("A/C", "fedcba9876543210")
     >>> release(marked=[own_owners, other], me=[own_owners], existed_before=False)
@@ -237,7 +237,7 @@ _SIGNS = (
 
 
 def seems_to_be(*marks: Mapping[str, str] | None, managers: Iterable[str] = ()) -> str:
-    """Who a thing without our mark seems to belong to, by annotations, labels, tags and field managers.
+    """Return the apparent owner of a thing without our mark, by annotations, labels, tags and field managers.
 
     >>> seems_to_be({"meta.helm.sh/release-name": "kueue"})
     'it seems to belong to the Helm release kueue'

@@ -1,4 +1,4 @@
-"""Secrets in messages: a service that refuses a value often quotes it, escaped or encoded in some way."""
+"""Secrets in messages: a service that rejects a value often quotes it, escaped or encoded."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from urllib.parse import quote, quote_plus
 HIDDEN = "***"
 
 _SHORTEST = 3
-"""Shorter values are found by chance in any text, and hide nothing."""
+"""Shorter values occur by chance in any text, so they are not hidden."""
 _SHORTEST_LINE = 8
-"""A line of a value of several lines counts as a secret of its own from this length on."""
+"""From this length on, a line of a multi-line value counts as a secret of its own."""
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    r"""``text`` without the secrets, in any usual encoding: escaped for JSON, Go, URLs or HTML, in base64 or hex.
+    r"""Return ``text`` without the secrets, in any usual encoding: escaped for JSON, Go, URLs or HTML, in base64 or hex.
 
-    Base64 is found where the secret alone was encoded, and where it was part of a longer text.
+    Base64 is detected if only the secret was encoded, and if it was part of a longer text.
 
     >>> redact('Invalid value: "a\\"b-secret": too long', ['a"b-secret'])
     'Invalid value: "***": too long'

@@ -1,4 +1,4 @@
-"""Errors of AWS that may pass: the policies of a new role take some seconds to take effect, and calls are throttled."""
+"""Transient errors of AWS: the policies of a new role take some seconds to become effective, and calls are throttled."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from botocore.exceptions import ClientError
 log = logging.getLogger(__name__)
 
 _PASSES = ("AccessDenied", "AccessDeniedException", "403", "Throttling", "ThrottlingException", "SlowDown")
-"""Codes of errors that may pass. A HEAD request to S3, with which a download begins, has no body and so no other code."""
+"""Codes of transient errors. A HEAD request to S3, which starts a download, has no body and so no other code."""
 _DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0, 16.0)
 
 T = TypeVar("T")
 
 
 def until_allowed(call: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
-    """The result of a call, which is repeated for 47 seconds while it fails with an error that may pass.
+    """Return the result of a call, which is repeated for 47 seconds while it fails with a transient error.
 
     Raises:
-        ClientError: another error, or the last of those that may pass.
+        ClientError: another error, or the last transient one.
     """
     for delay in _DELAYS:
         try:

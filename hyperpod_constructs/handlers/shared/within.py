@@ -1,4 +1,4 @@
-"""An answer as a whole in time: a socket's timeout is for each piece of an answer, not for all of it."""
+"""A time limit for a whole answer: a socket's timeout applies to each piece of an answer, not to all of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def within(seconds: float, ask: Callable[[], T]) -> T:
-    """What ``ask`` returns or raises; it is left to itself when that takes too long.
+    """Return what ``ask`` returns, or raise its error; it is abandoned if it takes too long.
 
     Raises:
         TimeoutError: it took longer.
@@ -31,7 +31,7 @@ def within(seconds: float, ask: Callable[[], T]) -> T:
     try:
         answer, error = done.get(timeout=seconds)
     except queue.Empty:
-        raise TimeoutError(f"no whole answer in {seconds:.0f} s") from None
+        raise TimeoutError(f"no complete answer in {seconds:.0f} s") from None
     if error is not None:
         raise error
     return answer  # type: ignore[return-value]

@@ -113,8 +113,8 @@ def test_another_content_than_pinned_touches_no_cluster(fake: Stack, server: Hel
     with pytest.raises(ReleaseFailed) as failed:
         fake.send("Create")
     assert str(failed.value) == (
-        "Helm release colors in namespace team of cluster research was not installed: the chart's content is not what "
-        f"was pinned: its digest is {digest(fake.source)}, expected sha256:{'0' * 64}"
+        "Helm release colors in namespace team of cluster research was not installed: the chart's content "
+        f"differs from the pinned digest: its digest is {digest(fake.source)}, expected sha256:{'0' * 64}"
     )
     assert not server.requests
 
@@ -266,14 +266,14 @@ def test_what_a_secret_holds_is_not_quoted_even_when_no_value_says_it(fake: Stac
 
 def test_a_cluster_that_is_gone(fake: Stack) -> None:
     def gone(name: str) -> ClusterAccess:
-        raise ClusterGone(f"there is no EKS cluster {name!r}")
+        raise ClusterGone(f"EKS cluster {name!r} does not exist")
 
     def send(request: str) -> dict[str, Any]:
         event = {"RequestType": request, "ResourceProperties": fake.properties}
         return handle(event, seconds_left=lambda: 600.0, access=gone, executable=fake.binary, sleep=lambda _: None)
 
     assert send("Delete") == {"PhysicalResourceId": "research/team/colors"}
-    with pytest.raises(ReleaseFailed, match="there is no EKS cluster 'research'"):
+    with pytest.raises(ReleaseFailed, match="EKS cluster 'research' does not exist"):
         send("Create")
 
 
@@ -346,5 +346,5 @@ def test_the_way_into_an_eks_cluster() -> None:
 
 @pytest.mark.usefixtures("aws")
 def test_an_eks_cluster_that_is_not_there() -> None:
-    with pytest.raises(ClusterGone, match="there is no EKS cluster 'research'"):
+    with pytest.raises(ClusterGone, match="EKS cluster 'research' does not exist"):
         cluster_access("research")

@@ -123,7 +123,7 @@ def test_a_repository_out_of_reach(web: Any, helm: Helm, parent: Path, tmp_path:
 def test_a_range_of_versions_is_no_pin(helm: Helm, tmp_path: Path) -> None:
     dependency = {"name": "paint", "version": "^1.2.0", "repository": "https://nowhere.invalid"}
     folder = chart(tmp_path / "parent", dependencies=[dependency])
-    with pytest.raises(ChartError, match=r"paint \^1\.2\.0 .*its version is no exact one"):
+    with pytest.raises(ChartError, match=r"paint \^1\.2\.0 .*its version is not exact"):
         complete(folder, helm, tmp_path)
 
 
@@ -138,7 +138,7 @@ def test_a_lock_pins_a_range(web: Any, helm: Helm, tmp_path: Path) -> None:
 def test_a_local_subchart_that_is_missing(helm: Helm, tmp_path: Path) -> None:
     dependency = {"name": "paint", "version": "1.2.0", "repository": "file://charts/paint"}
     folder = chart(tmp_path / "parent", dependencies=[dependency])
-    with pytest.raises(ChartError, match="'paint' is switched on, but neither in charts/ nor"):
+    with pytest.raises(ChartError, match="'paint' is enabled, but neither in charts/ nor"):
         complete(folder, helm, tmp_path)
 
 
@@ -170,7 +170,7 @@ def test_a_package_beside_the_folder_of_the_same_chart_is_left_out(helm: Helm, t
 
 def test_metadata_that_is_no_yaml(helm: Helm, tmp_path: Path) -> None:
     folder = write(chart(tmp_path / "parent"), {"values.yaml": "a: [1"})
-    with pytest.raises(ChartError, match=r"values\.yaml is no YAML mapping: error converting YAML"):
+    with pytest.raises(ChartError, match=r"values\.yaml is not a YAML mapping: error converting YAML"):
         complete(folder, helm, tmp_path)
 
 
@@ -228,8 +228,9 @@ def test_a_sub_chart_without_a_digest_is_refused_before_it_is_pulled(parent: Pat
             digests={"paint 1.1.0": "sha256:" + "ab" * 32},
         )
     assert str(refused.value).partition(" has ")[2] == (
-        "no digest, so what its repository gives today may not be what was reviewed; give the digest of paint-1.2.0.tgz as "
-        "'paint 1.2.0' in subchart_digests, use a vendored chart folder, or set allow_unpinned_subcharts to take it as it is"
+        "no digest, so its repository may serve other content than was reviewed; set the digest of paint-1.2.0.tgz as "
+        "'paint 1.2.0' in subchart_digests, use a vendored chart folder, or set allow_unpinned_subcharts to accept it "
+        "without a digest"
     )
 
 
@@ -238,7 +239,7 @@ def test_a_sub_chart_without_a_digest_is_refused_before_it_is_pulled(parent: Pat
     [
         (
             "http://charts.example.com",
-            "comes over plain http, from http://charts.example.com, where anybody on the way",
+            "is downloaded over plain http, from http://charts.example.com, where it can be modified",
         ),
         ("file://../other", "neither in charts/ nor in a remote repository"),
         ("https://", "neither in charts/ nor in a remote repository"),

@@ -335,10 +335,10 @@ def test_an_asset_that_is_gone_is_named(stack: CloudFormation) -> None:
     ("manifest", "says"),
     [
         ("[", "is not JSON"),
-        ("[]", "holds no object"),
+        ("[]", "contains no object"),
         ("[1]", "found a int"),
-        ('[{"kind": "ConfigMap", "metadata": {"name": "a"}}]', "needs apiVersion, kind and metadata.name"),
-        ('[{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {}}]', "needs apiVersion, kind and metadata.name"),
+        ('[{"kind": "ConfigMap", "metadata": {"name": "a"}}]', "requires apiVersion, kind and metadata.name"),
+        ('[{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {}}]', "requires apiVersion, kind and metadata.name"),
         (json.dumps([config_map("a", "default"), config_map("a", "")]), "ConfigMap a is in the manifest twice"),
     ],
 )

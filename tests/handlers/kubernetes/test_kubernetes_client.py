@@ -58,6 +58,6 @@ def slow() -> Iterator[Slow]:
 
 def test_the_deadline_holds_for_the_whole_answer(slow: Slow) -> None:
     client = ApiClient(slow, Deadline.after(Clock(), 1))
-    with pytest.raises(ApiError, match=r"the API server did not answer: no whole answer in 3 s"):
+    with pytest.raises(ApiError, match=r"the API server did not answer: no complete answer in 3 s"):
         client.get("/version")
     assert not slow.over.is_set(), "the answer was not waited for to its end"

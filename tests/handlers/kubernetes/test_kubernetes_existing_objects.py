@@ -222,5 +222,5 @@ def test_a_refusal_to_give_back_says_so(fields: CloudFormation, server: FakeApiS
     theirs(server, service(clusterIP="10.0.0.10"))
     fields.create([service(internalTrafficPolicy="Local")])
     server.fault(method="PATCH", path="services", status=422, reason="Invalid", message="no")
-    with pytest.raises(HandlerError, match="the fields of Service team/dns were not given back: 422 Invalid: no"):
+    with pytest.raises(HandlerError, match="the fields of Service team/dns were not restored: 422 Invalid: no"):
         fields.delete()

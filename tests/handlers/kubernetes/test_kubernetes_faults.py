@@ -131,7 +131,9 @@ def test_a_new_version_of_a_known_kind_is_waited_for(stack: CloudFormation, fake
 
 
 def test_a_kind_that_never_comes_is_named(stack: CloudFormation, fake: Target) -> None:
-    with pytest.raises(HandlerError, match=r"^Widget team/w was not applied: .*no kind Widget in example\.com/v1"):
+    with pytest.raises(
+        HandlerError, match=r"^Widget team/w was not applied: .*does not serve the kind Widget in example\.com/v1"
+    ):
         stack.create([widget(GROUP, "team")], RetrySeconds="30")
 
 
@@ -254,7 +256,7 @@ def test_a_deletion_after_the_cluster_went_succeeds(stack: CloudFormation, fake:
     gone = Target(Services(fake.aws, cluster_gone, fake.services.clock), "team")
     stack.target = gone
     stack.delete()
-    with pytest.raises(HandlerError, match="there is no EKS cluster 'research'"):
+    with pytest.raises(HandlerError, match="EKS cluster 'research' does not exist"):
         stack.create([config_map("a", "team")])
 
 

@@ -145,7 +145,7 @@ NOT_MET: dict[str, tuple[dict[str, Any], list[dict[str, Any]], str]] = {
         [{**daemon_set(0, 0), "status": {"observedGeneration": 1}}],
         r"0 of 1 pods ready, 0 of the newest version; it has no pods$",
     ),
-    "no deployment": (DEPLOYMENT, [], r"Deployment team/web does not exist; nothing made it yet"),
+    "no deployment": (DEPLOYMENT, [], r"Deployment team/web does not exist; it has not been created yet"),
     "half a deployment": (
         DEPLOYMENT,
         [
@@ -179,11 +179,11 @@ NOT_MET: dict[str, tuple[dict[str, Any], list[dict[str, Any]], str]] = {
         r"node b: Ready=False \(KubeletNotReady: cni plugin not ready\)",
     ),
     "no nodes": (NODES, [], "0 of 2 nodes .* ready, 0 joined; no node has joined"),
-    "endpoints": (ENDPOINTS, [endpoint_slice(False)], "0 of 1 endpoints ready; there is no such Service"),
+    "endpoints": (ENDPOINTS, [endpoint_slice(False)], "0 of 1 endpoints ready; the Service does not exist"),
     "object": (QUEUE, [queue("False")], r"Active=False, wanted True; last condition Active=False \(FlavorNotFound"),
     "object's old generation": (QUEUE, [queue("True", observedGeneration=0)], "Active=True of an older generation"),
     "no object": (QUEUE, [], "ConfigMap team/queue does not exist"),
-    "no kind": ({**QUEUE, "ApiVersion": "x.io/v1", "Kind": "X"}, [], "no kind X in x.io/v1"),
+    "no kind": ({**QUEUE, "ApiVersion": "x.io/v1", "Kind": "X"}, [], "does not serve the kind X in x.io/v1"),
 }
 
 
@@ -332,7 +332,7 @@ def test_an_hour_is_never_used_up(stack: CloudFormation) -> None:
 
 def test_a_server_that_does_not_answer_is_waited_for_and_quoted(stack: CloudFormation) -> None:
     fault = stack.target.server.fault(path="/nodes", drop=True)
-    with pytest.raises(HandlerError, match="could not be asked: the API server did not answer"):
+    with pytest.raises(HandlerError, match="cannot be queried: the API server did not answer"):
         stack.wait(NODES, timeout=100)
     fault.times = 3
     stack.target.server.store.put(node("a", ready=True))
@@ -341,19 +341,21 @@ def test_a_server_that_does_not_answer_is_waited_for_and_quoted(stack: CloudForm
 
 def test_missing_rights_fail_after_a_grace(stack: CloudFormation) -> None:
     stack.target.server.fault(path="/nodes", status=403, reason="Forbidden", message='User "x" cannot list nodes')
-    with pytest.raises(HandlerError, match='the wait can\'t ask: 403 Forbidden: User "x" cannot list nodes'):
+    with pytest.raises(
+        HandlerError, match='the wait cannot query the cluster: 403 Forbidden: User "x" cannot list nodes'
+    ):
         stack.wait(NODES)
     assert sum(stack.target.server.clock.slept) == 90
 
 
 def test_a_cluster_that_is_gone_fails_at_once(fake: Target) -> None:
     stack = CloudFormation(Target(Services(fake.aws, cluster_gone, fake.services.clock), "team"))
-    with pytest.raises(HandlerError, match="there is no EKS cluster"):
+    with pytest.raises(HandlerError, match="EKS cluster 'research' does not exist"):
         stack.wait(NODES)
 
 
 def test_an_unknown_condition_is_named(stack: CloudFormation) -> None:
-    with pytest.raises(HandlerError, match="there is no condition 'Later'"):
+    with pytest.raises(HandlerError, match="unknown condition 'Later'"):
         stack.wait({"Type": "Later"})
 
 
@@ -363,7 +365,7 @@ def test_aws_that_fails_is_waited_for(stack: CloudFormation) -> None:
             raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "DescribeAddon")
 
     stack.target.aws.clients["eks"] = Throttled()
-    with pytest.raises(HandlerError, match=r"could not be asked: .*ThrottlingException"):
+    with pytest.raises(HandlerError, match=r"cannot be queried: .*ThrottlingException"):
         stack.wait(ADDON, timeout=60)
 
 

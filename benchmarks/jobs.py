@@ -30,14 +30,14 @@ base, stack = Stack(app, "Base"), Stack(app, "Jobs")
 arn = "arn:aws:eks:us-east-1:111122223333:cluster/eks"
 
 
-class Brought:
+class ExistingCluster:
     kubernetes = KubernetesProvider(base, "Kubernetes", cluster_name="eks", cluster_arn=arn)
     spec = Cluster(instance_groups=[InstanceGroup(name="w", instance_type="ml.p5.48xlarge", count=1000)])
     jobs_ready = DependencyGroup()
 
 
 jobs = [Job(name=f"job-{{n}}", image="registry/a:v1", instance_type="ml.p5.48xlarge", nodes=2) for n in range({count})]
-TrainingJobs(stack, "Training", cluster=Brought, jobs=jobs)
+TrainingJobs(stack, "Training", cluster=ExistingCluster, jobs=jobs)
 app.synth()
 """
 

@@ -54,14 +54,14 @@ def serve(delay: float) -> None:
 def run(url: str, fresh: bool) -> tuple[float, int]:
     """Return the seconds of one pre-flight, and the number of its findings."""
     import boto3
-    from preflight_platforms import brought
+    from preflight_platforms import existing_platform
 
     from hyperpod_constructs.core import catalog
     from hyperpod_constructs.live.preflight import preflight
 
     kinds = list(catalog.instance_types())[:GROUPS]
     groups = [{"name": f"g{n}", "instance_type": kind, "count": 1} for n, kind in enumerate(kinds)]
-    platform = brought(cluster={"instance_groups": groups})
+    platform = existing_platform(cluster={"instance_groups": groups})
 
     class Session(boto3.Session):
         def client(self, service_name, *args, **kwargs):

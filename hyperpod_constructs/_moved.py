@@ -10,7 +10,7 @@ from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 from typing import Any, cast
 
-_ROOMS = {
+_FOLDERS = {
     "assembly": ("graph", "nag", "stacks", "synth"),
     "constructs": (
         *("access", "addons", "cluster", "dependencies", "eks", "governance", "grafana", "kubernetes", "network"),
@@ -23,7 +23,7 @@ _ROOMS = {
     "live": ("operations", "preflight", "upgrade"),
 }
 _PACKAGE = __name__.rpartition(".")[0]
-_MOVED = {f"{_PACKAGE}.{name}": f"{_PACKAGE}.{room}.{name}" for room, names in _ROOMS.items() for name in names}
+_MOVED = {f"{_PACKAGE}.{name}": f"{_PACKAGE}.{folder}.{name}" for folder, names in _FOLDERS.items() for name in names}
 
 
 class _Finder:

@@ -187,18 +187,22 @@ def _wanted(hint: Any) -> str:
 
     >>> _wanted(Sequence[Literal["a", "b"]]), _wanted(Mapping[str, int])
     ("a sequence of 'a' or 'b'", 'a mapping to int')
+    >>> _wanted(Annotated[int, "a note"] | Mapping[str, Any])
+    'int or a mapping'
     """
     origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _wanted(args[0])
     if origin is Literal:
         return " or ".join(map(repr, args))
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(_wanted(each) for each in args if each is not type(None)))
     if inspect.isclass(origin) and issubclass(origin, Mapping):
-        return f"a mapping to {_wanted(args[-1])}"
+        return "a mapping" if args[-1] is Any else f"a mapping to {_wanted(args[-1])}"
     if inspect.isclass(origin) and issubclass(origin, Iterable) and args:
         return f"a sequence of {_wanted(args[0])}"
     if hint is Any:
-        return "the type of its annotation"
+        return "any type"
     module = getattr(hint, "__module__", "")
     name = getattr(hint, "__name__", str(hint))
     return f"{module.rpartition('.')[2]}.{name}" if module.startswith("aws_cdk.") else name

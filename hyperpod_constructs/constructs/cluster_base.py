@@ -15,6 +15,7 @@ from constructs import Construct, DependencyGroup, IDependable
 from ..core import catalog
 from ..core.placement import system_group
 from ..core.spec import ADDON_NAMES, Cluster
+from .arguments import checked
 from .cluster_events import CLUSTER_EVENT, NODE_HEALTH, STATE_CHANGE, cluster_rule
 from .eks import HyperPodEks
 from .imported_eks import EksClusterAttributes, ImportedEks
@@ -110,6 +111,7 @@ class HyperPodClusterBase(Construct):
         """Create a rule for events of the cluster and its instance groups; `options` are those of `on_event`."""
         return self.on_event(id, detail_type=CLUSTER_EVENT, **options)
 
+    @checked
     def on_event(
         self,
         id: str,

@@ -15,6 +15,7 @@ from hyperpod_constructs import (
     CoreDns,
     CoreDnsAddon,
     Eks,
+    HelmRelease,
     HyperPodBucket,
     HyperPodCluster,
     HyperPodEks,
@@ -23,6 +24,7 @@ from hyperpod_constructs import (
     HyperPodTeam,
     InstanceGroup,
     Job,
+    KubernetesObjects,
     KubernetesWait,
     Network,
     QuotaResource,
@@ -128,6 +130,18 @@ WRONG = {
     "a number as a switch": (
         lambda s, c: HyperPodBucket(s, "B", bucket=Bucket(name="data"), allow_data_loss=1),
         "S/B: allow_data_loss must be bool, got 1",
+    ),
+    "a chart by its name": (
+        lambda s, c: HelmRelease(s, "H", kubernetes=c.kubernetes, chart="repo/chart", release="a", namespace="b"),
+        "S/H: chart must be GitChart or FolderChart or OciChart, got 'repo/chart'",
+    ),
+    "one object in place of a list": (
+        lambda s, c: KubernetesObjects(s, "K", kubernetes=c.kubernetes, objects={"kind": "Job"}),
+        "S/K: objects must be a sequence of a mapping or ChartLike or Callable, got a dict",
+    ),
+    "a target that is a text": (
+        lambda s, c: c.on_state_change("Failed", target="function"),
+        "S/HyperPod: target must be aws_events.IRuleTarget, got 'function'",
     ),
     "a group to add": (
         lambda s, c: c.add_instance_group({"name": "a"}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from aws_cdk import App, CfnParameter, Environment, Stack
@@ -37,7 +38,10 @@ from hyperpod_constructs import (
     compile_job,
 )
 from hyperpod_constructs.constructs.addons import EksAddon
+from hyperpod_constructs.constructs.grafana import SelfHostedGrafana
 from hyperpod_constructs.core.findings import InvalidSpec
+from hyperpod_constructs.core.spec import Grafana
+from hyperpod_constructs.core.spec.dependencies import FolderChart
 
 TEAM = Team(name="vision", quota=[QuotaResource(instance_type="ml.m5.4xlarge", count=1)])
 TRAIN = Job(name="train", image="a/b:1", instance_type="ml.m5.4xlarge", nodes=1, command=["a"])
@@ -191,3 +195,37 @@ def test_a_name_with_a_hash_of_tokens_needs_a_stack() -> None:
     assert len(names) == 1
     fixed = job.model_copy(update={"on_change": "replace"})
     assert compile_job(fixed)["metadata"]["name"] == "train"
+
+
+def test_a_cluster_name_in_two_stacks_of_an_unknown_account_is_a_warning() -> None:
+    app = App(analytics_reporting=False)
+    for name in ("One", "Two"):
+        stack = Stack(app, name, env=Environment(region="us-west-2"))
+        make_cluster(stack, Cluster(instance_groups=[SYSTEM], cluster_name="research"))
+    errors = [text for each in app.node.find_all() for text in each.node.validate()]
+    assert not [text for text in errors if "HP027" in text]
+    (warning,) = {
+        entry.data
+        for each in app.node.find_all()
+        for entry in each.node.metadata
+        if entry.type == "aws:cdk:warning" and "research" in entry.data
+    }
+    assert warning.startswith(
+        "Two/HyperPod: One/HyperPod already has the HyperPod cluster 'research', in the same account and region."
+    )
+
+
+def test_the_command_for_a_self_hosted_grafana_is_an_output_where_it_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: grafana\nversion: 1.0.0\n")
+    settings = Grafana(kind="self-hosted", chart=FolderChart(path=str(tmp_path)))
+
+    def build(stack: Stack, *, outputs: bool) -> None:
+        workspace = PrometheusWorkspace(stack, "Metrics")
+        SelfHostedGrafana(
+            stack, "Grafana", cluster=make_cluster(stack), settings=settings, prometheus=workspace, outputs=outputs
+        )
+
+    for outputs in (True, False):
+        found = synthesize(lambda stack, outputs=outputs: build(stack, outputs=outputs)).template.get("Outputs", {})
+        commands = [each["Value"] for name, each in found.items() if name.startswith("Grafana")]
+        assert commands == ["kubectl -n grafana port-forward service/grafana 3000:80"] * outputs

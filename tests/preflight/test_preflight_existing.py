@@ -25,7 +25,7 @@ from accounts import (
     stack,
 )
 from fake_aws import AwsFault
-from preflight_platforms import brought, new, workers
+from preflight_platforms import existing_platform, new, workers
 
 
 @pytest.mark.parametrize(
@@ -45,12 +45,12 @@ from preflight_platforms import brought, new, workers
 )
 def test_eks_cluster(aws, rule, changes, text):
     aws.on("eks", "DescribeCluster", eks(**changes))
-    assert text in said(look(aws, brought()), rule).message
+    assert text in said(look(aws, existing_platform()), rule).message
 
 
 def test_the_cure_of_the_authentication_mode_is_the_guides_command(aws):
     aws.on("eks", "DescribeCluster", eks(accessConfig={"authenticationMode": "CONFIG_MAP"}))
-    assert said(look(aws, brought()), "HP941").cure == (
+    assert said(look(aws, existing_platform()), "HP941").cure == (
         "aws eks update-cluster-config --name shared "
         "--access-config authenticationMode=API_AND_CONFIG_MAP --region us-west-2"
     )
@@ -58,21 +58,24 @@ def test_the_cure_of_the_authentication_mode_is_the_guides_command(aws):
 
 def test_an_eks_cluster_that_is_not_there(aws):
     aws.fail("eks", "DescribeCluster", "ResourceNotFoundException", status=404)
-    assert "EKS cluster 'shared' does not exist" in said(look(aws, brought()), "HP940").message
+    assert "EKS cluster 'shared' does not exist" in said(look(aws, existing_platform()), "HP940").message
 
 
 def test_a_version_that_is_not_the_configs(aws):
-    platform = brought(eks={"existing": {"cluster_name": "shared"}, "kubernetes_version": "1.34"})
+    platform = existing_platform(eks={"existing": {"cluster_name": "shared"}, "kubernetes_version": "1.34"})
     assert "has Kubernetes 1.35, not 1.34" in said(look(aws, platform), "HP942").message
 
 
 def test_an_eks_cluster_in_use_by_another_hyperpod_cluster(aws):
     has_clusters(aws, hyperpod("other", [], Orchestrator={"Eks": {"ClusterArn": EKS_ARN}}))
-    assert "HyperPod cluster other already uses EKS cluster shared" in said(look(aws, brought()), "HP948").message
+    assert (
+        "HyperPod cluster other already uses EKS cluster shared"
+        in said(look(aws, existing_platform()), "HP948").message
+    )
 
 
 def test_an_eks_cluster_in_another_network_than_a_new_one(aws):
-    platform = brought(network={"availability_zone_ids": ["usw2-az1", "usw2-az2"]})
+    platform = existing_platform(network={"availability_zone_ids": ["usw2-az1", "usw2-az2"]})
     assert "is in vpc-1, but the config creates a new VPC" in said(look(aws, platform), "HP944").message
 
 
@@ -81,16 +84,16 @@ OPERATOR = "amazon-sagemaker-hyperpod-training-operator"
 
 def test_an_addon_that_is_installed_already(aws):
     installed(aws, {"vpc-cni": "v1.20.0", "kube-proxy": "v1", "coredns": "v1", OPERATOR: "v1.2.1-eksbuild.1"})
-    finding = said(look(aws, brought()), "HP945")
+    finding = said(look(aws, existing_platform()), "HP945")
     assert finding.path == "addons.training_operator"
     assert f"{OPERATOR} v1.2.1-eksbuild.1 is already installed" in finding.message
     has_stacks(aws, stack("research-Addons"), resources={"research-Addons": {f"shared|{OPERATOR}": "AWS::EKS::Addon"}})
-    assert "HP945" not in ids(look(aws, brought()))
+    assert "HP945" not in ids(look(aws, existing_platform()))
 
 
 def test_a_core_addon_that_is_too_old_or_missing_or_broken(aws):
     installed(aws, {"vpc-cni": "v1.12.0-eksbuild.1", "coredns": "v1"}, coredns={"status": "DEGRADED"})
-    found = {f.path: f for f in look(aws, brought()) if f.rule == "HP945"}
+    found = {f.path: f for f in look(aws, existing_platform()) if f.rule == "HP945"}
     assert "vpc-cni v1.12.0-eksbuild.1 is older than v1.18.3" in found["addons.vpc_cni"].message
     assert found["addons.kube_proxy"].severity == "warning"
     assert found["addons.coredns"].message == "coredns is DEGRADED"
@@ -98,7 +101,7 @@ def test_a_core_addon_that_is_too_old_or_missing_or_broken(aws):
 
 def test_a_principal_with_an_access_entry(aws):
     admin = f"arn:aws:iam::{ACCOUNT}:role/Admin"
-    platform = brought(eks={"existing": {"cluster_name": "shared"}, "admins": [admin]})
+    platform = existing_platform(eks={"existing": {"cluster_name": "shared"}, "admins": [admin]})
     assert ids(look(aws, platform)) == ["HP947"]
     aws.on("eks", "ListAccessEntries", {"accessEntries": [admin]})
     finding = said(look(aws, platform), "HP946")

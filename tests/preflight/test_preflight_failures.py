@@ -10,7 +10,7 @@ import pytest
 from accounts import TODAY, eks, ids, look, said, service_quotas
 from fake_api_server import FakeApiServer
 from fake_aws import AwsFault, FakeAws
-from preflight_platforms import brought, new
+from preflight_platforms import existing_platform, new
 from proving import every
 
 from hyperpod_constructs.core.catalog import use_clock
@@ -39,7 +39,7 @@ def test_a_missing_permission(aws):
 
 def test_part_of_a_fan_out_may_fail(aws):
     answers = {"vpc-cni": "AccessDeniedException"}
-    installed = brought()
+    installed = existing_platform()
 
     def describe(asked):
         if asked["addonName"] in answers:
@@ -138,13 +138,13 @@ def test_pages(aws):
 
 
 def test_each_question_is_asked_once(aws):
-    look(aws, brought())
+    look(aws, existing_platform())
     asked = [(call.service, call.operation, repr(call.params)) for call in aws.calls]
     assert sorted(asked) == sorted(set(asked))
 
 
 def test_only_read_calls_are_made(aws):
-    look(aws, brought())
+    look(aws, existing_platform())
     look(aws, new())
     for call in aws.calls:
         assert call.operation.startswith(("Describe", "List", "Get", "Head", "Simulate")), call
@@ -170,14 +170,14 @@ def test_a_kueue_of_its_own(aws):
         api.token = "any"
         certificate = base64.b64encode(api.ca_pem.encode()).decode()
         aws.on("eks", "DescribeCluster", eks(endpoint=api.url, certificateAuthority={"data": certificate}))
-        finding = said(look(aws, brought()), "HP947")
+        finding = said(look(aws, existing_platform()), "HP947")
         assert finding.message == "could not check shared for a Kueue installation: Unauthorized"
         sent = _accept_any_token(api)
-        assert "HP947" not in ids(look(aws, brought()))
+        assert "HP947" not in ids(look(aws, existing_platform()))
         labels = {"app.kubernetes.io/name": "kueue"}
         metadata = {"name": "kueue-controller-manager", "namespace": "default", "labels": labels}
         api.store.put({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata})
-        finding = said(look(aws, brought()), "HP947")
+        finding = said(look(aws, existing_platform()), "HP947")
     assert finding.message == "shared runs a separate Kueue installation: default/kueue-controller-manager"
     assert every(token.startswith("Bearer k8s-aws-v1.") for token in sent)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accounts import look
-from preflight_platforms import brought, new
+from preflight_platforms import existing_platform, new
 
 
 def test_a_new_platform(aws):
@@ -11,6 +11,6 @@ def test_a_new_platform(aws):
 
 
 def test_a_brought_platform(aws):
-    found = look(aws, brought())
+    found = look(aws, existing_platform())
     assert [f.rule for f in found] == ["HP947"], [str(f) for f in found]
     assert found[0].severity == "note"

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from accounts import REGION, TODAY, ids
 from fake_aws import moto_account
-from preflight_platforms import brought, workers
+from preflight_platforms import existing_platform, workers
 
 from hyperpod_constructs.core.catalog import use_clock
 from hyperpod_constructs.live.preflight import preflight, probes
@@ -60,7 +60,7 @@ def made(*, service="sagemaker.amazonaws.com", public=False, second_zone="usw2-a
     key = kms.create_key()["KeyMetadata"]["Arn"]
     network = {"subnetIds": subnets, "endpointPrivateAccess": True}
     eks.create_cluster(name="shared", version="1.35", roleArn=role, resourcesVpcConfig=network)
-    return brought(
+    return existing_platform(
         network={
             "existing": {
                 "vpc_id": vpc,

@@ -7,7 +7,7 @@ import json
 import pytest
 from accounts import ACCOUNT, NOW, REGION, has_clusters, has_stacks, hyperpod, look, said, stack
 from fake_aws import AwsFault
-from preflight_platforms import brought, new
+from preflight_platforms import existing_platform, new
 
 ADMIN = "arn:aws:iam::111122223333:role/PlatformAdmin"
 
@@ -68,7 +68,7 @@ def test_a_qualifier_without_a_bootstrap_is_named(aws):
 
 
 def test_administrators_with_an_access_entry_can_be_left_alone(aws):
-    platform = brought()
+    platform = existing_platform()
     (admin, *_) = platform.eks.admins or (ADMIN,)
     platform = platform.model_copy(update={"eks": platform.eks.model_copy(update={"admins": (admin,)})})
     aws.on("eks", "ListAccessEntries", {"accessEntries": [admin]})

@@ -23,7 +23,7 @@ from accounts import (
     said,
     stack,
 )
-from preflight_platforms import brought, new, workers
+from preflight_platforms import existing_platform, new, workers
 
 from hyperpod_constructs.core.catalog import use_clock
 from hyperpod_constructs.live.preflight import preflight
@@ -48,7 +48,7 @@ def test_support(aws, version, severity, text):
 
 def test_the_version_of_an_existing_cluster_counts(aws):
     aws.on("eks", "DescribeCluster", eks(version="1.33"))
-    assert "Kubernetes 1.33 is in extended support" in said(look(aws, brought()), "HP960").message
+    assert "Kubernetes 1.33 is in extended support" in said(look(aws, existing_platform()), "HP960").message
 
 
 def test_a_calendar_that_changed(aws):

@@ -68,6 +68,8 @@ EDITS: Mapping[str, tuple[str, Callable[[Config], None], str, str, str]] = {
         "15 of 16 nodes of ml.p5.48xlarge are removed; the job hyperpod-ns-vision/resnet-"),
     "nodes removed that no job needs": (
         TEAMS, put("cluster.instance_groups.1.count", 15), "drains", "", ""),
+    "Karpenter disabled, which restarts jobs": (
+        "examples/everything.yaml", remove("cluster.autoscaling"), "drains", "", ""),
     "file system grows": (LUSTRE, put("storage.lustre.0.size_gib", 19200), "in-place", "", ""),
     "another bucket behind a directory": (
         LUSTRE, put(f"{LINK}.bucket", "s3://elsewhere"), "refused", "HPR01", "/data with s3://elsewhere overlaps with the "),
@@ -81,7 +83,7 @@ EDITS: Mapping[str, tuple[str, Callable[[Config], None], str, str, str]] = {
 
 
 def platform_of(config: Config) -> Platform:
-    return Platform.model_validate({**config, "jobs": []})
+    return Platform.model_validate({**config, "jobs": [job for job in config.get("jobs", []) if isinstance(job, dict)]})
 
 
 def worst(before: Config, after: Config) -> Change:
@@ -104,6 +106,19 @@ def test_an_edit_of_the_second_month(name: str, platforms: Platforms):
     found = errors(rehearsal.findings)
     assert [finding.rule for finding in found] == ([rule] if rule else [])
     assert [finding.message for finding in found if said not in finding.message] == []
+
+
+def test_a_running_job_that_follows_the_cluster_is_reported():
+    config = content("examples/everything.yaml")
+    alone = copy.deepcopy(config)
+    del alone["cluster"]["autoscaling"]
+    for before, after, state in ((config, alone, "disabled"), (alone, config, "enabled")):
+        found = {edit.path: edit for edit in edits(platform_of(before), platform_of(after))}
+        assert found["jobs[0]"].message == f"the manifest of vision changes: Karpenter is {state}"
+        assert (found["jobs[0]"].change, found["jobs[0]"].impact) == (
+            Change.DRAINS,
+            "a new job is created, then the old one is deleted: if it runs, it is stopped",
+        )
 
 
 def test_a_claim_keeps_its_size_when_its_file_system_grows(platforms: Platforms):

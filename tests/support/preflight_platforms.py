@@ -34,7 +34,7 @@ def workers(**changes: Any) -> dict[str, Any]:
     return {"instance_groups": [system, {**group, **changes}]}
 
 
-def brought(**changes: Any) -> Platform:
+def existing_platform(**changes: Any) -> Platform:
     """Return a platform in an existing network and EKS cluster."""
     content: dict[str, Any] = {
         "network": {

@@ -21,7 +21,7 @@ EPOCH = 1_800_000_000.0
 """Time of a rehearsal's clock at its start, in seconds since the Unix epoch."""
 
 
-class Abandoned(BaseException):
+class FunctionStopped(BaseException):
     """Raised inside a function that is stopped: its time limit was reached, or the rehearsal ended."""
 
 
@@ -187,7 +187,7 @@ class _Worker(threading.Thread):
         self._back.release()
         self._go.acquire()
         if cut:
-            raise Abandoned
+            raise FunctionStopped
 
     def _resume(self) -> None:
         world = self._world
@@ -208,7 +208,7 @@ class _Worker(threading.Thread):
             assert done is not None
             try:
                 done.set(job.function())
-            except Abandoned:
+            except FunctionStopped:
                 done.set(None, TimeoutError("the function was stopped at its time limit"))
             except Exception as error:  # noqa: BLE001 - whoever called the function gets it
                 done.set(None, error)

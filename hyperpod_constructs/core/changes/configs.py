@@ -42,8 +42,9 @@ def edits(old: Platform, new: Platform) -> list[Edit]:
       instead: remove named nodes with BatchDeleteClusterNodes: UpdateCluster chooses the nodes that it removes
     """
     before, after = effective(old), effective(new)
-    walk = Walk(consequences.Versions(before, after))
-    return ordered([*walk.compared("", before, after), *consequences.of_platforms(before, after)])
+    versions = consequences.Versions(before, after)
+    found = [*Walk(versions).compared("", before, after), *consequences.followed_jobs(versions)]
+    return ordered([*found, *consequences.of_platforms(before, after)])
 
 
 class Walk:

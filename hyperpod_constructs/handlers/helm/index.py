@@ -28,7 +28,7 @@ from .cluster import ClusterHelm
 from .errors import ChartError
 from .records import Event
 from .release import Release, Runner
-from .retries import Again, is_unauthorized, with_retries
+from .retries import ReleaseChanged, is_unauthorized, with_retries
 from .secrets import redactor
 from .source import obtain, pull_subchart
 from .subcharts import drop_duplicates, resolve
@@ -126,7 +126,7 @@ def handle(
     run = Run(event, work, helm, access, sleep, now)
     try:
         return run.delete(wanted) if event["RequestType"] == "Delete" else run.apply(wanted)
-    except (ChartError, HelmError, ApiError, Again, Foreign, ClusterGone, BotoCoreError, ClientError) as error:
+    except (ChartError, HelmError, ApiError, ReleaseChanged, Foreign, ClusterGone, BotoCoreError, ClientError) as error:
         did = {"Create": "installed", "Update": "upgraded", "Delete": "uninstalled"}[event["RequestType"]]
         raise ReleaseFailed(
             _short(

@@ -15,7 +15,7 @@ from ..shared.ownership import Claim, seems_to_be
 from .binary import HelmError
 from .leftovers import aggregated_roles, refusing_role, remove_remade
 from .records import AT, BY, EXISTED_LABEL, ONCE_DEPLOYED, PENDING, Event, Records, Revision
-from .retries import RESERVE_SECONDS, Again, with_retries
+from .retries import RESERVE_SECONDS, ReleaseChanged, with_retries
 
 T = TypeVar("T")
 
@@ -141,7 +141,7 @@ class Release:
 
         try:
             return self._with_retries(attempt)
-        except (HelmError, ApiError, Again) as error:
+        except (HelmError, ApiError, ReleaseChanged) as error:
             if begun:
                 self._undo(error)
             raise
@@ -238,7 +238,7 @@ class Release:
 
         try:
             self._with_retries(attempt, reserve=_ANSWER_SECONDS)
-        except (HelmError, ApiError, Again) as error:
+        except (HelmError, ApiError, ReleaseChanged) as error:
             # Helm's own error comes first: it explains why the install failed.
             raise HelmError(f"{cause}\nand its changes could not be undone: {error}") from cause
 
@@ -315,7 +315,7 @@ class Release:
         for role in roles:
             remove_remade(self._helm.api, role)
         if any(revision.status != "uninstalled" for revision in self.history()):
-            raise Again(f"release {self.name} exists again after it was uninstalled")
+            raise ReleaseChanged(f"release {self.name} exists again after it was uninstalled")
 
     def _run(self, *arguments: str) -> str:
         return self._helm.run([*arguments, "--namespace", self.namespace])

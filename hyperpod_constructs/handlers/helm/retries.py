@@ -42,7 +42,7 @@ _TRUNCATED = re.compile(r": eof\b")
 _TOO_LARGE = ("request is too large", "larger than max", "request entity too large")
 
 
-class Again(Exception):
+class ReleaseChanged(Exception):
     """The release was changed in the meantime; the same operation may succeed immediately."""
 
 
@@ -58,13 +58,13 @@ def with_retries(
     Raises:
         HelmError: the last error of helm.
         ApiError: the last error of the API server.
-        Again: the release kept changing.
+        ReleaseChanged: the release kept changing.
     """
     pause, denied = 2.0, 0.0
     while True:
         try:
             return attempt()
-        except (HelmError, ApiError, Again) as error:
+        except (HelmError, ApiError, ReleaseChanged) as error:
             unauthorized = is_unauthorized(error)
             if not unauthorized and not is_transient(error):
                 raise
@@ -96,7 +96,7 @@ def is_transient(error: Exception) -> bool:
     if isinstance(error, ApiError):
         return error.status != 404 and error.is_transient(0.0)
     if not isinstance(error, HelmError):
-        return isinstance(error, Again)
+        return isinstance(error, ReleaseChanged)
     reason = error.output.lower()
     if any(mark in reason for mark in _TOO_LARGE):
         return False

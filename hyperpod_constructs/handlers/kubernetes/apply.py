@@ -16,7 +16,7 @@ from .group import Holder, ObjectGroup
 from .manifest import load, references
 from .objects import ObjectRef, legacy_group_id, parse, physical_id
 from .services import Services, on_lambda
-from .timing import Deadline, GaveUp
+from .timing import Deadline, RetriesExhausted
 
 log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)
@@ -48,13 +48,13 @@ def handle(event: Mapping[str, Any], services: Services, seconds_left: float) ->
         raise HandlerError(_said(error, event)) from None
 
 
-_EXPECTED = (ApiError, GaveUp, ClusterGone, ClientError, BotoCoreError)
+_EXPECTED = (ApiError, RetriesExhausted, ClusterGone, ClientError, BotoCoreError)
 
 
 def _said(error: Exception, event: Mapping[str, Any]) -> str:
     if isinstance(error, ClientError | BotoCoreError):
         return f"an AWS request failed: {error}"
-    if isinstance(error, ApiError | GaveUp):
+    if isinstance(error, ApiError | RetriesExhausted):
         return f"EKS cluster {event['ResourceProperties']['ClusterName']}: {error}"
     return str(error)
 

@@ -16,7 +16,7 @@ from .errors import ACCESS_HINT, ApiError, HandlerError, KindUnknown, without_du
 from .former import LARGEST_RECORD, content, missing_records, others, remembered, wants_key, with_values
 from .objects import ObjectRef, without_secrets
 from .release import EXISTED_KEY, Wanted, annotations_of, bare, held_by, release_all
-from .timing import GaveUp, retrying
+from .timing import RetriesExhausted, retrying
 
 log = logging.getLogger(__name__)
 
@@ -99,9 +99,9 @@ class ObjectGroup:
     def _attempt(self, failure: str, action: Callable[[], object], item: Mapping[str, Any] | None = None) -> None:
         try:
             retrying(action, self._client.deadline)
-        except (ApiError, GaveUp) as error:
+        except (ApiError, RetriesExhausted) as error:
             message = without_dumps(without_secrets(str(error), item or {}))
-            last = error.last if isinstance(error, GaveUp) else error
+            last = error.last if isinstance(error, RetriesExhausted) else error
             hint = f". {ACCESS_HINT}" if last.status == 401 else ""
             raise HandlerError(f"{failure}: {message}{hint}") from None
 

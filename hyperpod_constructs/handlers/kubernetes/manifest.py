@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from .errors import ApiError, HandlerError
 from .objects import ObjectRef, in_order, parse, with_data
 from .services import Services
-from .timing import Deadline, GaveUp, retrying
+from .timing import Deadline, RetriesExhausted, retrying
 
 #: Largest manifest, unpacked: above any object that an API server accepts (3 MB), small in the function's memory.
 LARGEST_BYTES = 32 * 1024 * 1024
@@ -44,7 +44,7 @@ def _asset(asset: Mapping[str, str], s3: Any, deadline: Deadline) -> bytes:
     where = f"s3://{asset['Bucket']}/{asset['Key']}"
     try:
         data = retrying(lambda: _download(asset, s3), deadline)
-    except (ApiError, GaveUp, ClientError) as error:
+    except (ApiError, RetriesExhausted, ClientError) as error:
         raise HandlerError(f"the manifest {where} could not be read: {error}") from None
     found = hashlib.sha256(data).hexdigest()
     if found != asset["Sha256"]:

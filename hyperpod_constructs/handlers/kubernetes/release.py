@@ -14,7 +14,7 @@ from .discovery import Discovery, Kind
 from .errors import ACCESS_HINT, ApiError, HandlerError, without_dumps
 from .former import BEFORE_KEY, given_back, managed_fields, others, wants_key, with_values
 from .objects import ObjectRef
-from .timing import FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, GaveUp
+from .timing import FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, RetriesExhausted
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def _side_by_side(client: ApiClient, pending: list[_Releasing]) -> list[str]:
             return failures
         pause = max(delay, *(error.retry_after or 0.0 for _, error in left))
         if deadline.remaining <= pause:
-            return failures + [each.failure(GaveUp(error, round_, waited)) for each, error in left]
+            return failures + [each.failure(RetriesExhausted(error, round_, waited)) for each, error in left]
         clock.sleep(pause)
         pending = [each for each, _ in left]
     raise AssertionError("unreachable: pauses never end")
@@ -140,9 +140,9 @@ class _Releasing:
         if self._wanted.wait:
             raise ApiError(409, "StillThere", f"it still exists{held_by(metadata)}{_says(current)}")
 
-    def failure(self, error: ApiError | GaveUp) -> str:
+    def failure(self, error: ApiError | RetriesExhausted) -> str:
         """Return the message of a failure."""
-        last = error.last if isinstance(error, GaveUp) else error
+        last = error.last if isinstance(error, RetriesExhausted) else error
         what = f"the fields of {self._ref} were not restored" if self._wanted.fields else f"{self._ref} was not deleted"
         hint = f". {ACCESS_HINT}" if last.status == 401 else self._users()
         return f"{what}: {without_dumps(str(error))}{hint}"

@@ -39,7 +39,7 @@ class Deadline:
         return max(0.0, self.at - self.clock.monotonic())
 
 
-class GaveUp(Exception):
+class RetriesExhausted(Exception):
     """The deadline was reached; ``last`` is the last error."""
 
     def __init__(self, last: ApiError, attempts: int, seconds: float) -> None:
@@ -48,7 +48,7 @@ class GaveUp(Exception):
 
 
 def retrying(action: Callable[[], T], deadline: Deadline) -> T:
-    """Run ``action`` until it succeeds, fails permanently (``ApiError``) or the deadline is reached (``GaveUp``)."""
+    """Run ``action`` until success, a permanent error (``ApiError``) or the deadline (``RetriesExhausted``)."""
     clock = deadline.clock
     started = clock.monotonic()
     for attempt, delay in enumerate(pauses(clock, first=FIRST_DELAY_SECONDS, longest=LONGEST_DELAY_SECONDS), start=1):
@@ -60,6 +60,6 @@ def retrying(action: Callable[[], T], deadline: Deadline) -> T:
                 raise
             pause = max(delay, error.retry_after or 0.0)
             if deadline.remaining <= pause:
-                raise GaveUp(error, attempt, waited) from error
+                raise RetriesExhausted(error, attempt, waited) from error
         clock.sleep(pause)
     raise AssertionError("unreachable: pauses never end")

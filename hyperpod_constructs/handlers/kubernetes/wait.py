@@ -28,7 +28,7 @@ from .errors import ApiError, HandlerError, clip
 from .jobs import JobState
 from .nodes import NodesReady
 from .services import Services, on_lambda
-from .timing import LONGEST_WAIT_SECONDS, POLL_SECONDS, Deadline, GaveUp
+from .timing import LONGEST_WAIT_SECONDS, POLL_SECONDS, Deadline, RetriesExhausted
 
 log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)
@@ -70,7 +70,7 @@ def poll(event: Mapping[str, Any], services: Services) -> dict[str, Any]:
         state = condition.check(_sources(properties, services))
     except ClusterGone as error:
         raise HandlerError(str(error)) from None
-    except (ApiError, GaveUp, ClientError, BotoCoreError) as error:
+    except (ApiError, RetriesExhausted, ClientError, BotoCoreError) as error:
         # A new access entry takes some seconds to reach the API server.
         waited = services.clock.now() - started
         if isinstance(error, ApiError) and not error.is_transient(waited):

@@ -16,7 +16,7 @@ from hyperpod_constructs.handlers.kubernetes.client import ApiClient
 from hyperpod_constructs.handlers.kubernetes.eks import EksConnection, trust
 from hyperpod_constructs.handlers.kubernetes.errors import ApiError
 from hyperpod_constructs.handlers.kubernetes.services import Services
-from hyperpod_constructs.handlers.kubernetes.timing import Deadline, GaveUp
+from hyperpod_constructs.handlers.kubernetes.timing import Deadline, RetriesExhausted
 from hyperpod_constructs.handlers.shared.eks import ClusterGone
 
 
@@ -133,7 +133,7 @@ def test_a_cluster_that_is_being_deleted_counts_as_gone(server: FakeApiServer) -
 def test_an_endpoint_that_comes_later_is_waited_for(server: FakeApiServer) -> None:
     session, clock = Session({"status": "CREATING"}), server.clock
     services = Services(session.client, lambda name: EksConnection(session, name, clock), clock)
-    with pytest.raises(GaveUp, match="has no endpoint yet"):
+    with pytest.raises(RetriesExhausted, match="has no endpoint yet"):
         services.api("research", Deadline.after(clock, 60))
     assert sum(clock.slept) <= 60
 

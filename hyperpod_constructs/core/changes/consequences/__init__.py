@@ -6,7 +6,8 @@ from . import workloads as _workloads
 from .members import added, addon_removed, removed
 from .platform import of_platforms
 from .registry import Versions, special
+from .workloads import followed_jobs
 
 _RULES = (_cluster, _storage, _workloads)  # importing registers them
 
-__all__ = ["Versions", "added", "addon_removed", "of_platforms", "removed", "special"]
+__all__ = ["Versions", "added", "addon_removed", "followed_jobs", "of_platforms", "removed", "special"]

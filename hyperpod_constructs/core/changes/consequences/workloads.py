@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...jobs import compile_job
+from ...node_pools import not_disrupted
 from ...spec.base import Change
 from ...spec.jobs import Job
 from ..edit import Edit, edit
@@ -56,17 +57,35 @@ def _job(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     if old is not None and old == new:
         return  # a default value is now set, or the file has another structure
     fields = [name for name in type(after).model_fields if getattr(before, name, None) != getattr(after, name)]
-    message = f"{', '.join(fields)} of {after.name} changed"
-    if after.on_change == "refuse":
-        yield edit(path, Change.REFUSED, before, after, message, impact="on_change: refuse fails the deployment",
-                   advice="rename the job, or change on_change")  # fmt: skip
-        return
+    yield _restarted(path, before, after, f"{', '.join(fields)} of {after.name} changed")
+
+
+def followed_jobs(versions: Versions) -> Iterator[Edit]:
+    """Jobs that are the same in both configs, and whose manifests change with the cluster."""
+    old_jobs = {(job.kind, job.effective_namespace, job.name): job for job in versions.old.jobs}
+    for index, job in enumerate(versions.new.jobs):
+        before = old_jobs.get((job.kind, job.effective_namespace, job.name))
+        if before != job:
+            continue
+        then, now = (not_disrupted(job, platform.cluster) for platform in (versions.old, versions.new))
+        if then != now:
+            message = f"the manifest of {job.name} changes: Karpenter is {'enabled' if now != job else 'disabled'}"
+            yield _restarted(f"jobs[{index}]", then.annotations, now.annotations, message, job)
+
+
+def _restarted(path: str, before: Any, after: Any, message: str, job: Job | None = None) -> Edit:
+    """A job whose manifest changes: a running one is stopped, unless it refuses the change."""
+    job = job or after
+    assert job is not None
+    if job.on_change == "refuse":
+        return edit(path, Change.REFUSED, before, after, message, impact="on_change: refuse fails the deployment",
+                    advice="rename the job, or change on_change")  # fmt: skip
     impact = {
         "new-object": "a new job is created, then the old one is deleted: if it runs, it is stopped",
         "replace": "the old job is deleted: if it runs, it is stopped; then the new one is created",
-    }[after.on_change]
-    yield edit(path, Change.DRAINS, before, after, message, impact=impact,
-               advice="wait until it has finished, or rename the new one to keep both")  # fmt: skip
+    }[job.on_change]
+    return edit(path, Change.DRAINS, before, after, message, impact=impact,
+                advice="wait until it has finished, or rename the new one to keep both")  # fmt: skip
 
 
 def _manifest(job: Job) -> Mapping[str, Any] | None:

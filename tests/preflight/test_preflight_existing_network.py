@@ -18,7 +18,7 @@ from accounts import (
     subnet,
     table,
 )
-from preflight_platforms import brought, workers
+from preflight_platforms import existing_platform, workers
 
 PUBLIC = {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1", "State": "active"}
 BLACKHOLE = {"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1", "State": "blackhole"}
@@ -70,7 +70,7 @@ A, B = subnet("subnet-a", "usw2-az1"), subnet("subnet-b", "usw2-az2")
 )
 def test_network(aws, rule, network, path, text):
     has_network(aws, **network)
-    finding = said(look(aws, brought()), rule)
+    finding = said(look(aws, existing_platform()), rule)
     assert finding.path == path
     assert text in finding.message
 
@@ -80,7 +80,7 @@ def test_nodes_that_are_there_have_their_addresses(aws):
     ours = hyperpod("ours", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 4, "TargetCount": 4}])
     has_clusters(aws, ours)
     has_stacks(aws, stack("research-HyperPod"), resources={"research-HyperPod": {"ours": "AWS::SageMaker::Cluster"}})
-    assert "HP932" not in ids(look(aws, brought()))
+    assert "HP932" not in ids(look(aws, existing_platform()))
 
 
 def test_a_live_node_counts_for_one_group_only(aws):
@@ -91,7 +91,7 @@ def test_a_live_node_counts_for_one_group_only(aws):
     has_stacks(aws, stack("research-HyperPod"), resources={"research-HyperPod": {"ours": "AWS::SageMaker::Cluster"}})
     cluster = workers()
     cluster["instance_groups"].append({**cluster["instance_groups"][1], "name": "more"})
-    finding = said(look(aws, brought(cluster=cluster)), "HP932")
+    finding = said(look(aws, existing_platform(cluster=cluster)), "HP932")
     assert "200 free IP addresses, but the nodes use up to 486 (workers 1 x 81, more 5 x 81)" in finding.message
 
 
@@ -104,7 +104,7 @@ def test_endpoints_of_a_network_without_a_way_out_follow_the_features_of_the_cor
     aws.fail("kms", "GetKeyPolicy", "NotFoundException")
     mount = {"dns_name": "fs-1.fsx.us-west-2.amazonaws.com", "mount_name": "abcd"}
     changes = {"volume": {"size_gib": 500, "kms_key_arn": key}, "lustre": mount}
-    found = [f for f in look(aws, brought(cluster=workers(**changes))) if f.rule == "HP934"]
+    found = [f for f in look(aws, existing_platform(cluster=workers(**changes))) if f.rule == "HP934"]
     services = {f.message.split()[3].rpartition(".")[2] for f in found}
     assert {"kms", "fsx"} <= services
     assert "sqs" not in services
@@ -112,7 +112,7 @@ def test_endpoints_of_a_network_without_a_way_out_follow_the_features_of_the_cor
 
 def test_a_vpc_that_is_not_there(aws):
     aws.on("ec2", "DescribeVpcs", {"Vpcs": []})
-    assert said(look(aws, brought()), "HP930").path == "network.existing.vpc_id"
+    assert said(look(aws, existing_platform()), "HP930").path == "network.existing.vpc_id"
 
 
 def test_a_vpc_without_dns(aws):
@@ -125,19 +125,19 @@ def test_a_vpc_without_dns(aws):
             }
         },
     )
-    assert said(look(aws, brought()), "HP936").message == "DNS hostnames is disabled in vpc-1"
+    assert said(look(aws, existing_platform()), "HP936").message == "DNS hostnames is disabled in vpc-1"
 
 
 def test_public_subnets(aws):
     aws.on("ec2", "DescribeRouteTables", table(PUBLIC))
-    found = [f for f in look(aws, brought()) if f.rule == "HP933"]
+    found = [f for f in look(aws, existing_platform()) if f.rule == "HP933"]
     assert [f.path for f in found] == ["network.existing.node_subnets[0]", "network.existing.node_subnets[1]"]
     assert found[0].message == "subnet-a is public: rtb-1 routes 0.0.0.0/0 to igw-1"
 
 
 def test_a_route_that_leads_nowhere(aws):
     aws.on("ec2", "DescribeRouteTables", table(BLACKHOLE))
-    assert "blackhole" in next(f for f in look(aws, brought()) if f.rule == "HP933").message
+    assert "blackhole" in next(f for f in look(aws, existing_platform()) if f.rule == "HP933").message
 
 
 def endpoint(service: str, **more):
@@ -172,36 +172,36 @@ def closed(aws, services, *, groups=(ADMITTING,), routes=(S3_ROUTE,), **more):
 
 def test_a_closed_network_with_all_its_endpoints(aws):
     closed(aws, BASE)
-    assert ids(look(aws, brought())) == ["HP947"]
+    assert ids(look(aws, existing_platform())) == ["HP947"]
 
 
 def test_a_closed_network_that_lacks_an_endpoint(aws):
     closed(aws, [name for name in BASE if name != "ecr.dkr"])
-    finding = said(look(aws, brought()), "HP934")
+    finding = said(look(aws, existing_platform()), "HP934")
     assert "no endpoint of com.amazonaws.us-west-2.ecr.dkr" in finding.message
     assert finding.cure == "add ecr.dkr to network.interface_endpoints"
 
 
 def test_a_closed_network_that_cannot_reach_s3(aws):
     closed(aws, BASE, routes=())
-    found = [f for f in look(aws, brought()) if f.rule == "HP933"]
+    found = [f for f in look(aws, existing_platform()) if f.rule == "HP933"]
     assert found[0].message == "subnet-a has access to neither the internet nor S3: rtb-1 has no route to either"
 
 
 def test_endpoints_that_do_not_let_nodes_in(aws):
     closed(aws, BASE, groups=[{"GroupId": "sg-endpoints", "IpPermissions": []}])
-    found = [f for f in look(aws, brought()) if f.rule == "HP934"]
+    found = [f for f in look(aws, existing_platform()) if f.rule == "HP934"]
     assert len(found) == len(BASE)
     assert "does not allow sg-nodes on port 443" in found[0].message
 
 
 def test_endpoints_without_private_names(aws):
     closed(aws, BASE, PrivateDnsEnabled=False)
-    assert "has private DNS disabled" in next(f for f in look(aws, brought()) if f.rule == "HP934").message
+    assert "has private DNS disabled" in next(f for f in look(aws, existing_platform()) if f.rule == "HP934").message
 
 
 def test_an_endpoint_that_we_would_make_a_second_time(aws):
     closed(aws, BASE)
-    network = brought().network.model_copy(update={"interface_endpoints": ("ecr.api",)})
-    finding = said(look(aws, brought(network=network)), "HP934")
+    network = existing_platform().network.model_copy(update={"interface_endpoints": ("ecr.api",)})
+    finding = said(look(aws, existing_platform(network=network)), "HP934")
     assert finding.path == "network.interface_endpoints[0]"

@@ -36,8 +36,8 @@ unit-half:
 unit-rest:
 	@$(BIN)/python -m pytest -m "not slow" $(HALF:%=--ignore=%)
 
-mutants: .venv/installed-dev  ## faults in changed modules that the quick tests must notice; FILES=... for others, SAMPLE=60
-	@$(BIN)/python tests/support/mutants.py $(FILES) $(SAMPLE:%=--sample %)
+mutants: .venv/installed-dev  ## faults in changed modules that the quick tests must notice; FILES=... for others, SAMPLE=60, SEED=2
+	@$(BIN)/python tests/support/mutants.py $(FILES) $(SAMPLE:%=--sample %) $(SEED:%=--seed %)
 
 lint: .venv/installed-dev
 	@$(BIN)/ruff check .

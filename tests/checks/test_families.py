@@ -328,6 +328,20 @@ def test_selectors_that_no_group_satisfies_are_told(selector: dict[str, str], to
         assert found == ([path] if told else [])
 
 
+def test_selectors_are_read_where_a_group_has_labels_of_its_own(tmp_path: Path) -> None:
+    """A label with a domain is known to the config as soon as one of several groups sets it."""
+    label = {"somebody.example.com/label": "x"}
+    config = merged(RICH, {"addons": {"training_operator": {"node_selector": label}}})
+    assert [each.path for each in found_in(config, tmp_path) if each.rule == "HP516"] == []
+    groups = config["cluster"]["instance_groups"]
+    assert len(groups) > 1
+    for value, told in (("x", False), ("y", True)):
+        first = {**groups[0], "labels": {**groups[0].get("labels", {}), "somebody.example.com/label": value}}
+        labeled = merged(config, {"cluster": {"instance_groups": [first, *groups[1:]]}})
+        found = [each.path for each in found_in(labeled, tmp_path) if each.rule == "HP516"]
+        assert found == (["addons.training_operator.node_selector"] if told else [])
+
+
 @pytest.mark.parametrize(
     ("accesses", "told"),
     [

@@ -10,12 +10,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from edit_table import BASE
+from edit_table import BASE, KEY
 
 from hyperpod_constructs.core import catalog
 from hyperpod_constructs.core.changes import edits
 from hyperpod_constructs.core.chart import pinned_chart
-from hyperpod_constructs.core.spec import Platform
+from hyperpod_constructs.core.spec import Eks, Platform
 
 GROUPS = BASE["cluster"]["instance_groups"]
 ZONES = BASE["network"]["availability_zone_ids"]
@@ -119,6 +119,22 @@ PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "the deployment type and with it the throughput": (
         {"storage": {"lustre": [SYSTEM | {"deployment_type": "SCRATCH_2"}]}},
         {"storage": {"lustre": [SYSTEM | {"deployment_type": "PERSISTENT_2", "throughput": 250}]}},
+    ),
+    "another key, and the removal policy with it": (
+        {"storage": {"lustre": [SYSTEM]}},
+        {"storage": {"lustre": [SYSTEM | {"kms_key_arn": KEY, "removal": "retain"}]}},
+    ),
+    "the version of Lustre that is the default": (
+        {"storage": {"lustre": [SYSTEM]}},
+        {"storage": {"lustre": [SYSTEM | {"lustre_version": "2.15"}]}},
+    ),
+    "the version of Kubernetes that is the default": (
+        {"eks": {"kubernetes_version": None}},
+        {"eks": {"kubernetes_version": Eks().version}},
+    ),
+    "CIDRs of an existing VPC in another order": (
+        {"network": {"existing": VPC | {"vpc_cidrs": ["10.0.0.0/16", "10.1.0.0/16"]}}},
+        {"network": {"existing": VPC | {"vpc_cidrs": ["10.1.0.0/16", "10.0.0.0/16"]}}},
     ),
     "a zone with a group is removed": (
         {"cluster": {"instance_groups": [*GROUPS, LATER]}},

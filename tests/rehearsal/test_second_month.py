@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ordinary_edits import Config, content
+from proving import every
 from rehearsal_platforms import Platforms
 
 from hyperpod_constructs.assembly.rehearsal import Rehearsal
@@ -129,7 +130,7 @@ def test_a_claim_keeps_its_size_when_its_file_system_grows(platforms: Platforms)
         outcomes = rehearsal.deploy(platforms.of(config))
         rehearsal.settle()
         if config is after:
-            assert all(outcome.ok for outcome in outcomes)
+            assert every(outcome.ok for outcome in outcomes)
             (site,) = rehearsal.sites.values()
             (cluster,) = site.resources.clusters.values()
             volume = cluster.store.get("persistentvolumes", "data-hyperpod-ns-vision")
@@ -148,7 +149,7 @@ def test_a_link_that_was_removed_is_retained_and_blocks_another_one(platforms: P
     assert "is retained: FSx continues to synchronize the directory with S3" in str(removed)
     rehearsal = Rehearsal()
     for config in (linked, unlinked):
-        assert all(outcome.ok for outcome in rehearsal.deploy(platforms.of(config)))
+        assert every(outcome.ok for outcome in rehearsal.deploy(platforms.of(config)))
     assert [left.kind for left in rehearsal.left()] == ["AWS::FSx::DataRepositoryAssociation"]
     outcomes = rehearsal.deploy(platforms.of(linked))
     assert "overlaps with the data repository association" in next(one.reason for one in outcomes if not one.ok)

@@ -1,9 +1,10 @@
 """`make mutants`: small faults are put into modules, one at a time, and the quick tests that run the line must fail.
 
-A fault (mutant) is a swapped comparison, a negated condition, another number or text, or a dropped statement. It is compiled
-into the module when a test process imports it; no file changes, so the assets of templates keep their hashes. First the
-tests of each module run once with tracing, then each mutant is met by the tests that reach its line, then survivors by all
-tests in the files of these. A mutant that survives is a test that is missing, or a fault that changes nothing.
+A fault (mutant) is a swapped comparison, a negated condition, another number or text, or a dropped statement. No file
+changes, so the assets of templates keep their hashes. The tests of all modules are collected once and run once with
+tracing. Then a process is forked for each mutant, and the tests that reach its line run in it (`mutants_fork.py`). A mutant
+outside of functions, and one that survives, is compiled into the module when another process imports it. If it survives
+this too, a test is missing, or the fault changes nothing.
 
 Our own, because the two maintained tools do not fit: cosmic-ray neither replaces texts nor drops statements, and runs one
 command for all mutants; mutmut 3 wraps functions in a copy of the project and forks, which a jsii process does not outlive.
@@ -32,17 +33,19 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 PACKAGE = "hyperpod_constructs/"
 TESTS = {  # the first that a module's path begins with; where none does, the tests of the same name
-    "core/checks/job": "tests/jobs tests/checks/test_messages.py",
-    "core/checks/": "tests/checks/test_messages.py tests/checks/test_families.py tests/checks/test_engine.py",
+    "core/checks/job": "tests/jobs tests/checks/test_messages.py tests/checks/test_reference.py",
+    "core/checks/": "tests/checks/test_messages.py tests/checks/test_reference.py tests/checks/test_families.py "
+    "tests/checks/test_engine.py",
     "core/changes/": "tests/test_changes.py tests/edits tests/cli/test_explain_diff_init.py",
     "core/config": "tests/test_config.py tests/checks/test_unreadable.py",
     "core/jobs/importing/": "tests/jobs/test_job_import.py",
     "core/jobs/": "tests/jobs",
     "core/network_plan": "tests/test_network_plan.py tests/checks/test_messages.py",
     "handlers/cluster/": "tests/cluster_guard",
-    "handlers/governance/": "tests/governance",
-    "handlers/grafana/": "tests/observability",
-    "handlers/": "tests/handlers",
+    "handlers/governance/": "tests/governance tests/ownership",
+    "handlers/grafana/": "tests/observability tests/ownership",
+    "handlers/lifecycle/": "tests/lifecycle",
+    "handlers/": "tests/handlers tests/ownership",
     "assembly/graph/": "tests/graph",
     "assembly/rehearsal/": "tests/rehearsal",
     "constructs/": "tests/constructs",
@@ -196,7 +199,7 @@ def import_mutant(file: str, number: int) -> None:
     def get_code(self: SourceFileLoader, fullname: str) -> CodeType | None:
         return compiled(file, number) if self.get_filename(fullname) == str(ROOT / file) else unchanged(self, fullname)
 
-    SourceFileLoader.get_code = get_code  # type: ignore[method-assign]
+    SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]
 
 
 def tests_of(file: str) -> list[str]:
@@ -208,7 +211,7 @@ def tests_of(file: str) -> list[str]:
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["pytest", "hypothesis", "pydantic", "yaml", "jsonschema", "botocore.session"])
-OPTIONS = ["-q", "-x", "--assert", "plain", "-p", "no:cacheprovider", "-m", "not slow"]
+OPTIONS = ["-q", "-x", "--assert", "plain", "-p", "no:cacheprovider", "--snapshot-warn-unused", "-m", "not slow"]
 PASSED, NOT_FOUND, NO_TESTS = 0, 4, 5
 """Exit codes of pytest."""
 
@@ -264,17 +267,17 @@ def in_session(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) 
     return found
 
 
-def with_import(mutant: Mutant, tests: list[str], seconds: int) -> str:
-    """The verdict of tests that import the mutant."""
+def with_import(mutant: Mutant, tests: list[str], seconds: int, failing: list[str]) -> str:
+    """The verdict of tests that import the mutant; without those that fail anyway."""
     files = sorted({test.partition("::")[0] for test in tests})
     # so many tests as arguments are slower to collect than their files
     for chosen in (some_of(tests, mutant.file), tests if SOME < len(tests) < 200 else files, files):
-        code = run(chosen, seconds, mutant)
+        code = run([*chosen, *(f"--deselect={test}" for test in failing)], seconds, mutant)
         if code == NOT_FOUND and chosen is not files:
             continue  # the mutant changes the name of a test
         if code not in (PASSED, NO_TESTS):
             return "killed" if code is not None else "killed (no end)"
-        if chosen is not files and len(chosen) == len(tests):
+        if len(chosen) == len(tests) and in_function(mutant):
             break
     return "survived"
 
@@ -300,6 +303,8 @@ def modules(paths: list[str]) -> list[str]:
 def verdicts(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) -> Iterator[tuple[Mutant, str]]:
     files = sorted({mutant.file for mutant in chosen})
     found = in_session(chosen, tests or sorted({test for file in files for test in tests_of(file)}), jobs, seconds)
+    for test in found["failing"]:
+        print(f"left out, since it fails without a mutant: {test}", file=sys.stderr, flush=True)
     again = []
     for mutant in chosen:
         verdict = found["verdicts"][mutant.name]
@@ -308,7 +313,12 @@ def verdicts(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) ->
         else:
             yield mutant, verdict if verdict == "killed" else "survived (no test runs the line)"
     with ThreadPoolExecutor(jobs) as pool:
-        results = pool.map(lambda one: with_import(one, reaching(one, found["reached"][one.file]), seconds), again)
+        results = pool.map(
+            lambda one: with_import(
+                one, reaching(one, found["reached"][one.file]) or tests_of(one.file), seconds, found["failing"]
+            ),
+            again,
+        )
         yield from zip(again, results, strict=True)
 
 

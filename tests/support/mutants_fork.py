@@ -21,15 +21,15 @@ from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 import pytest
-from mutants import ROOT, Mutant, compiled, reaching, some_of
+from mutants import ROOT, Mutant, compiled, in_function, reaching, some_of
 
 PLAN = json.loads(Path(os.environ["MUTANTS_PLAN"]).read_text())
 
 
-def pytest_runtestloop(session: pytest.Session) -> bool:
+def pytest_runtestloop(session: pytest.Session) -> None:
     if session.testsfailed:
         raise session.Interrupted("errors during collection")
-    reached, with_jsii = _traced(session, PLAN["files"])
+    reached, with_jsii, failing = _traced(session, PLAN["files"])
     chosen = [Mutant(*each) for each in PLAN["mutants"]]
     running: dict[int, tuple[Mutant, float]] = {}
     verdicts: dict[str, str] = {}
@@ -40,7 +40,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
             alone = [test for test in tests if test not in with_jsii]  # forks cannot share the process of jsii
             function = _function(mutant) if alone else None
             if function is None:
-                verdicts[mutant.name] = "import" if tests else "unreached"
+                verdicts[mutant.name] = "import" if tests or not in_function(mutant) else "unreached"
                 continue
             running[_forked(session, lambda: _attempt(session, mutant, *function, alone))] = mutant, time.monotonic()  # noqa: B023
         for pid, (mutant, begun) in list(running.items()):
@@ -53,8 +53,10 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
                 del running[pid]
                 verdicts[mutant.name] = "killed" if status else "import"
         time.sleep(0.02)
-    Path(os.environ["MUTANTS_OUT"]).write_text(json.dumps({"reached": reached, "verdicts": verdicts}))
-    return True
+    Path(os.environ["MUTANTS_OUT"]).write_text(
+        json.dumps({"reached": reached, "verdicts": verdicts, "failing": failing})
+    )
+    os._exit(0)  # nothing else of the session matters, such as snapshots that it has not looked at
 
 
 def _forked(session: pytest.Session, work: Callable[[], int]) -> int:
@@ -111,20 +113,21 @@ def _constants(code: CodeType) -> list[Any]:
     return [(type(one), one) for one in code.co_consts if not isinstance(one, CodeType)]
 
 
-def _traced(session: pytest.Session, files: list[str]) -> tuple[dict[str, dict[str, list[str]]], set[str]]:
-    """File to line to the tests that run it; and the tests that use jsii."""
+def _traced(session: pytest.Session, files: list[str]) -> tuple[dict[str, dict[str, list[str]]], set[str], list[str]]:
+    """File to line to the tests that run it; the tests that use jsii; and those that fail without a mutant."""
     out = Path(f"{os.environ['MUTANTS_OUT']}.reached")
     pid = _forked(session, lambda: _trace(session, {str(ROOT / file): file for file in files}, out))
     if os.waitpid(pid, 0)[1]:
-        sys.exit("the tests fail without a mutant")
-    reached, with_jsii = json.loads(out.read_text())
-    return reached, set(with_jsii)
+        sys.exit("the tests could not be run without a mutant")
+    reached, with_jsii, failing = json.loads(out.read_text())
+    return reached, set(with_jsii), failing
 
 
 def _trace(session: pytest.Session, files: dict[str, str], out: Path) -> int:
     reached: dict[str, dict[str, list[str]]] = {file: {} for file in files.values()}
     lines: set[tuple[str, int]] = set()
     with_jsii: set[str] = set()
+    failing: list[str] = []
     name = ""
 
     def on_line(frame: FrameType, _event: str, _argument: Any) -> Any:
@@ -145,8 +148,10 @@ def _trace(session: pytest.Session, files: dict[str, str], out: Path) -> int:
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         sys.settrace(None)
         if session.testsfailed:
-            return 1
+            failing.append(name)
+            session.testsfailed = 0
+            continue
         for path, line in lines:
             reached[files[path]].setdefault(str(line), []).append(item.nodeid)
-    out.write_text(json.dumps([reached, sorted(with_jsii)]))
+    out.write_text(json.dumps([reached, sorted(with_jsii), failing]))
     return 0

@@ -1,0 +1,241 @@
+"""What the proof of the order says, word for word, and what it cannot read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from order_cases import CASES, att, from_existing, ref, resource, template, thing
+from test_order_rules import case, violated
+
+from hyperpod_constructs.assembly.graph import OrderRule, Selector, Stack, prove
+from hyperpod_constructs.assembly.graph.__main__ import main
+from hyperpod_constructs.assembly.graph._model import static_text
+
+TABLE, FUNCTION = resource("AWS::DynamoDB::Table"), resource("AWS::Lambda::Function")
+MINE = OrderRule(
+    id="table-before-function",
+    first=Selector("tables", ("AWS::DynamoDB::Table",)),
+    then=Selector("functions", ("AWS::Lambda::Function",)),
+    why="it reads the table when it starts",
+    on_deletion="it writes when it ends",
+    per_cluster=False,
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.json", "{", "{path} is not a CloudFormation template in JSON: "),
+        ("a.json", "[]", "{path} is not a CloudFormation template: it has no Resources"),
+        ("a.json", '{"Resources": []}', "{path} is not a CloudFormation template: it has no Resources"),
+        ("a.yaml", "Outputs: {}", "{path} is not a CloudFormation template: it has no Resources"),
+    ],
+)
+def test_what_is_no_template(
+    name: str, content: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    assert main([str(path)]) == 2
+    assert capsys.readouterr().err.startswith(says.format(path=path))
+
+
+def test_the_folder_of_cdk_is_read_where_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("cdk.out").mkdir()
+    assert main([]) == 2
+    assert capsys.readouterr().err == (
+        "cdk.out is not a cloud assembly: it has no manifest.json (run `cdk synth` first)\n"
+    )
+    Path("cdk.out/manifest.json").write_text('{"artifacts": {}}')
+    assert main([]) == 0
+    assert capsys.readouterr().out.startswith("deploy order: 0 pairs of 0 resources checked, all in order\n")
+
+
+def test_the_short_forms_of_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "Resources:\n"
+        "  A: {Type: T}\n"
+        "  B: {Type: T, Properties: {P: !Ref A}}\n"
+        "  C: {Type: T, Properties: {P: !GetAtt B.Arn}}\n"
+        "  D: {Type: T, Properties: {P: !Join ['', [!Ref C]]}}\n"
+        "  E: {Type: T, Properties: {P: !Sub '${D}'}}\n"
+        "  F: {Type: T, Properties: {P: !Select [0, [!GetAtt [E, Arn]]]}}\n"
+    )
+    graph = prove(str(path)).graph
+    assert [graph.before(f"a.{first}", f"a.{then}") for first, then in zip("ABCDE", "BCDEF", strict=True)] == [True] * 5
+
+
+def test_the_report_of_a_violation() -> None:
+    proof = prove({"S": template(Table=TABLE, Fn=FUNCTION)}, [MINE])
+    assert proof.render() == (
+        "deploy order: 1 pairs of 2 resources checked, 1 out of order\n"
+        "  table-before-function 1\n"
+        "table-before-function: Fn (AWS::Lambda::Function, stack S) does not depend on Table (AWS::DynamoDB::Table, "
+        "stack S)\n"
+        "  why:      it reads the table when it starts\n"
+        "  deletion: it writes when it ends\n"
+        "  fix:      Fn.node.add_dependency(Table)"
+    )
+    assert proof.as_dict() == {
+        "holds": False,
+        "resources": 2,
+        "checked": {"table-before-function": 1},
+        "cycle": [],
+        "violations": [
+            {
+                "rule": "table-before-function",
+                "first": "S.Table",
+                "then": "S.Fn",
+                "missing": ["S.Table", "S.Fn"],
+                "explanation": "Fn (AWS::Lambda::Function, stack S) does not depend on Table "
+                "(AWS::DynamoDB::Table, stack S)",
+                "why": "it reads the table when it starts",
+                "deletion": "it writes when it ends",
+                "fix": "Fn.node.add_dependency(Table)",
+            }
+        ],
+        "not_followed": [],
+    }
+    finding = proof.violations[0].finding()
+    assert (finding.severity, finding.path) == ("error", "S.Fn")
+    assert finding.consequence == "it reads the table when it starts; on deletion: it writes when it ends."
+    assert (finding.cure, finding.source) == ("Fn.node.add_dependency(Table)", "docs/order.md")
+
+
+def test_the_report_of_an_order_that_holds_and_of_a_circle() -> None:
+    function = {**FUNCTION, "DependsOn": ["Table"]}
+    assert prove({"S": template(Table=TABLE, Fn=function)}, [MINE]).render() == (
+        "deploy order: 1 pairs of 2 resources checked, all in order\n  table-before-function 1"
+    )
+    assert prove({"S": template(Fn=FUNCTION)}, [MINE]).render() == (
+        "deploy order: 0 pairs of 1 resources checked, all in order\n  table-before-function - nothing to check"
+    )
+    circle = prove({"S": template(Table={**TABLE, "DependsOn": "Fn"}, Fn=function)}, [MINE])
+    lines = circle.render().splitlines()
+    assert len(lines) == 4
+    assert [line.split(".")[0] for line in lines[1:]] == ["  S", "  -> S", "  -> S"]
+    assert (circle.checked, circle.pairs, circle.holds) == ({"table-before-function": 0}, (), False)
+
+
+WAIT = "Ready (Custom::HyperPodKubernetesWait, stack Platform)"
+DNS, NODES = "Dns (AWS::EKS::Addon, stack Platform)", "HyperPod (AWS::SageMaker::Cluster, stack Platform)"
+
+
+@pytest.mark.parametrize(
+    ("gone", "depends", "says", "missing", "fix"),
+    [
+        (
+            False,
+            [("Ready", "HyperPod")],
+            f"{DNS} does not depend on the nodes-ready wait, {WAIT}",
+            ("Platform.Ready", "Platform.Dns"),
+            "Dns.node.add_dependency(Ready)",
+        ),
+        (
+            False,
+            [("Dns", "HyperPod")],
+            f"the nodes-ready wait, {WAIT}, does not depend on {NODES}",
+            ("Platform.HyperPod", "Platform.Ready"),
+            "Ready.node.add_dependency(HyperPod)",
+        ),
+        (
+            True,
+            [("Dns", "HyperPod")],
+            f"no nodes-ready wait exists between {NODES} and {DNS}",
+            ("Platform.HyperPod", "Platform.Dns"),
+            "add a nodes-ready wait that depends on HyperPod, and call Dns.node.add_dependency() with it",
+        ),
+    ],
+)
+def test_a_gate(gone: bool, depends: list[tuple[str, str]], says: str, missing: tuple[str, str], fix: str) -> None:
+    templates = case("nodes-before-addons", *depends)
+    if gone:
+        del templates["Platform"]["Resources"]["Ready"]
+    (found,) = [one for one in prove(templates).violations if one.rule.id == "nodes-before-addons"]
+    assert (found.explanation, found.missing, found.fix) == (says, missing, fix)
+
+
+def test_a_gate_of_another_cluster_is_none() -> None:
+    templates = case("nodes-before-addons", ("Ready", "HyperPod"), ("Dns", "Ready"))
+    templates["Platform"]["Resources"]["Ready"]["Properties"]["ClusterName"] = "another"
+    assert [one.rule.id for one in prove(templates).violations if one.then.endswith("Dns")] == ["nodes-before-addons"]
+
+
+@pytest.mark.parametrize(
+    ("block", "subnet", "holds"),
+    [
+        ("10.1.0.0/16", "10.1.0.0/17", True),
+        ("10.1.0.0/16", "10.1.0.0/16", True),
+        ("10.1.0.0/17", "10.1.0.0/16", False),
+        ("10.1.0.0/16", "10.2.0.0/17", False),
+        ("10.1.0.0/16", "fd00::/64", False),
+        ("10.1.0.0/16", {"Ref": "Block"}, False),
+        ("10.1", "10.1.0.0/17", False),
+        (att("Ipam", "Cidr"), "10.1.0.0/17", False),
+    ],
+)
+def test_the_blocks_around_a_subnet(block: Any, subnet: Any, holds: bool) -> None:
+    templates = case("address-block-before-subnets")
+    resources = templates["Platform"]["Resources"]
+    resources["Block"]["Properties"]["CidrBlock"], resources["Subnet"]["Properties"]["CidrBlock"] = block, subnet
+    first, then = (f"Platform.{name}" for name in CASES["address-block-before-subnets"][1:3])
+    assert ((first, then) in violated(templates, "address-block-before-subnets")) is holds
+
+
+def test_fields_of_an_object_are_set_when_it_is_there() -> None:
+    templates = case("originals-before-copies")
+    fields = from_existing(thing("Deployment", "coredns", "kube-system"), FieldsOnly="true")
+    templates["Platform"]["Resources"]["Servers"] = fields
+    assert violated(templates, "originals-before-copies") == [("Platform.Dns", "Platform.Servers")]
+    del fields["Properties"]["FieldsOnly"]
+    assert violated(templates, "originals-before-copies") == []
+
+
+def test_what_could_not_be_followed_is_said() -> None:
+    rule = resource("AWS::Events::Rule", Name={"Fn::ImportValue": "net-vpc"})
+    assert prove({"App": template(Rule=rule)}).render().endswith("\nnot followed: App: Fn::ImportValue net-vpc")
+
+
+@pytest.mark.parametrize("name", ["A", "B"])
+def test_an_add_on_of_a_nested_stack_belongs_to_the_cluster_that_its_parameter_names(name: str) -> None:
+    clusters = {f"Eks{each}": resource("AWS::EKS::Cluster") for each in "AB"} | {
+        f"Hp{each}": resource("AWS::SageMaker::Cluster", Orchestrator={"Eks": {"ClusterArn": att(f"Eks{each}")}})
+        for each in "AB"
+    }
+    inner = {
+        "Parameters": {"Name": {"Type": "String"}},
+        "Resources": {"Cni": resource("AWS::EKS::Addon", AddonName="vpc-cni", ClusterName=ref("Name"))},
+    }
+    nested = resource("AWS::CloudFormation::Stack", Parameters={"Name": ref(f"Eks{name}")})
+    stack = Stack("S", template(**clusters, Nested=nested), nested={"Nested": Stack("S.Nested", inner)})
+    assert violated([stack], "core-addons-before-cluster") == [("S.Nested.Cni", f"S.Hp{name}")]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a", "a"),
+        ({"Ref": "AWS::AccountId"}, "111122223333"),
+        ({"Ref": "AWS::Region"}, "us-west-2"),
+        ({"Ref": "AWS::StackName"}, "deployed"),
+        ({"Ref": "Other"}, None),
+        ({"Fn::Sub": "${AWS::StackName}-${AWS::Region}-${AWS::AccountId}"}, "deployed-us-west-2-111122223333"),
+        ({"Fn::Sub": "${Other}"}, None),
+        ({"Fn::Join": ["-", ["a", {"Ref": "AWS::Region"}]]}, "a-us-west-2"),
+        ({"Fn::Join": ["-", ["a", {"Ref": "Other"}]]}, None),
+        ({"Fn::Join": ["-", {"Ref": "Other"}]}, None),
+        ({"Fn::Join": ["-"]}, None),
+        ({"Fn::GetAtt": ["A", "B"]}, None),
+        ({"Ref": "AWS::Region", "Fn::Sub": "a"}, None),
+        (1, None),
+    ],
+)
+def test_texts_that_are_known_without_a_deployment(value: object, text: str | None) -> None:
+    stack = Stack("S", template(), stack_name="deployed", environment="aws://111122223333/us-west-2")
+    assert static_text(value, stack) == text

@@ -243,4 +243,4 @@ def test_a_private_endpoint_takes_access_from_clients_outside() -> None:
     found = edits(platform(), platform(eks={"endpoint_access": "private"}))
     [edit] = [each for each in found if each.path == "eks.endpoint_access"]
     assert edit.change is Change.IN_PLACE
-    assert edit.impact.startswith("kubectl and other clients outside of the VPC lose access")
+    assert edit.impact.startswith("kubectl and other clients outside the VPC lose access")

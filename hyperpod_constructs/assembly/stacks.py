@@ -6,7 +6,7 @@ from aws_cdk import CfnResource, CfnWaitConditionHandle, Environment, Stack, Sta
 from constructs import Construct, IConstruct
 
 from ..constructs.platform import HyperPodPlatform, Scopes
-from ..constructs.validation import CHECKED, ensure_place
+from ..constructs.validation import CHECKED, ensure_place, ensure_platform
 from ..core.spec import Platform
 from ..core.stack_names import PLATFORM_TAG
 
@@ -43,6 +43,7 @@ def platform_stacks(
     """
     ensure_place(platform, [scope])
     platform = platform.model_copy(update={"name": name or _name_in(scope, platform.name)})
+    ensure_platform(platform)
     environment = Environment(account=platform.account, region=platform.region)
     stacks = {
         name: Stack(

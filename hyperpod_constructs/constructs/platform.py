@@ -10,9 +10,7 @@ from aws_cdk import Stack, Tags
 from aws_cdk import aws_iam as iam
 from constructs import Construct, IConstruct
 
-from ..core.checks import Context, ensure
 from ..core.closed import endpoint_services
-from ..core.facts import use_also
 from ..core.spec import Platform
 from .addons import NODE_ADDONS
 from .arguments import checked
@@ -25,7 +23,7 @@ from .log_groups import set_log_group, set_log_groups
 from .network import HyperPodNetwork
 from .restricted_nodes import RestrictedDns
 from .trust import keep_internal
-from .validation import CHECKED, ensure_place, ensure_unique
+from .validation import CHECKED, ensure_place, ensure_platform, ensure_unique
 
 if TYPE_CHECKING:
     from .governance import HyperPodGovernance
@@ -67,8 +65,8 @@ class HyperPodPlatform(Construct):
     @checked
     def __init__(self, scope: Construct, id: str, *, platform: Platform, scopes: Scopes | None = None) -> None:
         super().__init__(scope, id)
-        use_also(platform.facts)
-        ensure(Context.of(platform))
+        if not self.node.try_get_context(CHECKED):  # `platform_stacks` checks before it creates the stacks
+            ensure_platform(platform)
         if scopes is None:
             self.node.set_context(CHECKED, True)
             scopes = Scopes(network=self, eks=self, hyperpod=self, addons=self, jobs=self)

@@ -10,8 +10,9 @@ import jsii
 from aws_cdk import Acknowledgment, Annotations, CfnResource, Stack, Stage, Token, Validations
 from constructs import Construct, IConstruct, IValidation
 
-from ..core.checks import Context, Problem, acknowledged, find
+from ..core.checks import Context, Problem, acknowledged, ensure, find
 from ..core.checks.arns import findings_about_arns
+from ..core.facts import use_also
 from ..core.findings import Finding, InvalidSpec, Severity, errors
 from ..core.spec.base import is_token
 from .parts import Parts
@@ -105,6 +106,16 @@ def ensure_arns(construct: Construct, **parts: Any) -> None:
     found = errors(findings_about_arns(Context(region=region_of(construct), account=account, **parts)))
     if found:
         raise InvalidSpec(found)
+
+
+def ensure_platform(platform: Platform) -> None:
+    """Reject a platform with errors; the facts that it states are used from then on.
+
+    Raises:
+        InvalidSpec: the platform has errors.
+    """
+    use_also(platform.facts)
+    ensure(Context.of(platform))
 
 
 def ensure_place(platform: Platform, scopes: Iterable[IConstruct]) -> None:

@@ -272,7 +272,7 @@ def test_one_name_in_several_namespaces_and_kinds():
 
 
 def test_names_that_are_tokens_need_a_construct_of_their_own():
-    with pytest.raises(ValueError, match="needs a TrainingJob of its own"):
+    with pytest.raises(ValueError, match="requires its own TrainingJob"):
         sharded([llama(namespace=Aws.REGION)])
 
 

@@ -211,8 +211,8 @@ def test_an_addon_that_goes_is_told_with_those_that_came_along() -> None:
 @pytest.mark.parametrize(
     ("addon", "allowed", "change", "impact"),
     [
-        ({"observability": {}}, False, Change.DRAINS, "its Prometheus workspace is kept, outside of the stacks"),
-        ({"observability": {"retain_workspace": False}}, False, Change.DRAINS, "its Prometheus workspace is kept"),
+        ({"observability": {}}, False, Change.DRAINS, "its Prometheus workspace is retained outside the stacks"),
+        ({"observability": {"retain_workspace": False}}, False, Change.DRAINS, "its Prometheus workspace is retained"),
         (
             {"observability": {"retain_workspace": False}},
             True,
@@ -225,7 +225,7 @@ def test_an_addon_that_goes_is_told_with_those_that_came_along() -> None:
             Change.DRAINS,
             "nodes or pods are restarted",
         ),
-        ({"inference_operator": {}}, True, Change.DRAINS, "its bucket of certificates is kept"),
+        ({"inference_operator": {}}, True, Change.DRAINS, "its bucket of certificates is retained"),
         ({"inference_operator": {"tls_bucket_name": "theirs"}}, True, Change.DRAINS, "nodes or pods are restarted"),
     ],
 )
@@ -243,4 +243,4 @@ def test_a_private_endpoint_takes_access_from_clients_outside() -> None:
     found = edits(platform(), platform(eks={"endpoint_access": "private"}))
     [edit] = [each for each in found if each.path == "eks.endpoint_access"]
     assert edit.change is Change.IN_PLACE
-    assert edit.impact.startswith("kubectl and other clients outside of the VPC lose access")
+    assert edit.impact.startswith("kubectl and other clients outside the VPC lose access")

@@ -21,6 +21,7 @@ from ..core.checks import Problem, find
 from ..core.findings import Finding
 from ..core.jobs import Job, compile_job
 from ..core.jobs.manifest import manifest_of
+from ..core.jobs.names import HASH_LENGTH
 from ..core.node_pools import not_disrupted
 from ..core.spec import Cluster
 from ..core.spec.base import is_token
@@ -270,7 +271,7 @@ def _child_id(job: Job) -> str:
 
 def _shards(jobs: Sequence[Job]) -> int:
     """Return the smallest number of stacks, a power of two, whose share of the jobs is within the limits."""
-    sizes = [(job, len(json.dumps(manifest_of(job), separators=(",", ":")))) for job in jobs]
+    sizes = [(job, len(json.dumps(manifest_of(job), separators=(",", ":"))) + _hash_length(job)) for job in jobs]
     count = 1
     while True:
         number, size = [0] * count, [0] * count
@@ -281,6 +282,11 @@ def _shards(jobs: Sequence[Job]) -> int:
         if max(number) <= MAX_JOBS and max(size) <= MAX_BYTES:
             return count
         count *= 2
+
+
+def _hash_length(job: Job) -> int:
+    """What a hash adds to the name, which a manifest without resolved tokens does not have yet."""
+    return HASH_LENGTH + 1 if job.on_change == "new-object" else 0
 
 
 def _shard(job: Job, count: int) -> int:

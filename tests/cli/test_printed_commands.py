@@ -89,7 +89,7 @@ def test_names_of_files_arrive_as_one_word(tmp_path: Path) -> None:
     manifest = {"apiVersion": "kubeflow.org/v1", "kind": "PyTorchJob", "metadata": {"name": "a"}, "spec": {}}
     finding = foreign(manifest, file=NASTY)
     assert finding is not None
-    (command,) = re.findall(r"`(hyperpod jobs import .*?)` writes", finding.cure)
+    (command,) = re.findall(r"`(hyperpod jobs import .*?)`", finding.cure)
     assert shlex.split(command)[-1] == NASTY
     result = CliRunner().invoke(main, ["jobs", "init", str(tmp_path / NASTY)])
     assert result.exit_code == 0, result.output

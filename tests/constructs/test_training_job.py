@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 import pytest
-from aws_cdk import App, Aws, CfnResource, Duration, RemovalPolicy, SecretValue, Stack
+from aws_cdk import App, Aws, CfnParameter, CfnResource, Duration, RemovalPolicy, SecretValue, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk.assertions import Annotations, Match, Template
@@ -14,9 +14,10 @@ from constructs import DependencyGroup
 from proving import every
 
 from hyperpod_constructs.constructs.kubernetes import KubernetesProvider
-from hyperpod_constructs.constructs.training_job import MAX_JOBS, TrainingJob, TrainingJobs
+from hyperpod_constructs.constructs.training_job import MAX_JOBS, TrainingJob, TrainingJobs, _hash_length, _shards
 from hyperpod_constructs.core.findings import InvalidSpec
 from hyperpod_constructs.core.jobs import HyperPodPyTorchJob, Job, compile_job
+from hyperpod_constructs.core.jobs.manifest import manifest_of
 from hyperpod_constructs.core.spec import Cluster, InstanceGroup
 
 OBJECTS = "Custom::HyperPodKubernetesObjects"
@@ -280,3 +281,16 @@ def test_no_jobs_make_nothing():
     app, made = sharded([])
     assert made.jobs == {}
     assert "Resources" not in app.synth().get_stack_by_name("Jobs").template
+
+
+@pytest.mark.parametrize("on_change", ["new-object", "replace"])
+def test_the_size_of_a_job_counts_the_hash_of_its_name(on_change: str):
+    (job,) = [each.model_copy(update={"on_change": on_change}) for each in many(1)]
+    sizes = [len(json.dumps(made, separators=(",", ":"))) for made in (compile_job(job), manifest_of(job))]
+    assert sizes[0] == sizes[1] + _hash_length(job)
+
+
+def test_many_jobs_may_have_images_of_the_same_app():
+    stack = Stack(App(analytics_reporting=False), "Jobs")
+    image = CfnParameter(stack, "Image").value_as_string
+    assert _shards([each.model_copy(update={"image": image}) for each in many(3)]) == 1

@@ -239,3 +239,12 @@ def test_an_add_on_of_a_nested_stack_belongs_to_the_cluster_that_its_parameter_n
 def test_texts_that_are_known_without_a_deployment(value: object, text: str | None) -> None:
     stack = Stack("S", template(), stack_name="deployed", environment="aws://111122223333/us-west-2")
     assert static_text(value, stack) == text
+
+
+@pytest.mark.parametrize("name", ["JobChartAccess1", "JobManifestAccess1"])
+def test_a_policy_for_one_chart_or_manifest_concerns_no_other_resource(name: str) -> None:
+    templates = case("handler-policies-before-custom-resources")
+    resources = templates["Platform"]["Resources"]
+    assert violated(templates, "handler-policies-before-custom-resources") == [("Platform.FnPolicy", "Platform.Job")]
+    resources[name] = resources.pop("FnPolicy")
+    assert violated(templates, "handler-policies-before-custom-resources") == []

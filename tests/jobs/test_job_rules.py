@@ -48,7 +48,7 @@ def test_the_rules_are_these():
         *(f"HP7{number}" for number in range(10, 24)),
         *(f"HP7{number}" for number in range(25, 36)),
         *(f"HP74{number}" for number in range(10)),
-        *("HP750", "HP751", "HP790", "HP791", "HP792"),
+        *("HP750", "HP751", "HP752", "HP790", "HP791", "HP792"),
     ]
 
 

@@ -34,7 +34,7 @@ def is_version(value: Any) -> bool:
 
 @on("eks.endpoint_access")
 def _endpoint_access(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
-    impact = "kubectl and other clients outside of the VPC lose access to the Kubernetes API; running work continues"
+    impact = "kubectl and other clients outside the VPC lose access to the Kubernetes API; running work continues"
     yield edit(path, Change.IN_PLACE, before, after, impact=impact if after == "private" else "")
 
 

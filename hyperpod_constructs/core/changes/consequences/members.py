@@ -57,16 +57,16 @@ def removed(versions: Versions, path: str, item: Any, name: str) -> Iterator[Edi
 
 
 def addon_removed(versions: Versions, path: str, addon: object) -> Edit:
-    """An add-on that is uninstalled, with what becomes of the data that was made for it."""
+    """Effect of an uninstalled add-on, including its data."""
     message = "is removed with its pods; anything that depends on it stops"
     if isinstance(addon, Observability) and addon.workspace_arn is None:
         if not addon.retain_workspace and versions.old.allow_data_loss:
             impact = "its Prometheus workspace is deleted with its metrics"
             return edit(path, Change.LOSES_DATA, addon, None, message, impact=impact)
-        impact = "its pods stop; its Prometheus workspace is kept, outside of the stacks, and billed"
+        impact = "its pods stop; its Prometheus workspace is retained outside the stacks, and billed"
         return edit(path, Change.DRAINS, addon, None, message, impact=impact)
     if isinstance(addon, InferenceOperator) and addon.tls_bucket_name is None:
-        impact = "its pods stop; its bucket of certificates is kept, outside of the stacks, and billed"
+        impact = "its pods stop; its bucket of certificates is retained outside the stacks, and billed"
         return edit(path, Change.DRAINS, addon, None, message, impact=impact)
     return edit(path, Change.DRAINS, addon, None, message)
 
@@ -75,7 +75,9 @@ def _link_removed(versions: Versions, path: str, item: DataRepository, message: 
     if _system(versions.new, path).removal == "destroy" and versions.new.allow_data_loss:
         impact = "the association is deleted: the directory is no longer synchronized with S3; files are kept"
         return edit(path, Change.IN_PLACE, item, None, message, impact=impact)
-    impact = "the association leaves the stack and is retained: FSx continues to synchronize the directory with S3"
+    impact = (
+        "the association is removed from the stack and retained: FSx continues to synchronize the directory with S3"
+    )
     advice = "to end it: `aws fsx delete-data-repository-association --association-id ID`"
     return edit(path, Change.IN_PLACE, item, None, message, impact=impact, advice=advice)
 

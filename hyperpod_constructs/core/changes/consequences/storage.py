@@ -109,7 +109,7 @@ def _repository(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edi
 
 
 def second_link(path: str, before: Any, after: Any, message: str = "") -> Edit:
-    """A data repository association that FSx rejects, since another one has its directory or its prefix."""
+    """A data repository association that FSx rejects because another one has the same directory or prefix."""
     impact = (
         "FSx rejects a second association for a directory or an S3 prefix, and CloudFormation creates it while the first "
         "one exists"

@@ -74,7 +74,7 @@ def followed_jobs(versions: Versions) -> Iterator[Edit]:
 
 
 def _restarted(path: str, before: Any, after: Any, message: str, job: Job | None = None) -> Edit:
-    """A job whose manifest changes: a running one is stopped, unless it refuses the change."""
+    """A job whose manifest changes: it is stopped if it runs, unless on_change is refuse."""
     job = job or after
     assert job is not None
     if job.on_change == "refuse":

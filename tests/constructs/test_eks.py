@@ -197,7 +197,7 @@ def test_an_existing_cluster_whose_security_group_is_not_told_is_warned_about(to
     spec = Eks.model_validate({"existing": existing})
     HyperPodEks(stack, "Eks", network=HyperPodNetwork(stack, "Network", network=BROUGHT), eks=spec)
     warnings = [entry for entry in stack.node.find_child("Eks").node.metadata if entry.type == "aws:cdk:warning"]
-    assert ["is not known" in entry.data for entry in warnings] == ([] if told else [True])
+    assert ["is unknown" in entry.data for entry in warnings] == ([] if told else [True])
 
 
 def test_the_command_that_connects_kubectl_is_an_output_where_it_is_asked_for():

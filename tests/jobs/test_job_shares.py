@@ -26,6 +26,9 @@ CASES: dict[str, dict[str, Any]] = {
     "CPU alone": {"instance_type": CPU, "vcpu": 2},
     "memory alone": {"instance_type": CPU, "memory_gib": 4},
     "memory alone on a node with accelerators": {"instance_type": P5, "memory_gib": 4},
+    "a sidecar that takes half of the memory": {
+        "instance_type": CPU, "vcpu": 1, "memory_gib": 10, "sidecars": [{**SIDECAR, "vcpu": 0.5, "memory_gib": 10}],
+    },
     "a whole CPU node": {"instance_type": CPU, "nodes": 1},
     "disks and huge pages": {
         "instance_type": P5, "nodes": 1, "ephemeral_storage_gib": 10, "ephemeral_storage_limit_gib": 20,

@@ -47,7 +47,9 @@ def as_text(estimate: Estimate, *, sources: bool = False) -> str:
     """A table for a terminal."""
     from ..core.catalog import HOURS_PER_MONTH
 
-    lines = [f"{'':<10}{'':<56}{'USD/hour':>12}{'USD/month':>14}"]
+    total = "total of known prices"
+    width = 2 + max(len(total), *(len(line.what) for line in estimate.lines))
+    lines = [f"{'':<10}{'':<{width}}{'USD/hour':>12}{'USD/month':>14}"]
     part = ""
     for line in estimate.lines:
         shown = line.part if line.part != part else ""
@@ -57,10 +59,10 @@ def as_text(estimate: Estimate, *, sources: bool = False) -> str:
             word = "usage-based" if line.is_known else "unknown"
             numbers = f"{word:>12}{word:>14}"
         mark = "  (by default)" if line.by_default else ""
-        lines.append(f"{shown:<10}{line.what:<56}{numbers}{mark}")
+        lines.append(f"{shown:<10}{line.what:<{width}}{numbers}{mark}")
         if sources and (line.source or line.note):
             lines.append(f"{'':<12}{line.source or line.note}")
-    lines.append(f"{'':<10}{'known, together':<56}{_usd(estimate.usd_per_hour):>12}{_usd(estimate.usd_per_month):>14}")
+    lines.append(f"{'':<10}{total:<{width}}{_usd(estimate.usd_per_hour):>12}{_usd(estimate.usd_per_month):>14}")
     if estimate.unknown:
         lines += ["", f"not in the sum, because the price is unknown ({len(estimate.unknown)}):"]
         lines += [f"  {line.what}: {line.note.removeprefix('unknown: ')}" for line in estimate.unknown]

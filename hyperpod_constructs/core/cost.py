@@ -167,8 +167,8 @@ class _Lines:
         if eks.logs:
             days = self._platform.logs.retention_days
             kept = "as configured in the account" if days == "unset" else f"for {days} days"
-            what = f"control-plane logs: {', '.join(eks.logs)}"
-            note = f"usage-based: per GB ingested, and stored {kept}"
+            what = f"control-plane logs, {len(eks.logs)} types"
+            note = f"usage-based: per GB of {', '.join(eks.logs)} ingested, and stored {kept}"
             implied = "logs" not in eks.model_fields_set
             yield Line(part="eks", what=what, count=1, usd_per_hour=None, note=note, by_default=implied)
 

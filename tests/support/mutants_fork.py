@@ -23,18 +23,17 @@ from typing import Any
 import pytest
 from mutants import ROOT, Mutant, compiled, in_function, reaching, some_of
 
-PLAN = json.loads(Path(os.environ["MUTANTS_PLAN"]).read_text())
-
 
 def pytest_runtestloop(session: pytest.Session) -> None:
     if session.testsfailed:
         raise session.Interrupted("errors during collection")
-    reached, with_jsii, failing = _traced(session, PLAN["files"])
-    chosen = [Mutant(*each) for each in PLAN["mutants"]]
+    plan = json.loads(Path(os.environ["MUTANTS_PLAN"]).read_text())
+    reached, with_jsii, failing = _traced(session, plan["files"])
+    chosen = [Mutant(*each) for each in plan["mutants"]]
     running: dict[int, tuple[Mutant, float]] = {}
     verdicts: dict[str, str] = {}
     while chosen or running:
-        while chosen and len(running) < PLAN["jobs"]:
+        while chosen and len(running) < plan["jobs"]:
             mutant = chosen.pop(0)
             tests = reaching(mutant, reached[mutant.file])
             alone = [test for test in tests if test not in with_jsii]  # forks cannot share the process of jsii
@@ -45,7 +44,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
             running[_forked(session, lambda: _attempt(session, mutant, *function, alone))] = mutant, time.monotonic()  # noqa: B023
         for pid, (mutant, begun) in list(running.items()):
             done, status = os.waitpid(pid, os.WNOHANG)
-            if not done and time.monotonic() - begun > PLAN["seconds"]:
+            if not done and time.monotonic() - begun > plan["seconds"]:
                 os.kill(pid, signal.SIGKILL)
                 _, status = os.waitpid(pid, 0)
                 done = pid

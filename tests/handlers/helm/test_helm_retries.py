@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hyperpod_constructs.handlers.helm.binary import HelmError
-from hyperpod_constructs.handlers.helm.retries import Again, is_transient, is_unauthorized
+from hyperpod_constructs.handlers.helm.retries import ReleaseChanged, is_transient, is_unauthorized
 from hyperpod_constructs.handlers.kubernetes.errors import ApiError
 
 
@@ -72,6 +72,6 @@ def test_answers_of_the_api_server(status: int, transient: bool, unauthorized: b
 
 
 def test_other_errors() -> None:
-    assert is_transient(Again("changed"))
+    assert is_transient(ReleaseChanged("changed"))
     assert not is_transient(ValueError("no"))
     assert not is_unauthorized(ValueError("unauthorized"))

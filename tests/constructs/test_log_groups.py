@@ -141,7 +141,8 @@ def test_without_logs_or_with_the_accounts_retention_nothing_is_set(small: Calla
 
 def test_control_plane_logs_are_in_the_cost_table(small: Callable[..., Platform]):
     lines = [line for line in estimate(small()).lines if "control-plane logs" in line.what]
-    assert [(line.part, line.usd_per_hour, line.note) for line in lines] == [
-        ("eks", None, "usage-based: per GB ingested, and stored for 90 days")
+    types = "api, audit, authenticator, controllerManager, scheduler"
+    assert [(line.part, line.what, line.usd_per_hour, line.note) for line in lines] == [
+        ("eks", "control-plane logs, 5 types", None, f"usage-based: per GB of {types} ingested, and stored for 90 days")
     ]
     assert not [line for line in estimate(small(eks={"logs": []})).lines if "control-plane logs" in line.what]

@@ -209,7 +209,7 @@ def _wanted(hint: Any) -> str:
 
 
 def _got(value: Any) -> str:
-    return repr(value) if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"
+    return repr(value) if isinstance(value, str | int | float | None) else f"an object of type {type(value).__name__}"
 
 
 def _hint(value: Any, wanted: Any) -> str:

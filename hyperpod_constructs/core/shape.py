@@ -163,21 +163,20 @@ def _in_data(data: Any, place: Sequence[str | int], *, missing: bool) -> Path:
 
 def _cut(model: type[BaseModel], data: dict[str, Any], path: Path) -> Path:
     """Removes the smallest part around a position that leaves valid data, and returns its path."""
-    for length in range(len(path), 0, -1):
+    for length in range(len(path), 1, -1):
         around, last = path[: length - 1], path[length - 1]
         current: Any = data
         for part in around:
             current = _member(current, part)
-        optional = not any(
-            name == last and info.is_required()
-            for each in models_at(model, around)
-            for name, info in each.model_fields.items()
-        )
-        if length == 1 or (optional and isinstance(current, dict) and isinstance(last, str)):
-            if isinstance(current, dict):
-                current.pop(str(last), None)
+        if not isinstance(current, dict) or not isinstance(last, str):
+            continue
+        fields = [each.model_fields.get(last) for each in models_at(model, around)]
+        if not any(info is not None and info.is_required() for info in fields):
+            current.pop(last, None)
             return path[:length]
-    return path
+    if path:
+        data.pop(str(path[0]), None)
+    return path[:1]
 
 
 def _member(data: Any, part: str | int) -> Any:

@@ -65,19 +65,20 @@ WRONG = {
     ),
     "a group as a mapping": (
         lambda s, c: cluster(s, eks_cluster=c.eks_cluster, instance_groups=[SYSTEM, {"name": "a"}]),
-        "S/H: instance_groups[1] must be InstanceGroup, got a dict: write InstanceGroup(...)",
+        "S/H: instance_groups[1] must be InstanceGroup, got an object of type dict: write InstanceGroup(...)",
     ),
     "a group that is not in a list": (
         lambda s, c: cluster(s, eks_cluster=c.eks_cluster, instance_groups=SYSTEM),
-        "S/H: instance_groups must be a sequence of InstanceGroup, got a InstanceGroup: write [InstanceGroup(...)]",
+        "S/H: instance_groups must be a sequence of InstanceGroup, got an object of type InstanceGroup: "
+        "write [InstanceGroup(...)]",
     ),
     "a spec as a mapping": (
         lambda s, c: cluster(s, eks_cluster=c.eks_cluster, cluster={"instance_groups": []}),
-        "S/H: cluster must be Cluster, got a dict: write Cluster(...)",
+        "S/H: cluster must be Cluster, got an object of type dict: write Cluster(...)",
     ),
     "subnets in a list": (
         lambda s, c: cluster(s, eks_cluster=c.eks_cluster, node_subnets=["subnet-0123456789abcdef0"]),
-        "S/H: node_subnets must be a mapping to aws_ec2.ISubnet, got a list",
+        "S/H: node_subnets must be a mapping to aws_ec2.ISubnet, got an object of type list",
     ),
     "a subnet by its id": (
         lambda s, c: cluster(s, eks_cluster=c.eks_cluster, node_subnets={"usw2-az1": "subnet-0123456789abcdef0"}),
@@ -89,19 +90,19 @@ WRONG = {
     ),
     "another construct": (
         lambda s, c: HyperPodEks(s, "E", network=ec2.Vpc(s, "V")),
-        "S/E: network must be HyperPodNetwork, got a Vpc",
+        "S/E: network must be HyperPodNetwork, got an object of type Vpc",
     ),
     "a network as a mapping": (
         lambda s, c: HyperPodNetwork(s, "N2", network={"availability_zone_ids": []}),
-        "S/N2: network must be Network, got a dict: write Network(...)",
+        "S/N2: network must be Network, got an object of type dict: write Network(...)",
     ),
     "a job as a mapping": (
         lambda s, c: TrainingJob(s, "J", cluster=c, job={"name": "x"}),
-        "S/J: job must be Job, got a dict: write Job(...)",
+        "S/J: job must be Job, got an object of type dict: write Job(...)",
     ),
     "settings of another add-on": (
         lambda s, c: TrainingOperatorAddon(s, "O", cluster=c, settings=CoreDns()),
-        "S/O: settings must be TrainingOperator, got a CoreDns",
+        "S/O: settings must be TrainingOperator, got an object of type CoreDns",
     ),
     "a cluster by its name": (
         lambda s, c: CoreDnsAddon(s, "D", cluster="research"),
@@ -109,7 +110,7 @@ WRONG = {
     ),
     "an EKS cluster in place of the HyperPod cluster": (
         lambda s, c: HyperPodTeam(s, "T", cluster=c.eks_cluster, team=TEAM),
-        "S/T: cluster must be IHyperPodCluster, got a HyperPodEks",
+        "S/T: cluster must be IHyperPodCluster, got an object of type HyperPodEks",
     ),
     "minutes as a number": (
         lambda s, c: TrainingJob(s, "J", cluster=c, job=JOB, wait_for="start", wait_timeout=30),
@@ -121,7 +122,7 @@ WRONG = {
     ),
     "teams in place of the governance": (
         lambda s, c: HyperPodGovernance(s, "G", cluster=c, governance=[TEAM]),
-        "S/G: governance must be Governance, got a list",
+        "S/G: governance must be Governance, got an object of type list",
     ),
     "a bucket's name": (
         lambda s, c: HyperPodBucket(s, "B", bucket="data"),
@@ -137,7 +138,7 @@ WRONG = {
     ),
     "one object in place of a list": (
         lambda s, c: KubernetesObjects(s, "K", kubernetes=c.kubernetes, objects={"kind": "Job"}),
-        "S/K: objects must be a sequence of a mapping or ChartLike or Callable, got a dict",
+        "S/K: objects must be a sequence of a mapping or ChartLike or Callable, got an object of type dict",
     ),
     "a target that is a text": (
         lambda s, c: c.on_state_change("Failed", target="function"),
@@ -145,7 +146,7 @@ WRONG = {
     ),
     "a group to add": (
         lambda s, c: c.add_instance_group({"name": "a"}),
-        "S/HyperPod: group must be InstanceGroup, got a dict: write InstanceGroup(...)",
+        "S/HyperPod: group must be InstanceGroup, got an object of type dict: write InstanceGroup(...)",
     ),
 }
 

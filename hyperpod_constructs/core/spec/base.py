@@ -225,7 +225,7 @@ def _text(value: object) -> object:
     """Rejects numbers where text is required: YAML reads `1.30` as 1.3, and the lost digit cannot be recovered."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
-    raise ValueError(f"must be quoted: YAML reads {value} without quotes as a number and drops trailing zeros")
+    raise ValueError(f"must be text: write {str(value)!r} with quotes, because the number 1.30 is 1.3")
 
 
 QuotedText = Annotated[str, BeforeValidator(_text)]

@@ -97,7 +97,9 @@ def _report(found: Sequence[Edit], played: Deployment, output: str, *, allowed: 
 
     def text() -> str:
         nothing = not everything and played.changes_nothing
-        last = "no differences" if nothing else _summary(len(found) or len(ours), stops=bool(stopping))
+        drains = any(edit.change is Change.DRAINS for edit in everything)
+        total = len(found) or len(ours)
+        last = "no differences" if nothing else _summary(total, stops=bool(stopping), drains=drains)
         return "\n".join([*_lines(found, ours, played), last])
 
     emit({"edits": [edit.as_dict() for edit in everything], "deployment": steps}, output, text)
@@ -122,14 +124,16 @@ def _lines(found: Sequence[Edit], ours: Sequence[Edit], played: Deployment) -> l
     return lines
 
 
-def _summary(total: int, *, stops: bool) -> str:
+def _summary(total: int, *, stops: bool, drains: bool) -> str:
     """Returns the last line.
 
-    >>> _summary(1, stops=False)
-    '1 difference; nothing is replaced, lost, rejected or left behind'
+    >>> _summary(1, stops=False, drains=True)
+    '1 difference; running work is interrupted; nothing is replaced, lost, rejected or left behind'
     """
-    what = f"{'something' if stops else 'nothing'} is replaced, lost, rejected or left behind"
-    return f"{total} difference{'' if total == 1 else 's'}; {what}" if total else what
+    parts = [f"{total} difference{'' if total == 1 else 's'}"] if total else []
+    parts += ["running work is interrupted"] if drains else []
+    parts.append(f"{'something' if stops else 'nothing'} is replaced, lost, rejected or left behind")
+    return "; ".join(parts)
 
 
 def _platform(path: Path, *, strict: bool = True) -> Platform:

@@ -80,11 +80,15 @@ HyperPodEks.from_cluster(
 """Clusters of CDK's own classes, without a cast."""
 
 
+SUPPORT = [ROOT / "tests" / "support" / name for name in ("assembly.py", "proving.py")]
+"""What the apps in tests/apps import."""
+
+
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("programs")
     written = write_programs(folder)
-    for path in [ROOT / "app.py", *sorted((ROOT / "tests" / "apps").glob("*.py")), ROOT / "tests/support/assembly.py"]:
+    for path in [ROOT / "app.py", *sorted((ROOT / "tests" / "apps").glob("*.py")), *SUPPORT]:
         shutil.copy(path, folder / path.name)
         written.append(folder / path.name)
     written.append(folder / "eks_of_cdk.py")

@@ -80,7 +80,6 @@ JUSTIFIED: tuple[Justified, ...] = (
         "service-role/AWSLambdaBasicExecutionRole",
         "CDK attaches this policy to its functions, so that they can write logs",
     ),
-    Justified("AwsSolutions-L1", Stack, rf"{_CALL}/Resource", "CDK chooses the runtime of its own function"),
     _managed(
         Stack,
         rf"{_RETENTION}/ServiceRole/Resource",

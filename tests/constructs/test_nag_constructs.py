@@ -72,5 +72,5 @@ def test_the_rules_of_eks_see_clusters_of_the_newer_module(tmp_path: Path):
 
 
 def test_a_row_for_any_resource_names_its_actions():
-    with pytest.raises(ValueError, match="name the actions"):
+    with pytest.raises(ValueError, match="list the actions that are accepted on any resource"):
         Justified("AwsSolutions-IAM5", HyperPodEks, "Role/Resource", "no reason at all", r"Resource::.*")

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 MAKES_NOTHING = {
     "Custom::HyperPodClusterGuard",
     "Custom::HyperPodKubernetesWait",
+    "Custom::HyperPodLifecycleScripts",  # the prefix is a hash of the content, and nothing is deleted
     "Custom::HyperPodGrafanaDashboards",  # a uid that is taken gets a suffix: nothing is refused
 }
 

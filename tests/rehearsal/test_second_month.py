@@ -146,7 +146,7 @@ def test_a_link_that_was_removed_is_retained_and_blocks_another_one(platforms: P
     linked, unlinked = content(LUSTRE), content(LUSTRE)
     del unlinked["storage"]["lustre"][0]["data_repositories"]
     (removed,) = edits(platform_of(linked), platform_of(unlinked))
-    assert "is retained: FSx continues to synchronize the directory with S3" in str(removed)
+    assert "removed from the stack and retained: FSx continues to synchronize the directory with S3" in str(removed)
     rehearsal = Rehearsal()
     for config in (linked, unlinked):
         assert every(outcome.ok for outcome in rehearsal.deploy(platforms.of(config)))

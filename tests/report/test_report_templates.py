@@ -77,7 +77,7 @@ def test_statements_are_sentences(whole: Whole):
     buckets = [
         texts(row) for row in captions(read(whole, "hyperpod")["access"])["Policies of buckets, keys and topics"]
     ]
-    assert ["everybody", "must not", "s3:*", "<HyperPod/LifecycleScripts/Bucket>, <HyperPod/LifecycleScripts/Bucket>/*",
+    assert ["any principal", "denied", "s3:*", "<HyperPod/LifecycleScripts/Bucket>, <HyperPod/LifecycleScripts/Bucket>/*",
             "aws:SecureTransport is false"] in buckets  # fmt: skip
 
 
@@ -155,6 +155,6 @@ def test_deployed_templates_are_a_former_state_too(tmp_path: Path):
     assert words(found["cluster"][0]).count("(new)") == 1
     addons = words(found["workloads"][0])
     assert "v1.3.0-eksbuild.1 in aws-hyperpod (other version)" in addons
-    assert "cert-manager EKS's default in cert-manager (new)" in addons
-    assert "another EKS's default (removed)" in addons
+    assert "cert-manager chosen by EKS in cert-manager (new)" in addons
+    assert "another chosen by EKS (removed)" in addons
     assert "Known cost before and after, in USD per hour" in captions(found["changes"])

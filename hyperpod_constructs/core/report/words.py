@@ -136,13 +136,13 @@ def principal(words: Words, stack: str, value: Any) -> str:
     'the service eks.amazonaws.com'
     """
     if value == "*":
-        return "everybody"
+        return "any principal"
     kinds = {"Service": "the service", "AWS": "", "Federated": "identities of"}
     found = []
     for kind, names in value.items() if isinstance(value, Mapping) else ():
         for name in as_list(names):
             text = words.text(stack, name)
-            found.append("everybody" if text == "*" else f"{kinds.get(kind, kind)} {text}".strip())
+            found.append("any principal" if text == "*" else f"{kinds.get(kind, kind)} {text}".strip())
     return ", ".join(found)
 
 

@@ -125,7 +125,7 @@ def _deployed(stacks: Stacks) -> dict[str, str]:
     found = [resource for template in stacks.values() for resource in resources(template).values()]
     properties = [resource.get("Properties", {}) for resource in found if resource.get("Type") == "AWS::EKS::Addon"]
     return {
-        str(property_.get("AddonName")): str(property_.get("AddonVersion", "EKS's default")) for property_ in properties
+        str(property_.get("AddonName")): str(property_.get("AddonVersion", "chosen by EKS")) for property_ in properties
     }
 
 

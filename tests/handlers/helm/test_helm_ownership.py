@@ -153,7 +153,7 @@ def test_a_release_made_by_hand_is_refused(helm_cloud: HelmCloud) -> None:
         "team already exists and was not created by this library (it was last changed by Helm). To manage it here and keep "
         "it when this resource is deleted, set adopt to true; otherwise uninstall it, or use another release name. If an "
         "earlier version of this library installed it, deploy this version once without renaming or moving the construct; "
-        "then it is known."
+        "the release is then recognized."
     ]
     assert helm_cloud.color() == "hand-made"
     assert [revision.number for revision in helm_cloud.history()] == [1]

@@ -319,7 +319,7 @@ def test_what_could_not_be_removed_is_said() -> None:
         raise HelmError(f"Error: {asked[0]} is broken")
 
     helm = Recorded(answer)
-    with pytest.raises(HelmError, match=r"upgrade is broken; and what was done of it .*: Error: uninstall is broken"):
+    with pytest.raises(HelmError, match=r"upgrade is broken; and its changes .*: Error: uninstall is broken"):
         Release("r", "n", helm, ME).install(
             Path("c"), [], skip_crds=False, create_namespace=False, wait=False, timeout_seconds=1
         )
@@ -332,7 +332,7 @@ def test_helm_is_stopped_in_time(tmp_path: Path) -> None:
     )
     slow.chmod(0o755)
     helm = Helm(tmp_path, executable=str(slow), seconds_left=lambda: 0.0)
-    with pytest.raises(HelmError, match="Error: interrupted; it was stopped: the time for it was over"):
+    with pytest.raises(HelmError, match="Error: interrupted; helm was stopped at the time limit"):
         helm.run(["upgrade"])
 
 

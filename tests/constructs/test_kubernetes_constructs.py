@@ -137,7 +137,7 @@ def test_our_functions_run_in_the_vpc_and_the_frameworks_do_not(tmp_path: Path) 
 
 
 def test_subnets_need_a_vpc(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="need its vpc"):
+    with pytest.raises(ValueError, match="require its vpc"):
         App(tmp_path, vpc_subnets=ec2.SubnetSelection())
 
 
@@ -287,7 +287,7 @@ def test_a_cdk8s_chart_gives_its_objects(app: App) -> None:
 
 
 def test_a_token_that_cdk8s_lost_is_refused(app: App) -> None:
-    with pytest.raises(ValueError, match=r"^Platform/Settings: ConfigMap team/b holds <unresolved-token>"):
+    with pytest.raises(ValueError, match=r"^Platform/Settings: ConfigMap team/b contains <unresolved-token>"):
         KubernetesObjects(
             app.stack,
             "Settings",
@@ -351,7 +351,7 @@ def test_large_objects_go_as_an_asset(app: App, tmp_path: Path) -> None:
 
 def test_large_objects_with_tokens_are_refused_with_the_largest_ones_name(app: App) -> None:
     objects = [config_map("small"), config_map("large", x="y" * 300_000, region=cdk.Aws.REGION)]
-    with pytest.raises(ValueError, match=r"^Platform/Settings: 300,\d+ bytes .* the largest is ConfigMap team/large"):
+    with pytest.raises(ValueError, match=r"^Platform/Settings: 300,\d+ bytes.* The largest is ConfigMap team/large"):
         KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=objects)
 
 

@@ -146,7 +146,7 @@ def test_an_isolated_vpc_is_used_and_a_public_one_is_refused():
     subnets = synthesize(isolated).one("AWS::SageMaker::Cluster")["VpcConfig"]["Subnets"]
     assert [next(iter(each)) for each in subnets] == ["Ref", "Ref"]
     stack = Stack(App(analytics_reporting=False), "Test")
-    with pytest.raises(ValueError, match="Test/H: vpc has no private subnets, and HyperPod nodes cannot be in public"):
+    with pytest.raises(ValueError, match="Test/H: vpc has no private subnets, and HyperPod nodes cannot run in public"):
         HyperPodCluster(stack, "H", vpc=_vpc(stack, ec2.SubnetType.PUBLIC), eks_cluster=THERE, instance_groups=[SYSTEM])
 
 

@@ -17,7 +17,7 @@ from hyperpod_constructs.core.spec import Platform
 
 def test_nothing_is_accepted_of_encryption_or_public_access():
     rules = {one.rule.removeprefix("AwsSolutions-") for one in JUSTIFIED}
-    assert rules == {"EKS1", "IAM4", "IAM5", "L1", "S1", "SF1", "SF2", "VPC7"}
+    assert rules == {"EKS1", "IAM4", "IAM5", "S1", "SF1", "SF2", "VPC7"}
 
 
 def test_every_reason_says_something():

@@ -45,8 +45,8 @@ def looked_up_later(network: Network) -> Network:
 
     `Vpc.from_lookup` has made-up ids until the CLI has looked the VPC up, and an error about them would prevent that.
 
-    >>> from hyperpod_constructs.core.spec import ExistingNetwork
-    >>> looked_up_later(Network(existing=ExistingNetwork(vpc_id="vpc-12345", node_subnets=()))).existing.vpc_id
+    >>> subnets = [{"subnet_id": "s-12345", "availability_zone_id": "usw2-az1"}]
+    >>> looked_up_later(Network(existing={"vpc_id": "vpc-12345", "node_subnets": subnets})).existing.vpc_id
     '${Token[vpc-12345]}'
     """
     existing = network.existing

@@ -141,8 +141,8 @@ def test_a_webhook_that_refuses_dry_runs_refuses_the_take_over_and_says_what_to_
     stack = world.stack()
     assert stack.deploy({"X": objects(config_map("x", v="ours"), Adopt="true")}) == "ROLLBACK_COMPLETE"
     assert stack.reasons[0] == (
-        "ConfigMap team/x was not applied: 400 BadRequest: the object exists already, and what it was before can only "
-        'be remembered with a dry run, but admission webhook "v.example.com" does not support dry run. Set sideEffects of '
+        "ConfigMap team/x was not applied: 400 BadRequest: the object already exists, and its current state can be "
+        'determined only with a dry run, but admission webhook "v.example.com" does not support dry run. Set sideEffects of '
         "that webhook to None, or to NoneOnDryRun if it honors dryRun (kubectl get "
         "validatingwebhookconfigurations,mutatingwebhookconfigurations), or exclude the object from it"
     )

@@ -198,5 +198,5 @@ def test_a_large_object_is_not_renamed_and_changed_at_once(world: World) -> None
     stack = world.stack()
     stack.deploy({"Old": objects(large())})
     assert stack.deploy({"New": objects(large(b="2"))}) == "UPDATE_ROLLBACK_COMPLETE"
-    assert "its fields are too large to be remembered for giving them back" in stack.reasons[0]
+    assert "its fields are too large to be stored for a later restore" in stack.reasons[0]
     assert world.owners("configmaps", "large") == ["Platform/Old"]

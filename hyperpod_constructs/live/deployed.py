@@ -74,7 +74,7 @@ class Deployed:
     failures: dict[str, Failure] = field(default_factory=dict)
 
 
-class _Asker:
+class _Reads:
     """Requests by IAM action; a failed one is recorded, and its response is empty."""
 
     def __init__(self, session: Any) -> None:
@@ -89,15 +89,15 @@ class _Asker:
 
     def one(self, action: str, **params: Any) -> dict[str, Any]:
         """Returns the response of a request without pages."""
-        found: dict[str, Any] = self._asked(action, lambda api, operation: getattr(api, operation)(**params), {})
+        found: dict[str, Any] = self._read(action, lambda api, operation: getattr(api, operation)(**params), {})
         return found
 
     def all(self, action: str, key: str, **params: Any) -> list[Any]:
         """Returns all items of a paged request."""
-        found: list[Any] = self._asked(action, lambda api, operation: pages(api, operation, key, **params), [])
+        found: list[Any] = self._read(action, lambda api, operation: pages(api, operation, key, **params), [])
         return found
 
-    def _asked(self, action: str, call: Any, nothing: Any) -> Any:
+    def _read(self, action: str, call: Any, nothing: Any) -> Any:
         assert action in CALLS, action
         service, _, name = action.partition(":")
         api = self.client(service)
@@ -120,56 +120,56 @@ def read(session: Any, cluster_name: str) -> Deployed:
         botocore.exceptions.ClientError: the cluster itself cannot be described.
         ValueError: it is orchestrated by Slurm.
     """
-    ask = _Asker(session)
-    cluster = ask.client("sagemaker").describe_cluster(ClusterName=cluster_name)
+    reads = _Reads(session)
+    cluster = reads.client("sagemaker").describe_cluster(ClusterName=cluster_name)
     cluster.pop("ResponseMetadata", None)
     name = eks_name(cluster)
     if name is None:
         raise ValueError(f"{cluster_name} is orchestrated by Slurm; this project supports EKS orchestration only")
-    found = Deployed(cluster=cluster, failures=ask.failures)
+    found = Deployed(cluster=cluster, failures=reads.failures)
     arn = cluster["ClusterArn"]
-    found.tags = {tag["Key"]: tag["Value"] for tag in ask.all("sagemaker:ListTags", "Tags", ResourceArn=arn)}
-    _read_eks(ask, found, name)
-    _read_network(ask, found)
-    _read_governance(ask, found, arn)
-    resources = ask.one("cloudformation:DescribeStackResources", PhysicalResourceId=arn).get("StackResources", ())
+    found.tags = {tag["Key"]: tag["Value"] for tag in reads.all("sagemaker:ListTags", "Tags", ResourceArn=arn)}
+    _read_eks(reads, found, name)
+    _read_network(reads, found)
+    _read_governance(reads, found, arn)
+    resources = reads.one("cloudformation:DescribeStackResources", PhysicalResourceId=arn).get("StackResources", ())
     found.stack = next((resource["StackName"] for resource in resources), None)
     return found
 
 
-def _read_eks(ask: _Asker, found: Deployed, name: str) -> None:
-    found.eks = ask.one("eks:DescribeCluster", name=name).get("cluster") or {"name": name}
-    for addon in ask.all("eks:ListAddons", "addons", clusterName=name):
-        answer = ask.one("eks:DescribeAddon", clusterName=name, addonName=addon)
+def _read_eks(reads: _Reads, found: Deployed, name: str) -> None:
+    found.eks = reads.one("eks:DescribeCluster", name=name).get("cluster") or {"name": name}
+    for addon in reads.all("eks:ListAddons", "addons", clusterName=name):
+        answer = reads.one("eks:DescribeAddon", clusterName=name, addonName=addon)
         found.addons.append(answer.get("addon") or {"addonName": addon})
-    for principal in ask.all("eks:ListAccessEntries", "accessEntries", clusterName=name):
-        entry = ask.one("eks:DescribeAccessEntry", clusterName=name, principalArn=principal).get("accessEntry", {})
-        policies = ask.all(
+    for principal in reads.all("eks:ListAccessEntries", "accessEntries", clusterName=name):
+        entry = reads.one("eks:DescribeAccessEntry", clusterName=name, principalArn=principal).get("accessEntry", {})
+        policies = reads.all(
             "eks:ListAssociatedAccessPolicies", "associatedAccessPolicies", clusterName=name, principalArn=principal
         )
         found.entries.append({"principalArn": principal, **entry, "policies": policies})
     issuer = found.eks.get("identity", {}).get("oidc", {}).get("issuer", "").removeprefix("https://")
-    providers = ask.one("iam:ListOpenIDConnectProviders").get("OpenIDConnectProviderList", ()) if issuer else ()
+    providers = reads.one("iam:ListOpenIDConnectProviders").get("OpenIDConnectProviderList", ()) if issuer else ()
     found.oidc_provider_arn = next(
         (provider["Arn"] for provider in providers if provider["Arn"].endswith(f"/{issuer}")), None
     )
 
 
-def _read_network(ask: _Asker, found: Deployed) -> None:
+def _read_network(reads: _Reads, found: Deployed) -> None:
     ids = dict.fromkeys([*found.cluster.get("VpcConfig", {}).get("Subnets", ()), *_group_subnets(found.cluster)])
     vpc = found.eks.get("resourcesVpcConfig", {}).get("vpcId")
     if ids:
-        found.subnets = ask.all("ec2:DescribeSubnets", "Subnets", SubnetIds=list(ids))
+        found.subnets = reads.all("ec2:DescribeSubnets", "Subnets", SubnetIds=list(ids))
     vpc = vpc or next((subnet["VpcId"] for subnet in found.subnets), None)
     if vpc is None:
         return
     within = [{"Name": "vpc-id", "Values": [vpc]}]
-    found.vpc = next(iter(ask.all("ec2:DescribeVpcs", "Vpcs", VpcIds=[vpc])), {"VpcId": vpc})
-    found.tables = ask.all("ec2:DescribeRouteTables", "RouteTables", Filters=within)
-    gateways = ask.all("ec2:DescribeNatGateways", "NatGateways", Filters=within)
-    if "ec2:DescribeNatGateways" not in ask.failures:
+    found.vpc = next(iter(reads.all("ec2:DescribeVpcs", "Vpcs", VpcIds=[vpc])), {"VpcId": vpc})
+    found.tables = reads.all("ec2:DescribeRouteTables", "RouteTables", Filters=within)
+    gateways = reads.all("ec2:DescribeNatGateways", "NatGateways", Filters=within)
+    if "ec2:DescribeNatGateways" not in reads.failures:
         found.nat_gateways = [gateway for gateway in gateways if gateway.get("State") in (None, "available", "pending")]
-    systems = ask.all("fsx:DescribeFileSystems", "FileSystems")
+    systems = reads.all("fsx:DescribeFileSystems", "FileSystems")
     found.file_systems = [
         file_system
         for file_system in systems
@@ -182,10 +182,10 @@ def _group_subnets(cluster: Mapping[str, Any]) -> Sequence[str]:
     return [subnet for group in groups for subnet in group.get("OverrideVpcConfig", {}).get("Subnets", ())]
 
 
-def _read_governance(ask: _Asker, found: Deployed, arn: str) -> None:
-    for quota in ask.all("sagemaker:ListComputeQuotas", "ComputeQuotaSummaries", ClusterArn=arn):
-        answer = ask.one("sagemaker:DescribeComputeQuota", ComputeQuotaId=quota["ComputeQuotaId"])
+def _read_governance(reads: _Reads, found: Deployed, arn: str) -> None:
+    for quota in reads.all("sagemaker:ListComputeQuotas", "ComputeQuotaSummaries", ClusterArn=arn):
+        answer = reads.one("sagemaker:DescribeComputeQuota", ComputeQuotaId=quota["ComputeQuotaId"])
         found.quotas.append(answer or quota)
-    for config_ in ask.all("sagemaker:ListClusterSchedulerConfigs", "ClusterSchedulerConfigSummaries", ClusterArn=arn):
+    for config_ in reads.all("sagemaker:ListClusterSchedulerConfigs", "ClusterSchedulerConfigSummaries", ClusterArn=arn):
         identity = config_["ClusterSchedulerConfigId"]
-        found.scheduler = ask.one("sagemaker:DescribeClusterSchedulerConfig", ClusterSchedulerConfigId=identity)
+        found.scheduler = reads.one("sagemaker:DescribeClusterSchedulerConfig", ClusterSchedulerConfigId=identity)

@@ -76,10 +76,10 @@ def deployed_by_moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
                 }
             ],
         }
-        ask = deployed._Asker(boto3.Session(region_name="us-west-2"))
-        found = deployed.Deployed(cluster=cluster, failures=ask.failures)
-        deployed._read_network(ask, found)
-        found.eks = ask.one("eks:DescribeCluster", name="shared")["cluster"]
+        reads = deployed._Reads(boto3.Session(region_name="us-west-2"))
+        found = deployed.Deployed(cluster=cluster, failures=reads.failures)
+        deployed._read_network(reads, found)
+        found.eks = reads.one("eks:DescribeCluster", name="shared")["cluster"]
         yield Made(found, vpc, subnets, table, group)
 
 

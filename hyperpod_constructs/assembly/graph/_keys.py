@@ -167,7 +167,7 @@ def brought_objects(templates: Templates, resource: Resource) -> Keys:
     return frozenset(catalog.load("restricted_nodes")["originals"].get(addon_name(resource), ()))
 
 
-def borrowed_objects(templates: Templates, resource: Resource) -> Keys:
+def existing_objects(templates: Templates, resource: Resource) -> Keys:
     """Name of the object that a resource copies, or sets fields of."""
     original = (resource.properties.get("CopyOf") or {}).get("name")
     names = {str((item.get("metadata") or {}).get("name")) for item in templates.objects(resource)}

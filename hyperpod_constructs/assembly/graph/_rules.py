@@ -220,7 +220,7 @@ ORDER_RULES: tuple[OrderRule, ...] = (
         why="a copy requires its original, and fields are set on an existing object",
         on_deletion="copies are deleted, and fields restored, while the add-on's objects exist",
         first_keys=k.brought_objects,
-        then_keys=k.borrowed_objects,
+        then_keys=k.existing_objects,
     ),
     OrderRule(
         id="dns-servers-before-policy",

@@ -50,7 +50,7 @@ def _doors(subject: Subject) -> Iterator[tuple[Content, ...]]:
             yield "Kubernetes API, public endpoint", open_to, "with the credentials of an access entry"
         yield (
             "Kubernetes API, private endpoint",
-            "the VPC" if inside else "nobody",
+            "the VPC" if inside else "none",
             "enabled" if inside else "disabled",
         )
     if network.existing is not None:

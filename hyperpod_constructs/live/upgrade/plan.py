@@ -225,12 +225,12 @@ def _actions(
     deploy = f"npx cdk deploy --context config={quote(config)} {quote(platform.name)}"
     days = load("kubernetes")["control_plane"]["rollback_days"]
     update = f"aws eks update-cluster-version --name {quote(eks)} --kubernetes-version {{}} --region {region}"
-    brought = platform.eks.existing is not None
+    is_existing = platform.eks.existing is not None
     wait = f"aws eks wait cluster-active --name {quote(eks)} --region {region}"
     yield Action(
         part="control plane",
         what=f"Upgrade the control plane to {target}; running pods are not affected.",
-        commands=(update.format(target), wait) if brought else (f"{deploy}-Eks",),
+        commands=(update.format(target), wait) if is_existing else (f"{deploy}-Eks",),
         undo=f"within {days} days, roll back one minor version: {update.format(source)}, and set the config "
         f"back to {source}",
     )
@@ -238,7 +238,7 @@ def _actions(
     core = [key for key in effective if key in CORE]
     rest = [key for key in effective if key not in CORE]
     for part, keys, stack in (("core add-ons", core, "Eks"), ("HyperPod add-ons", rest, "Addons")):
-        if not keys or (brought and part == "core add-ons" and not _manages_core(platform)):
+        if not keys or (is_existing and part == "core add-ons" and not _manages_core(platform)):
             continue
         versions = ", ".join(_named(key, target, supports) for key in keys)
         yield Action(

@@ -148,13 +148,13 @@ def _needs(platform: Platform, others: list[Mapping[str, Any]]) -> Iterator[Quot
         need, max_need = sum(g.count for _, g in groups), sum(g.max_instances for _, g in groups)
         rule = "HP911" if spot else "HP910"
         yield QuotaNeed(rule, groups[0][0], quota, need, used.get((instance_type, spot), 0), max_need, "instances")
-    groups = [group for _, group in _groups(platform)]
-    need, max_need = sum(g.count for g in groups), sum(g.max_instances for g in groups)
+    every_group = [group for _, group in _groups(platform)]
+    need, max_need = sum(g.count for g in every_group), sum(g.max_instances for g in every_group)
     yield QuotaNeed("HP912", "cluster", catalog.quota("instances_per_cluster"), need, 0, max_need, "instances")
     yield QuotaNeed(
         "HP913", "cluster", catalog.quota("instances_total"), need, sum(used.values()), max_need, "instances"
     )
-    spots = [group for group in groups if _is_spot(group)]
+    spots = [group for group in every_group if _is_spot(group)]
     if spots:
         taken = sum(count for (_, spot), count in used.items() if spot)
         need, max_need = sum(g.count for g in spots), sum(g.max_instances for g in spots)

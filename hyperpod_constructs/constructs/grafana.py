@@ -141,7 +141,7 @@ class GrafanaDashboards(Construct):
         keep_internal(self)
         source = {**_data_source(prometheus.endpoint), "uid": _DATA_SOURCE_UID}
         boards = list(dashboards(levels).values())
-        resource = CustomResource(
+        CustomResource(
             self,
             "Resource",
             resource_type="Custom::HyperPodGrafanaDashboards",
@@ -153,7 +153,6 @@ class GrafanaDashboards(Construct):
                 "Marks": "tags",
             },
         )
-        resource.node.add_dependency(role)
 
 
 class SelfHostedGrafana(Construct):

@@ -186,6 +186,8 @@ def _read_governance(reads: _Reads, found: Deployed, arn: str) -> None:
     for quota in reads.all("sagemaker:ListComputeQuotas", "ComputeQuotaSummaries", ClusterArn=arn):
         answer = reads.one("sagemaker:DescribeComputeQuota", ComputeQuotaId=quota["ComputeQuotaId"])
         found.quotas.append(answer or quota)
-    for config_ in reads.all("sagemaker:ListClusterSchedulerConfigs", "ClusterSchedulerConfigSummaries", ClusterArn=arn):
+    for config_ in reads.all(
+        "sagemaker:ListClusterSchedulerConfigs", "ClusterSchedulerConfigSummaries", ClusterArn=arn
+    ):
         identity = config_["ClusterSchedulerConfigId"]
         found.scheduler = reads.one("sagemaker:DescribeClusterSchedulerConfig", ClusterSchedulerConfigId=identity)

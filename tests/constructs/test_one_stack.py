@@ -9,6 +9,7 @@ from assembly import ROOT
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from platform_parts import Synthesized, synthesize
+from waiting import Waiting
 
 from hyperpod_constructs.constructs.platform import HyperPodPlatform
 from hyperpod_constructs.core.config import load
@@ -61,3 +62,13 @@ def test_every_function_and_log_group_has_the_tags(one_stack: Synthesized):
 def test_a_role_of_somebody_else_has_no_tags(one_stack: Synthesized):
     (theirs,) = [role for name, role in one_stack.of("AWS::IAM::Role").items() if name.startswith("Theirs")]
     assert "Tags" not in theirs
+
+
+def test_grafana_in_the_cluster_waits_for_nodes_without_the_order_of_stacks():
+    platform = load(ROOT / "examples" / "observability-self-hosted.yaml").platform
+    assert platform is not None
+    made = synthesize(
+        lambda stack: HyperPodPlatform(stack, "Platform", platform=platform) and None, region=platform.region
+    )
+    waiting = Waiting({"Test": made.template})
+    assert waiting.after("PlatformObservabilityPartsGrafanaNamespace", "PlatformHyperPodNodesReady")

@@ -6,6 +6,7 @@ Needs Chromium (`apt-get install chromium`) and axe-core (`npm ci`).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -58,7 +59,7 @@ def page_of(tmp_path_factory: pytest.TempPathFactory, whole: Callable[[str], Pat
         "default": ([ROOT / "hyperpod.yaml"], 0),
         "gpu": ([example / "gpu-multi-zone-efa.yaml"], 0),
         "sixty": ([files["sixty"]], 0),
-        "changes": ([files["changes"], "--from", example / "everything.yaml"], 3),
+        "changes": ([files["changes"], "--from", "examples/everything.yaml"], 3),
         "errors": ([files["errors"]], 1),
         "job": ([example / "gpu-multi-zone-efa.yaml", "--job", written(folder, job, "job.yaml")], 0),
         "fleet": ([files["small"], files["sixty"]], 0),
@@ -70,7 +71,8 @@ def page_of(tmp_path_factory: pytest.TempPathFactory, whole: Callable[[str], Pat
             path.write_text(rendered(as_report(json.loads(whole("everything").read_text())), "html"))
         elif not path.exists():
             arguments, code = made[name]
-            report("--configs-only", *arguments, "-o", path, code=code)
+            with contextlib.chdir(ROOT):  # the report names the files as they were given
+                report("--configs-only", *arguments, "-o", path, code=code)
         return path
 
     return make
@@ -174,3 +176,24 @@ def test_print_shows_what_is_folded(browser: Any, page_of: Callable[[str], Path]
     page.pdf(path=tmp_path / "report.pdf")
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
     page.close()
+
+
+PICTURES = {"changes": ("changes", "light"), "gpu": ("network", "light"), "sixty": ("cluster", "dark")}
+"""Page to the section and the color scheme of its picture in docs/report.md."""
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_of_the_docs_can_be_drawn_again(
+    name: str, browser: Any, page_of: Callable[[str], Path], tmp_path: Path
+):
+    """HYPERPOD_WRITE_DOCS=1 draws it."""
+    section, scheme = PICTURES[name]
+    page = browser.new_page(viewport={"width": 1100, "height": 1000}, color_scheme=scheme)
+    page.goto(page_of(name).as_uri())
+    page.locator(f"#p1-{section}").evaluate("section => section.scrollIntoView()")
+    stored = ROOT / "docs" / "images" / f"report-{name}.png"
+    drawn = stored if os.environ.get("HYPERPOD_WRITE_DOCS") else tmp_path / stored.name
+    page.screenshot(path=drawn)
+    page.close()
+    size = slice(16, 24)  # of a PNG: width and height
+    assert drawn.read_bytes()[size] == stored.read_bytes()[size]

@@ -26,7 +26,7 @@ def section(subject: Subject) -> Section:
             )
         )
     parts = [(part, usd(hour), usd(hour * HOURS_PER_MONTH), note) for part, (hour, note) in _by_part(found).items()]
-    parts.append(("together", usd(found.usd_per_hour), usd(found.usd_per_month), _missing(found)))
+    parts.append(("total", usd(found.usd_per_hour), usd(found.usd_per_month), _missing(found)))
     blocks: list[Block] = [
         *table(
             "Cost by part: list prices in USD, every group at its full count at all times",
@@ -59,7 +59,7 @@ def before_and_after(subject: Subject) -> tuple[Block, ...]:
     total = (old.usd_per_hour, new.usd_per_hour)
     rows.append(
         (
-            "together",
+            "total",
             usd(total[0]),
             usd(total[1]),
             _difference(*total),

@@ -233,9 +233,8 @@ class HyperPodNetwork(Construct):
                 destination_cidr_block="0.0.0.0/0",
                 gateway_id=internet.ref,
             )
-            route.add_resource_dependency(
-                attachment
-            )  # otherwise the route and the attachment race, and the stack rolls back
+            # otherwise the route and the attachment race, and the stack rolls back
+            route.add_resource_dependency(attachment)
             self._group.add(route)
             for zone, subnet in subnets["public"].items():
                 self._associate(f"Public{known_id(self, zone)}", subnet, table)

@@ -72,6 +72,11 @@ def test_depends_on_as_text_and_as_list() -> None:
     assert graph.waves() == (("S.A",), ("S.B",), ("S.C",))
 
 
+def test_depends_on_something_outside_the_template_orders_nothing() -> None:
+    graph = Graph.of({"S": template(A=resource("T"), B={"Type": "T", "DependsOn": ["Elsewhere", "A"]})})
+    assert graph.waves() == (("S.A",), ("S.B",))
+
+
 def test_a_conditional_resource_carries_order_only_between_resources_that_exist_with_it() -> None:
     resources = {
         "First": {"Type": "T"},

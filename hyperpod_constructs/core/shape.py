@@ -10,7 +10,6 @@ import math
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -96,7 +95,7 @@ def _broken(
     model: type[Model], data: dict[str, Any], document: Document, prefix: str, problem: ValidationError
 ) -> Shape[Model]:
     shape: Shape[Model] = Shape(None, {})
-    remaining = deepcopy(data)
+    remaining = json.loads(json.dumps(data))
     discarded: set[str] = set()
     more = 0
     for path, problems in _by_place(data, problem):
@@ -108,8 +107,10 @@ def _broken(
         else:
             more += 1
         cut = _cut(model, remaining, path)
+        if len(cut) == 1 and unknown:  # no part of the model is affected
+            continue
         shape.cut.append(_text_of(prefix, cut))
-        if len(cut) == 1 and not unknown:
+        if len(cut) == 1:
             discarded.add(str(cut[0]))
     if more:
         message = f"{more:,} additional structural errors are not listed"
@@ -149,6 +150,8 @@ def _by_place(data: Any, problem: ValidationError) -> Iterator[tuple[Path, list[
 
 def _in_data(data: Any, place: Sequence[str | int], *, missing: bool) -> Path:
     """A position as pydantic reports it, without the names of union members."""
+    if len(place) == 1 and place[0] in data:  # each unknown key of a file that is something else
+        return (place[0],)
     path: list[str | int] = []
     current = data
     for index, part in enumerate(place):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
+from string import digits
 from typing import Any
 
 from .. import catalog
@@ -32,7 +33,7 @@ def known_parameter(name: str) -> bool:
     >>> known_parameter("InstanceGroupSettings12"), known_parameter("VpcCIDR"), known_parameter("Vpc")
     (True, True, False)
     """
-    return name in _names("parameters") or re.sub(r"\d+$", "", name) in {"InstanceGroupSettings", "RigSettings"}
+    return name in _names("parameters") or name.rstrip(digits) in {"InstanceGroupSettings", "RigSettings"}
 
 
 def format_of(data: Any, comments: str = "") -> str | None:
@@ -54,7 +55,7 @@ def format_of(data: Any, comments: str = "") -> str | None:
         return "cluster-stack"
     if _TERRAFORM_ONLY & data.keys() and sum(key in _names("variables") for key in data) > 1:
         return "tfvars"
-    if sum(re.sub(r"\d+$", "", str(key)) in _CLI_ONLY for key in data) > 1:
+    if sum(str(key).rstrip(digits) in _CLI_ONLY for key in data) > 1:
         return "cluster-stack"
     parameters = data.get("Parameters", data)
     if isinstance(parameters, Mapping) and sum(known_parameter(str(key)) for key in parameters) > 1:

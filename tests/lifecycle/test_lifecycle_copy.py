@@ -148,6 +148,19 @@ def test_a_failed_deployment_keeps_what_the_groups_of_before_read(delivery: Deli
     assert stored(s3) == COPIED | {"lifecycle/next/on_create.sh": b"next"}
 
 
+def test_clusters_that_share_a_bucket_keep_each_others_scripts_and_a_move_keeps_them(s3: Any) -> None:
+    cloud = Cloud({"Scripts": Provider(lambda event: answer(event, s3, lambda _: None))})
+    first, second, third = map(cloud.stack, ("First", "Second", "Third"))
+    scripts = Resource("Scripts", WANTED)
+    assert first.deploy({"Scripts": scripts}) == second.deploy({"Renamed": scripts}) == "CREATE_COMPLETE"
+    assert first.delete() == "DELETE_COMPLETE"
+    assert stored(s3) == COPIED
+    assert third.deploy({"Moved": scripts}) == "CREATE_COMPLETE"
+    assert second.deploy({}) == "UPDATE_COMPLETE"
+    assert stored(s3) == COPIED
+    assert [sent.request for sent in cloud.sent] == ["Create", "Create", "Delete", "Create", "Delete"]
+
+
 def test_the_answer_is_far_below_the_limit_of_cloudformation() -> None:
     longest = answer(event("Delete", Prefix="lifecycle/" + "x" * 16), None)
     assert len(json.dumps(longest)) < 4096

@@ -7,21 +7,13 @@ from typing import Any
 
 import pytest
 from order_cases import CASES, att, from_existing, ref, resource, template, thing
-from test_order_rules import case, violated
+from test_order_rules import TABLE_BEFORE_FUNCTION, case, violated
 
-from hyperpod_constructs.assembly.graph import OrderRule, Selector, Stack, prove
+from hyperpod_constructs.assembly.graph import Stack, prove
 from hyperpod_constructs.assembly.graph.__main__ import main
 from hyperpod_constructs.assembly.graph._model import static_text
 
 TABLE, FUNCTION = resource("AWS::DynamoDB::Table"), resource("AWS::Lambda::Function")
-MINE = OrderRule(
-    id="table-before-function",
-    first=Selector("tables", ("AWS::DynamoDB::Table",)),
-    then=Selector("functions", ("AWS::Lambda::Function",)),
-    why="it reads the table when it starts",
-    on_deletion="it writes when it ends",
-    per_cluster=False,
-)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +64,7 @@ def test_the_short_forms_of_yaml(tmp_path: Path) -> None:
 
 
 def test_the_report_of_a_violation() -> None:
-    proof = prove({"S": template(Table=TABLE, Fn=FUNCTION)}, [MINE])
+    proof = prove({"S": template(Table=TABLE, Fn=FUNCTION)}, [TABLE_BEFORE_FUNCTION])
     assert proof.render() == (
         "deploy order: 1 pairs of 2 resources checked, 1 out of order\n"
         "  table-before-function 1\n"
@@ -110,13 +102,13 @@ def test_the_report_of_a_violation() -> None:
 
 def test_the_report_of_an_order_that_holds_and_of_a_circle() -> None:
     function = {**FUNCTION, "DependsOn": ["Table"]}
-    assert prove({"S": template(Table=TABLE, Fn=function)}, [MINE]).render() == (
+    assert prove({"S": template(Table=TABLE, Fn=function)}, [TABLE_BEFORE_FUNCTION]).render() == (
         "deploy order: 1 pairs of 2 resources checked, all in order\n  table-before-function 1"
     )
-    assert prove({"S": template(Fn=FUNCTION)}, [MINE]).render() == (
+    assert prove({"S": template(Fn=FUNCTION)}, [TABLE_BEFORE_FUNCTION]).render() == (
         "deploy order: 0 pairs of 1 resources checked, all in order\n  table-before-function - nothing to check"
     )
-    circle = prove({"S": template(Table={**TABLE, "DependsOn": "Fn"}, Fn=function)}, [MINE])
+    circle = prove({"S": template(Table={**TABLE, "DependsOn": "Fn"}, Fn=function)}, [TABLE_BEFORE_FUNCTION])
     lines = circle.render().splitlines()
     assert len(lines) == 4
     assert [line.split(".")[0] for line in lines[1:]] == ["  S", "  -> S", "  -> S"]

@@ -225,18 +225,20 @@ def test_a_manifest_kept_as_an_asset_is_known_by_its_list_of_objects() -> None:
     assert violated(templates, "parts-before-jobs") == [("Platform.Claim", "Platform.Job")]
 
 
+TABLE_BEFORE_FUNCTION = OrderRule(
+    id="table-before-function",
+    first=Selector("tables", ("AWS::DynamoDB::Table",)),
+    then=Selector("functions", ("AWS::Lambda::Function",)),
+    why="it reads the table when it starts",
+    on_deletion="it writes when it ends",
+    per_cluster=False,
+)
+
+
 def test_own_rules_can_be_proved() -> None:
-    mine = OrderRule(
-        id="table-before-function",
-        first=Selector("tables", ("AWS::DynamoDB::Table",)),
-        then=Selector("functions", ("AWS::Lambda::Function",)),
-        why="it reads the table when it starts",
-        on_deletion="it writes when it ends",
-        per_cluster=False,
-    )
     templates = {"S": template(Table=resource("AWS::DynamoDB::Table"), Fn=resource("AWS::Lambda::Function"))}
-    assert prove(templates, [mine]).checked == {"table-before-function": 1}
-    assert not prove(templates, [mine]).holds
+    assert prove(templates, [TABLE_BEFORE_FUNCTION]).checked == {"table-before-function": 1}
+    assert not prove(templates, [TABLE_BEFORE_FUNCTION]).holds
 
 
 def test_a_platform_in_order_is_proved() -> None:

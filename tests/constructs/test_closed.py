@@ -182,7 +182,7 @@ def findings(tmp_path: Path, **parts: Any) -> set[tuple[str, str]]:
         content[name] = more if isinstance(more, str) else {**content[name], **more}
     config = tmp_path / "closed-network.yaml"
     config.write_text(yaml.safe_dump(content))
-    found = load(config).findings  # HP146 is a note that every closed network without `image_accounts` gets
+    found = load(config).findings  # HP146 is a note about the example's training operator
     return {(one.rule, one.path) for one in found if one.rule.startswith("HP14") and one.rule != "HP146"}
 
 
@@ -331,10 +331,20 @@ def test_images_are_pulled_from_known_accounts_only(service: str) -> None:
     assert pulled_from(made) == {"1", "2", "602401143452", "3"}
 
 
-def test_an_endpoint_that_lets_any_image_be_pulled_says_why() -> None:
-    made = endpoint_policy("ecr.api", account="1", region="us-west-2")
-    assert pulled_from(made) == {"*"}
-    assert "PullFromAnyAccountAsThoseOfSomeAddonsAreNotPublished" in [one["Sid"] for one in made["Statement"]]
+def test_any_account_is_an_explicit_choice() -> None:
+    by_default = endpoint_policy("ecr.api", account="1", region="us-west-2")
+    assert pulled_from(by_default) == {"1"}
+    assert pulled_from(endpoint_policy("ecr.api", account="1", region="us-west-2", image_accounts=["3", "*"])) == {"*"}
+
+
+def test_a_config_of_the_first_version_pulls_images_from_any_account(tmp_path: Path) -> None:
+    """Its endpoints had no policy: an upgrade must not reject an image that is in use."""
+    current = (ROOT / "examples/closed-network.yaml").read_text()
+    for text, expected in ((current, ()), (current.replace("defaults: 2\n", ""), ("*",))):
+        (tmp_path / "closed.yaml").write_text(text)
+        loaded = load(tmp_path / "closed.yaml").platform
+        assert loaded is not None
+        assert loaded.network.image_accounts == expected
 
 
 def test_the_accounts_of_the_config_and_of_aws_reach_the_endpoints() -> None:
@@ -353,12 +363,12 @@ def test_the_accounts_of_the_config_and_of_aws_reach_the_endpoints() -> None:
     ("parts", "expected"),
     [
         (
-            {},
-            ("note", "network.image_accounts", "is not set: the endpoints allow images of any account in ECR"),
+            {"network": {"image_accounts": ["*"]}},
+            ("note", "network.image_accounts", "allows images of any account in ECR"),
         ),
         ({"network": {"image_accounts": ["abc"]}}, ("error", "network.image_accounts[0]", "is not a valid account id")),
         (
-            {"network": {"mode": "open", "image_accounts": []}},
+            {"network": {"mode": "open", "image_accounts": ["763104351884"]}},
             (
                 "warning",
                 "network.image_accounts",
@@ -367,7 +377,6 @@ def test_the_accounts_of_the_config_and_of_aws_reach_the_endpoints() -> None:
         ),
         (
             {
-                "network": {"image_accounts": []},
                 "jobs": [
                     {
                         "name": "train",
@@ -378,7 +387,24 @@ def test_the_accounts_of_the_config_and_of_aws_reach_the_endpoints() -> None:
             },
             ("error", "jobs[0].image", "comes from account 763104351884"),
         ),
+        (
+            {"addons": {"training_operator": {}, "ebs_csi": {}}},
+            (
+                "note",
+                "addons.training_operator",
+                "its images are expected in the account of the EKS add-ons, but no source confirms it",
+            ),
+        ),
+        (
+            {"region": "af-south-1"},
+            (
+                "warning",
+                "network.image_accounts",
+                "not set, and the accounts of the images of EKS add-ons in af-south-1 are unknown",
+            ),
+        ),
         ({"network": {"image_accounts": ["763104351884"]}}, None),
+        ({}, None),
     ],
 )
 def test_where_images_come_from_is_told(parts: dict[str, Any], expected: tuple[str, str, str] | None) -> None:

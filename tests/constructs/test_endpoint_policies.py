@@ -34,8 +34,8 @@ PUSH = (
 
 
 @pytest.mark.parametrize("service", ["ecr.api", "ecr.dkr"])
-@pytest.mark.parametrize("images", [None, ["602401143452"]])
-def test_nothing_is_pushed_to_a_repository_of_another_account(service: str, images: list[str] | None) -> None:
+@pytest.mark.parametrize("images", [["*"], ["602401143452"], []])
+def test_nothing_is_pushed_to_a_repository_of_another_account(service: str, images: list[str]) -> None:
     policy = endpoint_policy(service, account="1", region="us-west-2", accounts=["2"], image_accounts=images)
     for account, own in (("1", True), ("2", True), ("999988887777", False), ("602401143452", False)):
         repository = f"arn:aws:ecr:us-west-2:{account}:repository/data"
@@ -44,7 +44,7 @@ def test_nothing_is_pushed_to_a_repository_of_another_account(service: str, imag
         # credentials of another account that somebody brings along
         assert not allows(policy, "ecr:PutImage", repository, owner=account, caller="999988887777")
     elsewhere = "arn:aws:ecr:us-west-2:999988887777:repository/data"
-    assert allows(policy, "ecr:BatchGetImage", elsewhere, owner="999988887777") is (images is None)
+    assert allows(policy, "ecr:BatchGetImage", elsewhere, owner="999988887777") is (images == ["*"])
 
 
 def test_nothing_is_written_to_a_bucket_of_another_account() -> None:

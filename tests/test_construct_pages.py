@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 import pytest
-from assembly import ROOT
+from assembly import ROOT, warnings_in
 from constructs import Construct
 
 import hyperpod_constructs
@@ -36,10 +36,11 @@ def made(names: dict[str, Any], kind: type[Construct]) -> int:
 
 def unnamed(app: Any, page: str) -> set[str]:
     """Warnings of a synthesized app whose rule a page does not name."""
-    warnings = [
-        str(entry.data) for one in app.node.find_all() for entry in one.node.metadata if entry.type == "aws:cdk:warning"
-    ]
-    rules = {rule for text in warnings for rule in re.findall(r"hyperpod-constructs:([\w-]+)", text) or [text]}
+    rules = {
+        rule
+        for text in warnings_in(app.synth().directory)
+        for rule in re.findall(r"hyperpod-constructs:([\w-]+)", text) or [text]
+    }
     return {rule for rule in rules if rule not in page}
 
 

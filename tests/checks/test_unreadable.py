@@ -38,7 +38,7 @@ def spoiled(content: Any, place: tuple[str | int, ...]) -> Any:
 
 def seen(content: Any, folder: Path) -> list[Finding]:
     file = folder / "hyperpod.yaml"
-    file.write_text(yaml.safe_dump(content))
+    file.write_text(yaml.dump(content, Dumper=yaml.CSafeDumper))
     return [finding for finding in load(file).findings if finding.severity is not Severity.NOTE]
 
 

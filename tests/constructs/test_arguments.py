@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from assembly import UNCOPIED
 from aws_cdk import App, Duration, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -40,7 +41,7 @@ JOB = Job(name="x", image="registry/a:1", instance_type="ml.m5.4xlarge", nodes=1
 
 @pytest.fixture(scope="module")
 def made() -> HyperPodCluster:
-    stack = Stack(App(analytics_reporting=False), "S", env=Environment(region="us-west-2"))
+    stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "S", env=Environment(region="us-west-2"))
     return make_cluster(stack, Cluster(instance_groups=(SYSTEM,)))
 
 
@@ -154,7 +155,7 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_type_names_the_argument(made: HyperPodCluster, case: str):
     build, message = WRONG[case]
-    stack = Stack(App(analytics_reporting=False), "S", env=Environment(region="us-west-2"))
+    stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "S", env=Environment(region="us-west-2"))
     before = len(stack.node.children)
     with pytest.raises(TypeError) as refused:
         build(stack, made)
@@ -180,14 +181,18 @@ def test_a_wrong_type_names_the_argument(made: HyperPodCluster, case: str):
     ],
 )
 def test_a_text_that_is_not_one_of_those_taken_is_refused(made: HyperPodCluster, build, message: str):
-    stack = Stack(App(analytics_reporting=False), "S", env=Environment(region="us-west-2"))
+    stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "S", env=Environment(region="us-west-2"))
     with pytest.raises(ValueError) as refused:
         build(stack, made)
     assert str(refused.value) == message
 
 
 def test_what_cdk_imports_fits_its_interfaces():
-    stack = Stack(App(analytics_reporting=False), "S", env=Environment(account="111122223333", region="us-west-2"))
+    stack = Stack(
+        App(context=UNCOPIED, analytics_reporting=False),
+        "S",
+        env=Environment(account="111122223333", region="us-west-2"),
+    )
     vpc = ec2.Vpc.from_vpc_attributes(
         stack,
         "V",

@@ -1,0 +1,49 @@
+"""Platforms that many tests look at: each is synthesized once in a process, because the same config gives the same bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assembly import ROOT, UNCOPIED
+
+from hyperpod_constructs.assembly.synth import build, cdk_context
+from hyperpod_constructs.core.config import load
+from hyperpod_constructs.core.spec import Platform
+
+if TYPE_CHECKING:
+    from aws_cdk import App
+
+_DONE: dict[tuple[str, bool], tuple[App, Path]] = {}
+
+
+def platform_of(config: Path) -> Platform:
+    """The platform of a config file that has no errors."""
+    loaded = load(ROOT / config)
+    assert loaded.platform is not None, [str(finding) for finding in loaded.findings]
+    return loaded.platform
+
+
+def synthesized(platform: Platform, *, assets: bool = False) -> tuple[App, Path]:
+    """The app of a platform and its cloud assembly, with copies of the assets (60 MB) only where they are asked for."""
+    context = cdk_context()
+    key = json.dumps([platform.model_dump_json(), context])
+    for done in _DONE.get((key, True)), _DONE.get((key, assets)):
+        if done is not None:
+            return done
+    folder = Path(tempfile.mkdtemp(prefix="assembly-", dir=os.environ["TMPDIR"])) / "cdk.out"
+    app = build([platform], context=context if assets else context | UNCOPIED, outdir=str(folder))
+    app.synth()
+    return _DONE.setdefault((key, assets), (app, folder))
+
+
+def templates(platform: Platform) -> dict[str, dict[str, Any]]:
+    """The templates of a platform by stack, for the caller to change."""
+    _, folder = synthesized(platform)
+    return {
+        file.name.removesuffix(".template.json"): json.loads(file.read_bytes())
+        for file in sorted(folder.rglob("*.template.json"))
+    }

@@ -354,7 +354,11 @@ def test_the_accounts_of_the_config_and_of_aws_reach_the_endpoints() -> None:
     [
         (
             {},
-            ("note", "network.image_accounts", "is not set: the endpoints allow images of any account in ECR"),
+            (
+                "note",
+                "network.image_accounts",
+                "not set: the endpoints allow images from ECR repositories of any account",
+            ),
         ),
         ({"network": {"image_accounts": ["abc"]}}, ("error", "network.image_accounts[0]", "is not a valid account id")),
         (
@@ -362,7 +366,7 @@ def test_the_accounts_of_the_config_and_of_aws_reach_the_endpoints() -> None:
             (
                 "warning",
                 "network.image_accounts",
-                "has no effect: only endpoints of a closed network that this project creates have policies",
+                "no effect: only endpoints that this project creates for a closed network have policies",
             ),
         ),
         (

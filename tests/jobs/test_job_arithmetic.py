@@ -168,15 +168,15 @@ def test_sidecars_come_out_of_the_nodes_share():
         ({**P5, "accelerators": 9}, "HP713 accelerators: 9 accelerators, but ml.p5.48xlarge has 8 x NVIDIA H100"),
         (
             {"instance_type": "ml.m5.large", "accelerators": 1},
-            "HP713 accelerators: 1 accelerators, but ml.m5.large has none",
+            "HP713 accelerators: 1 accelerator, but ml.m5.large has none",
         ),
         (
             {**P5, "vcpu": 300},
-            "HP714 vcpu: is 300, but ml.p5.48xlarge has 192 vCPU, of which a kubelet offers 191.45 at most",
+            "HP714 vcpu: 300 vCPU, but ml.p5.48xlarge has 192 vCPU, of which at most 191.45 are allocatable",
         ),
         (
             {**P5, "memory_gib": 4000},
-            "HP714 memory_gib: is 4000, but ml.p5.48xlarge has 2048 GiB, of which a kubelet offers 2047.13 at most",
+            "HP714 memory_gib: 4000 GiB, but ml.p5.48xlarge has 2048 GiB, of which at most 2047.13 are allocatable",
         ),
         (
             {**G5, "nodes": 1, "vcpu_limit": 8},
@@ -184,7 +184,7 @@ def test_sidecars_come_out_of_the_nodes_share():
         ),
         (
             {**G5, "nodes": 1, "memory_limit_gib": 9000},
-            "HP714 memory_limit_gib: is 9000, but ml.g5.8xlarge has 128 GiB",
+            "HP714 memory_limit_gib: 9000 GiB exceeds the 128 GiB of ml.g5.8xlarge",
         ),
         (
             {**P5, "nodes": 2, "accelerators": 4},
@@ -192,7 +192,10 @@ def test_sidecars_come_out_of_the_nodes_share():
         ),
         ({**P5, "mig_profile": "mig-1g.10gb"}, "HP716 mig_profile: requires mig_count"),
         ({**P5, "efa": 33}, "HP717 efa: 33 EFA interfaces, but ml.p5.48xlarge has 32"),
-        ({"instance_type": "ml.g5.xlarge", "efa": 1}, "HP717 efa: 1 EFA interfaces, but ml.g5.xlarge has no EFA"),
+        (
+            {"instance_type": "ml.g5.xlarge", "efa": 1},
+            "HP717 efa: 1 EFA interface, but ml.g5.xlarge does not support EFA",
+        ),
         (
             {**G5, "nodes": 1, "shared_memory_gib": 200},
             "HP718 shared_memory_gib: 200 GiB exceeds the memory limit of 104 GiB",

@@ -83,7 +83,7 @@ def test_an_elastic_pytorchjob_has_workers_only():
         ({"kind": "HyperPodPyTorchJob", "elastic": {}}, "error HP708 elastic: max_replicas is not set"),
         (
             {"elastic": {}, "replica_specs": [{"name": "master", "nodes": 1}]},
-            "error HP708 replica_specs: an elastic PyTorchJob has no worker",
+            "error HP708 replica_specs: an elastic PyTorchJob requires a worker",
         ),
     ],
 )
@@ -165,12 +165,12 @@ def test_a_log_rule_can_be_a_fault_on_match():
         ),
         (
             {"pattern": "a"},
-            "warning HP723 run_policy.log_rules[0]: has no effect: no time, threshold or fault_on_match is set",
+            "warning HP723 run_policy.log_rules[0]: no effect: no time, threshold or fault_on_match is set",
         ),
         (
             {"pattern": "loss", "threshold": 3, "operator": "gt"},
-            "error HP723 run_policy.log_rules[0].pattern: has no group, so there is no value to compare with the"
-            " threshold",
+            "error HP723 run_policy.log_rules[0].pattern: the pattern has no group, so no value can be compared "
+            "with the threshold",
         ),
     ],
 )
@@ -203,12 +203,13 @@ def test_a_stated_request_is_no_limit_for_a_replica_with_all_accelerators():
     assert requests["memory"] == "40Gi"
     assert "memory" not in limits
     assert found(replicas=2, accelerators=8, memory_gib=40) == [
-        "warning HP731 memory_gib: requests 40 of 1890.26 GiB that ml.p5.48xlarge has for pods, with all of its"
-        " accelerators; no limit is set"
+        "warning HP731 memory_gib: requests 40 GiB without a limit, but the pod uses all accelerators of ml.p5.48xlarge, "
+        "which has 1890.26 GiB for pods"
     ]
     assert found(replicas=2, accelerators=8, memory_gib=40, memory_limit_gib="none") == []
     assert found(replicas=2, accelerators=8, memory_gib=40, memory_limit_gib=40) == [
-        "warning HP731 memory_limit_gib: is 40 of 1890.26 GiB that ml.p5.48xlarge has for pods, with all of its accelerators"
+        "warning HP731 memory_limit_gib: 40 GiB, but the pod uses all accelerators of ml.p5.48xlarge, which has 1890.26 GiB "
+        "for pods"
     ]
 
 
@@ -248,19 +249,19 @@ def test_accelerators_without_a_type_follow_from_the_affinity_or_are_told():
 def test_requests_between_the_estimate_and_the_kubelets_offer_are_a_warning():
     wanted = {"replicas": 1, "accelerators": 8, "memory_limit_gib": "none"}
     assert found(**wanted, vcpu=185) == [
-        "warning HP714 vcpu: is 185, but the estimate for ml.p5.48xlarge is 179.97 vCPU for pods (192 less 12.03)"
+        "warning HP714 vcpu: 185 vCPU exceeds the estimate for ml.p5.48xlarge: 179.97 vCPU for pods (192 minus 12.03)"
     ]
     assert found(**wanted, vcpu=191.45)[0].startswith("warning HP714")
-    assert found(**wanted, vcpu=191.5)[0].startswith("error HP714 vcpu: is 191.5, but ml.p5.48xlarge has 192 vCPU")
+    assert found(**wanted, vcpu=191.5)[0].startswith("error HP714 vcpu: 191.5 vCPU, but ml.p5.48xlarge has 192 vCPU")
 
 
 def test_huge_pages_count_with_the_memory():
     assert found(nodes=1, hugepages_2mi_mib=2048 * 1024) == [
-        "error HP714 hugepages_2mi_mib: is 2097152 MiB, but ml.p5.48xlarge has 2048 GiB, of which a kubelet offers 2047.13"
-        " at most"
+        "error HP714 hugepages_2mi_mib: 2097152 MiB, but ml.p5.48xlarge has 2048 GiB, of which at most 2047.13 are "
+        "allocatable"
     ]
     (said,) = found(replicas=1, accelerators=8, memory_gib=1800, hugepages_2mi_mib=256 * 1024)
-    assert said.startswith("error HP714 memory_gib: is 1800 and 256 of huge pages, but ml.p5.48xlarge has 2048 GiB")
+    assert said.startswith("error HP714 memory_gib: 1800 GiB plus 256 for huge pages, but ml.p5.48xlarge has 2048 GiB")
 
 
 def test_auto_resume_counts_apart_from_the_backoff_limit():

@@ -83,7 +83,7 @@ def test_the_imported_job_is_what_the_page_says(folder: Path, monkeypatch: pytes
     result = CliRunner().invoke(main, ["jobs", "import", "fsdp.yaml", *values])
     assert result.exit_code == 0, result.output
     assert "left for the shell in the container: $OUTPUT" in result.stderr
-    assert "memory_gib: requests 31.25 of 1890.26 GiB" in result.stderr
+    assert "memory_gib: requests 31.25 GiB without a limit" in result.stderr
     data = yaml.safe_load(result.stdout)
     assert (data["replicas"], data["accelerators"], data["on_change"]) == (4, 8, "refuse")
 

@@ -95,7 +95,7 @@ READY = {"addons": {"training_operator": {}, "task_governance": {}}, "governance
     ("job", "found"),
     [
         ({"nodes": 2, "team": "vision"}, []),
-        ({"nodes": 2, "team": "visoin"}, ["error HP742 jobs[0].team: no team 'visoin'"]),
+        ({"nodes": 2, "team": "visoin"}, ["error HP742 jobs[0].team: unknown team 'visoin'"]),
         (
             {"nodes": 4, "team": "vision"},
             [
@@ -111,7 +111,7 @@ READY = {"addons": {"training_operator": {}, "task_governance": {}}, "governance
         ),
         (
             {"nodes": 1, "instance_group": "worker"},
-            ["error HP740 jobs[0].instance_group: no instance group 'worker'"],
+            ["error HP740 jobs[0].instance_group: unknown instance group 'worker'"],
         ),
         (
             {"replicas": 40, "accelerators": 1},

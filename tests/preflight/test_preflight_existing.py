@@ -169,7 +169,7 @@ def key_policy(*who: str) -> dict[str, str]:
         (
             {"KeyState": "Enabled"},
             f"arn:aws:iam::{ACCOUNT}:role/Other",
-            "does not delegate to the account's IAM policies",
+            "does not allow access through IAM policies of the account",
         ),
     ],
 )
@@ -197,7 +197,7 @@ def test_a_key_that_is_not_there(aws):
         ([{"ImageId": "ami-0123456789", "OwnerId": "999999999999"}], "belongs to 999999999999, not to this account"),
         (
             [{"ImageId": "ami-0123456789", "OwnerId": ACCOUNT, "Architecture": "arm64"}],
-            "is for arm64, ml.p5.48xlarge is x86",
+            "is built for arm64, but ml.p5.48xlarge is x86",
         ),
     ],
 )

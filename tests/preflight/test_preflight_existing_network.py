@@ -179,7 +179,7 @@ def test_a_closed_network_that_lacks_an_endpoint(aws):
     closed(aws, [name for name in BASE if name != "ecr.dkr"])
     finding = said(look(aws, existing_platform()), "HP934")
     assert "no endpoint of com.amazonaws.us-west-2.ecr.dkr" in finding.message
-    assert finding.cure == "add ecr.dkr to network.interface_endpoints"
+    assert finding.cure == "Add ecr.dkr to network.interface_endpoints."
 
 
 def test_a_closed_network_that_cannot_reach_s3(aws):

@@ -32,7 +32,7 @@ def test_a_missing_permission(aws):
     assert finding.message.startswith(
         "access denied: ec2:DescribeInstanceTypeOfferings, servicequotas:ListServiceQuotas"
     )
-    assert "allow ec2:DescribeInstanceTypeOfferings, servicequotas:ListServiceQuotas" in finding.cure
+    assert "Allow ec2:DescribeInstanceTypeOfferings, servicequotas:ListServiceQuotas" in finding.cure
     assert "quotas of HyperPod" in finding.consequence
     assert ids(found) == ["HP920", "HP903"]  # what the same probe and the others could still ask
 
@@ -84,7 +84,7 @@ def test_credentials_and_clock_are_one_finding(aws, code, message, rule):
     assert ids(found) == [rule]
     assert found[0].severity == "error"
     assert message in found[0].message
-    assert found[0].consequence == "No check was possible."
+    assert found[0].consequence == "No check could be made."
 
 
 def test_no_credentials(monkeypatch, tmp_path):
@@ -178,7 +178,7 @@ def test_a_kueue_of_its_own(aws):
         metadata = {"name": "kueue-controller-manager", "namespace": "default", "labels": labels}
         api.store.put({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata})
         finding = said(look(aws, existing_platform()), "HP947")
-    assert finding.message == "shared runs a separate Kueue installation: default/kueue-controller-manager"
+    assert finding.message == "shared has a separate Kueue installation: default/kueue-controller-manager"
     assert every(token.startswith("Bearer k8s-aws-v1.") for token in sent)
 
 

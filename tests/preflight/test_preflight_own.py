@@ -72,7 +72,7 @@ def test_administrators_with_an_access_entry_can_be_left_alone(aws):
     (admin, *_) = platform.eks.admins or (ADMIN,)
     platform = platform.model_copy(update={"eks": platform.eks.model_copy(update={"admins": (admin,)})})
     aws.on("eks", "ListAccessEntries", {"accessEntries": [admin]})
-    assert "eks.existing.admin_entries: false" in said(look(aws, platform), "HP946").cure
+    assert "eks.existing.admin_entries to false" in said(look(aws, platform), "HP946").cure
     existing = platform.eks.existing.model_copy(update={"admin_entries": False})
     left = platform.model_copy(update={"eks": platform.eks.model_copy(update={"existing": existing})})
     assert [finding for finding in look(aws, left) if finding.rule == "HP946"] == []

@@ -157,7 +157,7 @@ def test_a_zone_that_the_account_does_not_have(aws):
 def test_a_type_that_is_not_offered_in_its_zone(aws):
     finding = said(look(aws, new(cluster=workers(availability_zone_id="usw2-az1"))), "HP921")
     assert finding.path == "cluster.instance_groups[1].availability_zone_id"
-    assert (finding.message, finding.cure) == ("ml.p5.48xlarge is not offered in usw2-az1", "use one of usw2-az2")
+    assert (finding.message, finding.cure) == ("ml.p5.48xlarge is not offered in usw2-az1", "Use one of usw2-az2.")
 
 
 def test_a_type_that_is_not_offered_in_the_region(aws):

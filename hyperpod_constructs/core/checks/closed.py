@@ -167,7 +167,7 @@ def grafana_inside(network: Network, addons: Addons, ctx: Context) -> Iterator[P
 
 @rule(
     "HP145",
-    title="Endpoints of a closed network are restricted to own accounts.",
+    title="Endpoints of a closed network are restricted to your accounts.",
     severity=Severity.WARNING,
     why="With credentials of another account, or through a public bucket, data can leave the network through "
     "an endpoint.",
@@ -187,9 +187,7 @@ def endpoint_policies(network: Network) -> Iterator[Problem]:
     named = [name for name in ("endpoint_accounts", "organization_id") if getattr(network, name)]
     if network.mode == "open":
         for name in named:
-            yield Problem(
-                f"network.{name}", "without effect: endpoints of an open network have no policy", "Remove it."
-            )
+            yield Problem(f"network.{name}", "no effect: endpoints of an open network have no policy", "Remove it.")
 
 
 _KNOWN_IMAGES = _CLOSED.replace("mode: closed", "mode: closed, image_accounts: []")
@@ -199,10 +197,10 @@ _KNOWN_IMAGES = _CLOSED.replace("mode: closed", "mode: closed, image_accounts: [
     "HP146",
     title="Images of a closed network come from known accounts.",
     severity=Severity.NOTE,
-    why="A node can pull from a repository of any account in ECR: foreign images come in, and the owner of the repository "
-    "sees the names of repositories and tags.",
-    cure="Set network.image_accounts to the accounts of your images, and add those of HyperPod add-ons, which the events of "
-    "a node name.",
+    why="A node can pull from an ECR repository of any account: it can run images of others, and the owner of the "
+    "repository sees the names of repositories and tags.",
+    cure="Set network.image_accounts to the accounts of your images and of HyperPod add-ons; the events of a pod show the "
+    "account of its image.",
     source="Amazon ECR user guide, VPC endpoints; EKS user guide, add-ons-images",
     wrong=_CLOSED,
     right=_KNOWN_IMAGES,
@@ -217,11 +215,13 @@ def image_accounts(network: Network, ctx: Context) -> Iterator[Problem]:
             )
     if not _is_closed(ctx) or not network.endpoint_policies:
         if accounts is not None:
-            message = "has no effect: only endpoints of a closed network that this project creates have policies"
+            message = "no effect: only endpoints that this project creates for a closed network have policies"
             yield Problem("network.image_accounts", message, "Remove it.", None, Severity.WARNING)
         return
     if accounts is None:
-        yield Problem("network.image_accounts", "is not set: the endpoints allow images of any account in ECR")
+        yield Problem(
+            "network.image_accounts", "not set: the endpoints allow images from ECR repositories of any account"
+        )
         return
     if ctx.account is None:
         return  # the platform's own account is unknown here

@@ -29,8 +29,9 @@ def completed(content: dict[str, Any]) -> dict[str, Any]:
     _fill(cluster, cluster_name=None, execution_roles="shared")
     _fill(cluster.get("autoscaling") if isinstance(cluster, dict) else None, pools="shared")
     network = content.get("network")
-    if isinstance(network, dict) and network.get("mode") == "closed" and network.get("endpoint_policies") is not False:
-        _fill(network, image_accounts=["*"])  # its endpoints had no policy: images of all accounts could be in use
+    if isinstance(network, dict) and network.get("mode") == "closed" and "existing" not in network:
+        if network.get("endpoint_policies") is not False:
+            _fill(network, image_accounts=["*"])  # the endpoints had no policy: images of any account can be in use
     storage = content.get("storage")
     buckets = storage.get("buckets") if isinstance(storage, dict) else None
     for bucket in buckets if isinstance(buckets, list) else ():

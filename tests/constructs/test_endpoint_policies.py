@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import re
 from fnmatch import fnmatch
-from pathlib import Path
 from typing import Any
 
 import pytest
-from assembly import ROOT, UNCOPIED
+from assembly import UNCOPIED
 from aws_cdk import App, Environment, Stack, assertions
 
 from hyperpod_constructs.constructs.network import HyperPodNetwork
 from hyperpod_constructs.core.checks import Context, check
-from hyperpod_constructs.core.config import load
 from hyperpod_constructs.core.endpoint_policies import endpoint_policy
+from hyperpod_constructs.core.first_defaults import completed
 from hyperpod_constructs.core.spec import Network, Platform
 
 
@@ -88,14 +87,20 @@ def test_any_account_is_an_explicit_choice() -> None:
     assert pulled_from(endpoint_policy("ecr.api", account="1", region="us-west-2", image_accounts=["3", "*"])) == {"*"}
 
 
-def test_a_config_of_the_first_version_pulls_images_from_any_account(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        ({"mode": "closed"}, ["*"]),
+        ({"mode": "closed", "image_accounts": ["763104351884"]}, ["763104351884"]),
+        ({"mode": "closed", "endpoint_policies": False}, None),
+        ({"mode": "closed", "existing": {"vpc_id": "vpc-0a"}}, None),
+        ({"mode": "open"}, None),
+    ],
+)
+def test_a_config_of_the_first_version_pulls_images_from_any_account(network: dict[str, Any], expected: Any) -> None:
     """Its endpoints had no policy: an upgrade must not reject an image that is in use."""
-    current = (ROOT / "examples/closed-network.yaml").read_text()
-    for text, expected in ((current, ()), (current.replace("defaults: 2\n", ""), ("*",))):
-        (tmp_path / "closed.yaml").write_text(text)
-        loaded = load(tmp_path / "closed.yaml").platform
-        assert loaded is not None
-        assert loaded.network.image_accounts == expected
+    assert completed({"network": dict(network)})["network"].get("image_accounts") == expected
+    assert completed({"defaults": 2, "network": dict(network)})["network"] == network
 
 
 def test_the_accounts_of_the_config_and_of_aws_reach_the_endpoints() -> None:

@@ -184,9 +184,8 @@ def _fits(
         yield Problem(path, f"{requested}{more}, but {has}", cure)
     elif needs > room and stated is not None:
         less = f"{quantity(total)} minus {quantity(exact(total) - room)}"
-        message = (
-            f"{requested}{more} exceeds the estimate for {node_type.name}: {quantity(room)} {unit} for pods ({less})"
-        )
+        message = f"{requested}{more} exceeds the estimate for {node_type.name}: "
+        message += f"{quantity(room)} {unit} for pods ({less})"
         why = (
             f"A kubelet of the EKS AMI offers up to {quantity(round(maximum, 2))} {unit}, minus the requests of "
             "DaemonSets: the pods may stay pending."
@@ -202,10 +201,8 @@ def _limits_fit(prefix: str, part: Replica, node_type: InstanceType) -> Iterator
     ):
         stated = number(getattr(part, field))
         if stated is not None and stated > total:
-            yield Problem(
-                f"{prefix}{field}",
-                f"{quantity(stated)} {unit} exceeds the {quantity(total)} {unit} of {node_type.name}",
-            )
+            message = f"{quantity(stated)} {unit} exceeds the {quantity(total)} {unit} of {node_type.name}"
+            yield Problem(f"{prefix}{field}", message)
 
 
 def _maximum(room: Decimal) -> str:
@@ -287,14 +284,13 @@ def partitions(job: Job) -> Iterator[Problem]:
             continue
         if profile not in node_type.mig_profiles:
             known = ", ".join(node_type.mig_profiles) or "none"
-            yield Problem(
-                f"{prefix}mig_profile", f"{node_type.name} does not support {profile!r}", f"Use one of: {known}."
-            )
+            message = f"{node_type.name} does not support {profile!r}"
+            yield Problem(f"{prefix}mig_profile", message, f"Use one of: {known}.")
         elif mig_count > (maximum := mig_per_node(profile, node_type)):
-            yield Problem(
-                f"{prefix}mig_count",
-                f"{count(mig_count, 'partition')}, but a node of {node_type.name} has at most {maximum} x {profile}",
+            message = (
+                f"{count(mig_count, 'partition')}, but a node of {node_type.name} has at most {maximum} x {profile}"
             )
+            yield Problem(f"{prefix}mig_count", message)
 
 
 @rule(
@@ -311,17 +307,15 @@ def efa(job: Job) -> Iterator[Problem]:
         if not part.efa or node_type is None:
             continue
         if not node_type.supports_efa:
-            yield Problem(
-                f"{prefix}efa", f"{count(part.efa, 'EFA interface')}, but {node_type.name} does not support EFA"
-            )
+            message = f"{count(part.efa, 'EFA interface')}, but {node_type.name} does not support EFA"
+            yield Problem(f"{prefix}efa", message)
         elif node_type.efa_interfaces is None:
             message = f"the number of EFA interfaces of {node_type.name} is unknown; {part.efa} cannot be checked"
             cure = "Compare it with a node's allocatable vpc.amazonaws.com/efa."
             yield Problem(f"{prefix}efa", message, cure, severity=Severity.NOTE)
         elif part.efa > node_type.efa_interfaces:
-            yield Problem(
-                f"{prefix}efa", f"{part.efa} EFA interfaces, but {node_type.name} has {node_type.efa_interfaces}"
-            )
+            message = f"{part.efa} EFA interfaces, but {node_type.name} has {node_type.efa_interfaces}"
+            yield Problem(f"{prefix}efa", message)
 
 
 @rule(

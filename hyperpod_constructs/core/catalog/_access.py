@@ -33,6 +33,9 @@ class Role(NamedTuple):
     name_prefix: str
     uncertain: Mapping[str, str]
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
 
 class Label(NamedTuple):
     """A label, annotation, taint or tag that HyperPod or an add-on sets or reads.
@@ -54,6 +57,9 @@ class Label(NamedTuple):
     source: str
     note: str
     uncertain: Mapping[str, str]
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
 
 @follows_facts

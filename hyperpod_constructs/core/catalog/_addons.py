@@ -30,6 +30,9 @@ class AddonVersion(NamedTuple):
     source: str
     uncertain: Mapping[str, str]
 
+    def __hash__(self) -> int:
+        return hash(self.version)
+
     @property
     def installable(self) -> bool:
         """Whether the version is complete, including its build."""
@@ -97,6 +100,9 @@ class Addon(NamedTuple):
     deployments: tuple[str, ...]
     configuration_keys: tuple[str, ...]
     uncertain: Mapping[str, str]
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
     def version_for(self, kubernetes_version: str) -> AddonVersion | None:
         """The newest complete version that is known to support a Kubernetes version, or None.

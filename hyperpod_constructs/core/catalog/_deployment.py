@@ -47,6 +47,9 @@ class DeployedKind(NamedTuple):
     update: Duration
     delete: Duration
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
 
 @follows_facts
 @cache

@@ -27,6 +27,9 @@ class Endpoint(NamedTuple):
     features: tuple[str, ...]
     uncertain: Mapping[str, str]
 
+    def __hash__(self) -> int:
+        return hash(self.service)
+
 
 @follows_facts
 @cache

@@ -65,6 +65,9 @@ class ServiceImage(NamedTuple):
     needed_for: tuple[str, ...]
     uncertain: Mapping[str, str]
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     def account_in(self, region_name: str) -> str | None:
         """Returns the account of its repository in a region, or None if the service has none.
 

@@ -32,6 +32,9 @@ class KubernetesVersion(NamedTuple):
     hyperpod_documented: bool
     uncertain: Mapping[str, str]
 
+    def __hash__(self) -> int:
+        return hash(self.version)
+
     def __str__(self) -> str:
         return self.version
 

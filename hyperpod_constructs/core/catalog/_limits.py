@@ -29,6 +29,9 @@ class Limit(NamedTuple):
     note: str
     uncertain: Mapping[str, str]
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     def allows(self, value: float) -> bool:
         """Whether a value is between minimum and maximum.
 

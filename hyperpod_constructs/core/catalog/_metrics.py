@@ -29,6 +29,9 @@ class Metric(NamedTuple):
     named: bool
     uncertain: Mapping[str, str]
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
 
 @follows_facts
 @cache

@@ -31,6 +31,9 @@ class Price(NamedTuple):
     source: str
     uncertain: Mapping[str, str]
 
+    def __hash__(self) -> int:
+        return hash(self.item)
+
     @property
     def usd_per_hour(self) -> float:
         """The price per hour, of one unit or one GB."""

@@ -33,6 +33,9 @@ class Quota(NamedTuple):
     seen: str | None
     uncertain: Mapping[str, str]
 
+    def __hash__(self) -> int:
+        return hash(self.key)
+
 
 @follows_facts
 @cache

@@ -55,6 +55,9 @@ class Region(NamedTuple):
     gpu_operator_account: str | None
     uncertain: Mapping[str, str]
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     @property
     def partition(self) -> str:
         """The partition in ARNs of the region.

@@ -31,7 +31,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from mutants_imports import PACKAGE, files_that_import, test_files
+from mutants_imports import PACKAGE, files_of_tests, files_that_import
 
 ROOT = Path(__file__).parents[2]
 TESTS = {  # the first that a module's path begins with; where none does, the tests of the same name
@@ -213,7 +213,7 @@ def tests_of(file: str) -> list[str]:
 
 def files_of(paths: list[str]) -> list[str]:
     """The files of test files and folders."""
-    return [str(file) for path in map(Path, paths) for file in ([path] if path.is_file() else test_files(path))]
+    return [str(file) for path in map(Path, paths) for file in ([path] if path.is_file() else files_of_tests(path))]
 
 
 FORKS = multiprocessing.get_context("forkserver")

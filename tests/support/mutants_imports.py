@@ -11,14 +11,14 @@ from typing import Any
 PACKAGE = "hyperpod_constructs"
 
 
-def test_files(folder: Path) -> list[Path]:
+def files_of_tests(folder: Path) -> list[Path]:
     return sorted(folder.rglob("test_*.py"))
 
 
 def files_that_import(file: str) -> list[str]:
     """The test files that import a module, directly or not; first those that name it or its package."""
     importers = importing(file)
-    found = [test_file for test_file in test_files(Path("tests")) if not importers.isdisjoint(imported(test_file))]
+    found = [test_file for test_file in files_of_tests(Path("tests")) if not importers.isdisjoint(imported(test_file))]
     name = re.compile(rf"\b({Path(file).stem}|{Path(file).parent.name})\b")
     return [str(item) for item in sorted(found, key=lambda item: not name.search(item.read_text()))]
 

@@ -98,7 +98,7 @@ def test_what_one_config_states_does_not_count_for_another(tmp_path: Path) -> No
         ({"note": "x", "like": "ml.p5.48xlage"}, ".like", "'ml.p5.48xlage' is not a known instance type"),
     ],
 )
-def test_what_does_not_say_enough_is_a_finding(stated: dict[str, Any], path: str, message: str, tmp_path: Path) -> None:
+def test_incomplete_facts_are_a_finding(stated: dict[str, Any], path: str, message: str, tmp_path: Path) -> None:
     text = f"facts: {json.dumps({'instance_types': {NEW: stated}})}\n"
     (finding,) = [f for f in load(written(tmp_path, CONFIG + text)).findings if f.rule == "HP034"]
     assert (finding.path, finding.message) == (f'facts.instance_types["{NEW}"]{path}', message)

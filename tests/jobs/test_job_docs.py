@@ -77,7 +77,7 @@ def test_job_files(block: str):
     assert_valid(compile_job(loaded.job))
 
 
-def test_the_imported_job_is_what_the_page_says(folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_imported_job_matches_the_page(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(folder)
     values = ["--set", "NUM_NODES=4", "--set", "IMAGE_URI=registry/fsdp:v1"]
     result = CliRunner().invoke(main, ["jobs", "import", "fsdp.yaml", *values])

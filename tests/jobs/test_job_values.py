@@ -19,7 +19,7 @@ def test_kueue_is_not_a_scheduler_of_pods():
     assert loaded.job is not None
     assert (loaded.job.scheduler_name, loaded.job.queue) == (None, "q")
     assert "refers to Kueue, which is selected by the queue, not by a scheduler name" in [
-        one.message for one in loaded.findings
+        finding.message for finding in loaded.findings
     ]
 
 
@@ -133,7 +133,7 @@ def test_messages_of_values_with_units_and_words(text: str, message: str, cure: 
         ),
     ],
 )
-def test_what_kubernetes_or_linux_refuses(fields: dict[str, Any], said: str):
+def test_what_kubernetes_or_linux_rejects(fields: dict[str, Any], said: str):
     assert said in found(**fields)
 
 

@@ -143,7 +143,7 @@ def test_each_question_is_asked_once(aws):
     assert sorted(asked) == sorted(set(asked))
 
 
-def test_only_read_calls_are_made(aws):
+def test_only_read_calls_are_sent(aws):
     look(aws, existing_platform())
     look(aws, new())
     for call in aws.calls:
@@ -163,7 +163,7 @@ def test_a_finding_can_be_acknowledged(aws):
     assert said(look(aws, platform), "HP910").acknowledged == "the increase is on its way"
 
 
-def test_a_kueue_of_its_own(aws):
+def test_a_separate_kueue_is_reported(aws):
     import base64
 
     with FakeApiServer() as api:
@@ -231,7 +231,7 @@ def test_errors_of_botocore(name, cause):
     assert found.cause is cause
 
 
-def test_an_answer_that_a_check_does_not_understand(aws, caplog):
+def test_an_unexpected_response_is_reported(aws, caplog):
     caplog.set_level("DEBUG", logger="hyperpod_constructs.live.preflight")
     aws.on("eks", "DescribeClusterVersions", {"clusterVersions": [{"clusterVersion": "one"}]})
     found = look(aws, new(account="999999999999"))

@@ -120,7 +120,7 @@ def test_names_in_use(aws):
     assert ids(look(aws, platform)) == []
 
 
-def test_stacks_of_others_with_our_names(aws):
+def test_other_stacks_with_the_names_of_the_platform(aws):
     has_stacks(aws, stack("research-Network", platform=None), stack("other-Network", platform=None))
     assert "the stack research-Network exists and does not belong" in said(look(aws, new()), "HP956").message
 
@@ -152,7 +152,7 @@ def test_permissions_of_the_roles_that_deploy(aws):
     finding = said(look(aws, new()), "HP958")
     executor = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
     assert finding.message == f"CloudFormation's execution role ({executor}) is not allowed: sagemaker:CreateCluster"
-    asked = {it["PolicySourceArn"]: it for it in aws.asked("iam", "SimulatePrincipalPolicy")}
+    asked = {item["PolicySourceArn"]: item for item in aws.asked("iam", "SimulatePrincipalPolicy")}
     assert asked[f"arn:aws:iam::{ACCOUNT}:user/me"]["ActionNames"] == ["sts:AssumeRole"]
     assert "iam:PassRole" in asked[executor]["ActionNames"]
 

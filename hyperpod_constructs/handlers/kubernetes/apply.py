@@ -44,8 +44,9 @@ def handle(event: Mapping[str, Any], services: Services, seconds_left: float) ->
         log.error("%s", error)
         raise
     except _EXPECTED as error:
-        log.error("%s", error)
-        raise HandlerError(_said(error, event)) from None
+        message = _said(error, event)
+        log.error("%s", message)
+        raise HandlerError(message) from None
 
 
 _EXPECTED = (ApiError, RetriesExhausted, ClusterGone, ClientError, BotoCoreError)

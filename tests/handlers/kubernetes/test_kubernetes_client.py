@@ -261,10 +261,10 @@ def test_all_pages_of_a_list_are_read() -> None:
     pages = [{"items": [{"n": 1}], "metadata": {"continue": "a"}}, {"items": None, "metadata": {"continue": "b"}}, {}]
     pool = Pool(*[(200, json.dumps(page).encode()) for page in pages])
     assert client_of(pool).items("/x", labelSelector="a=b") == [{"n": 1}]
-    assert [url for _, url, _ in pool.asked] == [
-        "https://cluster/x?limit=250&labelSelector=a%3Db",
-        "https://cluster/x?limit=250&labelSelector=a%3Db&continue=a",
-        "https://cluster/x?limit=250&labelSelector=a%3Db&continue=b",
+    assert [(method, url) for method, url, _ in pool.asked] == [
+        ("GET", "https://cluster/x?limit=250&labelSelector=a%3Db"),
+        ("GET", "https://cluster/x?limit=250&labelSelector=a%3Db&continue=a"),
+        ("GET", "https://cluster/x?limit=250&labelSelector=a%3Db&continue=b"),
     ]
 
 
@@ -274,7 +274,7 @@ def test_all_pages_of_a_list_are_read() -> None:
         (ConnectionResetError("reset by peer"), "reset by peer"),
         (OSError(), "OSError"),
         (urllib3.exceptions.ProtocolError("broken"), "broken"),
-        (urllib3.exceptions.MaxRetryError(None, "/x", ValueError("<Pool at 0x7f>: timed out")), "timed out"),  # type: ignore[arg-type]
+        (urllib3.exceptions.MaxRetryError(None, "/x", ValueError("<Pool at 0x7f>: <x>: late")), "<x>: late"),  # type: ignore[arg-type]
     ],
 )
 def test_a_broken_connection_is_a_transient_error(error: Exception, text: str) -> None:

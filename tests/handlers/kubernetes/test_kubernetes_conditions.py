@@ -158,6 +158,18 @@ DAEMON_SETS: list[tuple[Json, Json, bool, str]] = [
     ({}, daemon_set(0, 0, 0), False, "0 of 1 pods ready, 0 of the newest version"),
     ({}, {"metadata": {}}, False, "0 of 1 pods ready, 0 of the newest version"),
     ({"MinimumReady": "0"}, {"metadata": {}}, True, "0 of 0 pods ready, 0 of the newest version"),
+    (
+        {"MinimumReady": "0", "AllNodes": "false"},
+        daemon_set(3, 0, 0),
+        True,
+        "0 of 0 pods ready, 0 of the newest version",
+    ),
+    (
+        {"MinimumReady": "0"},
+        {"metadata": {"generation": 1}, "status": {}},
+        False,
+        "0 of 0 pods ready, 0 of the newest version",
+    ),
     ({"MinimumReady": "5"}, daemon_set(3, 3, 3), False, "3 of 5 pods ready, 3 of the newest version"),
     (
         {"MinimumReady": "2", "AllNodes": "false"},
@@ -181,7 +193,10 @@ def test_the_reasons_of_a_workload_are_its_pods() -> None:
     item = {"spec": {"selector": {"matchLabels": {"app": "a", "tier": "1"}}}}
     condition = asked("DeploymentAvailable", Namespace="team", Name="a/b")
     found = sources(**{"/apis/apps/v1/namespaces/team/deployments/a%2Fb": item})
-    assert condition.explain(found) == "it has no pods"
+    found.client.objects["/api/v1/namespaces/team/pods"] = [
+        {"metadata": {"name": "a-1"}, "status": {"phase": "Failed"}}
+    ]
+    assert condition.explain(found) == "1 pods; pod a-1: Failed"
     assert found.client.asked[0] == ("/api/v1/namespaces/team/pods", {"labelSelector": "app=a,tier=1"})
     assert condition.explain(sources()) == "it has not been created yet"
     selects_nothing = {"spec": {"selector": {"matchLabels": None}}}
@@ -278,7 +293,10 @@ def test_the_reasons_of_endpoints_are_the_pods_of_the_service() -> None:
     assert condition.explain(sources()) == "the Service does not exist"
     assert condition.explain(sources(**{path: {"spec": {}}})) == "it selects no pods"
     found = sources(**{path: {"spec": {"selector": {"app": "hook"}}}})
-    assert condition.explain(found) == "it has no pods"
+    found.client.objects["/api/v1/namespaces/team/pods"] = [
+        {"metadata": {"name": "hook-1"}, "status": {"phase": "Failed"}}
+    ]
+    assert condition.explain(found) == "1 pods; pod hook-1: Failed"
     assert found.client.asked[0] == ("/api/v1/namespaces/team/pods", {"labelSelector": "app=hook"})
 
 

@@ -160,6 +160,7 @@ ENCODED = base64.b64encode(b"hunter2").decode()
         (secret(data="hunter2", stringData=["swordfish"]), "hunter2, ['swordfish']", "***, ***"),
         (secret(data={"a": "not+base64!"}), "a: not+base64!", "a: ***"),
         (secret(data={"a": "not base64!", "b": ENCODED}), "a: hunter2", "a: ***"),
+        (secret(data={"a": "bm90IGhpZGRlbg==!"}), "this is not hidden", "this is not hidden"),
         (secret(stringData={"a": 12345}), "12345 is not a string", "*** is not a string"),
         (secret(), "hunter2", "hunter2"),
         ({"kind": "ConfigMap", "data": {"a": "hunter2"}}, "a: hunter2", "a: hunter2"),

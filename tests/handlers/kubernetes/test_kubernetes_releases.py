@@ -85,7 +85,8 @@ def test_a_claim_that_is_used_names_its_pods(events: Events) -> None:
     assert events.fails("Delete", claim(), RetrySeconds="1") == held
     for name in "abcdefg":
         events.world.put(pod(name, "other", *(["data"] if name != "b" else [])))
-    users = ", foregroundDeletion (used by the pods a, c, d, e, f; it is deleted when they end)"
+    held += ", foregroundDeletion"
+    users = " (used by the pods a, c, d, e, f; it is deleted when they end)"
     assert events.fails("Delete", claim(), RetrySeconds="1") == f"{held}{users}"
     with events.world.fault(path="/pods", status=403, reason="Forbidden", message="no"):
         assert events.fails("Delete", claim(), RetrySeconds="1") == held

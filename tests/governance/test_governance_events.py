@@ -89,7 +89,7 @@ def test_two_owners(events: Events) -> None:
     events.run(events.event("Delete", properties(2), PhysicalResourceId=ID))
     assert events.said == [
         "vision: not changed, it has no mark of this resource",
-        "vision: gone after 0 s: done",
+        "vision: gone after 15 s: done",
     ]
     assert sorted(one.name for one in owners(events.service.only.tags)) == ["Platform/B", "Platform/C"]
     assert events.service.only.request["ComputeQuotaConfig"] == request(8)["ComputeQuotaConfig"]

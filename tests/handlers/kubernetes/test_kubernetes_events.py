@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
 from event_log import STACK, A, Events, Json, me, properties_of
 from function_logs import level_after_import
-from ownership_world import config_map, deployment
+from ownership_world import config_map, deployment, remove
 from test_kubernetes_apply import crd, secret, widget
 
 from hyperpod_constructs.handlers.kubernetes import apply
@@ -44,6 +45,11 @@ def test_a_life(events: Events) -> None:
         "Data": {"Count": "1", "Name": "a", "Namespace": "team"},
     }
     assert events.said == ["Create of A (1)", f"{A}: applied"]
+    assert [(one.method, one.path.partition("?")[0]) for one in events.world.server.requests] == [
+        ("GET", "/api/v1"),
+        ("GET", "/api/v1/namespaces/team/configmaps/a"),
+        ("PATCH", "/api/v1/namespaces/team/configmaps/a"),
+    ]
     events.send("Create", config_map("a"))
     assert events.said == ["Create of A (1)", f"{A}: applied"]
     assert events.send("Delete", config_map("a"), physical_id="given") == {"PhysicalResourceId": "given"}
@@ -61,6 +67,18 @@ def test_two_owners(events: Events) -> None:
     assert events.said == ["Delete of A (1)", f"{A}: released, retained for {me('B')}"]
     events.send("Delete", config_map("a"))
     assert events.said == ["Delete of A (1)", f"{A}: not changed, it belongs to {me('B')}"]
+
+
+def test_several_owners(events: Events) -> None:
+    for id in "CB":
+        events.send("Create", config_map("a"), id=id)
+    both = ", ".join(sorted((me("B"), me("C")), key=lambda text: text[-16:]))
+    events.send("Create", config_map("a"))
+    assert events.said[1] == f"{A}: share with {both}"
+    events.send("Delete", config_map("a"))
+    assert events.said[1] == f"{A}: released, retained for {both}"
+    events.send("Delete", config_map("a"))
+    assert events.said[1] == f"{A}: not changed, it belongs to {both}"
 
 
 def test_an_object_that_existed(events: Events) -> None:
@@ -137,24 +155,40 @@ def test_an_immutable_field(events: Events) -> None:
     assert (events.world.find("secrets", "s") or {})["type"] == "x/y"
 
 
-def test_an_immutable_field_of_an_object_with_another_owner(events: Events) -> None:
-    events.send("Create", secret("team", "Opaque"))
-    events.send("Create", secret("team", "Opaque"), id="B")
-    found = events.fails("Create", secret("team", "x/y"), ReplaceOnImmutable="true")
-    assert found.startswith(
-        "Secret team/s was not applied: 422 Invalid: it also belongs to Platform/B, so it cannot be replaced: use another "
-        "name. "
-    )
+@pytest.mark.parametrize(
+    ("more", "hint"),
+    [
+        ({}, "set replace_on_immutable to delete and recreate it, or use another name"),
+        (
+            {"ReplaceOnImmutable": "true"},
+            "it also belongs to Platform/B, Platform/C, so it cannot be replaced: use another name",
+        ),
+    ],
+)
+def test_an_immutable_field_of_an_object_with_other_owners(events: Events, more: Json, hint: str) -> None:
+    for id in "ACB":
+        events.send("Create", config_map("a"), id=id)
+    with events.world.fault(method="PATCH", status=422, reason="Invalid", message="data: field is immutable"):
+        found = events.fails("Create", config_map("a", x="1"), **more)
+    assert found == f"{A} was not applied: 422 Invalid: {hint}. data: field is immutable"
 
 
 def test_an_immutable_field_of_an_object_that_existed(events: Events) -> None:
-    events.world.put(secret("team", "Opaque"))
-    events.send("Create", secret("team", "Opaque"), Adopt="true")
-    found = events.fails("Create", secret("team", "x/y"), ReplaceOnImmutable="true")
-    assert found.startswith(
-        "Secret team/s was not applied: 422 Invalid: it also belongs to who created it, so it cannot be replaced: use "
-        "another name. "
-    )
+    events.world.put(config_map("a"))
+    events.send("Create", config_map("a"), Adopt="true")
+    with events.world.fault(method="PATCH", status=422, reason="Invalid", message="data: field is immutable"):
+        assert events.fails("Create", config_map("a", x="1"), ReplaceOnImmutable="true") == (
+            f"{A} was not applied: 422 Invalid: it also belongs to who created it, so it cannot be replaced: use another "
+            "name. data: field is immutable"
+        )
+
+
+def test_an_immutable_field_of_an_object_whose_group_changes(events: Events) -> None:
+    events.send("Create", secret("team", "Opaque"))
+    old = properties_of(secret("team", "Opaque"))
+    new = [secret("team", "x/y"), config_map("a")]
+    events.send("Update", *new, old=old, physical_id="research/Secret/team/s", ReplaceOnImmutable="true")
+    assert (events.world.find("secrets", "s") or {})["type"] == "x/y"
 
 
 def test_a_mark_of_the_former_version_is_replaced(events: Events) -> None:
@@ -202,9 +236,14 @@ def test_a_cluster_that_is_gone(events: Events) -> None:
             ApiError(503, "NoEndpoint", "later"),
             "EKS cluster research: gave up after 1 attempts in 0 s: 503 NoEndpoint: later",
         ),
+        (
+            ClientError({"Error": {"Code": "X", "Message": "no"}}, "DescribeCluster"),
+            "an AWS request failed: An error occurred (X) when calling the DescribeCluster operation: no",
+        ),
+        (NoCredentialsError(), "an AWS request failed: Unable to locate credentials"),
     ],
 )
-def test_a_cluster_that_cannot_be_reached(events: Events, error: ApiError, says: str) -> None:
+def test_a_cluster_that_cannot_be_reached(events: Events, error: Exception, says: str) -> None:
     def refuse(_: str) -> Any:
         raise error
 
@@ -219,7 +258,9 @@ def test_an_original_that_cannot_be_read(events: Events) -> None:
         'ConfigMap team/none could not be read: gave up after 1 attempts in 0 s: 404 NotFound: configmaps "none" not found'
     )
     assert events.caplog.records[-1].levelname == "ERROR"
-    assert events.said[-1].startswith("ConfigMap team/none could not be read")
+    assert events.said[-1] == (
+        'ConfigMap team/none could not be read: gave up after 1 attempts in 0 s: 404 NotFound: configmaps "none" not found'
+    )
 
 
 # Groups.
@@ -257,3 +298,21 @@ def test_a_group_finds_each_object_once_and_reads_an_original(events: Events) ->
     ).read(ObjectRef("v1", "ConfigMap", "team", "a"))
     events.world.put(config_map("a", x="1"))
     assert read()["data"] == {"x": "1"}
+
+
+def test_an_object_of_a_group_that_cannot_be_read(events: Events) -> None:
+    with events.world.fault(method="GET", path="/configmaps/b", status=400, reason="Bad", message="no"):
+        assert (
+            events.fails("Create", config_map("a"), config_map("b")) == "ConfigMap team/b was not applied: 400 Bad: no"
+        )
+    assert events.world.config_map("a") is None
+
+
+def test_an_object_of_others_in_a_group_that_is_being_deleted_is_created_anew(events: Events) -> None:
+    held = config_map("b", x="theirs")
+    held["metadata"]["finalizers"] = ["x.io/hold"]
+    events.world.put(held)
+    remove(events.world, "b")
+    events.world.server.store.later(5, lambda: events.world.server.store.release("configmaps", "b", "team"))
+    events.send("Create", config_map("a"), config_map("b", x="ours"))
+    assert (events.world.config_map("b") or {})["data"] == {"x": "ours"}

@@ -31,14 +31,14 @@ def test_an_unexpected_error_is_raised_as_it_is_after_the_clean_up(
 
 
 def test_a_failed_event_undoes_its_own_part(events: Events) -> None:
-    events.send("Create", config_map("a"), config_map("z"))
+    group = [config_map(name) for name in "ayz"]
+    events.send("Create", *group)
+    remove(events.world, "y")
     remove(events.world, "z")
     with events.world.fault(method="PATCH", path="/configmaps/z", status=422, reason="Invalid", message="no"):
-        assert (
-            events.fails("Create", config_map("a"), config_map("z"))
-            == "ConfigMap team/z was not applied: 422 Invalid: no"
-        )
+        assert events.fails("Create", *group) == "ConfigMap team/z was not applied: 422 Invalid: no"
     assert events.world.config_map("a"), "it had the mark before"
+    assert events.world.config_map("y") is None
     with events.world.fault(method="PATCH", path="/configmaps/c", status=422, reason="Invalid", message="no"):
         events.fails("Update", config_map("a"), config_map("b"), config_map("c"),
                      old=properties_of(config_map("a"), config_map("z")), physical_id="x")  # fmt: skip

@@ -112,7 +112,7 @@ def test_a_command_that_is_not_run_can_be_parsed(command: str) -> None:
             below = found.get_command(click.Context(found), rest.pop(0))
             assert below is not None
             found = below
-        found.make_context("hyperpod", rest)
+        found.make_context("hyperpod", rest, help_option_names=["-h", "--help"])
 
 
 @pytest.fixture

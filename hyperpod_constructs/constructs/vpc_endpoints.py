@@ -31,8 +31,6 @@ def policy_of(scope: Construct, network: Network, service: str) -> dict[str, Any
         region=Aws.REGION,
         accounts=network.endpoint_accounts,
         organization_id=network.organization_id,
-        image_accounts=None
-        if network.image_accounts is None
-        else [*published_image_accounts(region_of(scope)), *network.image_accounts],
+        image_accounts=[*published_image_accounts(region_of(scope)), *network.image_accounts],
         plain_region=Fn.join("", Fn.split("-", Aws.REGION)) if network.functions_in_vpc else None,
     )

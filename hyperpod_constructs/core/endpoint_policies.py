@@ -7,6 +7,9 @@ from typing import Any
 
 from .catalog import find_region, load, regions
 
+ANY_ACCOUNT = "*"
+"""In `network.image_accounts`: any account."""
+
 
 def endpoint_policy(
     service: str,
@@ -16,7 +19,7 @@ def endpoint_policy(
     region: str,
     accounts: Sequence[str] = (),
     organization_id: str | None = None,
-    image_accounts: Sequence[str] | None = None,
+    image_accounts: Sequence[str] = (),
     plain_region: str | None = None,
 ) -> dict[str, Any]:
     """The policy of one endpoint: your own principals and resources, and read access to AWS's own resources.
@@ -31,7 +34,7 @@ def endpoint_policy(
         region: region of the endpoint.
         accounts: additional accounts whose principals and resources are allowed.
         organization_id: organization whose accounts are allowed.
-        image_accounts: additional accounts whose images can be pulled; None for any account.
+        image_accounts: additional accounts whose images can be pulled from ECR; `*` for any account.
         plain_region: the region without hyphens, as in the name of the bucket through which functions respond to
             CloudFormation (S3 endpoint).
 
@@ -60,12 +63,14 @@ def endpoint_policy(
     known = load("endpoint_policies")["read"].get(service)
     if known:
         whose = {} if known.get("anonymous") else {"StringEquals": {"aws:PrincipalAccount": account_ids}}
-        resources = [resource.format(partition=partition, region=region) for resource in known["resources"]]
+        pulled = [ANY_ACCOUNT] if ANY_ACCOUNT in image_accounts else [*account_ids, *image_accounts]
+        resources = [
+            resource.format(partition=partition, region=region, image_account=image_account)
+            for resource in known["resources"]
+            for image_account in pulled
+        ]
         sid = known.get("sid", "ReadWhatAwsOwns")
-        if service.startswith("ecr.") and image_accounts is not None:
-            sid, pulled = "PullFromKnownAccounts", dict.fromkeys([*account_ids, *image_accounts])
-            resources = [f"arn:{partition}:ecr:*:{template}:repository/*" for template in pulled]
-        statements.append(_allow(sid, known["actions"], resources, **whose))
+        statements.append(_allow(sid, known["actions"], list(dict.fromkeys(resources)), **whose))
     if service == "s3" and plain_region is not None:
         response = load("endpoint_policies")["respond"]["s3"]
         resources = [
@@ -90,6 +95,15 @@ def published_image_accounts(region: str | None) -> list[str]:
     found = [find_region(region)] if region else list(regions().values())
     accounts = [getattr(statement, field) for statement in found if statement for field in _IMAGE_ACCOUNTS]
     return list(dict.fromkeys(account for account in accounts if account))
+
+
+def assumed_images() -> tuple[str, ...]:
+    """Add-ons whose images are expected in the registry of EKS add-ons, without a source about each.
+
+    >>> "training_operator" in assumed_images()
+    True
+    """
+    return tuple(load("endpoint_policies")["assumed_images"])
 
 
 _IMAGE_ACCOUNTS = (

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from assembly import ROOT, UNCOPIED, Assembly, read_assembly
-from aws_cdk import App, Environment, Stack, assertions
+from assembly import ROOT, Assembly, read_assembly
 from proving import every, proved
 
 from hyperpod_constructs.assembly.synth import build, cdk_context
-from hyperpod_constructs.constructs.network import HyperPodNetwork
 from hyperpod_constructs.core.catalog import endpoints, endpoints_for
-from hyperpod_constructs.core.checks import Context, check
 from hyperpod_constructs.core.closed import endpoint_services, outside
 from hyperpod_constructs.core.config import load
 from hyperpod_constructs.core.endpoint_policies import endpoint_policy, endpoints_without_policy
@@ -104,8 +100,6 @@ def test_the_kubernetes_api_is_private_and_our_functions_are_inside(closed: Asse
 def test_our_functions_are_inside_even_with_a_public_endpoint_beside():
     from platform_parts import ZONES, make_cluster, synthesize
 
-    from hyperpod_constructs.core.spec import Network
-
     network = Network(availability_zone_ids=ZONES, mode="closed")
     template = synthesize(lambda stack: make_cluster(stack, network=network) and None)
     inside = [f for f in template.of("AWS::Lambda::Function").values() if "handlers.kubernetes" in f["Handler"]]
@@ -182,7 +176,7 @@ def findings(tmp_path: Path, **parts: Any) -> set[tuple[str, str]]:
         content[name] = more if isinstance(more, str) else {**content[name], **more}
     config = tmp_path / "closed-network.yaml"
     config.write_text(yaml.safe_dump(content))
-    found = load(config).findings  # HP146 is a note that every closed network without `image_accounts` gets
+    found = load(config).findings  # HP146 is a note about the example's training operator
     return {(one.rule, one.path) for one in found if one.rule.startswith("HP14") and one.rule != "HP146"}
 
 
@@ -315,75 +309,3 @@ def test_layers_of_images_and_web_identities_are_reached() -> None:
     assert "Condition" not in s3
     sts = endpoint_policy("sts", account="1", region="us-west-2")["Statement"][-1]
     assert sts["Resource"] == ["arn:aws:iam::1:role/*"]
-
-
-def pulled_from(policy: dict[str, Any]) -> set[str]:
-    """Accounts whose images a policy lets be pulled; `*` for any."""
-    (statement,) = [one for one in policy["Statement"] if one["Sid"].startswith("Pull")]
-    return set(re.findall(r":ecr:\*:([0-9*]+):repository", json.dumps(statement["Resource"])))
-
-
-@pytest.mark.parametrize("service", ["ecr.api", "ecr.dkr"])
-def test_images_are_pulled_from_known_accounts_only(service: str) -> None:
-    made = endpoint_policy(
-        service, account="1", region="us-west-2", accounts=["2"], image_accounts=["602401143452", "3"]
-    )
-    assert pulled_from(made) == {"1", "2", "602401143452", "3"}
-
-
-def test_an_endpoint_that_lets_any_image_be_pulled_says_why() -> None:
-    made = endpoint_policy("ecr.api", account="1", region="us-west-2")
-    assert pulled_from(made) == {"*"}
-    assert "PullFromAnyAccountAsThoseOfSomeAddonsAreNotPublished" in [one["Sid"] for one in made["Statement"]]
-
-
-def test_the_accounts_of_the_config_and_of_aws_reach_the_endpoints() -> None:
-    app = App(context=UNCOPIED)
-    stack = Stack(app, "Network", env=Environment(account="111122223333", region="us-west-2"))
-    network = Network(availability_zone_ids=["usw2-az1", "usw2-az2"], mode="closed", image_accounts=["763104351884"])
-    HyperPodNetwork(stack, "Network", network=network, endpoint_services=["ecr.api"])
-    made = assertions.Template.from_stack(stack).to_json()["Resources"]
-    policies = [one["Properties"]["PolicyDocument"] for one in made.values() if one["Type"] == "AWS::EC2::VPCEndpoint"]
-    accounts = {account for policy in policies if "ecr" in json.dumps(policy) for account in pulled_from(policy)}
-    assert {"602401143452", "905418368575", "763104351884"} <= accounts
-    assert "*" not in accounts
-
-
-@pytest.mark.parametrize(
-    ("parts", "expected"),
-    [
-        (
-            {},
-            ("note", "network.image_accounts", "is not set: the endpoints allow images of any account in ECR"),
-        ),
-        ({"network": {"image_accounts": ["abc"]}}, ("error", "network.image_accounts[0]", "is not a valid account id")),
-        (
-            {"network": {"mode": "open", "image_accounts": []}},
-            (
-                "warning",
-                "network.image_accounts",
-                "has no effect: only endpoints of a closed network that this project creates have policies",
-            ),
-        ),
-        (
-            {
-                "network": {"image_accounts": []},
-                "jobs": [
-                    {
-                        "name": "train",
-                        "image": "763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:2.5",
-                        "instance_type": "ml.m5.4xlarge",
-                    }
-                ],
-            },
-            ("error", "jobs[0].image", "comes from account 763104351884"),
-        ),
-        ({"network": {"image_accounts": ["763104351884"]}}, None),
-    ],
-)
-def test_where_images_come_from_is_told(parts: dict[str, Any], expected: tuple[str, str, str] | None) -> None:
-    made = platform(account="111122223333", **{**parts, "network": {"mode": "closed", **parts.get("network", {})}})
-    found = [one for one in check(Context.of(made)) if one.rule == "HP146"]
-    assert [(str(one.severity), one.path) for one in found] == ([expected[:2]] if expected else [])
-    if expected:
-        assert expected[2] in found[0].message

@@ -1,13 +1,21 @@
-"""What the policies of a closed network's endpoints refuse: nothing leaves for another account."""
+"""Policies of a closed network's endpoints: nothing is sent to another account, and images come from known accounts."""
 
 from __future__ import annotations
 
+import json
+import re
 from fnmatch import fnmatch
 from typing import Any
 
 import pytest
+from assembly import UNCOPIED
+from aws_cdk import App, Environment, Stack, assertions
 
+from hyperpod_constructs.constructs.network import HyperPodNetwork
+from hyperpod_constructs.core.checks import Context, check
 from hyperpod_constructs.core.endpoint_policies import endpoint_policy
+from hyperpod_constructs.core.first_defaults import completed
+from hyperpod_constructs.core.spec import Network, Platform
 
 
 def allows(policy: dict[str, Any], action: str, resource: str, *, owner: str, caller: str = "1") -> bool:
@@ -34,8 +42,8 @@ PUSH = (
 
 
 @pytest.mark.parametrize("service", ["ecr.api", "ecr.dkr"])
-@pytest.mark.parametrize("images", [None, ["602401143452"]])
-def test_nothing_is_pushed_to_a_repository_of_another_account(service: str, images: list[str] | None) -> None:
+@pytest.mark.parametrize("images", [["*"], ["602401143452"], []])
+def test_nothing_is_pushed_to_a_repository_of_another_account(service: str, images: list[str]) -> None:
     policy = endpoint_policy(service, account="1", region="us-west-2", accounts=["2"], image_accounts=images)
     for account, own in (("1", True), ("2", True), ("999988887777", False), ("602401143452", False)):
         repository = f"arn:aws:ecr:us-west-2:{account}:repository/data"
@@ -44,7 +52,7 @@ def test_nothing_is_pushed_to_a_repository_of_another_account(service: str, imag
         # credentials of another account that somebody brings along
         assert not allows(policy, "ecr:PutImage", repository, owner=account, caller="999988887777")
     elsewhere = "arn:aws:ecr:us-west-2:999988887777:repository/data"
-    assert allows(policy, "ecr:BatchGetImage", elsewhere, owner="999988887777") is (images is None)
+    assert allows(policy, "ecr:BatchGetImage", elsewhere, owner="999988887777") is (images == ["*"])
 
 
 def test_nothing_is_written_to_a_bucket_of_another_account() -> None:
@@ -52,3 +60,112 @@ def test_nothing_is_written_to_a_bucket_of_another_account() -> None:
     assert allows(policy, "s3:PutObject", "arn:aws:s3:::mine/x", owner="1")
     for bucket in ("theirs", "prod-us-west-2-starport-layer-bucket", "cloudformation-custom-resource-response-useast1"):
         assert not allows(policy, "s3:PutObject", f"arn:aws:s3:::{bucket}/x", owner="999988887777"), bucket
+
+
+def platform(**parts: Any) -> Platform:
+    base = {"name": "a", "region": "us-west-2", "network": {"mode": "closed"}, "cluster": {}}
+    return Platform.model_validate({**base, **parts})
+
+
+def pulled_from(policy: dict[str, Any]) -> set[str]:
+    """Accounts whose images a policy lets be pulled; `*` for any."""
+    (statement,) = [one for one in policy["Statement"] if one["Sid"].startswith("Pull")]
+    return set(re.findall(r":ecr:\*:([0-9*]+):repository", json.dumps(statement["Resource"])))
+
+
+@pytest.mark.parametrize("service", ["ecr.api", "ecr.dkr"])
+def test_images_are_pulled_from_known_accounts_only(service: str) -> None:
+    made = endpoint_policy(
+        service, account="1", region="us-west-2", accounts=["2"], image_accounts=["602401143452", "3"]
+    )
+    assert pulled_from(made) == {"1", "2", "602401143452", "3"}
+
+
+def test_any_account_is_an_explicit_choice() -> None:
+    by_default = endpoint_policy("ecr.api", account="1", region="us-west-2")
+    assert pulled_from(by_default) == {"1"}
+    assert pulled_from(endpoint_policy("ecr.api", account="1", region="us-west-2", image_accounts=["3", "*"])) == {"*"}
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        ({"mode": "closed"}, ["*"]),
+        ({"mode": "closed", "image_accounts": ["763104351884"]}, ["763104351884"]),
+        ({"mode": "closed", "endpoint_policies": False}, None),
+        ({"mode": "closed", "existing": {"vpc_id": "vpc-0a"}}, None),
+        ({"mode": "open"}, None),
+    ],
+)
+def test_a_config_of_the_first_version_pulls_images_from_any_account(network: dict[str, Any], expected: Any) -> None:
+    """Its endpoints had no policy: an upgrade must not reject an image that is in use."""
+    assert completed({"network": dict(network)})["network"].get("image_accounts") == expected
+    assert completed({"defaults": 2, "network": dict(network)})["network"] == network
+
+
+def test_the_accounts_of_the_config_and_of_aws_reach_the_endpoints() -> None:
+    app = App(context=UNCOPIED)
+    stack = Stack(app, "Network", env=Environment(account="111122223333", region="us-west-2"))
+    network = Network(availability_zone_ids=["usw2-az1", "usw2-az2"], mode="closed", image_accounts=["763104351884"])
+    HyperPodNetwork(stack, "Network", network=network, endpoint_services=["ecr.api"])
+    made = assertions.Template.from_stack(stack).to_json()["Resources"]
+    policies = [one["Properties"]["PolicyDocument"] for one in made.values() if one["Type"] == "AWS::EC2::VPCEndpoint"]
+    accounts = {account for policy in policies if "ecr" in json.dumps(policy) for account in pulled_from(policy)}
+    assert {"602401143452", "905418368575", "763104351884"} <= accounts
+    assert "*" not in accounts
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        (
+            {"network": {"image_accounts": ["*"]}},
+            ("note", "network.image_accounts", "allows images of any account in ECR"),
+        ),
+        ({"network": {"image_accounts": ["abc"]}}, ("error", "network.image_accounts[0]", "is not a valid account id")),
+        (
+            {"network": {"mode": "open", "image_accounts": ["763104351884"]}},
+            (
+                "warning",
+                "network.image_accounts",
+                "has no effect: only endpoints of a closed network that this project creates have policies",
+            ),
+        ),
+        (
+            {
+                "jobs": [
+                    {
+                        "name": "train",
+                        "image": "763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:2.5",
+                        "instance_type": "ml.m5.4xlarge",
+                    }
+                ],
+            },
+            ("error", "jobs[0].image", "comes from account 763104351884"),
+        ),
+        (
+            {"addons": {"training_operator": {}, "ebs_csi": {}}},
+            (
+                "note",
+                "addons.training_operator",
+                "its images are expected in the account of the EKS add-ons, but no source confirms it",
+            ),
+        ),
+        (
+            {"region": "af-south-1"},
+            (
+                "warning",
+                "network.image_accounts",
+                "not set, and the accounts of the images of EKS add-ons in af-south-1 are unknown",
+            ),
+        ),
+        ({"network": {"image_accounts": ["763104351884"]}}, None),
+        ({}, None),
+    ],
+)
+def test_accounts_of_images_are_checked(parts: dict[str, Any], expected: tuple[str, str, str] | None) -> None:
+    made = platform(account="111122223333", **{**parts, "network": {"mode": "closed", **parts.get("network", {})}})
+    found = [one for one in check(Context.of(made)) if one.rule == "HP146"]
+    assert [(str(one.severity), one.path) for one in found] == ([expected[:2]] if expected else [])
+    if expected:
+        assert expected[2] in found[0].message

@@ -3,8 +3,9 @@
 A fault (mutant) is a swapped comparison, a negated condition, another number or text, or a dropped statement. No file
 changes, so the assets of templates keep their hashes. The tests of all modules are collected once and run once with
 tracing. Then a process is forked for each mutant, and the tests that reach its line run in it (`mutants_fork.py`). A mutant
-outside of functions, and one that survives, is compiled into the module when another process imports it. If it survives
-this too, a test is missing, or the fault changes nothing.
+outside of functions, and one that survives, is compiled into the module when another process imports it. Lines outside of
+functions run before tests begin, so all quick test files that import the module, directly or not, can notice these mutants.
+A mutant that survives this too shows that a test is missing, or the fault changes nothing.
 
 Our own, because the two maintained tools do not fit: cosmic-ray neither replaces texts nor drops statements, and runs one
 command for all mutants; mutmut 3 wraps functions in a copy of the project and forks, which a jsii process does not outlive.
@@ -30,8 +31,9 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from mutants_imports import PACKAGE, files_that_import, test_files
+
 ROOT = Path(__file__).parents[2]
-PACKAGE = "hyperpod_constructs/"
 TESTS = {  # the first that a module's path begins with; where none does, the tests of the same name
     "core/checks/job": "tests/jobs tests/checks/test_messages.py tests/checks/test_reference.py",
     "core/checks/": "tests/checks/test_messages.py tests/checks/test_reference.py tests/checks/test_families.py "
@@ -203,10 +205,15 @@ def import_mutant(file: str, number: int) -> None:
 
 
 def tests_of(file: str) -> list[str]:
-    module = file.removeprefix(PACKAGE)
+    module = file.removeprefix(f"{PACKAGE}/")
     found = next((tests.split() for prefix, tests in TESTS.items() if module.startswith(prefix)), None)
     found = found if found is not None else [str(one) for one in Path("tests").rglob(f"test_{Path(file).stem}.py")]
     return [file, *(each for each in found if Path(each).exists())]
+
+
+def files_of(paths: list[str]) -> list[str]:
+    """The files of test files and folders."""
+    return [str(file) for path in map(Path, paths) for file in ([path] if path.is_file() else test_files(path))]
 
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -228,11 +235,14 @@ def child(tests: list[str], mutant: Mutant | None, output: str, environment: dic
     import pytest
 
     basetemp = f"--basetemp={Path(output).parent / 'tests'}"
-    os._exit(pytest.main([*OPTIONS, basetemp, *([] if mutant else ["-p", "mutants_fork"]), *tests]))
+    plugin = ["-p", "mutants_fork"] if "MUTANTS_PLAN" in environment else []
+    os._exit(pytest.main([*OPTIONS, basetemp, *plugin, *tests]))
 
 
-def run(tests: list[str], seconds: int | None, mutant: Mutant | None = None, **environment: str) -> int | None:
-    """The exit code of pytest; None when the tests do not end in time."""
+def run(
+    tests: list[str], seconds: int | None, mutant: Mutant | None = None, **environment: str
+) -> tuple[int | None, str]:
+    """The exit code of pytest, None when the tests do not end in time; and what it printed."""
     with tempfile.TemporaryDirectory() as folder:
         variables = {"HYPOTHESIS_STORAGE_DIRECTORY": folder, **environment}
         process = FORKS.Process(target=child, args=(tests, mutant, f"{folder}/output", variables))
@@ -241,10 +251,8 @@ def run(tests: list[str], seconds: int | None, mutant: Mutant | None = None, **e
         if process.is_alive():
             process.kill()
             process.join()
-            return None
-        if process.exitcode != PASSED and mutant is None:
-            sys.exit(Path(folder, "output").read_text()[-3000:])
-    return process.exitcode
+            return None, ""
+        return process.exitcode, Path(folder, "output").read_text()
 
 
 def in_function(mutant: Mutant) -> bool:
@@ -262,24 +270,48 @@ def in_session(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) 
         files = sorted({mutant.file for mutant in chosen})
         wanted = [[mutant.file, mutant.number, mutant.line, mutant.what] for mutant in chosen]
         plan.write_text(json.dumps({"files": files, "mutants": wanted, "jobs": jobs, "seconds": seconds}))
-        run(tests, None, MUTANTS_PLAN=str(plan), MUTANTS_OUT=str(out))
+        code, output = run(tests, None, MUTANTS_PLAN=str(plan), MUTANTS_OUT=str(out))
+        if code != PASSED:
+            sys.exit(output[-3000:])
         found: dict[str, Any] = json.loads(out.read_text())
     return found
 
 
-def with_import(mutant: Mutant, tests: list[str], seconds: int, failing: list[str]) -> str:
-    """The verdict of tests that import the mutant; without those that fail anyway."""
+def with_import(mutant: Mutant, tests: list[str], seconds: int, failing: list[str], others: list[list[str]]) -> str:
+    """The verdict of tests that import the mutant, without those that fail anyway, and of other test files."""
     files = sorted({test.partition("::")[0] for test in tests})
     # so many tests as arguments are slower to collect than their files
     for chosen in (some_of(tests, mutant.file), tests if SOME < len(tests) < 200 else files, files):
-        code = run([*chosen, *(f"--deselect={test}" for test in failing)], seconds, mutant)
+        code, _ = run([*chosen, *deselected(failing)], seconds, mutant)
         if code == NOT_FOUND and chosen is not files:
             continue  # the mutant changes the name of a test
         if code not in (PASSED, NO_TESTS):
             return "killed" if code is not None else "killed (no end)"
-        if len(chosen) == len(tests) and in_function(mutant):
+        if chosen is files or (len(chosen) == len(tests) and in_function(mutant)):
             break
+    for group in () if in_function(mutant) else others:
+        if killed_by([file for file in group if file not in files], mutant, failing):
+            return "killed"
+        files += group
     return "survived"
+
+
+def killed_by(files: list[str], mutant: Mutant, failing: list[str]) -> bool:
+    """Whether a test of files that have not run without the mutant fails because of it."""
+    failing = list(failing)
+    while files:
+        code, output = run([*files, *deselected(failing)], None, mutant)
+        if code in (PASSED, NO_TESTS):
+            return False
+        failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
+        if not failed or run(failed, None)[0] == PASSED:
+            return True
+        failing += failed  # without the mutant too
+    return False
+
+
+def deselected(tests: list[str]) -> list[str]:
+    return [f"--deselect={test}" for test in tests]
 
 
 def changed() -> list[str]:
@@ -301,6 +333,7 @@ def modules(paths: list[str]) -> list[str]:
 
 
 def verdicts(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) -> Iterator[tuple[Mutant, str]]:
+    """The verdict of each mutant; of the tests given, or of those of the modules where none are."""
     files = sorted({mutant.file for mutant in chosen})
     found = in_session(chosen, tests or sorted({test for file in files for test in tests_of(file)}), jobs, seconds)
     for test in found["failing"]:
@@ -315,7 +348,11 @@ def verdicts(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) ->
     with ThreadPoolExecutor(jobs) as pool:
         results = pool.map(
             lambda one: with_import(
-                one, reaching(one, found["reached"][one.file]) or tests_of(one.file), seconds, found["failing"]
+                one,
+                reaching(one, found["reached"][one.file]) or tests or tests_of(one.file),
+                seconds,
+                found["failing"],
+                [] if tests else [files_of(tests_of(one.file)), files_that_import(one.file)],
             ),
             again,
         )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ..catalog import matches, uncopied_images
-from ..endpoint_policies import published_image_accounts
+from ..endpoint_policies import ANY_ACCOUNT, assumed_images, published_image_accounts
 from ..findings import Severity
 from ..spec.addons import Addons
 from ..spec.base import is_token
@@ -192,40 +192,48 @@ def endpoint_policies(network: Network) -> Iterator[Problem]:
             )
 
 
-_KNOWN_IMAGES = _CLOSED.replace("mode: closed", "mode: closed, image_accounts: []")
-
-
 @rule(
     "HP146",
     title="Images of a closed network come from known accounts.",
     severity=Severity.NOTE,
-    why="A node can pull from a repository of any account in ECR: foreign images come in, and the owner of the repository "
-    "sees the names of repositories and tags.",
-    cure="Set network.image_accounts to the accounts of your images, and add those of HyperPod add-ons, which the events of "
-    "a node name.",
+    why="If the endpoints allow any account, a node can pull foreign images, and the owner of a repository sees the names "
+    "and tags that are requested. If they reject the account of an image, its pods stay in ImagePullBackOff.",
+    cure='Replace "*" with the accounts of your images.',
     source="Amazon ECR user guide, VPC endpoints; EKS user guide, add-ons-images",
-    wrong=_CLOSED,
-    right=_KNOWN_IMAGES,
+    wrong=_CLOSED.replace("mode: closed", 'mode: closed, image_accounts: ["*"]'),
+    right=_CLOSED,
 )
 def image_accounts(network: Network, ctx: Context) -> Iterator[Problem]:
     accounts = network.image_accounts
-    for index, account in enumerate(accounts or ()):
-        if not is_token(account) and not matches("account_id", account):
+    for index, account in enumerate(accounts):
+        if not is_token(account) and account != ANY_ACCOUNT and not matches("account_id", account):
             message = f"{as_text(account)} is not a valid account id"
-            yield Problem(
-                f"network.image_accounts[{index}]", message, "Write 12 digits in quotes.", None, Severity.ERROR
-            )
+            cure = "Write 12 digits in quotes."
+            yield Problem(f"network.image_accounts[{index}]", message, cure, None, Severity.ERROR)
     if not _is_closed(ctx) or not network.endpoint_policies:
-        if accounts is not None:
+        if accounts:
             message = "has no effect: only endpoints of a closed network that this project creates have policies"
             yield Problem("network.image_accounts", message, "Remove it.", None, Severity.WARNING)
         return
-    if accounts is None:
-        yield Problem("network.image_accounts", "is not set: the endpoints allow images of any account in ECR")
+    if ANY_ACCOUNT in accounts:
+        yield Problem("network.image_accounts", "allows images of any account in ECR")
         return
+    published = published_image_accounts(ctx.region)
+    if not published and not accounts:
+        message = f"not set, and the accounts of the images of EKS add-ons in {ctx.region} are unknown"
+        cure = "Add the account of the region in the EKS user guide, page add-ons-images."
+        yield Problem("network.image_accounts", message, cure, None, Severity.WARNING)
+    for key in assumed_images():
+        if ctx.addons is not None and getattr(ctx.addons, key) is not None:
+            yield Problem(
+                f"addons.{key}",
+                "its images are expected in the account of the EKS add-ons, but no source confirms it",
+                "If its pods stay in ImagePullBackOff, add the account in their events to network.image_accounts.",
+                "The endpoints reject images of accounts that are not listed.",
+            )
     if ctx.account is None:
         return  # the platform's own account is unknown here
-    served = {ctx.account, *network.endpoint_accounts, *accounts, *published_image_accounts(ctx.region)}
+    served = {ctx.account, *network.endpoint_accounts, *accounts, *published}
     for path, image in _images_of_ecr(ctx):
         account = image.partition(".")[0]
         if account not in served:

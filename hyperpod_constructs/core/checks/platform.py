@@ -164,7 +164,8 @@ def _differ_in_case(
     title="The config of a new platform uses the current defaults.",
     severity=Severity.NOTE,
     why="With the defaults of version 0.1.0, CloudFormation names both clusters, all instance groups share one execution "
-    "role, every node may use every bucket, and groups that Karpenter scales share one NodePool.",
+    "role, every node may use every bucket, groups that Karpenter scales share one NodePool, and a closed network "
+    "allows images of any account.",
     cure="New platform: add `defaults: 2`. Deployed platform: do not add it, because these settings cannot be "
     "changed on existing clusters, and acknowledge this finding.",
     source="documentation page sagemaker-hyperpod-eks-operate-cli-command-update-cluster (what UpdateCluster can change); "

@@ -109,13 +109,13 @@ class Network(SpecModel):
         change=Change.IN_PLACE,
         help="Additional accounts whose principals and resources the endpoints of a closed network allow.",
     )
-    image_accounts: tuple[str, ...] | None = field(
-        None,
+    image_accounts: ListOf[str] = field(
+        (),
         change=Change.IN_PLACE,
         help="Accounts from whose ECR repositories the endpoints of a closed network allow image pulls, in "
         "addition to the platform's account, `endpoint_accounts` and the accounts that AWS publishes "
-        "for the region; `[]` for these only. Default: any account, because the accounts of several "
-        "HyperPod add-ons are not published.",
+        "for the region (EKS add-ons, health monitoring agent, inference operator, GPU operator). "
+        '`["*"]`: any account.',
     )
     organization_id: str | None = field(
         None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -318,7 +317,7 @@ def everything() -> dict[str, Any]:
         eks_cluster_arn="arn:eks",
         subnet_ids=["subnet-1"],
         security_group_ids=["sg-1"],
-        placements={g.name: replace(PLACE, lifecycle=m) for g, m in zip(spec.groups, modes, strict=True)},
+        placements={g.name: PLACE._replace(lifecycle=m) for g, m in zip(spec.groups, modes, strict=True)},
         cluster_role_arn="arn:role",
     )
 

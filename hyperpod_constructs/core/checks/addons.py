@@ -208,6 +208,7 @@ def _factor(instance_type: str) -> int:
     "HP508",
     title="The Mountpoint for S3 driver has permissions on a bucket.",
     severity=Severity.WARNING,
+    complete=("storage",),
     why="Without buckets the driver's role has no permissions, and every mount fails.",
     cure="Set bucket_arns or role_arn.",
     source="documentation of the Mountpoint for Amazon S3 CSI driver",

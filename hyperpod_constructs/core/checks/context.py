@@ -33,7 +33,7 @@ Groups: TypeAlias = "tuple[tuple[str, InstanceGroup | RestrictedInstanceGroup], 
 EffectiveAddons: TypeAlias = "Mapping[str, Addon | Observability | Kueue]"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Context:
     """The parts of a platform; None means unknown, and rules that require the part are skipped.
 

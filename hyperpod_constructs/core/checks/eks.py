@@ -162,6 +162,7 @@ def accesses_add_something(eks: Eks) -> Iterator[Problem]:
     "HP216",
     title="At least one principal has access to the Kubernetes cluster.",
     severity=Severity.WARNING,
+    complete=("eks",),
     why="Only the deployment's own functions can use the API; kubectl is denied for all users.",
     cure="Add a role to eks.admins.",
     source="EKS user guide, access entries",

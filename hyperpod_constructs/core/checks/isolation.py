@@ -9,6 +9,7 @@ from ..findings import Severity
 from ..isolation import baseline, system_nodes
 from ..isolation_preview import refused
 from ..jobs.pods import pod_template
+from ..jobs.schema import flaws
 from ..placement import system_group
 from ..spec.cluster import Cluster
 from ..spec.governance import Governance
@@ -109,6 +110,8 @@ def refused_job(job: Job, governance: Governance, cluster: Cluster) -> Iterator[
         try:
             pod = pod_template(job, part)
         except UnknownName:  # reported by the rules about the job itself
+            continue
+        if any(flaws(pod)):  # reported as HP722
             continue
         broken = refused(pod, team, cluster=cluster)
         # Kueue sets the node selector of its quota on a job in a queue, unless the job selects a type itself

@@ -145,6 +145,7 @@ def zone_or_subnets(groups: Groups) -> Iterator[Problem]:
     "HP319",
     title="Subnets and security groups of a group are in the network's VPC.",
     severity=Severity.ERROR,
+    complete=("network",),
     why="CreateCluster rejects them: existing resources are in another VPC than the new one.",
     cure="Remove them, or specify their network in network.existing. Acknowledge the finding if they were "
     "added to the VPC after its deployment.",

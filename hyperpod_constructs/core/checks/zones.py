@@ -30,7 +30,8 @@ def two_zones(network: Network, ctx: Context) -> Iterator[Problem]:
         return
     if network.existing is None:
         zones = len(set(network.availability_zone_ids))
-        if zones < need:
+        # without any zone, an existing network that could not be read may have them
+        if zones < need and (zones or "network" not in ctx.cut):
             yield Problem(
                 "network.availability_zone_ids",
                 f"{zones} availability zone{'s' * (zones != 1)}; EKS requires at least {need}",

@@ -30,7 +30,7 @@ TABLE, FUNCTION = resource("AWS::DynamoDB::Table"), resource("AWS::Lambda::Funct
         ("a.yaml", "Outputs: {}", "{path} is not a CloudFormation template: it has no Resources"),
     ],
 )
-def test_what_is_no_template(
+def test_a_file_that_is_not_a_template(
     name: str, content: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / name
@@ -51,7 +51,7 @@ def test_the_help_and_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == order_table()
 
 
-def test_the_folder_of_cdk_is_read_where_none_is_named(
+def test_the_folder_of_cdk_is_read_by_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -118,7 +118,7 @@ def test_the_report_of_a_violation() -> None:
     assert (finding.cure, finding.source) == ("Fn.node.add_dependency(Table)", "docs/order.md")
 
 
-def test_the_report_of_an_order_that_holds_and_of_a_circle() -> None:
+def test_the_report_of_a_proved_order_and_of_a_cycle() -> None:
     function = {**FUNCTION, "DependsOn": ["Table"]}
     assert prove({"S": template(Table=TABLE, Fn=function)}, [TABLE_BEFORE_FUNCTION]).render() == (
         "deploy order: 1 pairs of 2 resources checked, all in order\n  table-before-function 1"
@@ -167,14 +167,16 @@ def test_a_gate(gone: bool, depends: list[tuple[str, str]], says: str, missing: 
     templates = case("nodes-before-addons", *depends)
     if gone:
         del templates["Platform"]["Resources"]["Ready"]
-    (found,) = [one for one in prove(templates).violations if one.rule.id == "nodes-before-addons"]
+    (found,) = [violation for violation in prove(templates).violations if violation.rule.id == "nodes-before-addons"]
     assert (found.explanation, found.missing, found.fix) == (says, missing, fix)
 
 
 def test_a_gate_of_another_cluster_is_none() -> None:
     templates = case("nodes-before-addons", ("Ready", "HyperPod"), ("Dns", "Ready"))
     templates["Platform"]["Resources"]["Ready"]["Properties"]["ClusterName"] = "another"
-    assert [one.rule.id for one in prove(templates).violations if one.then.endswith("Dns")] == ["nodes-before-addons"]
+    assert [violation.rule.id for violation in prove(templates).violations if violation.then.endswith("Dns")] == [
+        "nodes-before-addons"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -209,16 +211,16 @@ def test_fields_of_an_object_are_set_when_it_is_there() -> None:
     assert violated(templates, "originals-before-copies") == []
 
 
-def test_what_could_not_be_followed_is_said() -> None:
+def test_unresolved_references_are_reported() -> None:
     rule = resource("AWS::Events::Rule", Name={"Fn::ImportValue": "net-vpc"})
     assert prove({"App": template(Rule=rule)}).render().endswith("\nnot followed: App: Fn::ImportValue net-vpc")
 
 
 @pytest.mark.parametrize("name", ["A", "B"])
 def test_an_add_on_of_a_nested_stack_belongs_to_the_cluster_that_its_parameter_names(name: str) -> None:
-    clusters = {f"Eks{each}": resource("AWS::EKS::Cluster") for each in "AB"} | {
-        f"Hp{each}": resource("AWS::SageMaker::Cluster", Orchestrator={"Eks": {"ClusterArn": att(f"Eks{each}")}})
-        for each in "AB"
+    clusters = {f"Eks{value}": resource("AWS::EKS::Cluster") for value in "AB"} | {
+        f"Hp{value}": resource("AWS::SageMaker::Cluster", Orchestrator={"Eks": {"ClusterArn": att(f"Eks{value}")}})
+        for value in "AB"
     }
     inner = {
         "Parameters": {"Name": {"Type": "String"}},

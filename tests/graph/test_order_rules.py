@@ -305,3 +305,4 @@ def test_the_documentation_contains_the_current_table() -> None:
     assert order_table() in text, (
         "run `python -m hyperpod_constructs.assembly.graph --table` and put it into docs/order.md"
     )
+    assert [line.split("`")[1] for line in order_table().splitlines()[2:]] == [rule.id for rule in ORDER_RULES]

@@ -290,24 +290,27 @@ def with_import(mutant: Mutant, tests: list[str], seconds: int, failing: list[st
         if chosen is files or (len(chosen) == len(tests) and in_function(mutant)):
             break
     for group in () if in_function(mutant) else others:
-        if killed_by([file for file in group if file not in files], mutant, failing):
-            return "killed"
+        verdict = of_others([file for file in group if file not in files], mutant, seconds, failing)
+        if verdict is not None:
+            return verdict
         files += group
     return "survived"
 
 
-def killed_by(files: list[str], mutant: Mutant, failing: list[str]) -> bool:
-    """Whether a test of files that have not run without the mutant fails because of it."""
+def of_others(files: list[str], mutant: Mutant, seconds: int, failing: list[str]) -> str | None:
+    """The verdict of test files that have not run without the mutant; None where all pass."""
     failing = list(failing)
     while files:
-        code, output = run([*files, *deselected(failing)], None, mutant)
+        code, output = run([*files, *deselected(failing)], seconds, mutant)
         if code in (PASSED, NO_TESTS):
-            return False
+            break
+        if code is None:
+            return f"survived ({seconds} seconds of {len(files)} test files that import the module)"
         failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
         if not failed or run(failed, None)[0] == PASSED:
-            return True
+            return "killed"
         failing += failed  # without the mutant too
-    return False
+    return None
 
 
 def deselected(tests: list[str]) -> list[str]:

@@ -8,12 +8,10 @@ from typing import Any
 
 import click
 
-from ..core.process import end
+from ..core.process import end, without_plugins
 from .lazy import Commands, LazyGroup
 
-# pydantic searches every installed package for plugins; none is used here, and the search takes longer than importing
-# this package
-os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+without_plugins()
 
 # collects garbage rarely: classes are never freed, and looking for garbage in them takes a twentieth of a command's time
 gc.set_threshold(100_000)

@@ -124,17 +124,18 @@ def _md(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Converts data to JSON types: dates in ISO format, tuples as lists, dataclasses as mappings of their fields.
+    """Converts data to JSON types: dates in ISO format, tuples as lists, objects as mappings of their fields.
 
     >>> plain({"day": date(2026, 11, 23), "names": ("a",)})
     {'day': '2026-11-23', 'names': ['a']}
     """
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items() if key != "ResponseMetadata"}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
     if is_dataclass(value):
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, list | tuple):
+        named = getattr(value, "_asdict", None)
+        return [plain(inner) for inner in value] if named is None else plain(named())
     if isinstance(value, Enum):
         return value.value
     return value.isoformat() if isinstance(value, date | datetime) else value

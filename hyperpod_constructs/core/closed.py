@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .catalog import endpoints_for, mirror_images
 from .catalog._files import load
@@ -45,8 +44,7 @@ def endpoint_services(platform: Platform) -> list[str]:
     return [endpoint.service for endpoint in endpoints_for(features(platform))]
 
 
-@dataclass(frozen=True, slots=True)
-class ImageCopy:
+class ImageCopy(NamedTuple):
     """A public image and the copy that the cluster pulls; `target` is None if no registry is set."""
 
     component: str
@@ -85,8 +83,7 @@ def image_copies(
 # ---- references to external hosts ----
 
 
-@dataclass(frozen=True, slots=True)
-class ExternalReference:
+class ExternalReference(NamedTuple):
     """A reference in a template to a host outside AWS: `where` is `Stack.LogicalId: path`."""
 
     where: str

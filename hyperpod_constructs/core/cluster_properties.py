@@ -7,8 +7,7 @@ CloudFormation adds later can be merged by name.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import catalog
 from .spec import Cluster, Deployment, InstanceGroup, RestrictedInstanceGroup, Volume
@@ -16,8 +15,7 @@ from .spec.base import deployed
 from .spec.groups import BatchSize
 
 
-@dataclass(frozen=True, kw_only=True)
-class GroupPlacement:
+class GroupPlacement(NamedTuple):
     """Values of a group from outside its spec; they can be CDK tokens."""
 
     subnet_ids: Sequence[str]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import checks
 from .documents import Document, join, read, within
@@ -26,8 +26,7 @@ from .spec.jobs import Job
 from .spec.platform import Platform
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class Loaded(NamedTuple):
     """The result of loading a config file.
 
     Attributes:
@@ -46,7 +45,7 @@ class Loaded:
         return self.platform is not None and not errors(self.findings)
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False)
 class _Jobs:
     """The jobs of a config and their findings."""
 
@@ -209,8 +208,7 @@ def _exists(path: Path) -> bool:
         return False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedAll:
+class LoadedAll(NamedTuple):
     """The results of loading several config files: each one, and all findings including those between files."""
 
     configs: tuple[Loaded, ...]
@@ -348,7 +346,7 @@ def _job_file(file: Path, document: Document, path: str) -> list[LoadedJob]:
     located = [
         document.located(replace(finding, path=path, message=f"{file}: {finding.message}")) for finding in missing
     ]
-    return [replace(jobs[0], findings=located)]
+    return [jobs[0]._replace(findings=located)]
 
 
 def _lost(jobs: _Jobs, document: Document, rule: str, path: str, message: str, cure: str) -> _Jobs:

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -35,15 +35,14 @@ _TAG = "tag:yaml.org,2002:"
 _PLAIN_PART = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A position in a file; line and column start at 1."""
 
     line: int
     column: int
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False)
 class Document:
     """A YAML document: plain data, the position of each value, and how numbers were written."""
 
@@ -229,7 +228,7 @@ class _Stop(Exception):
         super().__init__(message)
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False)
 class _Open:
     """A mapping or a sequence that is being parsed."""
 

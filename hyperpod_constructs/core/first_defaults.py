@@ -29,13 +29,17 @@ def completed(content: dict[str, Any]) -> dict[str, Any]:
     _fill(cluster, cluster_name=None, execution_roles="shared")
     _fill(cluster.get("autoscaling") if isinstance(cluster, dict) else None, pools="shared")
     network = content.get("network")
-    if isinstance(network, dict) and network.get("mode") == "closed" and network.get("endpoint_policies") is not False:
-        _fill(network, image_accounts=["*"])  # its endpoints had no policy: images of all accounts could be in use
+    if isinstance(network, dict) and _has_endpoint_policies(network):
+        _fill(network, image_accounts=["*"])  # the endpoints had no policy: images of any account can be in use
     storage = content.get("storage")
     buckets = storage.get("buckets") if isinstance(storage, dict) else None
     for bucket in buckets if isinstance(buckets, list) else ():
         _fill(bucket, nodes=True)
     return content
+
+
+def _has_endpoint_policies(network: dict[str, Any]) -> bool:
+    return network.get("mode") == "closed" and network.get("endpoint_policies", True) and "existing" not in network
 
 
 def _fill(part: Any, **settings: Any) -> None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .catalog import EFA_RESOURCE, addons, label, load
 from .placement import system_group
@@ -27,8 +26,7 @@ def baseline(part: str) -> list[str]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class SystemNodes:
+class SystemNodes(NamedTuple):
     """The nodes that run operators and add-ons: their instance types and their group."""
 
     types: tuple[str, ...]
@@ -70,8 +68,7 @@ MIG_PREFIX = "nvidia.com/mig-"
 # ---- the limits ----
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """One limit: the CEL expression that allowed pods satisfy, and the API server's message for others."""
 
     name: str

@@ -11,7 +11,7 @@ from .documents import Document, join, read_all, within
 from .findings import Finding, Severity
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False)
 class Manifests:
     """The objects of a config.
 

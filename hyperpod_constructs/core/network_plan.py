@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from . import catalog
 from .spec.cluster import Cluster
@@ -30,8 +30,7 @@ _SHARED = IPv4Network("100.64.0.0/10")
 SubnetKind = Literal["public", "control-plane", "node"]
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedSubnet:
+class PlannedSubnet(NamedTuple):
     """One subnet of the plan."""
 
     kind: SubnetKind
@@ -263,8 +262,7 @@ def replacement_nodes(group: InstanceGroup | RestrictedInstanceGroup) -> int:
     return max(batches)
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """Maximum IP addresses that one group uses in a subnet."""
 
     group: str

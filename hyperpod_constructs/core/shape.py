@@ -52,7 +52,7 @@ MAX_FINDINGS = 100
 _YES = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False)
 class Shape(Generic[Model]):
     """The result of validating data.
 

@@ -3,8 +3,9 @@
 A fault (mutant) is a swapped comparison, a negated condition, another number or text, or a dropped statement. No file
 changes, so the assets of templates keep their hashes. The tests of all modules are collected once and run once with
 tracing. Then a process is forked for each mutant, and the tests that reach its line run in it (`mutants_fork.py`). A mutant
-outside of functions, and one that survives, is compiled into the module when another process imports it. If it survives
-this too, a test is missing, or the fault changes nothing.
+outside of functions, and one that survives, is compiled into the module when another process imports it. Lines outside of
+functions run before tests begin, so all quick test files that import the module, directly or not, can notice these mutants.
+A mutant that survives this too shows that a test is missing, or the fault changes nothing.
 
 Our own, because the two maintained tools do not fit: cosmic-ray neither replaces texts nor drops statements, and runs one
 command for all mutants; mutmut 3 wraps functions in a copy of the project and forks, which a jsii process does not outlive.
@@ -30,8 +31,9 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from mutants_imports import PACKAGE, files_of_tests, files_that_import
+
 ROOT = Path(__file__).parents[2]
-PACKAGE = "hyperpod_constructs/"
 TESTS = {  # the first that a module's path begins with; where none does, the tests of the same name
     "core/checks/job": "tests/jobs tests/checks/test_messages.py tests/checks/test_reference.py",
     "core/checks/": "tests/checks/test_messages.py tests/checks/test_reference.py tests/checks/test_families.py "
@@ -97,7 +99,7 @@ class Mutator(ast.NodeTransformer):
                 continue
             if isinstance(value, list):
                 first = value[:1] if docstring is not None and name == "body" else []
-                setattr(node, name, first + [self.visit(one) for one in value[len(first) :]])
+                setattr(node, name, first + [self.visit(item) for item in value[len(first) :]])
             elif isinstance(value, ast.AST):
                 setattr(node, name, self.visit(value))
         return node
@@ -182,7 +184,7 @@ def reaching(mutant: Mutant, reached: dict[str, list[str]]) -> list[str]:
     following = min((int(line) for line in reached if int(line) > mutant.line), default=None)
     near = reached[str(following)] if following is not None else []
     return list(
-        dict.fromkeys([*some_of(near, mutant.file), *near, *(test for each in reached.values() for test in each)])
+        dict.fromkeys([*some_of(near, mutant.file), *near, *(test for item in reached.values() for test in item)])
     )
 
 
@@ -203,10 +205,15 @@ def import_mutant(file: str, number: int) -> None:
 
 
 def tests_of(file: str) -> list[str]:
-    module = file.removeprefix(PACKAGE)
+    module = file.removeprefix(f"{PACKAGE}/")
     found = next((tests.split() for prefix, tests in TESTS.items() if module.startswith(prefix)), None)
-    found = found if found is not None else [str(one) for one in Path("tests").rglob(f"test_{Path(file).stem}.py")]
-    return [file, *(each for each in found if Path(each).exists())]
+    found = found if found is not None else [str(item) for item in Path("tests").rglob(f"test_{Path(file).stem}.py")]
+    return [file, *(item for item in found if Path(item).exists())]
+
+
+def files_of(paths: list[str]) -> list[str]:
+    """The files of test files and folders."""
+    return [str(file) for path in map(Path, paths) for file in ([path] if path.is_file() else files_of_tests(path))]
 
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -228,11 +235,14 @@ def child(tests: list[str], mutant: Mutant | None, output: str, environment: dic
     import pytest
 
     basetemp = f"--basetemp={Path(output).parent / 'tests'}"
-    os._exit(pytest.main([*OPTIONS, basetemp, *([] if mutant else ["-p", "mutants_fork"]), *tests]))
+    plugin = ["-p", "mutants_fork"] if "MUTANTS_PLAN" in environment else []
+    os._exit(pytest.main([*OPTIONS, basetemp, *plugin, *tests]))
 
 
-def run(tests: list[str], seconds: int | None, mutant: Mutant | None = None, **environment: str) -> int | None:
-    """The exit code of pytest; None when the tests do not end in time."""
+def run(
+    tests: list[str], seconds: int | None, mutant: Mutant | None = None, **environment: str
+) -> tuple[int | None, str]:
+    """The exit code of pytest, None when the tests do not end in time; and what it printed."""
     with tempfile.TemporaryDirectory() as folder:
         variables = {"HYPOTHESIS_STORAGE_DIRECTORY": folder, **environment}
         process = FORKS.Process(target=child, args=(tests, mutant, f"{folder}/output", variables))
@@ -241,10 +251,8 @@ def run(tests: list[str], seconds: int | None, mutant: Mutant | None = None, **e
         if process.is_alive():
             process.kill()
             process.join()
-            return None
-        if process.exitcode != PASSED and mutant is None:
-            sys.exit(Path(folder, "output").read_text()[-3000:])
-    return process.exitcode
+            return None, ""
+        return process.exitcode, Path(folder, "output").read_text()
 
 
 def in_function(mutant: Mutant) -> bool:
@@ -262,24 +270,51 @@ def in_session(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) 
         files = sorted({mutant.file for mutant in chosen})
         wanted = [[mutant.file, mutant.number, mutant.line, mutant.what] for mutant in chosen]
         plan.write_text(json.dumps({"files": files, "mutants": wanted, "jobs": jobs, "seconds": seconds}))
-        run(tests, None, MUTANTS_PLAN=str(plan), MUTANTS_OUT=str(out))
+        code, output = run(tests, None, MUTANTS_PLAN=str(plan), MUTANTS_OUT=str(out))
+        if code != PASSED:
+            sys.exit(output[-3000:])
         found: dict[str, Any] = json.loads(out.read_text())
     return found
 
 
-def with_import(mutant: Mutant, tests: list[str], seconds: int, failing: list[str]) -> str:
-    """The verdict of tests that import the mutant; without those that fail anyway."""
+def with_import(mutant: Mutant, tests: list[str], seconds: int, failing: list[str], others: list[list[str]]) -> str:
+    """The verdict of tests that import the mutant, without those that fail anyway, and of other test files."""
     files = sorted({test.partition("::")[0] for test in tests})
     # so many tests as arguments are slower to collect than their files
     for chosen in (some_of(tests, mutant.file), tests if SOME < len(tests) < 200 else files, files):
-        code = run([*chosen, *(f"--deselect={test}" for test in failing)], seconds, mutant)
+        code, _ = run([*chosen, *deselected(failing)], seconds, mutant)
         if code == NOT_FOUND and chosen is not files:
             continue  # the mutant changes the name of a test
         if code not in (PASSED, NO_TESTS):
             return "killed" if code is not None else "killed (no end)"
-        if len(chosen) == len(tests) and in_function(mutant):
+        if chosen is files or (len(chosen) == len(tests) and in_function(mutant)):
             break
+    for group in () if in_function(mutant) else others:
+        verdict = of_others([file for file in group if file not in files], mutant, seconds, failing)
+        if verdict is not None:
+            return verdict
+        files += group
     return "survived"
+
+
+def of_others(files: list[str], mutant: Mutant, seconds: int, failing: list[str]) -> str | None:
+    """The verdict of test files that have not run without the mutant; None where all pass."""
+    failing = list(failing)
+    while files:
+        code, output = run([*files, *deselected(failing)], seconds, mutant)
+        if code in (PASSED, NO_TESTS):
+            break
+        if code is None:
+            return f"survived ({seconds} seconds of {len(files)} test files that import the module)"
+        failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
+        if not failed or run(failed, None)[0] == PASSED:
+            return "killed"
+        failing += failed  # without the mutant too
+    return None
+
+
+def deselected(tests: list[str]) -> list[str]:
+    return [f"--deselect={test}" for test in tests]
 
 
 def changed() -> list[str]:
@@ -295,12 +330,13 @@ def changed() -> list[str]:
 
 def modules(paths: list[str]) -> list[str]:
     files = [
-        path for each in paths for path in ([Path(each)] if Path(each).is_file() else sorted(Path(each).rglob("*.py")))
+        path for item in paths for path in ([Path(item)] if Path(item).is_file() else sorted(Path(item).rglob("*.py")))
     ]
     return [str(file) for file in files if file.suffix == ".py"]
 
 
 def verdicts(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) -> Iterator[tuple[Mutant, str]]:
+    """The verdict of each mutant; of the tests given, or of those of the modules where none are."""
     files = sorted({mutant.file for mutant in chosen})
     found = in_session(chosen, tests or sorted({test for file in files for test in tests_of(file)}), jobs, seconds)
     for test in found["failing"]:
@@ -314,8 +350,12 @@ def verdicts(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) ->
             yield mutant, verdict if verdict == "killed" else "survived (no test runs the line)"
     with ThreadPoolExecutor(jobs) as pool:
         results = pool.map(
-            lambda one: with_import(
-                one, reaching(one, found["reached"][one.file]) or tests_of(one.file), seconds, found["failing"]
+            lambda item: with_import(
+                item,
+                reaching(item, found["reached"][item.file]) or tests or tests_of(item.file),
+                seconds,
+                found["failing"],
+                [] if tests else [files_of(tests_of(item.file)), files_that_import(item.file)],
             ),
             again,
         )
@@ -336,7 +376,7 @@ def main() -> None:
     found = [mutant for file in files for mutant in mutants(file)]
     if options.sample and options.sample < len(found):
         found = sorted(
-            random.Random(options.seed).sample(found, options.sample), key=lambda one: (one.file, one.number)
+            random.Random(options.seed).sample(found, options.sample), key=lambda item: (item.file, item.number)
         )
     killed = 0
     for mutant, result in verdicts(found, options.tests, options.jobs, options.seconds) if found else ():

@@ -1,16 +1,15 @@
 """IAM roles of a cluster with permissions and trusted principals, and labels of nodes and jobs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._names import look_up
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
+class Role(NamedTuple):
     """One IAM role of the platform.
 
     Attributes:
@@ -30,13 +29,15 @@ class Role:
     principals: tuple[str, ...]
     service_account: str | None
     managed_policies: tuple[str, ...]
-    actions: Mapping[str, tuple[str, ...]] = field(hash=False)
+    actions: Mapping[str, tuple[str, ...]]
     name_prefix: str
-    uncertain: Mapping[str, str] = field(hash=False)
+    uncertain: Mapping[str, str]
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(NamedTuple):
     """A label, annotation, taint or tag that HyperPod or an add-on sets or reads.
 
     Attributes:
@@ -55,7 +56,10 @@ class Label:
     values: tuple[str, ...]
     source: str
     note: str
-    uncertain: Mapping[str, str] = field(hash=False)
+    uncertain: Mapping[str, str]
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
 
 @follows_facts

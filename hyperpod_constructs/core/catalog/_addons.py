@@ -1,19 +1,17 @@
 """The EKS add-ons of a HyperPod cluster: HyperPod's own, their prerequisites, and related ones."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._kubernetes import minor
 from hyperpod_constructs.core.catalog._names import look_up
 
 
-@dataclass(frozen=True, slots=True)
-class AddonVersion:
+class AddonVersion(NamedTuple):
     """One version of an add-on in a source.
 
     Attributes:
@@ -30,7 +28,10 @@ class AddonVersion:
     kubernetes_max: str | None
     date: date | None
     source: str
-    uncertain: Mapping[str, str] = field(hash=False)
+    uncertain: Mapping[str, str]
+
+    def __hash__(self) -> int:
+        return hash(self.version)
 
     @property
     def installable(self) -> bool:
@@ -44,8 +45,7 @@ class AddonVersion:
         return minor(self.kubernetes_min) <= minor(kubernetes_version) <= minor(self.kubernetes_max)
 
 
-@dataclass(frozen=True, slots=True)
-class Addon:
+class Addon(NamedTuple):
     """One EKS add-on.
 
     Attributes:
@@ -91,7 +91,7 @@ class Addon:
     prerequisites: tuple[str, ...]
     requires: tuple[str, ...]
     min_version: str | None
-    min_version_for: Mapping[str, str] = field(hash=False)
+    min_version_for: Mapping[str, str]
     kubernetes_min: str | None
     versions: tuple[AddonVersion, ...]
     pods_per_node: int
@@ -99,7 +99,10 @@ class Addon:
     crds: tuple[str, ...]
     deployments: tuple[str, ...]
     configuration_keys: tuple[str, ...]
-    uncertain: Mapping[str, str] = field(hash=False)
+    uncertain: Mapping[str, str]
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
     def version_for(self, kubernetes_version: str) -> AddonVersion | None:
         """The newest complete version that is known to support a Kubernetes version, or None.

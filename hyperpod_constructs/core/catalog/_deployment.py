@@ -1,15 +1,14 @@
 """CloudFormation's view of each resource type: references, durations, and what prevents its deletion."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 from hyperpod_constructs.core.catalog._files import follows_facts, load
 
 
-@dataclass(frozen=True, slots=True)
-class Duration:
+class Duration(NamedTuple):
     """A duration in seconds, as far as it is known: AWS guarantees none.
 
     Attributes:
@@ -25,8 +24,7 @@ class Duration:
     uncertain: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DeployedKind:
+class DeployedKind(NamedTuple):
     """One CloudFormation resource type in a rehearsal.
 
     Attributes:
@@ -48,6 +46,9 @@ class DeployedKind:
     create: Duration
     update: Duration
     delete: Duration
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
 
 @follows_facts

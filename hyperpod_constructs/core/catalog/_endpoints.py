@@ -1,17 +1,15 @@
 """The VPC endpoints that a network without internet access requires."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._names import look_up
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """One VPC endpoint.
 
     Attributes:
@@ -27,7 +25,10 @@ class Endpoint:
     type: Literal["Gateway", "Interface"]
     reason: str
     features: tuple[str, ...]
-    uncertain: Mapping[str, str] = field(hash=False)
+    uncertain: Mapping[str, str]
+
+    def __hash__(self) -> int:
+        return hash(self.service)
 
 
 @follows_facts

@@ -1,17 +1,16 @@
 """The container images of a cluster: those of the service in each region, and those to mirror for a closed network."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._names import look_up
 from hyperpod_constructs.core.catalog._regions import region
 
 
-@dataclass(frozen=True, slots=True)
-class MirrorImage:
+class MirrorImage(NamedTuple):
     """An image of a public registry that must be mirrored for a network without internet access.
 
     Attributes:
@@ -47,8 +46,7 @@ class MirrorImage:
         return self.image.rpartition(":")[2]
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceImage:
+class ServiceImage(NamedTuple):
     """An image in an ECR repository of the service, in one account per region.
 
     Attributes:
@@ -65,7 +63,10 @@ class ServiceImage:
     tag: str | None
     account: str
     needed_for: tuple[str, ...]
-    uncertain: Mapping[str, str] = field(hash=False)
+    uncertain: Mapping[str, str]
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
     def account_in(self, region_name: str) -> str | None:
         """Returns the account of its repository in a region, or None if the service has none.

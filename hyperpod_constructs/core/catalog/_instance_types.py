@@ -1,10 +1,10 @@
 """The instance types that HyperPod supports."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._names import UnknownName, suggest
@@ -39,8 +39,7 @@ class Accelerator:
         return self.resource_names[0]
 
 
-@dataclass(frozen=True, slots=True)
-class InstanceType:
+class InstanceType(NamedTuple):
     """One instance type of HyperPod. None always means unknown.
 
     Attributes:
@@ -78,7 +77,10 @@ class InstanceType:
     mig_profiles: tuple[str, ...]
     threads_per_core: tuple[int, ...] | None
     regions: tuple[str, ...]
-    uncertain: Mapping[str, str] = field(hash=False)
+    uncertain: Mapping[str, str]
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
     @property
     def ips_per_node(self) -> int | None:

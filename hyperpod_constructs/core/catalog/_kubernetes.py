@@ -1,11 +1,10 @@
 """The Kubernetes versions of EKS, their calendar, and which of them HyperPod documents."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hyperpod_constructs.core.catalog._clock import today as clock_today
 from hyperpod_constructs.core.catalog._files import follows_facts, load
@@ -14,8 +13,7 @@ from hyperpod_constructs.core.catalog._names import look_up
 SupportStatus = Literal["unreleased", "standard", "extended", "ended", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class KubernetesVersion:
+class KubernetesVersion(NamedTuple):
     """One minor version of Kubernetes on EKS. A date that is None is unknown.
 
     Attributes:
@@ -32,7 +30,10 @@ class KubernetesVersion:
     end_of_standard_support: date | None
     end_of_extended_support: date | None
     hyperpod_documented: bool
-    uncertain: Mapping[str, str] = field(hash=False)
+    uncertain: Mapping[str, str]
+
+    def __hash__(self) -> int:
+        return hash(self.version)
 
     def __str__(self) -> str:
         return self.version

@@ -2,17 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._names import look_up
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """One limit.
 
     Attributes:
@@ -29,7 +27,10 @@ class Limit:
     minimum: int
     source: str
     note: str
-    uncertain: Mapping[str, str] = field(hash=False)
+    uncertain: Mapping[str, str]
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
     def allows(self, value: float) -> bool:
         """Whether a value is between minimum and maximum.

@@ -1,16 +1,14 @@
 """The metrics that the observability add-on documents."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hyperpod_constructs.core.catalog._files import follows_facts, load
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(NamedTuple):
     """One metric in the Prometheus workspace.
 
     Attributes:
@@ -29,7 +27,10 @@ class Metric:
     type: str
     unit: str
     named: bool
-    uncertain: Mapping[str, str] = field(hash=False)
+    uncertain: Mapping[str, str]
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
 
 @follows_facts

@@ -1,11 +1,10 @@
 """List prices: few, dated, each with its source. Other prices are unknown, not estimated."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hyperpod_constructs.core.catalog._files import follows_facts, load
 
@@ -13,8 +12,7 @@ HOURS_PER_MONTH = 730
 """Hours per month in AWS's own calculator."""
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(NamedTuple):
     """One list price in USD, before tax and discounts.
 
     Attributes:
@@ -31,7 +29,10 @@ class Price:
     per: Literal["hour", "month", "GB-month"]
     date: date
     source: str
-    uncertain: Mapping[str, str] = field(hash=False)
+    uncertain: Mapping[str, str]
+
+    def __hash__(self) -> int:
+        return hash(self.item)
 
     @property
     def usd_per_hour(self) -> float:

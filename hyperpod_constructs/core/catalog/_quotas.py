@@ -1,10 +1,9 @@
 """The Service Quotas that apply to a cluster, by their names and codes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._names import UnknownName, look_up, suggest
@@ -15,8 +14,7 @@ plans.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(NamedTuple):
     """One quota.
 
     Attributes:
@@ -33,7 +31,10 @@ class Quota:
     name: str
     code: str | None
     seen: str | None
-    uncertain: Mapping[str, str] = field(hash=False)
+    uncertain: Mapping[str, str]
+
+    def __hash__(self) -> int:
+        return hash(self.key)
 
 
 @follows_facts

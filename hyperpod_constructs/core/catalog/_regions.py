@@ -1,10 +1,9 @@
 """The AWS regions, and the HyperPod features of each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._names import look_up
@@ -13,8 +12,7 @@ GovernanceType: TypeAlias = Literal["ClusterSchedulerConfig", "ComputeQuota"]
 GOVERNANCE_TYPES: tuple[GovernanceType, ...] = get_args(GovernanceType)
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(NamedTuple):
     """One AWS region.
 
     Attributes:
@@ -55,7 +53,10 @@ class Region:
     health_monitoring_agent_account: str | None
     inference_operator_account: str | None
     gpu_operator_account: str | None
-    uncertain: Mapping[str, str] = field(hash=False)
+    uncertain: Mapping[str, str]
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
     @property
     def partition(self) -> str:

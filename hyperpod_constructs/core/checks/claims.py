@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ..catalog import allowed, limit, matches
 from ..findings import Severity
-from ..spec.base import is_token
+from ..spec.base import defaults, is_token
 from ..spec.governance import Governance
 from ..spec.storage import Bucket, LustreFileSystem, Storage
 from .context import Context, EffectiveAddons, as_text, skipped
@@ -34,7 +34,7 @@ def stored(ctx: Context) -> Iterator[tuple[str, LustreFileSystem | Bucket]]:
     right="storage: {lustre: [{name: my-data}]}\naddons: {fsx_csi: {}}\n",
 )
 def names(storage: Storage, ctx: Context) -> Iterator[Problem]:
-    teams = ctx.governance or Governance()
+    teams = ctx.governance or defaults(Governance)
     items: dict[tuple[type, str], str] = {}
     claims: dict[tuple[str, str], str] = {}
     volumes: dict[str, str] = {}

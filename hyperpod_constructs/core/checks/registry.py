@@ -50,7 +50,7 @@ Check = TypeVar("Check", bound=Callable[..., Iterator[Problem]])
 _RULES: dict[str, Rule] = {}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Rule:
     """A rule with its documentation; as a decorator it registers the function that finds problems.
 
@@ -91,7 +91,8 @@ class Rule:
         """Registers the function as this rule's check."""
         asks = function.__code__.co_varnames[: function.__code__.co_argcount]
         around = {_PART_OF.get(name, name) for name in asks} - {"job", "ctx"} if "job" in asks else ()
-        replace(self, function=function, asks=asks, complete=(*self.complete, *around)).register()
+        self.function, self.asks, self.complete = function, asks, (*self.complete, *around)
+        self.register()
         return function
 
     def register(self) -> None:

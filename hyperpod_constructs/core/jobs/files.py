@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from ..documents import Document, read, read_all
 from ..findings import Finding, Severity, ordered
@@ -19,8 +20,7 @@ _PLATFORM_KEYS = ("network", "cluster", "eks")
 """Keys that only a platform has, not a job."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedJob:
+class LoadedJob(NamedTuple):
     """The result of reading a job file.
 
     Attributes:
@@ -34,7 +34,7 @@ class LoadedJob:
     job: Job | None
     findings: list[Finding]
     document: Document
-    keys: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = MappingProxyType({})
     prefix: str = ""
 
     def locate(self, finding: Finding, *, key: bool = False) -> Finding:
@@ -89,7 +89,7 @@ def job_in(data: Any, document: Document, *, prefix: str = "") -> LoadedJob:
     shape = shaped(Job, data, document, prefix=prefix)
     loaded = LoadedJob(job=shape.value, findings=[], document=document, keys=keys, prefix=prefix)
     located = [loaded.locate(finding) if keys else finding for finding in shape.findings]
-    return replace(loaded, findings=ordered([*found, *located]))
+    return loaded._replace(findings=ordered([*found, *located]))
 
 
 def _head(document: Document) -> str | None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..findings import Finding, Severity
 from ..spec.jobs import RESOURCE_FIELDS
@@ -69,8 +68,7 @@ _HANDLED = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Converted:
+class Converted(NamedTuple):
     """A config as the data of a `Job`.
 
     Attributes:
@@ -80,8 +78,8 @@ class Converted:
     """
 
     data: dict[str, Any]
-    findings: list[Finding] = field(default_factory=list)
-    keys: Mapping[str, str] = field(default_factory=dict)
+    findings: list[Finding]
+    keys: Mapping[str, str]
 
 
 def is_hyp_config(data: object) -> bool:

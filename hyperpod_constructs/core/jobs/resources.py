@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..catalog import EFA_RESOURCE, InstanceType, find_instance_type
 from ..catalog._files import follows_facts, load
@@ -27,8 +26,7 @@ MIG_READY = ("nvidia.com/mig.config.state", "success")
 """Label and value of a node whose GPUs are partitioned."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One derived number: its name, its value in the manifest, and its derivation."""
 
     name: str
@@ -36,8 +34,7 @@ class Step:
     how: str
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """The resources of one replica: Kubernetes requests and limits, their derivation, and replicas per node."""
 
     requests: Mapping[str, int | str]

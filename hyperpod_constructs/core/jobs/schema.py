@@ -7,9 +7,8 @@ a list or `{type}` for a mapping with arbitrary keys; a trailing `!` marks a req
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..catalog._files import load
 from ..documents import join
@@ -20,8 +19,7 @@ _INTEGERS = {"int32": 2**31, "int64": 2**63}
 _WORDS = {"str": "text", "bool": "true or false", "num": "a number", "intstr": "a whole number or text"}
 
 
-@dataclass(frozen=True, slots=True)
-class Flaw:
+class Flaw(NamedTuple):
     """Something that Kubernetes rejects: path in the object, problem, and fix."""
 
     path: str

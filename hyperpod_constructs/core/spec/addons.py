@@ -325,7 +325,7 @@ class Addons(SpecModel):
             if key in wanted:
                 for need in needs:
                     if named[need] is None:
-                        wanted[need] = _SETTINGS.get(need, Addon)()
+                        wanted[need] = defaults(_SETTINGS.get(need, Addon))
         return {key: wanted[key] for key in Addons.model_fields if key in wanted}
 
 

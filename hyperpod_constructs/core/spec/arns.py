@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel
 
@@ -24,8 +23,7 @@ letters or digits.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(NamedTuple):
     """What the ARN of a field refers to.
 
     Attributes:
@@ -56,8 +54,7 @@ class Names:
         return f"arn:{partition}:{self.service}:{region if self.regional else ''}:{owner}:{self.example}"
 
 
-@dataclass(frozen=True, slots=True)
-class Arn:
+class Arn(NamedTuple):
     """The parts of an ARN.
 
     >>> Arn.parse("arn:aws:iam::111122223333:role/Admin")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from .base import Change, ListOf, field
+from .base import Change, ListOf, defaults, field
 from .jobs_policy import Elastic, RunPolicy
 from .jobs_replica import LARGEST_INT32, RESOURCE_FIELDS, PodFields, Replica
 
@@ -97,7 +97,9 @@ class Job(PodFields):
         help="Node label for topology-aware scheduling: all pods must run on nodes with the same value.",
     )
     run_policy: RunPolicy = field(
-        default_factory=RunPolicy, change=Change.REPLACES, help="Retries, deadlines, cleanup and log rules."
+        default_factory=lambda: defaults(RunPolicy),
+        change=Change.REPLACES,
+        help="Retries, deadlines, cleanup and log rules.",
     )
     elastic: Elastic | None = field(None, change=Change.REPLACES, help="Elastic training.")
     suspend: bool = field(False, change=Change.REPLACES, help="Create the job without starting it.")

@@ -17,12 +17,12 @@ from pathlib import Path
 import botocore.hooks
 import botocore.loaders
 import pytest
-from assemblies import platform_of, synthesized, templates
+from assemblies import assembly_in, assembly_of, platform_of, synthesized, templates
 from assembly import Assembly, read_assembly
 from hypothesis import HealthCheck, settings
 from sweep import ALL
 
-from hyperpod_constructs.cli import diff
+from hyperpod_constructs.cli import diff, rehearse, report
 from hyperpod_constructs.core.packaged_node import use_packaged_node
 
 os.environ["CDK_VALIDATION"] = "false"
@@ -39,8 +39,10 @@ botocore.hooks.accepts_kwargs = cache(botocore.hooks.accepts_kwargs)
 tempfile.gettempdir()  # stays what it is in this process: pytest keeps the folders of its last runs
 # where an app without `outdir` puts its cloud assembly
 os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="hyperpod-tests-")
-# commands that compare templates take those that this process has synthesized already
+# commands that read templates take those that this process has synthesized already
 diff.synthesized = templates
+rehearse._assembly = assembly_of
+report._synthesized = assembly_in
 collect_ignore_glob = ["**/conftest.py"]  # doctests are not looked for in them: several folders at once would clash
 
 

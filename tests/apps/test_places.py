@@ -27,6 +27,8 @@ from hyperpod_constructs.assembly.synth import build, cdk_context
 from hyperpod_constructs.core.findings import InvalidSpec
 from hyperpod_constructs.core.spec import Cluster
 
+pytestmark = pytest.mark.slow
+
 HERE = Environment(account="222233334444", region="us-west-2")
 
 

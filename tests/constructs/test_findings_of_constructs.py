@@ -44,6 +44,8 @@ from hyperpod_constructs.core.findings import InvalidSpec
 from hyperpod_constructs.core.spec import Grafana
 from hyperpod_constructs.core.spec.dependencies import FolderChart
 
+pytestmark = pytest.mark.slow
+
 TEAM = Team(name="vision", quota=[QuotaResource(instance_type="ml.m5.4xlarge", count=1)])
 TRAIN = Job(name="train", image="a/b:1", instance_type="ml.m5.4xlarge", nodes=1, command=["a"])
 

@@ -39,6 +39,8 @@ from hyperpod_constructs import (
 from hyperpod_constructs.assembly.synth import cdk_context
 from hyperpod_constructs.constructs.imported_eks import EksFacts, facts_of
 
+pytestmark = pytest.mark.slow
+
 ARN = "arn:aws:sagemaker:us-west-2:222233334444:cluster/a1b2c3d4e5f6"
 GPU = InstanceGroup(name="gpu", instance_type="ml.p5.48xlarge", count=2, availability_zone_id="usw2-az1")
 JOB = Job(name="train", image="registry/a:1", instance_type="ml.p5.48xlarge", nodes=2, command=["a"])

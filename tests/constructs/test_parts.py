@@ -31,6 +31,8 @@ from hyperpod_constructs import (
 from hyperpod_constructs.assembly.synth import cdk_context
 from hyperpod_constructs.core.spec import Acknowledgement
 
+pytestmark = pytest.mark.slow
+
 GPU = InstanceGroup(name="gpu", instance_type="ml.p5.48xlarge", count=2, availability_zone_id="usw2-az1")
 JOB = Job(
     name="train", image="registry/train:v1", instance_type="ml.p5.48xlarge", nodes=2, command=["torchrun", "a.py"]

@@ -18,6 +18,8 @@ from hyperpod_constructs import (
 )
 from hyperpod_constructs.assembly.synth import cdk_context
 
+pytestmark = pytest.mark.slow
+
 THERE = EksClusterAttributes(cluster_name="mine", security_group_id="sg-0123456789abcdef0", kubernetes_version="1.35")
 
 

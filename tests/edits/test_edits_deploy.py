@@ -17,6 +17,8 @@ from hyperpod_constructs.core.changes import REPLACING, Deployment, deployment
 from hyperpod_constructs.core.spec.base import Change
 from hyperpod_constructs.core.stack_templates import exports_of, imports_of
 
+pytestmark = pytest.mark.slow
+
 Templates = dict[str, dict[str, Any]]
 CONFIGS = sorted(set(RECORDED) - {"examples/closed-network.yaml"})  # that one needs a vendored chart
 EDITED = [CONFIGS[index] for index in covering([{what: "" for what, _ in ordinary(content(name))} for name in CONFIGS])]
@@ -45,7 +47,6 @@ def stopping(found: Deployment) -> list[str]:
     return [str(edit) for edit in found.edits if edit.change in REPLACING and edit.change is not Change.REPLACES_GROUP]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", EDITED)
 def test_ordinary_edits_of_each_config_deploy(
     name: str, synthesize: Callable[[Path | Config], Templates], capsys: pytest.CaptureFixture[str]
@@ -68,7 +69,6 @@ def test_ordinary_edits_of_each_config_deploy(
     assert len(tried) >= 5
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", sample(CONFIGS, 5))
 def test_the_first_deployment_after_an_upgrade_succeeds(
     name: str, synthesize: Callable[[Path | Config], Templates]
@@ -99,7 +99,6 @@ def test_the_upgrade_keeps_the_scripts_of_running_groups() -> None:
     assert {(upload["RetainOnDelete"], upload["Prune"]) for upload in released} == {(True, False)}
 
 
-@pytest.mark.slow
 def test_no_node_of_karpenter_is_drained_by_the_upgrade(synthesize: Callable[[Path | Config], Templates]) -> None:
     """Its NodePool and node class keep their names, and the template of the NodePool stays as it was."""
     name = "examples/karpenter-spot.yaml"
@@ -117,7 +116,6 @@ def test_no_node_of_karpenter_is_drained_by_the_upgrade(synthesize: Callable[[Pa
     assert now["spec"]["disruption"] == {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "10m"}
 
 
-@pytest.mark.slow
 def test_the_last_job_can_be_removed_during_the_upgrade(synthesize: Callable[[Path | Config], Templates]) -> None:
     """The stack of the jobs stays in the app, and nothing that it imports goes."""
     config = content("hyperpod.yaml", RELEASED)
@@ -125,7 +123,6 @@ def test_the_last_job_can_be_removed_during_the_upgrade(synthesize: Callable[[Pa
     assert stopping(deployment(RECORDED["hyperpod.yaml"], synthesize(config))) == []
 
 
-@pytest.mark.slow
 def test_removing_a_file_system_during_the_upgrade_requires_two_deployments(
     synthesize: Callable[[Path | Config], Templates],
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from assembly import ROOT, UNCOPIED
 
 from hyperpod_constructs.assembly.synth import build, cdk_context
+from hyperpod_constructs.cli import diff
 from hyperpod_constructs.core.config import load
 from hyperpod_constructs.core.spec import Platform
 
@@ -38,6 +40,17 @@ def synthesized(platform: Platform, *, assets: bool = False) -> tuple[App, Path]
     app = build([platform], context=context if assets else context | UNCOPIED, outdir=str(folder))
     app.synth()
     return _DONE.setdefault((key, assets), (app, folder))
+
+
+def assembly_of(path: Path, folder: Path) -> Path:
+    """The cloud assembly of a config, or the one that a folder is; in place of what synthesizes into `folder`."""
+    return path if path.is_dir() else synthesized(diff._platform(path))[1]
+
+
+def assembly_in(platform: Platform, folder: Path) -> dict[str, dict[str, Any]]:
+    """The templates by stack, and a copy of the cloud assembly in `folder`."""
+    shutil.copytree(synthesized(platform)[1], folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("asset.*"))
+    return templates(platform)
 
 
 def templates(platform: Platform) -> dict[str, dict[str, Any]]:

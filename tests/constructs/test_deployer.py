@@ -86,6 +86,7 @@ def role(name: str) -> str:
     return f"arn:aws:iam::111122223333:role/{name}"
 
 
+@pytest.mark.slow
 def test_the_table_matches_cloudformations_schemas(types: set[str]) -> None:
     table = load("deployer")["types"]
     assert unknown_types(types) == set(), "python -m hyperpod_constructs.core.deployer --refresh cdk.out"

@@ -19,7 +19,7 @@ from hyperpod_constructs.core.spec import Platform
 if TYPE_CHECKING:
     from aws_cdk import App
 
-_DONE: dict[tuple[str, bool], tuple[App, Path]] = {}
+_DONE: dict[str, tuple[App, Path]] = {}
 
 
 def platform_of(config: Path) -> Platform:
@@ -32,14 +32,13 @@ def platform_of(config: Path) -> Platform:
 def synthesized(platform: Platform, *, assets: bool = False) -> tuple[App, Path]:
     """The app of a platform and its cloud assembly, with copies of the assets (60 MB) only where they are asked for."""
     context = cdk_context()
-    key = json.dumps([platform.model_dump_json(), context])
-    for done in _DONE.get((key, True)), _DONE.get((key, assets)):
-        if done is not None:
-            return done
-    folder = Path(tempfile.mkdtemp(prefix="assembly-", dir=os.environ["TMPDIR"])) / "cdk.out"
-    app = build([platform], context=context if assets else context | UNCOPIED, outdir=str(folder))
-    app.synth()
-    return _DONE.setdefault((key, assets), (app, folder))
+    key = json.dumps([platform.model_dump_json(), context, assets])  # the templates contain the paths of assets
+    if key not in _DONE:
+        folder = Path(tempfile.mkdtemp(prefix="assembly-", dir=os.environ["TMPDIR"])) / "cdk.out"
+        app = build([platform], context=context if assets else context | UNCOPIED, outdir=str(folder))
+        app.synth()
+        _DONE[key] = app, folder
+    return _DONE[key]
 
 
 def assembly_of(path: Path, folder: Path) -> Path:

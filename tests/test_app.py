@@ -85,7 +85,7 @@ def test_hyperpod_cluster_has_the_guides_groups(default: Assembly):
     assert len(workers["OverrideVpcConfig"]["Subnets"]) == 1
 
 
-def test_no_physical_name_is_chosen_by_us(default: Assembly):
+def test_no_physical_name_is_set(default: Assembly):
     names = ("ClusterName", "BucketName", "RoleName", "FunctionName", "PolicyName", "Name")
     chosen = {
         (resource["Type"], name)
@@ -123,7 +123,7 @@ def test_training_operator_has_a_standalone_association_and_a_role_for_this_clus
     assert set(statement["Condition"]) == {"StringEquals", "ArnEquals"}
 
 
-def test_execution_role_is_held_to_its_subnets_and_security_group(default: Assembly):
+def test_the_execution_role_is_restricted_to_its_subnets_and_security_group(default: Assembly):
     policies = [
         s
         for p in default.resources("AWS::IAM::Policy").values()

@@ -86,7 +86,7 @@ def test_an_added_group_is_in_the_template_and_keeps_the_shared_role(granted: Sy
     assert groups[0]["ExecutionRole"] == groups[1]["ExecutionRole"]
 
 
-def test_per_group_roles_are_held_to_their_own_subnet(per_group: Synthesized):
+def test_per_group_roles_are_restricted_to_their_subnet(per_group: Synthesized):
     groups = per_group.one("AWS::SageMaker::Cluster")["InstanceGroups"]
     assert groups[0]["ExecutionRole"] != groups[1]["ExecutionRole"]
     (workers,) = per_group.allows("ExecutionRolesworkers", "ec2:CreateNetworkInterface")
@@ -142,7 +142,7 @@ def test_restricted_groups_may_use_their_buckets_and_reward_functions():
 # ---- autoscaling ----
 
 
-def test_karpenter_gets_a_role_of_its_own_and_continuous_provisioning(scaled: Synthesized):
+def test_karpenter_gets_a_separate_role_and_continuous_provisioning(scaled: Synthesized):
     cluster = scaled.one("AWS::SageMaker::Cluster")
     assert cluster["AutoScaling"] == {"Mode": "Enable", "AutoScalerType": "Karpenter"}
     assert (cluster["NodeProvisioningMode"], cluster["NodeRecovery"]) == ("Continuous", "Automatic")
@@ -167,16 +167,16 @@ def _flat(action: str | list[str]) -> list[str]:
     return [action] if isinstance(action, str) else action
 
 
-def test_a_node_pool_names_the_groups_and_goes_before_the_cluster(scaled: Synthesized):
+def test_a_node_pool_lists_the_groups_and_is_deleted_before_the_cluster(scaled: Synthesized):
     manifests = [json.loads(p["Manifest"])[0] for p in scaled.of("Custom::HyperPodKubernetesObjects").values()]
-    node_class = next(one for one in manifests if one["kind"] == "HyperpodNodeClass")
+    node_class = next(manifest for manifest in manifests if manifest["kind"] == "HyperpodNodeClass")
     assert node_class == {
         "apiVersion": "karpenter.sagemaker.amazonaws.com/v1",
         "kind": "HyperpodNodeClass",
         "metadata": {"name": "hyperpod-scaled"},
         "spec": {"instanceGroups": ["scaled"]},
     }
-    pool = next(one for one in manifests if one["kind"] == "NodePool")
+    pool = next(manifest for manifest in manifests if manifest["kind"] == "NodePool")
     assert pool["spec"]["template"]["spec"]["nodeClassRef"]["name"] == node_class["metadata"]["name"]
     waiting = Waiting({"Test": scaled.template})
     assert waiting.after("HyperPodNodePool", "HyperPodNodePoolNodeClass")
@@ -193,7 +193,7 @@ def test_the_autoscaler_keeps_the_counts_of_its_groups_and_the_config_the_others
     assert scaled.one("Custom::HyperPodClusterGuard")["Groups"] == [{"Name": "scaled", "Count": 0}]
 
 
-def test_whatever_updates_the_cluster_makes_the_counts_be_read_anew(scaled: Synthesized):
+def test_every_update_of_the_cluster_reads_the_counts_again(scaled: Synthesized):
     guard, cluster = scaled.one("Custom::HyperPodClusterGuard"), scaled.one("AWS::SageMaker::Cluster")
     assert guard["Watches"] == {k: v for k, v in cluster.items() if k != "InstanceGroups"}
     for watched, group in zip(guard["WatchedGroups"], cluster["InstanceGroups"], strict=True):
@@ -203,7 +203,7 @@ def test_whatever_updates_the_cluster_makes_the_counts_be_read_anew(scaled: Synt
 # ---- the guard ----
 
 
-def test_the_guard_sees_what_would_replace_the_cluster_and_comes_before_it(granted: Synthesized):
+def test_the_guard_gets_what_would_replace_the_cluster_and_runs_first(granted: Synthesized):
     (name,) = granted.of("AWS::SageMaker::Cluster")
     guard = granted.one("Custom::HyperPodClusterGuard")
     cluster = granted.one("AWS::SageMaker::Cluster")
@@ -238,7 +238,7 @@ def test_without_karpenter_the_autoscaler_owns_every_count():
     assert [count["Fn::GetAtt"][1] for count in counts] == ["Count0", "Count1"]
 
 
-def test_a_group_with_a_role_of_its_own_is_granted_too():
+def test_a_group_with_a_separate_role_is_included_in_grants():
     own = WORKERS.model_copy(update={"execution_role_arn": "arn:aws:iam::111122223333:role/Workers"})
 
     def build(stack):
@@ -281,7 +281,7 @@ def test_the_group_that_is_waited_for(groups: list[InstanceGroup], chosen: str |
     assert (found.name if found else None) == chosen
 
 
-def test_accelerated_nodes_are_waited_for_where_there_are_no_others():
+def test_accelerated_nodes_are_waited_for_if_all_nodes_are_accelerated():
     template = synthesize(lambda stack: make_cluster(stack, Cluster(instance_groups=(group("gpu"),))) and None)
     assert "ml.p5.48xlarge" in json.dumps(template.one("Custom::HyperPodKubernetesWait"))
 
@@ -289,7 +289,7 @@ def test_accelerated_nodes_are_waited_for_where_there_are_no_others():
 # ---- lifecycle scripts that lie in a bucket, security groups, images ----
 
 
-def test_scripts_that_lie_in_a_bucket_can_be_read_and_nothing_else_of_it():
+def test_only_the_scripts_in_a_bucket_can_be_read():
     spec = Cluster(instance_groups=(SYSTEM,), lifecycle=Lifecycle(source="s3://my-scripts/nodes/v3/"))
     template = synthesize(lambda stack: make_cluster(stack, spec) and None)
     (made,) = template.one("AWS::SageMaker::Cluster")["InstanceGroups"]
@@ -309,13 +309,13 @@ def test_scripts_that_lie_in_a_bucket_can_be_read_and_nothing_else_of_it():
         (Lifecycle(source="s3://my-scripts/nodes"), 0),
     ],
 )
-def test_a_bucket_for_scripts_is_made_where_some_are_uploaded(lifecycle: Lifecycle, buckets: int):
+def test_a_bucket_for_scripts_is_created_where_some_are_uploaded(lifecycle: Lifecycle, buckets: int):
     spec = Cluster(instance_groups=(SYSTEM,), lifecycle=lifecycle)
     template = synthesize(lambda stack: make_cluster(stack, spec) and None)
     assert len(template.of("AWS::S3::Bucket")) == buckets
 
 
-def test_security_groups_of_a_group_come_on_top_of_the_nodes_own():
+def test_security_groups_of_a_group_are_added_to_that_of_the_nodes():
     own = SYSTEM.model_copy(update={"security_group_ids": ("sg-0123456789abcdef9",)})
     template = synthesize(lambda stack: make_cluster(stack, Cluster(instance_groups=(own,))) and None)
     cluster = template.one("AWS::SageMaker::Cluster")
@@ -327,7 +327,7 @@ def test_security_groups_of_a_group_come_on_top_of_the_nodes_own():
     assert json.dumps(nodes[0]) in attach
 
 
-def test_images_may_come_from_any_region(per_group: Synthesized):
+def test_images_of_any_region_are_allowed(per_group: Synthesized):
     (pull,) = per_group.allows("ExecutionRolessystem", "ecr:BatchGetImage")
     assert pull["Resource"] == "arn:aws:ecr:*:*:repository/*"
 
@@ -335,7 +335,7 @@ def test_images_may_come_from_any_region(per_group: Synthesized):
 # ---- logs of CDK's own functions ----
 
 
-def test_functions_of_cdk_log_where_the_stack_says_and_leave_nothing_behind():
+def test_functions_of_cdk_log_to_the_stacks_log_groups_and_leave_nothing():
     def build(stack):
         vpc = ec2.Vpc(stack, "Vpc", max_azs=2)
         eks = EksClusterAttributes(cluster_name="mine")
@@ -347,5 +347,5 @@ def test_functions_of_cdk_log_where_the_stack_says_and_leave_nothing_behind():
     functions = {n: f for n, f in template.of("AWS::Lambda::Function").items() if "LoggingConfig" not in f}
     assert not [name for name in functions if "Vpc" not in name]  # the VPC is not ours
     groups = [r for r in template.template["Resources"].values() if r["Type"] == "AWS::Logs::LogGroup"]
-    assert not [one for one in groups if "LogGroupName" in one["Properties"]]
-    assert {one["DeletionPolicy"] for one in groups} == {"Delete"}
+    assert not [resource for resource in groups if "LogGroupName" in resource["Properties"]]
+    assert {item["DeletionPolicy"] for item in groups} == {"Delete"}

@@ -74,7 +74,7 @@ def complete(stack, cluster):
         addon(stack, addon.__name__, cluster=cluster)
 
 
-def test_what_is_missing_is_a_warning_since_another_app_may_bring_it():
+def test_missing_parts_are_a_warning_because_another_app_may_create_them():
     errors, warnings = app(lambda stack, cluster: TrainingOperatorAddon(stack, "Operator", cluster=cluster))
     assert errors == ""
     assert len(warned(warnings, "addons.coredns.enabled")) == 1
@@ -149,7 +149,7 @@ def test_a_job_without_its_operator():
     ],
     ids=["kueue twice", "name of a team", "type of a quota", "size of a file system", "same team", "two clusters"],
 )
-def test_what_is_certainly_wrong_fails_the_synth(build, version, text):
+def test_certain_errors_fail_the_synth(build, version, text):
     errors, _ = app(build, version=version)
     assert text in errors
 

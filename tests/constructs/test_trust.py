@@ -42,7 +42,7 @@ def trusts(assembly: Assembly) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("config", EXAMPLES)
-def test_roles_are_held_to_the_account_where_the_service_allows_it(
+def test_roles_are_restricted_to_the_account_if_the_service_supports_it(
     config: str, assemble: Callable[[str], Assembly]
 ) -> None:
     found = list(trusts(assemble(config)))
@@ -71,7 +71,7 @@ def test_functions_are_internal_without_a_platform_too() -> None:
         assert {"Key": INTERNAL_TAG, "Value": "true"} in function.get("Tags", ()), name
 
 
-def test_no_node_invokes_a_function_of_the_deployment_whatever_its_name() -> None:
+def test_no_node_can_invoke_a_function_of_the_deployment() -> None:
     nova = RestrictedInstanceGroup(name="nova", instance_type="ml.p5.48xlarge", count=2, reward_functions=True)
 
     def build(stack: Stack) -> None:
@@ -97,13 +97,13 @@ def test_nodes_touch_interfaces_of_their_vpc_only() -> None:
         else:
             pytest.fail(f"no statement on interfaces allows {action}")
     creating = found.allows("ExecutionRoles", "ec2:CreateNetworkInterface")
-    assert every("subnet/" in json.dumps(one["Resource"]) for one in creating)
+    assert every("subnet/" in json.dumps(item["Resource"]) for item in creating)
 
 
 # ---- roles of nodes ----
 
 
-def test_each_group_has_a_role_of_its_own(assemble: Callable[[str], Assembly]) -> None:
+def test_each_group_has_a_separate_role(assemble: Callable[[str], Assembly]) -> None:
     cluster = assemble("hyperpod.yaml").one("AWS::SageMaker::Cluster")
     roles = [json.dumps(group["ExecutionRole"]) for group in cluster["InstanceGroups"]]
     assert len(roles) == len(set(roles)) == 2
@@ -118,9 +118,12 @@ def test_a_deployed_cluster_keeps_its_shared_role() -> None:
     assert "ExecutionRolesShared" in roles[0]
 
 
-def test_the_guard_knows_the_role_of_each_group(assemble: Callable[[str], Assembly]) -> None:
+def test_the_guard_gets_the_role_of_each_group(assemble: Callable[[str], Assembly]) -> None:
     default = assemble("hyperpod.yaml")
     cluster = default.one("AWS::SageMaker::Cluster")
     guard = default.one("Custom::HyperPodClusterGuard")
-    wanted = [{"Name": it["InstanceGroupName"], "Role": it["ExecutionRole"]} for it in cluster["InstanceGroups"]]
+    wanted = [
+        {"Name": instance_group["InstanceGroupName"], "Role": instance_group["ExecutionRole"]}
+        for instance_group in cluster["InstanceGroups"]
+    ]
     assert guard["Roles"] == wanted

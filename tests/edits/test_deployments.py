@@ -51,13 +51,13 @@ def test_an_export_in_use_is_not_removed() -> None:
     )
 
 
-def test_the_two_deployments_go_through() -> None:
+def test_the_two_deployments_succeed() -> None:
     new_net, new_app = stack(Vpc=VPC, Subnet=SUBNET), stack(Rule=resource("AWS::Events::Rule"))
     assert not deployment({"net": NET, "app": APP}, {"net": NET, "app": new_app}).edits
     assert not deployment({"net": NET, "app": new_app}, {"net": new_net, "app": new_app}).edits
 
 
-def test_a_stack_that_needs_more_than_is_deployed_cannot_go_first() -> None:
+def test_a_stack_with_a_new_import_cannot_be_deployed_first() -> None:
     weak = {"Fn::GetStackOutput": {"StackName": "net", "OutputName": "New"}}
     new_net = stack({"New": {"Value": {"Ref": "Vpc"}}}, Vpc=VPC, Subnet=SUBNET)
     edit = only(
@@ -67,12 +67,12 @@ def test_a_stack_that_needs_more_than_is_deployed_cannot_go_first() -> None:
     assert edit.advice.startswith("two deployments: first the version or the part of the edit that keeps")
 
 
-def test_an_export_that_nothing_imports_may_go() -> None:
+def test_an_unused_export_can_be_removed() -> None:
     found = deployment({"net": NET}, {"net": stack(Vpc=VPC, Subnet=SUBNET)})
     assert (list(found.edits), str(found.steps[0])) == ([], "net: updated (no changes to resources)")
 
 
-def test_an_export_in_use_keeps_its_value_also_when_what_it_refers_to_is_replaced() -> None:
+def test_an_export_in_use_keeps_its_value_if_its_resource_is_replaced() -> None:
     moved = {**NET, "Resources": {**NET["Resources"], "Vpc": resource("AWS::EC2::VPC", CidrBlock="10.1.0.0/16")}}
     found = deployment({"net": NET, "app": APP}, {"net": moved, "app": APP})
     assert [(edit.change, edit.path) for edit in found.edits] == [
@@ -85,7 +85,7 @@ def test_an_export_in_use_keeps_its_value_also_when_what_it_refers_to_is_replace
     assert found.edits[2].message == "refers to a resource that is replaced"
 
 
-def test_a_stack_that_leaves_the_app_is_told_and_still_imports() -> None:
+def test_a_stack_that_left_the_app_is_reported_and_still_imports() -> None:
     found = deployment({"net": NET, "app": APP}, {"net": stack(Vpc=VPC, Subnet=SUBNET)})
     assert [(edit.change, edit.rule) for edit in found.edits] == [
         (Change.LEAVES_BEHIND, "HP971"),
@@ -106,7 +106,7 @@ def test_a_weak_reference_never_blocks() -> None:
     assert not found.edits
 
 
-def test_another_way_to_refer_to_the_same_resource_replaces_nothing() -> None:
+def test_another_reference_to_the_same_resource_replaces_nothing() -> None:
     """As when a strong reference becomes a weak one."""
     plain = exported("Subnet", {"Ref": "Subnet"}) | {"Id": {"Value": {"Ref": "Subnet"}}}
     net = stack(plain, Vpc=VPC, Subnet=SUBNET)
@@ -123,14 +123,14 @@ def test_another_way_to_refer_to_the_same_resource_replaces_nothing() -> None:
         ("Delete", Change.LOSES_DATA, "the old one is deleted"),
     ],
 )
-def test_a_replaced_file_system_is_kept_or_lost(policy: str, change: Change, words: str) -> None:
+def test_a_replaced_file_system_is_retained_or_deleted(policy: str, change: Change, words: str) -> None:
     old, new = (stack(Fs=resource("AWS::FSx::FileSystem", policy, SubnetIds=[subnet])) for subnet in ("a", "b"))
     edit = only(deployment({"s": old}, {"s": new}).edits)
     assert (edit.change, edit.rule) == (change, "HP973")
     assert edit.impact == f"a new, empty file system is created; {words}"
 
 
-def test_who_reads_a_replaced_file_system_is_told() -> None:
+def test_readers_of_a_replaced_file_system_are_reported() -> None:
     """CDK does not deploy a stack whose template is the same: it goes on with the old file system until it changes."""
     out = {"Id": {"Value": {"Ref": "Fs"}}}
     claims = stack(
@@ -138,7 +138,9 @@ def test_who_reads_a_replaced_file_system_is_told() -> None:
     )
     old, new = (stack(out, Fs=resource("AWS::FSx::FileSystem", "Retain", SubnetIds=[subnet])) for subnet in ("a", "b"))
     told = next(
-        it for it in deployment({"s": old, "app": claims}, {"s": new, "app": claims}).edits if it.rule == "HP973"
+        finding
+        for finding in deployment({"s": old, "app": claims}, {"s": new, "app": claims}).edits
+        if finding.rule == "HP973"
     )
     assert str(told) == (
         'replaces HP973: s: Fs (AWS::FSx::FileSystem).SubnetIds: ["a"] becomes ["b"]\n  impact: a new, empty '
@@ -149,7 +151,7 @@ def test_who_reads_a_replaced_file_system_is_told() -> None:
 
 
 @pytest.mark.parametrize("kind", ["AWS::FSx::FileSystem", "AWS::S3::Bucket", "AWS::APS::Workspace"])
-def test_removed_data_is_kept_or_lost(kind: str) -> None:
+def test_removed_data_is_retained_or_deleted(kind: str) -> None:
     kept = only(deployment({"s": stack(It=resource(kind, "Retain"))}, {"s": stack()}).edits)
     lost = only(deployment({"s": stack(It=resource(kind))}, {"s": stack()}).edits)
     assert (kept.change, kept.impact) == (Change.IN_PLACE, "it is retained outside the stack, and billed")
@@ -178,7 +180,7 @@ def test_types_and_service_tokens_cannot_change() -> None:
         ("Custom::HyperPodKubernetesObjects", "the Kubernetes objects are deleted"),
     ],
 )
-def test_what_serves_jobs_is_missed(kind: str, impact: str) -> None:
+def test_missing_parts_for_jobs_are_reported(kind: str, impact: str) -> None:
     old = stack(It=resource(kind), Kept=resource(kind, DeletionPolicy="Retain"))
     edit = only(deployment({"s": old}, {"s": stack()}).edits)
     assert (edit.path, edit.change, edit.message, edit.impact) == (
@@ -186,7 +188,7 @@ def test_what_serves_jobs_is_missed(kind: str, impact: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["AWS::SageMaker::Cluster", "AWS::EKS::Cluster", "AWS::EC2::VPC"])
-def test_a_cluster_that_goes_and_one_that_takes_its_place(kind: str) -> None:
+def test_a_cluster_that_is_removed_and_one_that_replaces_it(kind: str) -> None:
     gone = only(deployment({"s": stack(It=resource(kind))}, {"s": stack()}).edits)
     assert (gone.change, gone.message) == (Change.REPLACES_CLUSTER, "is deleted")
     moved = only(deployment({"s": stack(It=resource(kind))}, {"s": stack(Other=resource(kind))}).edits)
@@ -196,7 +198,7 @@ def test_a_cluster_that_goes_and_one_that_takes_its_place(kind: str) -> None:
     assert only(deployment({"s": both}, {"s": beside}).edits).message == "is deleted"
 
 
-def test_what_cannot_change_says_what_to_do() -> None:
+def test_immutable_values_are_reported_with_the_fix() -> None:
     old, new = stack(A=resource("Custom::A")), stack(A=resource("AWS::SNS::Topic"))
     assert str(only(deployment({"s": old}, {"s": new}).edits)) == (
         'refused HP972: s: A (Custom::A): "Custom::A" becomes "AWS::SNS::Topic"\n'
@@ -211,7 +213,7 @@ def test_what_cannot_change_says_what_to_do() -> None:
     )
 
 
-def test_a_stack_that_stays_says_what_to_do() -> None:
+def test_a_remaining_stack_is_reported_with_the_fix() -> None:
     assert str(only(deployment({"s": stack(), "gone": stack()}, {"s": stack()}).edits)) == (
         "leaves-behind HP971: gone: is deployed but not in the new app\n  impact: no deployment changes it: "
         "its resources are unchanged, keep running and are billed\n  instead: to delete it: `hyperpod stacks "
@@ -223,7 +225,7 @@ def test_scripts_of_the_project_are_no_data_of_users() -> None:
     assert not deployment({"s": stack(HpLifecycleScripts1=resource("AWS::S3::Bucket"))}, {"s": stack()}).edits
 
 
-def test_what_is_kept_leaves_the_stack() -> None:
+def test_retained_resources_leave_the_stack() -> None:
     old = {"s": stack(It=resource("AWS::S3::Bucket", "RetainExceptOnCreate"))}
     assert str(only(deployment(old, {"s": stack()}).edits)) == (
         "in-place: s: It (AWS::S3::Bucket): is removed from the stack\n  impact: it is retained outside the stack, "
@@ -232,7 +234,7 @@ def test_what_is_kept_leaves_the_stack() -> None:
 
 
 @pytest.mark.parametrize("group", ["InstanceGroups", "RestrictedInstanceGroups"])
-def test_groups_that_go_or_cannot_change(group: str) -> None:
+def test_groups_that_are_removed_or_cannot_change(group: str) -> None:
     def cluster(*groups: Json) -> Json:
         return {"s": stack(C=resource("AWS::SageMaker::Cluster", **{group: list(groups)}))}
 
@@ -250,7 +252,7 @@ def test_groups_that_go_or_cannot_change(group: str) -> None:
     ]
 
 
-def test_stacks_that_stop_importing_go_first_together() -> None:
+def test_stacks_that_stop_importing_are_deployed_first() -> None:
     """What else they import and read is deployed; then all the rest."""
     net = stack(exported("Subnet", {"Ref": "Subnet"}) | exported("Vpc", {"Ref": "Vpc"}), Vpc=VPC, Subnet=SUBNET)
     apps = {name: stack(Rule=resource("X", Name=imported("Subnet"), Vpc=imported("Vpc"))) for name in ("app", "b")}
@@ -268,7 +270,7 @@ def test_stacks_that_stop_importing_go_first_together() -> None:
     assert edit.message == "removes 2 exports that app, b import: Subnet"
 
 
-def test_what_each_stack_does() -> None:
+def test_the_operation_of_each_stack() -> None:
     old = {
         "a": stack(Same=resource("X"), Gone=resource("Y"), Kept=resource("Y", "Retain"), Changed=resource("X", A=1)),
         "b": stack(exported("Id", "1"), One=resource("X")),

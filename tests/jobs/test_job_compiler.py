@@ -157,7 +157,7 @@ def test_the_same_job_for_kubeflow(snapshot):
     manifest = compile_job(PyTorchJob(**common, run_policy={"max_retries": 3, "ttl_seconds": 60}, auto_resume=True))
     assert_valid(manifest)
     roles = manifest["spec"]["pytorchReplicaSpecs"]
-    assert {role: one["replicas"] for role, one in roles.items()} == {"Master": 1, "Worker": 3}
+    assert {role: item["replicas"] for role, item in roles.items()} == {"Master": 1, "Worker": 3}
     assert roles["Master"]["template"] == roles["Worker"]["template"]
     assert to_yaml([manifest]) == snapshot
 
@@ -178,7 +178,7 @@ def test_the_guides_workaround_is_one_argument():
     assert main_container(first) | {"name": ""} == main_container(second) | {"name": ""}
 
 
-def test_several_replica_specs_take_from_the_job_what_they_do_not_state():
+def test_several_replica_specs_inherit_unset_fields_from_the_job():
     job = Job(
         name="mixed",
         image="a",
@@ -196,17 +196,17 @@ def test_several_replica_specs_take_from_the_job_what_they_do_not_state():
     specs = manifest["spec"]["replicaSpecs"]
     found = [
         (
-            one["name"],
-            one["replicas"],
-            (container := one["template"]["spec"]["containers"][0])["command"],
+            spec["name"],
+            spec["replicas"],
+            (container := spec["template"]["spec"]["containers"][0])["command"],
             container["resources"]["requests"].get("nvidia.com/gpu"),
         )
-        for one in specs
+        for spec in specs
     ]
     assert found == [("trainer", 2, ["train"], 8), ("reader", 3, ["read"], None), ("same", 1, ["train"], 4)]
 
 
-def test_the_efa_preset_is_for_several_nodes_and_gives_way_to_what_is_stated():
+def test_the_efa_preset_is_for_several_nodes_and_has_lower_precedence():
     def container(**fields: object) -> dict:
         job = Job(name="a", image="b", instance_type="ml.p5.48xlarge", efa_preset=True, **fields)
         manifest = compile_job(job)
@@ -231,7 +231,7 @@ def test_tokens_pass_untouched():
     assert manifest["metadata"]["namespace"] == f"hyperpod-ns-{token}"
 
 
-def test_a_hashed_name_does_not_come_from_the_number_of_a_token():
+def test_a_hashed_name_does_not_depend_on_the_number_of_a_token():
     with pytest.raises(ValueError, match=r"^a: some values are known only at deploy time \(CDK tokens\)"):
         compile_job(Job(name="a", image="${Token[AWS.AccountId.4]}.dkr.ecr/a"))
     names = {
@@ -331,7 +331,7 @@ VALID = compile_job(Job(name="a", image="b", instance_type="ml.g5.8xlarge", node
         (("metadata",), {"name": "a"}),
     ],
 )
-def test_the_validators_bite(path: tuple, value: object):
+def test_the_validators_detect_errors(path: tuple, value: object):
     broken = copy.deepcopy(VALID)
     place = broken
     for part in path[:-1]:

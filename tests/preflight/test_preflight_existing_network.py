@@ -75,7 +75,7 @@ def test_network(aws, rule, network, path, text):
     assert text in finding.message
 
 
-def test_nodes_that_are_there_have_their_addresses(aws):
+def test_nodes_that_exist_have_their_addresses(aws):
     has_network(aws, subnets=[A, {**B, "AvailableIpAddressCount": 100}])
     ours = hyperpod("ours", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 4, "TargetCount": 4}])
     has_clusters(aws, ours)
@@ -95,7 +95,7 @@ def test_a_live_node_counts_for_one_group_only(aws):
     assert "200 free IP addresses, but the nodes use up to 486 (workers 1 x 81, more 5 x 81)" in finding.message
 
 
-def test_endpoints_of_a_network_without_a_way_out_follow_the_features_of_the_core(aws):
+def test_endpoints_of_a_closed_network_depend_on_the_features_in_use(aws):
     """Encrypted volumes need `kms`, file systems that groups mount need `fsx`."""
     has_network(aws)
     aws.on("ec2", "DescribeRouteTables", table())
@@ -110,7 +110,7 @@ def test_endpoints_of_a_network_without_a_way_out_follow_the_features_of_the_cor
     assert "sqs" not in services
 
 
-def test_a_vpc_that_is_not_there(aws):
+def test_a_vpc_that_does_not_exist(aws):
     aws.on("ec2", "DescribeVpcs", {"Vpcs": []})
     assert said(look(aws, existing_platform()), "HP930").path == "network.existing.vpc_id"
 
@@ -135,7 +135,7 @@ def test_public_subnets(aws):
     assert found[0].message == "subnet-a is public: rtb-1 routes 0.0.0.0/0 to igw-1"
 
 
-def test_a_route_that_leads_nowhere(aws):
+def test_a_blackhole_route_is_reported(aws):
     aws.on("ec2", "DescribeRouteTables", table(BLACKHOLE))
     assert "blackhole" in next(f for f in look(aws, existing_platform()) if f.rule == "HP933").message
 
@@ -179,7 +179,7 @@ def test_a_closed_network_that_lacks_an_endpoint(aws):
     closed(aws, [name for name in BASE if name != "ecr.dkr"])
     finding = said(look(aws, existing_platform()), "HP934")
     assert "no endpoint of com.amazonaws.us-west-2.ecr.dkr" in finding.message
-    assert finding.cure == "add ecr.dkr to network.interface_endpoints"
+    assert finding.cure == "Add ecr.dkr to network.interface_endpoints."
 
 
 def test_a_closed_network_that_cannot_reach_s3(aws):
@@ -188,7 +188,7 @@ def test_a_closed_network_that_cannot_reach_s3(aws):
     assert found[0].message == "subnet-a has access to neither the internet nor S3: rtb-1 has no route to either"
 
 
-def test_endpoints_that_do_not_let_nodes_in(aws):
+def test_endpoints_that_do_not_allow_traffic_from_nodes(aws):
     closed(aws, BASE, groups=[{"GroupId": "sg-endpoints", "IpPermissions": []}])
     found = [f for f in look(aws, existing_platform()) if f.rule == "HP934"]
     assert len(found) == len(BASE)

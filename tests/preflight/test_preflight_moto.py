@@ -94,11 +94,11 @@ def beside_eks(found):
     return [id_ for id_ in ids(found) if id_ not in ("HP941", "HP943", "HP944")]
 
 
-def test_what_is_right_is_silent(account):
+def test_a_valid_config_has_no_findings(account):
     found = look(made())
     assert beside_eks(found) == [], [str(finding) for finding in found]
 
 
-def test_what_is_wrong_is_found(account):
+def test_errors_are_found(account):
     found = look(made(service="ec2.amazonaws.com", public=True, second_zone="usw2-az3"))
     assert set(beside_eks(found)) == {"HP931", "HP933", "HP951"}, [str(finding) for finding in found]

@@ -67,10 +67,12 @@ def core(addons: Addons, effective_addons: EffectiveAddons, eks: Eks, ctx: Conte
         if key == "pod_identity_agent":
             wanting = [user for user in users if user not in CORE]
             severity = None if wanting else Severity.WARNING
-            message = f"disabled, but {', '.join(wanting)} require it for their credentials" if wanting else "disabled"
+            message = f"disabled, but required for the credentials of {', '.join(wanting)}" if wanting else "disabled"
             yield Problem(f"addons.{key}.enabled", message, severity=severity)
         else:
-            yield Problem(f"addons.{key}.enabled", "disabled on a new EKS cluster, which has no add-ons of its own")
+            yield Problem(
+                f"addons.{key}.enabled", "disabled on a new EKS cluster, which is created without default add-ons"
+            )
 
 
 @rule(

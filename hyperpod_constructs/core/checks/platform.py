@@ -153,7 +153,7 @@ def _differ_in_case(
             other = seen.setdefault(key.lower(), key)
             if other != key and not is_token(key):
                 ours = " (added automatically)" if other in added else ""
-                why = "IAM compares tag keys without case, and rejects every role."
+                why = "Tag keys in IAM are case-insensitive, so IAM rejects every role."
                 message = f"the tag keys {as_text(key)} and {as_text(other)}{ours} differ only in case"
                 yield Problem(join(path, key), message, "Remove one of the two.", why)
 

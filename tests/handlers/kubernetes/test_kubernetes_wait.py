@@ -93,7 +93,7 @@ def endpoint_slice(*ready: bool | None) -> dict[str, Any]:
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {"name": "hook-1", "namespace": "team", "labels": {"kubernetes.io/service-name": "hook"}},
-        "endpoints": [{"conditions": {} if one is None else {"ready": one}} for one in ready],
+        "endpoints": [{"conditions": {} if item is None else {"ready": item}} for item in ready],
     }
 
 
@@ -348,13 +348,13 @@ def test_missing_rights_fail_after_a_grace(stack: CloudFormation) -> None:
     assert sum(stack.target.server.clock.slept) == 90
 
 
-def test_a_cluster_that_is_gone_fails_at_once(fake: Target) -> None:
+def test_a_deleted_cluster_fails_immediately(fake: Target) -> None:
     stack = CloudFormation(Target(Services(fake.aws, cluster_gone, fake.services.clock), "team"))
     with pytest.raises(HandlerError, match="EKS cluster 'research' does not exist"):
         stack.wait(NODES)
 
 
-def test_an_unknown_condition_is_named(stack: CloudFormation) -> None:
+def test_an_unknown_condition_is_reported(stack: CloudFormation) -> None:
     with pytest.raises(HandlerError, match="unknown condition 'Later'"):
         stack.wait({"Type": "Later"})
 

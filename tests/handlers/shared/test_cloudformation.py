@@ -44,7 +44,7 @@ def test_create_in_order_and_delete_in_reverse(recorder: Recorder) -> None:
     assert recorder.events == [("Create", "A", ""), ("Create", "B", ""), ("Delete", "B", "b"), ("Delete", "A", "a")]
 
 
-def test_what_was_replaced_or_left_goes_last(recorder: Recorder) -> None:
+def test_replaced_and_removed_resources_are_deleted_last(recorder: Recorder) -> None:
     stack = cloud_of(recorder).stack("Platform")
     stack.deploy({"A": thing("a"), "B": thing("b")})
     recorder.events.clear()
@@ -67,14 +67,14 @@ def test_the_delete_of_a_create_that_failed_is_swallowed(recorder: Recorder) -> 
     assert cloud.sent[2].physical_id == CREATE_FAILED
 
 
-def test_a_lost_answer_of_a_create_is_deleted_with_an_id_made_up(recorder: Recorder) -> None:
+def test_a_create_with_a_lost_response_is_deleted_with_a_generated_id(recorder: Recorder) -> None:
     stack = cloud_of(recorder, Delivery.LOST).stack("Platform")
     assert stack.deploy({"A": thing("a")}) == "ROLLBACK_COMPLETE"
     assert [e[0] for e in recorder.events] == ["Create", "Delete"]
     assert recorder.events[1][2].startswith("Platform-A-")
 
 
-def test_events_may_come_again(recorder: Recorder) -> None:
+def test_events_can_be_repeated(recorder: Recorder) -> None:
     stack = cloud_of(recorder, Delivery.RETRIED, Delivery.TWICE).stack("Platform")
     assert stack.deploy({"A": thing("a"), "B": thing("b")}) == "CREATE_COMPLETE"
     assert [e[1] for e in recorder.events] == ["A", "A", "B", "B"]
@@ -106,7 +106,7 @@ def test_a_failed_update_is_rolled_back_with_the_old_id_and_may_be_continued(rec
     assert recorder.events[1:] == [("Update", "A", "a")] * 3
 
 
-def test_new_resources_go_with_a_rolled_back_update(recorder: Recorder) -> None:
+def test_new_resources_are_deleted_with_a_rolled_back_update(recorder: Recorder) -> None:
     stack = cloud_of(recorder).stack("Platform")
     stack.deploy({"A": thing("a")})
     assert stack.deploy({"A": thing("a"), "B": thing("b"), "Bad": FAILS}) == "UPDATE_ROLLBACK_COMPLETE"

@@ -46,7 +46,7 @@ def resolved(words: list[str]) -> tuple[click.Command, list[str]]:
     return command, words
 
 
-def test_there_are_commands_in_the_pages() -> None:
+def test_the_pages_contain_commands() -> None:
     print(f"{len(commands())} commands in {len(PAGES)} pages")
     assert len(commands()) > 40
 
@@ -60,7 +60,7 @@ def test_a_command_of_a_page_can_be_typed(page: str, command: str) -> None:
     if words[0].startswith("-"):
         return
     found, rest = resolved(words)
-    options = {name: each for each in found.params for name in each.opts if isinstance(each, click.Option)}
+    options = {name: param for param in found.params for name in param.opts if isinstance(param, click.Option)}
     for word in rest:
         if word.startswith("-") and word != "-" and found.name != "explain":
             assert word.partition("=")[0] in {*options, "-h", "--help"}, f"{found.name} has no option {word}"
@@ -89,7 +89,7 @@ def anchors(path: Path) -> set[str]:
     }
 
 
-def test_the_index_tells_the_formats_that_there_are() -> None:
+def test_the_index_lists_the_formats() -> None:
     assert every(form in INDEX for form in FORMATS)
 
 

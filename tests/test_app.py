@@ -85,7 +85,7 @@ def test_hyperpod_cluster_has_the_guides_groups(default: Assembly):
     assert len(workers["OverrideVpcConfig"]["Subnets"]) == 1
 
 
-def test_no_physical_name_is_chosen_by_us(default: Assembly):
+def test_no_physical_name_is_set(default: Assembly):
     names = ("ClusterName", "BucketName", "RoleName", "FunctionName", "PolicyName", "Name")
     chosen = {
         (resource["Type"], name)

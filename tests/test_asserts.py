@@ -28,41 +28,41 @@ def functions(module: ast.Module) -> Iterator[ast.FunctionDef]:
 
 
 def called(node: ast.AST) -> set[str]:
-    calls = (each.func for each in ast.walk(node) if isinstance(each, ast.Call))
+    calls = (item.func for item in ast.walk(node) if isinstance(item, ast.Call))
     return {
-        each.attr if isinstance(each, ast.Attribute) else each.id
-        for each in calls
-        if isinstance(each, ast.Attribute | ast.Name)
+        call.attr if isinstance(call, ast.Attribute) else call.id
+        for call in calls
+        if isinstance(call, ast.Attribute | ast.Name)
     }
 
 
 def asserts(node: ast.AST) -> bool:
-    return any(isinstance(each, ast.Assert | ast.Raise) for each in ast.walk(node))
+    return any(isinstance(item, ast.Assert | ast.Raise) for item in ast.walk(node))
 
 
-HELPERS = {each.name for module in MODULES.values() for each in functions(module) if asserts(each)}
+HELPERS = {function.name for module in MODULES.values() for function in functions(module) if asserts(function)}
 
 
 def test_every_test_asserts_something() -> None:
     tests = {
-        f"{path.relative_to(FOLDER)}::{each.name}": each
+        f"{path.relative_to(FOLDER)}::{function.name}": function
         for path, module in MODULES.items()
-        for each in functions(module)
-        if each.name.startswith("test_")
+        for function in functions(module)
+        if function.name.startswith("test_")
     }
     assert len(tests) > 1500
-    assert [name for name, each in tests.items() if not asserts(each) and not called(each) & {*HELPERS, *RAISING}] == []
+    assert [name for name, test in tests.items() if not asserts(test) and not called(test) & {*HELPERS, *RAISING}] == []
 
 
-def test_no_assert_holds_for_want_of_anything_to_look_at() -> None:
+def test_no_assert_passes_on_an_empty_sequence() -> None:
     """`all` of nothing is true, and a proof without pairs holds: `every` and `proved` of tests/support/proving.py fail."""
     weak = [
-        f"{path.relative_to(FOLDER)}:{each.lineno}"
+        f"{path.relative_to(FOLDER)}:{node.lineno}"
         for path, module in MODULES.items()
-        for each in ast.walk(module)
-        if isinstance(each, ast.Assert) and path.name != "proving.py"
-        if any(isinstance(part, ast.Call) and ast.unparse(part.func) == "all" for part in _positive(each.test))
-        or ast.unparse(each.test) == "proof.holds"
+        for node in ast.walk(module)
+        if isinstance(node, ast.Assert) and path.name != "proving.py"
+        if any(isinstance(part, ast.Call) and ast.unparse(part.func) == "all" for part in _positive(node.test))
+        or ast.unparse(node.test) == "proof.holds"
     ]
     assert weak == []
 
@@ -72,5 +72,5 @@ def _positive(node: ast.AST) -> Iterator[ast.AST]:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         return
     yield node
-    for each in ast.iter_child_nodes(node):
-        yield from _positive(each)
+    for item in ast.iter_child_nodes(node):
+        yield from _positive(item)

@@ -96,13 +96,13 @@ GROUP = {"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2}
         ({"allow_data_loss": True}, "allow_data_loss", Change.NONE),
     ],
 )  # fmt: skip
-def test_an_edit_is_told_by_the_policy_of_its_field(new: dict[str, Any], path: str, change: Change) -> None:
+def test_an_edit_is_reported_by_the_policy_of_its_field(new: dict[str, Any], path: str, change: Change) -> None:
     [edit] = edits(platform(), platform(**new))
     assert (edit.path, edit.change) == (path, change)
     assert replaces([edit]) == (change not in (Change.IN_PLACE, Change.DRAINS, Change.NONE))
 
 
-def test_the_worst_comes_first_and_groups_are_told_apart_by_name() -> None:
+def test_the_worst_comes_first_and_groups_are_distinguished_by_name() -> None:
     old = platform(groups=[GROUP, GROUP | {"name": "gone"}])
     new = platform(groups=[GROUP | {"name": "new"}, GROUP | {"count": 3}], region="us-east-1")
     found = edits(old, new)
@@ -114,7 +114,7 @@ def test_the_worst_comes_first_and_groups_are_told_apart_by_name() -> None:
     }
 
 
-def test_removing_storage_says_whether_data_goes() -> None:
+def test_removing_storage_states_whether_data_is_deleted() -> None:
     def with_system(removal: str, size: int = 2400, **more: Any) -> Platform:
         return platform(storage=Storage(lustre=[LustreFileSystem(name="a", removal=removal, size_gib=size)]), **more)
 
@@ -166,7 +166,7 @@ def test_a_moved_cluster_is_replaced() -> None:
     assert (edit.change, edit.message) == (Change.REPLACES_CLUSTER, "is deleted; D replaces it")
 
 
-def test_of_large_values_the_part_that_differs_is_named() -> None:
+def test_the_part_of_a_large_value_that_differs_is_reported() -> None:
     subnets = [{"Ref": f"Network{number}Subnet{number:017x}"} for number in range(4)]
     old, new = ({"VpcConfig": {"SecurityGroupIds": ["a"], "Subnets": [*subnets, last]}} for last in ("b", "c"))
     [edit] = template_edits(template(**old), template(**new))
@@ -201,7 +201,7 @@ def test_differences_in_words(before: Any, after: Any, words: str) -> None:
     assert difference(before, after) == words
 
 
-def test_an_addon_that_goes_is_told_with_those_that_came_along() -> None:
+def test_a_removed_addon_is_reported_with_its_prerequisites() -> None:
     found = edits(platform(addons=Addons(training_operator={})), platform(addons=Addons()))
     assert {edit.path for edit in found} == {"addons.training_operator", "addons.cert_manager"}
     assert {edit.change for edit in found} == {Change.DRAINS}
@@ -229,18 +229,18 @@ def test_an_addon_that_goes_is_told_with_those_that_came_along() -> None:
         ({"inference_operator": {"tls_bucket_name": "theirs"}}, True, Change.DRAINS, "nodes or pods are restarted"),
     ],
 )
-def test_what_becomes_of_an_addons_data_is_told(
+def test_the_effect_on_an_addons_data_is_reported(
     addon: dict[str, Any], allowed: bool, change: Change, impact: str
 ) -> None:
     old = platform(addons=Addons.model_validate(addon), allow_data_loss=allowed)
     (name,) = addon
-    [edit] = [each for each in edits(old, platform(allow_data_loss=allowed)) if each.path == f"addons.{name}"]
+    [edit] = [item for item in edits(old, platform(allow_data_loss=allowed)) if item.path == f"addons.{name}"]
     assert edit.change is change
     assert impact in edit.impact
 
 
-def test_a_private_endpoint_takes_access_from_clients_outside() -> None:
+def test_a_private_endpoint_removes_access_of_clients_outside() -> None:
     found = edits(platform(), platform(eks={"endpoint_access": "private"}))
-    [edit] = [each for each in found if each.path == "eks.endpoint_access"]
+    [edit] = [finding for finding in found if finding.path == "eks.endpoint_access"]
     assert edit.change is Change.IN_PLACE
     assert edit.impact.startswith("kubectl and other clients outside the VPC lose access")

@@ -44,7 +44,7 @@ def test_a_switch_reaches_the_charts_value(name: str, on: bool) -> None:
     assert value_at(values, COMPONENTS[name]["key"]) is on
 
 
-def test_two_gpu_plugins_are_refused() -> None:
+def test_two_gpu_plugins_are_rejected() -> None:
     with pytest.raises(ValueError, match="which conflicts with this one"):
         DependencyChart(gpu_operator=True, nvidia_device_plugin=True)
     assert DependencyChart(gpu_operator=True, nvidia_device_plugin=False).has_nvidia_device_plugin is False
@@ -57,7 +57,9 @@ def test_every_instance_type_is_served_by_the_plugins_it_needs() -> None:
     (term,) = affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
     gpu = set(term["matchExpressions"][0]["values"])
     efa = set(values["aws-efa-k8s-device-plugin"]["supportedInstanceLabels"]["values"])
-    added = {each.line.strip().removeprefix("- ") for each in insertions(DependencyChart(), instance_types=names)}
+    added = {
+        insertion.line.strip().removeprefix("- ") for insertion in insertions(DependencyChart(), instance_types=names)
+    }
     neuron = added | set(load("chart")["instance_types"]["neuron_device_plugin"])
     for name, known in instance_types().items():
         assert name in gpu or not known.is_gpu
@@ -86,7 +88,7 @@ def test_the_efa_plugin_comes_from_the_clusters_region(region: str, registry: st
     assert off["aws-efa-k8s-device-plugin"] == {"devicePlugin": {"enabled": False}}
 
 
-def test_the_efa_plugin_tolerates_restricted_nodes_besides_what_the_chart_tolerates() -> None:
+def test_the_efa_plugin_tolerates_restricted_nodes_and_what_the_chart_tolerates() -> None:
     values = chart_values(DependencyChart(), region="us-east-1", instance_types=[], restricted_nodes=True)
     *others, last = values["aws-efa-k8s-device-plugin"]["tolerations"]
     assert last == {
@@ -132,7 +134,7 @@ def test_gaps(name: str, lacking: set[str]) -> None:
         ),
     ],
 )
-def test_components_whose_namespace_nobody_makes(
+def test_components_whose_namespace_is_not_created(
     off: dict[str, bool], values: dict[str, Any], without_namespace: list[str]
 ) -> None:
     assert sorted(chart.without_namespace(DependencyChart(**off, values=values))) == without_namespace
@@ -190,10 +192,10 @@ def test_the_pin() -> None:
     assert every(digest.startswith("sha256:") and len(digest) == 71 for digest in chart.subchart_digests().values())
 
 
-def test_the_operator_is_told_the_image_of_its_init_containers() -> None:
+def test_the_operator_gets_the_image_of_its_init_containers() -> None:
     def lines(**fields: Any) -> list[str]:
         found = insertions(DependencyChart(**fields), instance_types=["ml.p5.48xlarge"])
-        return [one.line.strip() for one in found if "training-operator" in one.path]
+        return [finding.line.strip() for finding in found if "training-operator" in finding.path]
 
     assert lines() == []  # the operator's own default
     assert lines(pytorch_init_image="registry/wait:v1") == ["- --pytorch-init-container-image=registry/wait:v1"]
@@ -202,11 +204,11 @@ def test_the_operator_is_told_the_image_of_its_init_containers() -> None:
     assert lines(image_registry=mirrored, training_operators=False) == []
     group = InstanceGroup(name="a", instance_type="ml.m5.4xlarge", count=1)
     own = DependencyChart(pytorch_init_image="registry/wait:v1")
-    copied = [one.component for one in image_copies(own, Cluster(instance_groups=[group]))]
+    copied = [image_copy.component for image_copy in image_copies(own, Cluster(instance_groups=[group]))]
     assert copied == ["mpi-operator", "training-operator"]
 
 
-def test_seven_sub_charts_have_no_known_digest_and_are_downloaded_only_when_asked_for() -> None:
+def test_seven_sub_charts_have_no_known_digest_and_are_downloaded_only_on_request() -> None:
     """Their registries could not be reached; a digest that is found goes into the catalog."""
     subcharts = load("chart")["subcharts"]
     without = {name for name, entry in subcharts.items() if entry["digest"] is None}

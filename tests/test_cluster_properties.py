@@ -286,12 +286,16 @@ def _taken(schema: dict[str, Any], node: dict[str, Any], path: str) -> Iterator[
     """Paths of every value that a CloudFormation schema takes."""
     if "$ref" in node:
         node = schema["definitions"][node["$ref"].rpartition("/")[2]]
-    inner = {name: one for part in (node, *node.get("oneOf", ())) for name, one in part.get("properties", {}).items()}
+    inner = {
+        name: property_
+        for part in (node, *node.get("oneOf", ()))
+        for name, property_ in part.get("properties", {}).items()
+    }
     if "items" in node:
         yield from _taken(schema, node["items"], f"{path}/*")
     elif inner:
-        for name, one in inner.items():
-            yield from _taken(schema, one, f"{path}/{name}")
+        for name, item in inner.items():
+            yield from _taken(schema, item, f"{path}/{name}")
     else:
         yield path
 
@@ -299,11 +303,11 @@ def _taken(schema: dict[str, Any], node: dict[str, Any], path: str) -> Iterator[
 def _set(value: Any, path: str) -> Iterator[str]:
     """Paths of every value in properties."""
     if isinstance(value, list):
-        for one in value:
-            yield from _set(one, f"{path}/*")
+        for item in value:
+            yield from _set(item, f"{path}/*")
     elif isinstance(value, dict) and value:
-        for name, one in value.items():
-            yield from _set(one, f"{path}/{name}")
+        for name, item in value.items():
+            yield from _set(item, f"{path}/{name}")
     else:
         yield path
 
@@ -322,7 +326,7 @@ def everything() -> dict[str, Any]:
     )
 
 
-def test_every_property_that_cloudformation_takes_is_set_by_some_field():
+def test_every_property_of_cloudformation_is_set_by_a_field():
     from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-west-2", "AWS::SageMaker::Cluster").schema
@@ -337,16 +341,18 @@ def test_every_property_that_cloudformation_takes_is_set_by_some_field():
     assert every(any(path.startswith(left) for path in missing) for left in LEFT_OUT)
 
 
-def test_an_escape_that_repeats_a_field_is_told_whichever_it_is():
+def test_an_escape_that_repeats_any_field_is_reported():
     made = everything()
     groups = {name: 0 for group in (*made["InstanceGroups"], *made["RestrictedInstanceGroups"]) for name in group}
     group = InstanceGroup(name="a", instance_type="ml.p5.48xlarge", count=2, properties=groups)
     spec = Cluster(instance_groups=(group,), properties=dict.fromkeys(made, 0))
-    found = [one.message for one in check(Context(cluster=spec)) if one.rule == "HP335"]
+    found = [finding.message for finding in check(Context(cluster=spec)) if finding.rule == "HP335"]
     assert sum("overrides " in message for message in found) == len(made) + len(groups)
 
 
-def test_an_escape_may_not_replace_what_our_resources_are_made_from():
+def test_an_escape_must_not_replace_values_that_resources_are_derived_from():
     for name in ("InstanceGroups", "Orchestrator", "VpcConfig"):
-        (found,) = [one for one in check(Context(cluster=Cluster(properties={name: 7}))) if one.rule == "HP335"]
+        (found,) = [
+            finding for finding in check(Context(cluster=Cluster(properties={name: 7}))) if finding.rule == "HP335"
+        ]
         assert (found.severity, found.path) == (Severity.ERROR, f"cluster.properties.{name}")

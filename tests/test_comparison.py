@@ -38,7 +38,7 @@ def test_every_row_has_four_cells():
     assert {line.count(" | ") for line in lines if not line.startswith("|---")} == {3}
 
 
-def test_the_eks_cluster_is_as_the_page_says():
+def test_the_eks_cluster_matches_the_page():
     (cluster,) = resources("AWS::EKS::Cluster")
     assert row("`AWS::EKS::Cluster` name") == "the platform's name"
     assert cluster["Name"] == "research"
@@ -48,13 +48,13 @@ def test_the_eks_cluster_is_as_the_page_says():
     assert len(cluster["Logging"]["ClusterLogging"]["EnabledTypes"]) == 5
 
 
-def test_log_groups_are_as_the_page_says():
+def test_log_groups_match_the_page():
     groups = {group.get("LogGroupName"): group for group in resources("AWS::Logs::LogGroup")}
     assert groups["/aws/eks/research/cluster"]["RetentionInDays"] == 90
     assert row("log group of the control plane").startswith("90 days")
 
 
-def test_the_hyperpod_cluster_is_as_the_page_says():
+def test_the_hyperpod_cluster_matches_the_page():
     (cluster,) = resources("AWS::SageMaker::Cluster")
     assert (cluster["ClusterName"], cluster["NodeRecovery"]) == ("research", "Automatic")
     assert cluster["NodeProvisioningMode"] == "Continuous"
@@ -62,17 +62,17 @@ def test_the_hyperpod_cluster_is_as_the_page_says():
     assert every(group["OverrideVpcConfig"] for group in cluster["InstanceGroups"])
 
 
-def test_core_addons_are_as_the_page_says():
+def test_core_addons_match_the_page():
     names = {addon["AddonName"] for addon in resources("AWS::EKS::Addon")}
     assert {"vpc-cni", "kube-proxy", "coredns", "eks-pod-identity-agent"} <= names
 
 
 @pytest.mark.parametrize("action", ["ec2:DetachNetworkInterface", "sagemaker:AttachClusterNodeNetworkInterface"])
-def test_the_execution_role_is_as_the_page_says(action: str):
+def test_the_execution_role_matches_the_page(action: str):
     assert f"| `{action}` |" in PAGE
-    statements = [one for policy in resources("AWS::IAM::Policy") for one in policy["PolicyDocument"]["Statement"]]
-    assert any(action in one["Action"] for one in statements)
-    assert action in {each for group in load("iam")["roles"]["execution"]["actions"].values() for each in group}
+    statements = [item for policy in resources("AWS::IAM::Policy") for item in policy["PolicyDocument"]["Statement"]]
+    assert any(action in statement["Action"] for statement in statements)
+    assert action in {item for group in load("iam")["roles"]["execution"]["actions"].values() for item in group}
 
 
 # ---- the GPU example ----
@@ -90,7 +90,7 @@ def restricted(assemble: Callable[[str], Assembly]) -> Assembly:
 
 def statements(found: Assembly) -> list[dict[str, Any]]:
     """Every statement of the roles, with its actions and resources as lists."""
-    policies = [one["Properties"] for one in found.resources("AWS::IAM::Policy").values()]
+    policies = [resource["Properties"] for resource in found.resources("AWS::IAM::Policy").values()]
     policies += [
         policy
         for role in found.resources("AWS::IAM::Role").values()
@@ -99,18 +99,18 @@ def statements(found: Assembly) -> list[dict[str, Any]]:
     return [
         {
             key: [value] if isinstance(value, (str, dict)) and key in ("Action", "Resource") else value
-            for key, value in one.items()
+            for key, value in item.items()
         }
         for policy in policies
-        for one in policy["PolicyDocument"]["Statement"]
+        for item in policy["PolicyDocument"]["Statement"]
     ]
 
 
 def actions(found: Assembly) -> set[str]:
-    return {action for one in statements(found) for action in one["Action"]}
+    return {action for statement in statements(found) for action in statement["Action"]}
 
 
-def test_the_gpu_cluster_is_as_the_page_says(gpu: Assembly) -> None:
+def test_the_gpu_cluster_matches_the_page(gpu: Assembly) -> None:
     cluster = gpu.one("AWS::SageMaker::Cluster")
     assert (cluster["ClusterName"], cluster["NodeRecovery"], cluster["NodeProvisioningMode"]) == (
         "gpu",
@@ -129,12 +129,12 @@ def test_the_gpu_cluster_is_as_the_page_says(gpu: Assembly) -> None:
     assert every(group["OnStartDeepHealthChecks"] for group in accelerated)
 
 
-def test_the_network_of_the_gpu_example_is_as_the_page_says(gpu: Assembly) -> None:
+def test_the_network_of_the_gpu_example_matches_the_page(gpu: Assembly) -> None:
     assert row("subnets").startswith("by zone id, one control-plane and one node subnet per zone")
-    subnets = [one["Properties"] for one in gpu.resources("AWS::EC2::Subnet").values()]
-    assert {one["AvailabilityZoneId"] for one in subnets} == {"use1-az4", "use1-az6"}
+    subnets = [subnet["Properties"] for subnet in gpu.resources("AWS::EC2::Subnet").values()]
+    assert {subnet["AvailabilityZoneId"] for subnet in subnets} == {"use1-az4", "use1-az6"}
     assert len(subnets) == 2 * 3  # with a public one per zone
-    keys = {tag["Key"] for one in subnets for tag in one["Tags"]}
+    keys = {tag["Key"] for subnet in subnets for tag in subnet["Tags"]}
     assert {"kubernetes.io/role/internal-elb", "kubernetes.io/role/elb"} <= keys
     assert not [key for key in keys if key.startswith("kubernetes.io/cluster/")]
     assert row("node security group") == "itself on all ports, both directions (EFA)"
@@ -142,16 +142,16 @@ def test_the_network_of_the_gpu_example_is_as_the_page_says(gpu: Assembly) -> No
         *gpu.resources("AWS::EC2::SecurityGroupIngress").values(),
         *gpu.resources("AWS::EC2::SecurityGroupEgress").values(),
     ]
-    own = [one["Properties"] for one in rules if one["Properties"]["IpProtocol"] == "-1"]
+    own = [resource["Properties"] for resource in rules if resource["Properties"]["IpProtocol"] == "-1"]
     to_itself = [
-        one
-        for one in own
-        if one["GroupId"] in (one.get("SourceSecurityGroupId"), one.get("DestinationSecurityGroupId"))
+        item
+        for item in own
+        if item["GroupId"] in (item.get("SourceSecurityGroupId"), item.get("DestinationSecurityGroupId"))
     ]
-    assert {"SourceSecurityGroupId" in one for one in to_itself} == {True, False}
+    assert {"SourceSecurityGroupId" in item for item in to_itself} == {True, False}
 
 
-def test_the_chart_of_the_gpu_example_is_as_the_page_says(gpu: Assembly) -> None:
+def test_the_chart_of_the_gpu_example_matches_the_page(gpu: Assembly) -> None:
     assert row("dependency chart").startswith("a release by commit and digest; missing instance types completed")
     (release,) = gpu.resources("Custom::HyperPodHelmRelease").values()
     chart = release["Properties"]["Chart"]
@@ -159,7 +159,7 @@ def test_the_chart_of_the_gpu_example_is_as_the_page_says(gpu: Assembly) -> None
     assert len(chart["Digest"].removeprefix("sha256:")) == 64
 
 
-def test_the_execution_roles_of_the_gpu_example_are_as_the_page_says(gpu: Assembly, default: Assembly) -> None:
+def test_the_execution_roles_of_the_gpu_example_match_the_page(gpu: Assembly, default: Assembly) -> None:
     assert row("`cloudwatch:DescribeAlarms`") == "where a rolling update names alarms"
     assert "cloudwatch:DescribeAlarms" in actions(gpu)
     assert "cloudwatch:DescribeAlarms" not in actions(default)
@@ -173,7 +173,7 @@ def test_the_execution_roles_of_the_gpu_example_are_as_the_page_says(gpu: Assemb
 # ---- the restricted example ----
 
 
-def test_the_restricted_cluster_is_as_the_page_says(restricted: Assembly) -> None:
+def test_the_restricted_cluster_matches_the_page(restricted: Assembly) -> None:
     cluster = restricted.one("AWS::SageMaker::Cluster")
     assert row("restricted: provisioning").startswith("`Request` in the example")
     assert cluster.get("NodeProvisioningMode") != "Continuous"
@@ -185,24 +185,26 @@ def test_the_restricted_cluster_is_as_the_page_says(restricted: Assembly) -> Non
 def test_network_agent_and_dns_of_restricted_nodes_are_copies(restricted: Assembly) -> None:
     assert row("restricted: network agent and DNS").startswith("copies for restricted nodes")
     objects = restricted.resources("Custom::HyperPodKubernetesObjects").values()
-    copies = [one["Properties"] for one in objects if "CopyOf" in one["Properties"]]
-    names = {json.loads(one["Manifest"])[0]["metadata"]["name"] for one in copies}
+    copies = [resource["Properties"] for resource in objects if "CopyOf" in resource["Properties"]]
+    names = {json.loads(copy["Manifest"])[0]["metadata"]["name"] for copy in copies}
     assert names == {"rig-aws-node", "rig-coredns", "node-coredns"}
 
 
-def test_the_role_of_restricted_groups_is_as_the_page_says(restricted: Assembly) -> None:
+def test_the_role_of_restricted_groups_matches_the_page(restricted: Assembly) -> None:
     assert row("restricted: outputs") == "the same as Terraform"
-    outputs = [one for one in statements(restricted) if "my-checkpoints" in json.dumps(one["Resource"])]
+    outputs = [
+        statement for statement in statements(restricted) if "my-checkpoints" in json.dumps(statement["Resource"])
+    ]
     assert {"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"} <= {
-        a for one in outputs for a in one["Action"]
+        a for statement in outputs for a in statement["Action"]
     }
     assert row("restricted: reward functions and queues") == "the same as Terraform, in one account and region"
-    called = [one for one in statements(restricted) if "*SageMaker*" in json.dumps(one["Resource"])]
-    found = {action for one in called for action in one["Action"]}
+    called = [statement for statement in statements(restricted) if "*SageMaker*" in json.dumps(statement["Resource"])]
+    found = {action for statement in called for action in statement["Action"]}
     assert found == {"lambda:InvokeFunction", "sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"}
     assert row("restricted: gated recipes") == "a field, `gated_recipes`"
 
 
 @pytest.mark.parametrize("start", ["restricted: Karpenter, FSx"])
-def test_what_else_the_page_says_of_restricted_groups(start: str, restricted: Assembly) -> None:
+def test_the_page_about_restricted_groups_is_correct(start: str, restricted: Assembly) -> None:
     assert row(start) == "allowed; each has its own rules"

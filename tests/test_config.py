@@ -71,7 +71,7 @@ def test_a_good_config(tmp_path: Path) -> None:
         ("network: {", "network: {vpc_cidr: 7, ", "HP014", "network.vpc_cidr", "7 without quotes", "", (3, 21)),
     ],
 )  # fmt: skip
-def test_shapes_are_told_in_plain_words(
+def test_shape_errors_are_reported_in_plain_words(
     tmp_path: Path, old: str, new: str, rule: str, path: str, message: str, cure: str, place: tuple[int, int]
 ) -> None:
     assert old in GOOD
@@ -87,19 +87,19 @@ def test_shapes_are_told_in_plain_words(
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "just text\n", "7\n", "null\n"])
-def test_what_is_no_mapping(tmp_path: Path, text: str) -> None:
+def test_an_object_that_is_not_a_mapping(tmp_path: Path, text: str) -> None:
     loaded = load(write(tmp_path, text))
     assert loaded.platform is None
     assert [f.rule for f in loaded.findings if f.severity == "error"] == ["HP012"]
 
 
-def test_shape_and_meaning_are_told_together(tmp_path: Path) -> None:
+def test_shape_and_rule_findings_are_reported_together(tmp_path: Path) -> None:
     text = GOOD.replace("[usw2-az1, usw2-az2]", "[usw2-az1]").replace("eks: {", "eks: {speed: 3, ")
     rules = {f.rule for f in load(write(tmp_path, text)).findings}
     assert {"HP010", "HP110"} <= rules
 
 
-def test_nothing_is_said_about_the_default_in_place_of_a_wrong_value(tmp_path: Path) -> None:
+def test_the_default_in_place_of_an_invalid_value_is_not_reported(tmp_path: Path) -> None:
     text = GOOD.replace("[usw2-az1, usw2-az2]", "usw2-az1")
     rules = {f.rule for f in load(write(tmp_path, text)).findings if f.path.startswith("network.availability")}
     assert rules == {"HP012"}
@@ -142,7 +142,7 @@ def test_a_job_file_that_is_missing_is_reported_in_the_config(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("key", ["http_proxy", "no_proxy"])
-def test_a_proxy_is_not_a_setting_and_the_fix_names_the_page(tmp_path: Path, key: str) -> None:
+def test_a_proxy_setting_is_unknown_and_the_fix_refers_to_the_page(tmp_path: Path, key: str) -> None:
     loaded = load(write(tmp_path, GOOD.replace("network: {", f'network: {{{key}: "http://proxy.example:3128", ', 1)))
     (finding,) = [f for f in loaded.findings if f.rule == "HP010"]
     assert finding.path == f"network.{key}"
@@ -175,7 +175,7 @@ items:
 """
 
 
-def test_manifests_are_read_with_all_their_documents_and_told_at_their_place(tmp_path: Path) -> None:
+def test_manifests_are_read_with_all_documents_and_reported_at_their_path(tmp_path: Path) -> None:
     write(tmp_path, COMPANIONS, "jobs/companions.yaml")
     secret = "{apiVersion: v1, kind: Secret, metadata: {name: token}, stringData: {token: abc}}"
     loaded = load(write(tmp_path, GOOD + f"manifests: [jobs/companions.yaml, {secret}]\n"))
@@ -250,7 +250,7 @@ def test_two_configs_of_one_name_collide(tmp_path: Path) -> None:
     assert (collision.file, collision.line) == (str(second), 1)
 
 
-def test_an_entry_that_lacks_a_key_is_not_told_as_too_few_entries(tmp_path: Path) -> None:
+def test_an_entry_without_a_key_is_not_reported_as_too_few_entries(tmp_path: Path) -> None:
     subnets = "existing: {vpc_id: vpc-0123456789abcdef0, node_subnets: [{subnet_id: subnet-0123456789abcdef0}]}"
     text = GOOD.replace("availability_zone_ids: [usw2-az1, usw2-az2]", subnets)
     loaded = load(write(tmp_path, text))
@@ -258,18 +258,18 @@ def test_an_entry_that_lacks_a_key_is_not_told_as_too_few_entries(tmp_path: Path
     assert [f.message for f in loaded.findings if f.rule == "HP013"] == []
 
 
-def test_bounds_of_ours_are_not_laid_to_aws(tmp_path: Path) -> None:
+def test_limits_of_this_library_are_not_attributed_to_aws(tmp_path: Path) -> None:
     (found,) = [f for f in load(write(tmp_path, GOOD.replace("count: 2", "count: -3"))).findings if f.rule == "HP013"]
     assert "AWS refuses" not in found.consequence
 
 
-def test_a_chart_that_is_not_vendored_yet_is_told_with_the_command(tmp_path: Path) -> None:
+def test_a_chart_that_is_not_vendored_yet_is_reported_with_the_command(tmp_path: Path) -> None:
     file = write(tmp_path, GOOD + "dependencies: {chart: {path: vendor/hyperpod-chart}}\n")
     (found,) = [f for f in load(file).findings if f.rule == "HP002"]
     assert f"hyperpod chart vendor --config {file} {tmp_path / 'vendor/hyperpod-chart'}" in found.cure
 
 
-def test_the_shipped_config_says_that_its_admin_is_nobody() -> None:
+def test_the_shipped_config_reports_its_placeholder_admin() -> None:
     found = load(Path(__file__).parents[1] / "hyperpod.yaml").findings
     assert [(f.path, str(f.severity)) for f in found if f.rule == "HP220"] == [("eks.admins[0]", "note")]
 
@@ -381,11 +381,11 @@ def test_settings_of_a_config_stay_whatever_its_defaults(tmp_path: Path) -> None
     assert not platform.storage.buckets[0].nodes
 
 
-def test_old_defaults_are_told(tmp_path: Path) -> None:
-    (finding,) = [one for one in load(write(tmp_path, GOOD)).findings if one.rule == "HP029"]
+def test_old_defaults_are_reported(tmp_path: Path) -> None:
+    (finding,) = [item for item in load(write(tmp_path, GOOD)).findings if item.rule == "HP029"]
     assert finding.severity == "note"
     assert finding.message == "1 or not set: settings without a value have the defaults of version 0.1.0"
-    assert not [one for one in load(write(tmp_path, GOOD + "defaults: 2\n")).findings if one.rule == "HP029"]
+    assert not [item for item in load(write(tmp_path, GOOD + "defaults: 2\n")).findings if item.rule == "HP029"]
 
 
 @pytest.mark.parametrize(
@@ -396,4 +396,4 @@ def test_odd_shapes_are_findings_also_where_a_default_would_go(tmp_path: Path, p
     text = "".join(line for line in GOOD.splitlines(keepends=True) if not line.startswith(key))
     loaded = load(write(tmp_path, f"{part}\n" + (text if key != "cluster" else text.partition("  instance_groups")[0])))
     assert loaded.platform is None
-    assert "HP012" in {one.rule for one in loaded.findings}
+    assert "HP012" in {finding.rule for finding in loaded.findings}

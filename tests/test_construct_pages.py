@@ -31,13 +31,16 @@ def code(page: str) -> str:
 
 
 def made(names: dict[str, Any], kind: type[Construct]) -> int:
-    return sum(isinstance(one, kind) for one in names["app"].node.find_all())
+    return sum(isinstance(construct, kind) for construct in names["app"].node.find_all())
 
 
 def unnamed(app: Any, page: str) -> set[str]:
     """Warnings of a synthesized app whose rule a page does not name."""
     warnings = [
-        str(entry.data) for one in app.node.find_all() for entry in one.node.metadata if entry.type == "aws:cdk:warning"
+        str(entry.data)
+        for construct in app.node.find_all()
+        for entry in construct.node.metadata
+        if entry.type == "aws:cdk:warning"
     ]
     rules = {rule for text in warnings for rule in re.findall(r"hyperpod-constructs:([\w-]+)", text) or [text]}
     return {rule for rule in rules if rule not in page}
@@ -55,7 +58,7 @@ def test_the_main_examples_are_whole_and_have_no_findings(page: str, monkeypatch
         assert part in template
 
 
-def test_there_is_a_page_for_each_construct_and_the_index_has_them_all():
+def test_each_construct_has_a_page_that_the_index_lists():
     assert set(PAGES) == {*NAMES, "README"}
     assert sorted(re.findall(r"^- \[\w+\]\((\w+)\.md\)", PAGES["README"], re.M)) == NAMES
 

@@ -31,7 +31,7 @@ def platform(**more: Any) -> Platform:
 
 
 def line(found: Estimate, start: str) -> Line:
-    (one,) = [each for each in found.lines if each.what.startswith(start)]
+    (one,) = [item for item in found.lines if item.what.startswith(start)]
     return one
 
 
@@ -46,13 +46,13 @@ def test_known_prices_add_up() -> None:
     assert found.unknown == ()
 
 
-def test_every_number_says_where_it_is_from() -> None:
-    for each in estimate(platform()).lines:
-        assert each.source or each.note, each.what
+def test_every_number_has_a_source() -> None:
+    for item in estimate(platform()).lines:
+        assert item.source or item.note, item.what
     assert "2026-09-15" in line(estimate(platform()), "group workers").source
 
 
-def test_what_is_not_known_is_not_guessed() -> None:
+def test_unknown_values_are_not_guessed() -> None:
     found = estimate(platform(region="eu-west-1", network={"availability_zone_ids": ["euw1-az1", "euw1-az2"]}))
     workers = line(found, "group workers")
     assert workers.usd_per_hour is None
@@ -80,8 +80,8 @@ def test_own_prices_come_first() -> None:
 )
 def test_nat_gateways(nat: str, gateways: int) -> None:
     network = {"availability_zone_ids": ["use1-az1", "use1-az6"], "nat": nat}
-    lines = [each for each in estimate(platform(network=network)).lines if each.what.startswith("NAT gateways")]
-    assert [each.count for each in lines] == ([gateways] if gateways else [])
+    lines = [item for item in estimate(platform(network=network)).lines if item.what.startswith("NAT gateways")]
+    assert [item.count for item in lines] == ([gateways] if gateways else [])
 
 
 def test_a_closed_network_pays_for_endpoints_in_each_zone() -> None:
@@ -105,12 +105,12 @@ def test_file_systems_by_size_and_throughput() -> None:
     found = estimate(platform(storage=storage))
     assert line(found, "file system data").usd_per_month == pytest.approx(4800 * 0.145)
     assert line(found, "file system fast").usd_per_hour is None
-    assert not [each for each in found.lines if each.what.startswith("file system old")]
+    assert not [item for item in found.lines if item.what.startswith("file system old")]
     assert line(found, "bucket datasets").is_known, "usage-based is an answer"
 
 
 def test_expensive_defaults_are_never_silent() -> None:
-    by_default = {each.what for each in estimate(platform()).lines if each.by_default}
+    by_default = {item.what for item in estimate(platform()).lines if item.by_default}
     assert {"NAT gateways: 1", "control plane, standard support"} <= by_default
     written = {"availability_zone_ids": ["use1-az1", "use1-az6"], "nat": "single"}
     assert not line(estimate(platform(network=written)), "NAT gateways").by_default
@@ -124,12 +124,12 @@ def test_extended_support_costs_more() -> None:
     assert line(found, "control plane, extended").usd_per_hour == 0.60
 
 
-def test_what_is_brought_costs_nothing_more() -> None:
+def test_existing_resources_add_no_cost() -> None:
     existing = {
         "existing": {"vpc_id": "vpc-1", "node_subnets": [{"subnet_id": "subnet-1", "availability_zone_id": "use1-az1"}]}
     }
     found = estimate(platform(network=existing, eks={"existing": {"cluster_name": "mine"}}))
-    assert {each.part for each in found.lines} == {"cluster", "addons"}
+    assert {item.part for item in found.lines} == {"cluster", "addons"}
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_the_command_prints_a_table() -> None:
     )
 
 
-def test_the_command_takes_prices_and_speaks_json() -> None:
+def test_the_command_accepts_prices_and_prints_json() -> None:
     result = run(str(ROOT / "hyperpod.yaml"), "--json", "--price", "ml.trn1.32xlarge=20", "--price", "ml.m5.4xlarge=1")
     content = json.loads(result.output)
     assert content["complete"] is True
@@ -233,13 +233,13 @@ def test_the_command_takes_prices_and_speaks_json() -> None:
 
 
 @pytest.mark.parametrize("price", ["ml.p5.48xlarge", "ml.p5.48xlarge=much", "=3", "a=-1", "a=inf", "a=nan"])
-def test_the_command_refuses_what_is_no_price(price: str) -> None:
+def test_the_command_rejects_what_is_not_a_price(price: str) -> None:
     result = run(str(ROOT / "hyperpod.yaml"), "--price", price)
     assert result.exit_code == 2
     assert "is not ITEM=USD" in result.output
 
 
-def test_the_command_says_what_is_wrong_with_a_config(tmp_path: Path) -> None:
+def test_the_command_reports_errors_of_a_config(tmp_path: Path) -> None:
     (tmp_path / "hyperpod.yaml").write_text("name: 1\n")
     result = run(str(tmp_path / "hyperpod.yaml"))
     assert result.exit_code == 1

@@ -15,7 +15,7 @@ def test_the_same_config_replaces_nothing(default: Assembly):
     assert (done.exit_code, done.output.strip()) == (0, "no differences")
 
 
-def test_an_edited_config_that_replaces_the_cluster_is_told(default: Assembly, tmp_path: Path):
+def test_an_edit_that_replaces_the_cluster_is_reported(default: Assembly, tmp_path: Path):
     text = (ROOT / "hyperpod.yaml").read_text().replace("10.192.0.0/16", "10.200.0.0/16")
     edited = tmp_path / "edited.yaml"
     edited.write_text(text.replace("jobs/neuron-hello.yaml", str(ROOT / "jobs/neuron-hello.yaml")))

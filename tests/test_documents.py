@@ -69,14 +69,14 @@ def test_aliases_and_merge_keys() -> None:
         ("a: " + "[" * (DEEPEST + 1), "HP004", "deeper", (1, DEEPEST + 3)),
     ],
 )
-def test_what_is_refused(text: str, rule: str, word: str, place: tuple[int | None, int | None]) -> None:
+def test_what_is_rejected(text: str, rule: str, word: str, place: tuple[int | None, int | None]) -> None:
     [finding] = parse(text).findings
     assert finding.rule == rule
     assert word in finding.message
     assert (finding.line, finding.column) == place
 
 
-def test_an_alias_bomb_is_refused_at_once() -> None:
+def test_an_alias_bomb_is_rejected_at_once() -> None:
     text = "a0: &a0 [1,1,1,1,1,1,1,1,1,1]\n"
     text += "".join(f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 30))
     [finding] = parse(text).findings
@@ -103,7 +103,7 @@ def test_a_file_without_permission(tmp_path: Path) -> None:
     assert "Permission denied" in read(path).findings[0].message
 
 
-def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_text(tmp_path: Path) -> None:
     path = tmp_path / "bom"
     path.write_bytes(b"\xef\xbb\xbfa: 1")
     assert read(path).value == {"a": 1}

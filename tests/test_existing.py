@@ -27,7 +27,7 @@ def assemblies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Assembly]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_cluster_uses_what_was_brought(assemblies: dict[str, Assembly], kind: str):
+def test_the_cluster_uses_existing_resources(assemblies: dict[str, Assembly], kind: str):
     cluster = assemblies[kind].one("AWS::SageMaker::Cluster")
     for group in cluster["InstanceGroups"]:
         assert group["ExecutionRole"] == "arn:aws:iam::111122223333:role/Nodes"
@@ -36,7 +36,7 @@ def test_the_cluster_uses_what_was_brought(assemblies: dict[str, Assembly], kind
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_brought_is_made_again(assemblies: dict[str, Assembly], kind: str):
+def test_no_existing_resource_is_created_again(assemblies: dict[str, Assembly], kind: str):
     assembly = assemblies[kind]
     assert len(assembly.resources("AWS::EC2::VPC")) == (0 if kind == "attributes" else 1)
     assert len(assembly.resources("AWS::EKS::Cluster")) == (1 if kind == "v2" else 0)

@@ -48,7 +48,7 @@ def cluster_with(fields: str, folder: Path) -> Path:
     return config
 
 
-def test_the_validator_bites(tmp_path: Path):
+def test_the_validator_detects_errors(tmp_path: Path):
     """A value that no schema takes, through the escape hatch, is refused, and no output is left."""
     storage = "{Mode: Enable, InstanceMemoryAllocationPercentage: 900}"
     done = run_app(cluster_with(f"properties: {{TieredStorageConfig: {storage}}}", tmp_path), tmp_path / "out")
@@ -63,7 +63,7 @@ def test_properties_that_cdk_does_not_know_yet_pass_the_validator(tmp_path: Path
     assert done.returncode == 0, done.stdout + done.stderr
     (template,) = (tmp_path / "out").glob("*-HyperPod.template.json")
     resources = json.loads(template.read_text())["Resources"].values()
-    (made,) = [one["Properties"] for one in resources if one["Type"] == "AWS::SageMaker::Cluster"]
+    (made,) = [resource["Properties"] for resource in resources if resource["Type"] == "AWS::SageMaker::Cluster"]
     assert made["GainedLater"] == {"A": 1}
 
 
@@ -78,7 +78,7 @@ def test_the_summary_names_stacks_findings_and_next_commands(synthesized: tuple[
     assert "npx cdk deploy" in synthesized[1]
 
 
-def test_a_wrong_config_leaves_an_earlier_output_alone(tmp_path: Path):
+def test_a_wrong_config_does_not_change_an_earlier_output(tmp_path: Path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "mine.txt").write_text("earlier")

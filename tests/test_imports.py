@@ -84,7 +84,7 @@ def test_no_circle_of_imports_is_larger_than_three_modules() -> None:
     assert [sorted(circle) for circle in small if any(".core.checks." in name for name in circle)] == []
 
 
-def test_few_modules_stand_at_the_top_of_the_package() -> None:
+def test_the_package_has_few_top_level_modules() -> None:
     top = sorted(path.name for path in (ROOT / "hyperpod_constructs").glob("*.py"))
     assert top == ["__init__.py", "_moved.py"]
 

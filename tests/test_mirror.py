@@ -47,7 +47,7 @@ def test_every_image_has_a_command_of_the_tool(plan: MirrorPlan, tool: str):
         assert str(copy.target) in " ".join(command)
 
 
-def test_run_goes_on_after_a_failure_and_takes_an_existing_repository(plan: MirrorPlan):
+def test_run_continues_after_a_failure_and_uses_an_existing_repository(plan: MirrorPlan):
     asked: list[str] = []
 
     def execute(command: Sequence[str]) -> tuple[int, str]:
@@ -62,7 +62,7 @@ def test_run_goes_on_after_a_failure_and_takes_an_existing_repository(plan: Mirr
     assert failures[0].endswith("denied: no")
 
 
-def test_a_plan_without_a_registry_says_what_to_do(plan: MirrorPlan):
+def test_a_plan_without_a_registry_states_the_fix(plan: MirrorPlan):
     bare = MirrorPlan("us-west-2", tuple(type(c)(c.component, c.source, None) for c in plan.images), None, ())
     with pytest.raises(ValueError, match="image_registry, or use --registry"):
         describe(bare)
@@ -83,7 +83,7 @@ def test_mirror_prints_a_script():
     assert f"hyperpod chart vendor --config {EXAMPLE} " in text
 
 
-def test_the_script_names_the_file_that_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_script_refers_to_the_given_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     for name, printed in (("hyperpod.yaml", "hyperpod.yaml"), ("my cluster.yaml", "'my cluster.yaml'")):
         (tmp_path / name).write_text(EXAMPLE.read_text())
@@ -165,7 +165,7 @@ def test_a_chart_that_names_another_image_is_not_the_one_we_know(upstream: Path,
     assert not (tmp_path / "made").exists()
 
 
-def test_an_existing_folder_is_left_alone(upstream: Path, tmp_path: Path):
+def test_an_existing_folder_is_not_changed(upstream: Path, tmp_path: Path):
     code, text = cli("chart", "vendor", str(tmp_path), "--from", str(upstream))
     assert code == 1
     assert "exists" in text

@@ -33,7 +33,7 @@ def test_the_faults_of_a_module(source: str, faults: list[str]) -> None:
 
 
 def mutant(text: str) -> Mutant:
-    return next(each for each in mutants(CHECKS) if each.what.startswith(f"'{text}"))
+    return next(item for item in mutants(CHECKS) if item.what.startswith(f"'{text}"))
 
 
 TITLE = "CIDRs are IPv4 blocks."
@@ -41,7 +41,7 @@ TITLE = "CIDRs are IPv4 blocks."
 
 def test_the_arguments_of_a_decorator_are_outside_of_functions() -> None:
     assert not in_function(mutant(TITLE))
-    assert in_function(next(each for each in mutants(CHECKS) if " -> not " in each.what))
+    assert in_function(next(item for item in mutants(CHECKS) if " -> not " in item.what))
 
 
 def test_the_test_files_that_import_a_module() -> None:

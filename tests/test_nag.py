@@ -16,12 +16,12 @@ from hyperpod_constructs.core.spec import Platform
 
 
 def test_nothing_is_accepted_of_encryption_or_public_access():
-    rules = {one.rule.removeprefix("AwsSolutions-") for one in JUSTIFIED}
+    rules = {finding.rule.removeprefix("AwsSolutions-") for finding in JUSTIFIED}
     assert rules == {"EKS1", "IAM4", "IAM5", "S1", "SF1", "SF2", "VPC7"}
 
 
-def test_every_reason_says_something():
-    assert every(len(one.reason.split()) > 2 for one in JUSTIFIED)
+def test_every_reason_is_a_sentence():
+    assert every(len(item.reason.split()) > 2 for item in JUSTIFIED)
 
 
 def test_what_nothing_justifies_is_a_finding(tmp_path: Path):

@@ -44,7 +44,9 @@ def group(**fields: Any) -> InstanceGroup:
 
 
 def subnets(network: Network) -> list[tuple[str, str, str, bool]]:
-    return [(each.kind, each.availability_zone_id, each.cidr, each.secondary) for each in plan(network).subnets]
+    return [
+        (subnet.kind, subnet.availability_zone_id, subnet.cidr, subnet.secondary) for subnet in plan(network).subnets
+    ]
 
 
 def test_a_closed_network_has_no_public_subnets() -> None:
@@ -53,7 +55,7 @@ def test_a_closed_network_has_no_public_subnets() -> None:
 
 def test_node_ranges_in_the_primary_range_are_not_secondary() -> None:
     spec = network(node_cidrs=["10.192.128.0/18", "100.64.0.0/16"])
-    assert [each for each in subnets(spec) if each[0] == "node"] == [
+    assert [subnet for subnet in subnets(spec) if subnet[0] == "node"] == [
         ("node", ZONES[0], "10.192.128.0/18", False),
         ("node", ZONES[1], "100.64.0.0/16", True),
     ]
@@ -61,7 +63,7 @@ def test_node_ranges_in_the_primary_range_are_not_secondary() -> None:
 
 
 def test_a_small_primary_range_has_smaller_public_subnets() -> None:
-    assert [each[2] for each in subnets(network(vpc_cidr="10.192.0.0/26"))][:4] == [
+    assert [subnet[2] for subnet in subnets(network(vpc_cidr="10.192.0.0/26"))][:4] == [
         *("10.192.0.0/28", "10.192.0.16/28"),
         *("10.192.0.32/28", "10.192.0.48/28"),
     ]
@@ -167,7 +169,7 @@ def test_what_groups_take_of_each_zone() -> None:
     ]
     found = demands(Cluster(instance_groups=groups), ZONES[0])
     taken = {
-        zone: [(each.group, each.nodes, each.each, each.addresses) for each in all_] for zone, all_ in found.items()
+        zone: [(item.group, item.nodes, item.each, item.addresses) for item in all_] for zone, all_ in found.items()
     }
     assert taken == {ZONES[0]: [("a", 3, 15, 45)], ZONES[1]: [("b", 4, 15, 60)]}
     assert demands(Cluster(instance_groups=groups[:1]), None) == {}

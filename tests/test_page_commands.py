@@ -96,7 +96,7 @@ def test_the_commands_are_counted_by_what_is_done_with_them() -> None:
 def test_the_tests_of_pages_exist(page: str, test: str) -> None:
     file, _, name = test.partition("::")
     assert f"def {name}(" in (ROOT / file).read_text()
-    assert page in {each for each, _, _ in EVERY}
+    assert page in {item for item, _, _ in EVERY}
 
 
 @pytest.mark.parametrize("command", sorted({command for _, _, command in EVERY if reason(command)}))

@@ -22,7 +22,7 @@ BLOCKS = [
 ]
 
 
-def test_there_are_examples_that_make_an_app() -> None:
+def test_some_examples_create_an_app() -> None:
     assert len(BLOCKS) >= 5
 
 
@@ -33,8 +33,8 @@ def test_an_example_synthesizes_without_a_finding_that_its_page_does_not_name(
     monkeypatch.setenv("CDK_CONTEXT_JSON", json.dumps(cdk_context()))  # the flags of cdk.json
     names: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(block, "page", "exec"), names)
-    made = [each for each in names.values() if isinstance(each, Construct)]
-    apps = {root for each in made if isinstance(root := each.node.root, App)}
+    made = [name for name in names.values() if isinstance(name, Construct)]
+    apps = {root for item in made if isinstance(root := item.node.root, App)}
     assert apps
     for app in apps:
         app.synth()

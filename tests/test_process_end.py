@@ -54,7 +54,7 @@ def test_a_block_that_does_not_exit_ends_nothing():
     assert run("pass") == (0, ["output", "the block ended", "atexit", "freed"], "")
 
 
-def test_output_that_nobody_reads_fails_as_usual():
+def test_a_closed_output_pipe_fails_as_usual():
     code = (
         "import os, sys; from hyperpod_constructs.core.process import end\n"
         "read, write = os.pipe(); os.dup2(write, 1); os.close(read)\n"

@@ -34,7 +34,7 @@ def test_every_model_of_the_spec_is_public():
 
 
 def _models(base: type = spec.SpecModel) -> set[type]:
-    return {one for kind in base.__subclasses__() for one in (kind, *_models(kind))}
+    return {value for kind in base.__subclasses__() for value in (kind, *_models(kind))}
 
 
 def test_pages_of_constructs_need_public_names_only():

@@ -55,7 +55,7 @@ def test_files_that_are_linked_exist():
         assert (ROOT / target).exists(), target
 
 
-def test_it_says_which_systems_are_meant() -> None:
+def test_the_supported_systems_are_stated() -> None:
     """cdk.json runs `.venv/bin/python`, which native Windows does not have (aws/aws-cdk issue 2181)."""
     before_commands = README.partition("```bash")[0]
     assert "Linux, macOS or Windows Subsystem for Linux" in before_commands

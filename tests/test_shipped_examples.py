@@ -72,7 +72,7 @@ def platform(folder: Path, example: Path) -> Platform:
     return loaded.platform
 
 
-def test_cdks_own_validator_takes_them_all(folder: Path, tmp_path: Path):
+def test_cdks_validator_accepts_all(folder: Path, tmp_path: Path):
     renamed = []
     for example in EXAMPLES:  # three of them share a name
         renamed.append(folder / f"as-{example.name}")
@@ -105,7 +105,7 @@ def test_the_examples_are_those_that_were_promised():
 
 
 @each
-def test_it_says_what_it_is_for(example: Path):
+def test_it_states_its_purpose(example: Path):
     header = list(takewhile(lambda line: line.startswith("# "), example.read_text().splitlines()))
     assert 2 <= len(header) <= 3  # two lines, and a command where one has to be run first
     assert every(len(line) > 40 for line in header[:2])

@@ -11,7 +11,7 @@ PAGE = (ROOT / "docs" / "threat-model.md").read_text()
 ROWS = [line for line in PAGE.splitlines() if re.match(r"\| \d+ \|", line)]
 
 
-def test_every_boundary_names_a_test_that_is_there():
+def test_every_boundary_names_a_test_that_exists():
     assert len(ROWS) >= 15
     for row in ROWS:
         named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", row)
@@ -21,7 +21,7 @@ def test_every_boundary_names_a_test_that_is_there():
             assert not test or f"def {test}(" in text, f"{file} has no {test}"
 
 
-def test_the_page_names_the_services_that_are_not_held_to_the_account():
+def test_the_page_lists_the_services_that_are_not_restricted_to_the_account():
     text = (ROOT / "tests" / "constructs" / "test_trust.py").read_text()
     services = re.findall(r'^    "([\w.]+\.amazonaws\.com)":', text, re.MULTILINE)
     assert len(services) == 3

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 def blocks(text: str) -> list[str]:
     """The Python examples of a page; sessions (`>>>`) are no programs."""
-    return [one for one in re.findall(r"^```python\n(.*?)^```", text, re.M | re.S) if not one.startswith(">>>")]
+    return [item for item in re.findall(r"^```python\n(.*?)^```", text, re.M | re.S) if not item.startswith(">>>")]
 
 
 def write_programs(folder: Path) -> list[Path]:
@@ -138,11 +138,11 @@ def test_pyright_finds_nothing(programs: list[Path]) -> None:
     report = json.loads(ran.stdout)
     assert report["summary"]["filesAnalyzed"] >= len(programs)
     found, alone = [], []
-    for one in report["generalDiagnostics"]:
-        of_cdk = Path(one["file"]).name == "of_cdk_alone.py"
-        known = INCOMPATIBLE.search(one["message"])
+    for finding in report["generalDiagnostics"]:
+        of_cdk = Path(finding["file"]).name == "of_cdk_alone.py"
+        known = INCOMPATIBLE.search(finding["message"])
         pair = known.groups() if known else None
-        (alone if of_cdk else found).append(pair or f"{one['file']}: {one['message']}")
+        (alone if of_cdk else found).append(pair or f"{finding['file']}: {finding['message']}")
     names = {tuple(name.partition(".")[2] for name in pair): count for pair, count in OF_CDK.items()}
     assert sorted(map(str, alone)) == sorted(map(str, names)), "CDK's stubs accept one of these by now"
     assert Counter(found) == names

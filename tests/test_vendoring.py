@@ -80,7 +80,7 @@ def test_vendoring(upstream: Path, packages: Path, tmp_path: Path) -> None:
     assert (tmp_path / "made" / "Chart.yaml").read_bytes() == (upstream / "Chart.yaml").read_bytes()
 
 
-def test_vendoring_takes_what_the_values_switch_on(upstream: Path, packages: Path, tmp_path: Path) -> None:
+def test_vendoring_includes_what_the_values_enable(upstream: Path, packages: Path, tmp_path: Path) -> None:
     values = {"paint": {"enabled": False}, "varnish": {"enabled": True}}
     assert vendor(upstream, tmp_path / "made", values=values, packages=packages).subcharts == ("varnish 3.0.0",)
 
@@ -124,7 +124,7 @@ def test_an_existing_folder_is_not_touched(upstream: Path, tmp_path: Path) -> No
     assert names(tmp_path / "made") == ["mine"]
 
 
-def test_a_link_in_the_chart_is_refused(upstream: Path, tmp_path: Path) -> None:
+def test_a_link_in_the_chart_is_rejected(upstream: Path, tmp_path: Path) -> None:
     (upstream / "link").symlink_to("/etc/passwd")
     with pytest.raises(ChartError, match="'link', which is a link"):
         vendor(upstream, tmp_path / "made")

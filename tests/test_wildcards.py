@@ -86,23 +86,23 @@ def test_the_reference_tells_actions_with_a_resource_from_those_without() -> Non
 
 
 def test_every_statement_has_a_reason(found: list[Wildcard]) -> None:
-    assert [one for one in found if not reasons(one)] == []
+    assert [item for item in found if not reasons(item)] == []
 
 
-def test_what_is_on_any_resource_has_no_resource_or_is_explained(found: list[Wildcard]) -> None:
+def test_statements_on_any_resource_are_required_or_explained(found: list[Wildcard]) -> None:
     unexplained = [
-        (one.made_by, action)
-        for one in found
-        if "*" in one.resources
-        for action in one.actions
+        (item.made_by, action)
+        for item in found
+        if "*" in item.resources
+        for action in item.actions
         if resource_types(action) and action not in HELD_OTHERWISE
-        if not (one.made_by == "InferenceOperatorAccess" and action in UNRESTRICTED)
+        if not (item.made_by == "InferenceOperatorAccess" and action in UNRESTRICTED)
     ]
     assert unexplained == []
 
 
 def test_no_explanation_is_left_over(found: list[Wildcard]) -> None:
-    used = {action for one in found if "*" in one.resources for action in one.actions if resource_types(action)}
+    used = {action for item in found if "*" in item.resources for action in item.actions if resource_types(action)}
     assert [action for action in HELD_OTHERWISE if action not in used] == []
 
 
@@ -132,18 +132,18 @@ def page(found: list[Wildcard]) -> str:
         "| made by | actions | resources | condition on | reason |",
         "|---|---|---|---|---|",
     ]
-    for one in found:
-        anywhere = [action for action in one.actions if "*" not in action and "*" in one.resources]
+    for item in found:
+        anywhere = [action for action in item.actions if "*" not in action and "*" in item.resources]
         free = [action for action in anywhere if not resource_types(action)]
-        actions = ", ".join(f"`{action}`" for action in one.actions)
-        note = f" No resource type: all but {_but(one, free)}." if free and len(free) < len(one.actions) else ""
-        note = " No resource type." if free and len(free) == len(one.actions) else note
+        actions = ", ".join(f"`{action}`" for action in item.actions)
+        note = f" No resource type: all but {_but(item, free)}." if free and len(free) < len(item.actions) else ""
+        note = " No resource type." if free and len(free) == len(item.actions) else note
         cells = [
-            f"`{one.made_by}`",
+            f"`{item.made_by}`",
             actions,
-            ", ".join(f"`{resource}`" for resource in one.resources if "*" in resource) or "one resource",
-            ", ".join(f"`{key}`" for key in one.condition) or "",
-            "; ".join(reasons(one)) + "." + note,
+            ", ".join(f"`{resource}`" for resource in item.resources if "*" in resource) or "one resource",
+            ", ".join(f"`{key}`" for key in item.condition) or "",
+            "; ".join(reasons(item)) + "." + note,
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
@@ -157,4 +157,4 @@ def _but(one: Wildcard, free: list[str]) -> str:
 
 
 def test_every_accepted_finding_on_any_resource_names_its_actions() -> None:
-    assert every(one.actions for one in JUSTIFIED if one.finding == r"Resource::\*")
+    assert every(item.actions for item in JUSTIFIED if item.finding == r"Resource::\*")

@@ -132,7 +132,6 @@ def _handled(
         },
     )
     resource.add_property_deletion_override("Tags")  # the request contains the tags
-    resource.node.add_dependency(provider.role)
     return resource
 
 

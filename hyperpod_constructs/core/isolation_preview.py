@@ -17,7 +17,7 @@ def refused(pod: Mapping[str, Any], team: Team, *, cluster: Cluster | None = Non
     >>> refused({"spec": {"hostPID": True, "containers": []}}, Team(name="vision"))
     ['host-pid']
     """
-    isolation, spec = team.isolation, pod["spec"]
+    isolation, spec = team.isolation, pod.get("spec") or {}
     every = [c for name in ("containers", "initContainers", "ephemeralContainers") for c in spec.get(name) or ()]
     contexts = [c.get("securityContext") or {} for c in every]
     both = [spec.get("securityContext") or {}, *contexts]
@@ -63,7 +63,7 @@ def _on_system_nodes(spec: Mapping[str, Any], system: SystemNodes | None) -> boo
         return False
     kind, group = label("instance_type").key, label("instance_group_name").key
     selector = spec.get("nodeSelector") or {}
-    if selector.get(kind, system.types[0]) not in system.types or selector.get(group, system.group) != system.group:
+    if (kind in selector and selector[kind] not in system.types) or selector.get(group, system.group) != system.group:
         return False
     affinity = ((spec.get("affinity") or {}).get("nodeAffinity") or {}).get(
         "requiredDuringSchedulingIgnoredDuringExecution"
@@ -72,7 +72,7 @@ def _on_system_nodes(spec: Mapping[str, Any], system: SystemNodes | None) -> boo
         any(
             expression["key"] == kind
             and expression["operator"] == "In"
-            and not set(expression["values"]).intersection(system.types)
+            and not set(expression.get("values") or ()).intersection(system.types)
             for expression in term.get("matchExpressions") or ()
         )
         for term in affinity["nodeSelectorTerms"]

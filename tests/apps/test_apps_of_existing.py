@@ -60,7 +60,7 @@ SHARED = EksClusterAttributes(
 def subnets(template: Template) -> list[str]:
     """The subnets of the cluster's VpcConfig, as texts."""
     (found,) = template.find_resources("AWS::SageMaker::Cluster").values()
-    return [json.dumps(one) for one in found["Properties"]["VpcConfig"]["Subnets"]]
+    return [json.dumps(item) for item in found["Properties"]["VpcConfig"]["Subnets"]]
 
 
 # ---- 30: a VPC by look-up, with its answer and before it ----
@@ -76,13 +76,13 @@ def test_a_vpc_by_look_up() -> None:
     template.resource_count_is("AWS::EKS::Cluster", 0)
 
 
-def test_before_the_look_up_is_answered_cdk_asks_for_it() -> None:
+def test_an_unanswered_look_up_is_requested_by_cdk() -> None:
     made = app()
     stack = Stack(made, "Research", env=ENV)
     vpc = ec2.Vpc.from_lookup(stack, "Vpc", vpc_id=VPC_ID)
     HyperPodCluster(stack, "HyperPod", vpc=vpc, eks_cluster=SHARED, instance_groups=groups())
     manifest = json.loads((Path(made.synth().directory) / "manifest.json").read_text())
-    assert [one["key"] for one in manifest["missing"]] == [*LOOKED_UP]
+    assert [item["key"] for item in manifest["missing"]] == [*LOOKED_UP]
 
 
 NETWORKS = {
@@ -116,13 +116,13 @@ def test_the_ids_that_cdk_has_before_the_look_up_are_no_errors(make: str) -> Non
     network = NETWORKS[make](stack, ec2.Vpc.from_lookup(stack, "Vpc", vpc_id=VPC_ID))
     eks = HyperPodEks(stack, "Eks", network=network, admins=[f"arn:aws:iam::{ACCOUNT}:role/Admin"])
     HyperPodCluster(stack, "HyperPod", vpc=network, eks_cluster=eks, instance_groups=groups())
-    assert [text for each in stack.node.find_all() for text in each.node.validate()] == []
+    assert [text for construct in stack.node.find_all() for text in construct.node.validate()] == []
 
 
 # ---- 31: subnets whose zones are known ----
 
 
-def test_the_subnet_of_each_zone_is_told() -> None:
+def test_the_subnet_of_each_zone_is_reported() -> None:
     stack = Stack(app(**LOOKED_UP), "Research", env=ENV)
     vpc = ec2.Vpc.from_lookup(stack, "Vpc", vpc_id=VPC_ID)
     by_zone = dict(zip(["usw2-az1", "usw2-az2"], vpc.private_subnets, strict=True))
@@ -154,7 +154,7 @@ def test_a_new_eks_cluster_in_a_vpc_of_the_app() -> None:
     template = Template.from_stack(stack)
     template.resource_count_is("AWS::EC2::VPC", 1)
     template.resource_count_is("AWS::EKS::Cluster", 1)
-    assert every("VpcPrivateSubnet" in one for one in subnets(template))
+    assert every("VpcPrivateSubnet" in item for item in subnets(template))
 
 
 # ---- 33: a VPC that another stack exports ----
@@ -230,8 +230,8 @@ def test_an_eks_cluster_of_each_kind(kind: str) -> None:
     ).values()
     assert any("NodesReady" in name for name in operator["DependsOn"])
     functions = template.find_resources("AWS::Lambda::Function")
-    ours = [each for name, each in functions.items() if name.startswith("HyperPodEks")]
-    assert any("VpcConfig" in each["Properties"] for each in ours) == ("private" in kind)
+    ours = [function for name, function in functions.items() if name.startswith("HyperPodEks")]
+    assert any("VpcConfig" in resource["Properties"] for resource in ours) == ("private" in kind)
 
 
 # ---- 36: a role and a security group of the organization ----

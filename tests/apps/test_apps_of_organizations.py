@@ -85,7 +85,7 @@ def test_tags_of_the_app_reach_what_costs_money(tagged: Template, kind: str) -> 
 
 def test_an_aspect_reaches_every_function(tagged: Template) -> None:
     functions = tagged.find_resources("AWS::Lambda::Function")
-    untraced = [name for name, each in functions.items() if "TracingConfig" not in each["Properties"]]
+    untraced = [name for name, resource in functions.items() if "TracingConfig" not in resource["Properties"]]
     assert len(functions) > 5
     assert every(name.startswith(("LogRetention", "Custom")) for name in untraced), "CDK's own are no CfnFunction"
 
@@ -119,7 +119,7 @@ def test_assets_go_to_the_bucket_of_the_qualifier() -> None:
     assert "corp-assets-" in text
 
 
-def test_an_app_without_bootstrap_is_refused_since_functions_are_assets() -> None:
+def test_an_app_without_bootstrap_is_rejected_since_functions_are_assets() -> None:
     made = app()
     stack = Stack(made, "Research", env=ENV, synthesizer=BootstraplessSynthesizer())
     with pytest.raises(RuntimeError, match="Cannot add assets to a Stack that uses the BootstraplessSynthesizer"):
@@ -140,7 +140,7 @@ def test_overrides_are_merged_also_when_groups_come_later() -> None:
     assert names == [("system", 2), ("gpu", 7), ("more", 1)]
 
 
-def test_clusters_are_retained_when_the_stack_says_so() -> None:
+def test_clusters_are_retained_by_the_removal_policy_of_the_stack() -> None:
     _, stack, _ = one_stack()
     kept = ["AWS::SageMaker::Cluster", "AWS::EKS::Cluster"]
     RemovalPolicies.of(stack).retain(apply_to_resource_types=kept)
@@ -166,7 +166,7 @@ class CorpCluster(HyperPodCluster):
         self.operator = TrainingOperatorAddon(self, "Operator", cluster=self, settings=TrainingOperator())
 
 
-def test_a_class_of_ones_own() -> None:
+def test_a_class_of_the_user() -> None:
     stack = Stack(app(), "Research", env=ENV)
     network, eks = base(stack)
     cluster = CorpCluster(stack, "Corp", gpus=2, vpc=network, eks_cluster=eks)
@@ -228,7 +228,7 @@ def test_cdk_nag_finds_nothing_that_is_not_explained() -> None:
 # ---- 19: an organization's own rule over the resources ----
 
 
-def test_a_rule_of_ones_own_sees_the_cluster_as_a_resource() -> None:
+def test_a_rule_of_the_user_sees_the_cluster_as_a_resource() -> None:
     seen: list[str] = []
 
     @jsii.implements(IAspect)

@@ -69,7 +69,7 @@ def test_everything_in_one_stack(research: Template) -> None:
 
 def test_the_job_comes_after_its_operator(research: Template) -> None:
     objects = research.find_resources("Custom::HyperPodKubernetesObjects")
-    (job,) = [one for name, one in objects.items() if name.startswith("Job")]
+    (job,) = [item for name, item in objects.items() if name.startswith("Job")]
     assert any("TrainingOperator" in name for name in job["DependsOn"])
 
 
@@ -105,8 +105,8 @@ def environments() -> dict[str, Ml]:
 
 def test_stacks_by_lifetime_are_deployed_in_order(environments: dict[str, Ml]) -> None:
     dev = environments["dev"]
-    artifacts = {one.stack_name.removeprefix("Dev-"): one for one in dev.synth().stacks}
-    before = {name: {d.id for d in one.dependencies} for name, one in artifacts.items()}
+    artifacts = {stack.stack_name.removeprefix("Dev-"): stack for stack in dev.synth().stacks}
+    before = {name: {d.id for d in artifact.dependencies} for name, artifact in artifacts.items()}
     assert artifacts["Net"].id in before["K8s"]
     assert artifacts["K8s"].id in before["Hp"]
     assert artifacts["Hp"].id in before["Addons"]
@@ -131,7 +131,7 @@ def test_stages_in_one_account_have_stacks_of_different_names() -> None:
     names = [stack.stack_name for stage in stages for stack in (stage.net, stage.k8s, stage.hp)]
     assert len(set(names)) == 6
     physical = [Template.from_stack(stage.hp).find_resources("AWS::SageMaker::Cluster") for stage in stages]
-    assert every("ClusterName" not in one["Properties"] for found in physical for one in found.values())
+    assert every("ClusterName" not in resource["Properties"] for found in physical for resource in found.values())
 
 
 # ---- 5: a pipeline that deploys the stages ----
@@ -166,7 +166,7 @@ def test_the_network_in_a_nested_stack() -> None:
     parent.resource_count_is("AWS::EC2::VPC", 0)
     (cluster,) = parent.find_resources("AWS::SageMaker::Cluster").values()
     subnets = cluster["Properties"]["VpcConfig"]["Subnets"]
-    assert every("NestedStack" in json.dumps(one) for one in subnets)
+    assert every("NestedStack" in json.dumps(subnet) for subnet in subnets)
 
 
 # ---- 7: two EKS clusters with a HyperPod cluster each, in one network ----
@@ -184,7 +184,7 @@ def test_two_clusters_in_one_network() -> None:
     template.resource_count_is("AWS::SageMaker::Cluster", 2)
     template.resource_count_is("AWS::EC2::VPC", 1)
     clusters = template.find_resources("AWS::SageMaker::Cluster").values()
-    assert len({json.dumps(one["Properties"]["Orchestrator"]) for one in clusters}) == 2
+    assert len({json.dumps(resource["Properties"]["Orchestrator"]) for resource in clusters}) == 2
 
 
 # ---- 8: whole platforms from specs, in the stacks of an app that has more ----
@@ -200,7 +200,7 @@ def spec(name: str, region: str) -> Platform:
     )
 
 
-def test_platforms_of_two_regions_beside_a_stack_of_ones_own() -> None:
+def test_platforms_of_two_regions_with_a_stack_of_the_user() -> None:
     made = app()
     images = Stack(made, "Images", env=ENV)
     s3.Bucket(images, "Models")

@@ -49,7 +49,7 @@ def objects(template: Template, name: str) -> dict[str, Any]:
 # ---- 20: manifests of ones own; 21: a cdk8s chart of ones own ----
 
 
-def test_manifests_of_ones_own_wait_for_the_cluster_and_jobs_wait_for_them() -> None:
+def test_manifests_of_the_user_wait_for_the_cluster_and_jobs_wait_for_them() -> None:
     _, stack, cluster = one_stack()
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tools"}}
     tools = KubernetesObjects(stack, "Tools", kubernetes=cluster.kubernetes, objects=[namespace])
@@ -68,7 +68,7 @@ def test_manifests_of_ones_own_wait_for_the_cluster_and_jobs_wait_for_them() -> 
     assert any(name.startswith("Ready") for name in objects(template, "Job")["DependsOn"])
 
 
-def test_a_cdk8s_chart_of_ones_own_becomes_objects_of_the_stack() -> None:
+def test_a_cdk8s_chart_of_the_user_becomes_objects_of_the_stack() -> None:
     _, stack, cluster = one_stack()
     chart = cdk8s.Chart(cdk8s.App(), "dashboards")
     cdk8s.ApiObject(
@@ -97,7 +97,7 @@ def test_a_helm_chart_by_version_and_digest() -> None:
 # ---- 23: jobs alone, as manifests ----
 
 
-def test_jobs_alone_need_no_cluster() -> None:
+def test_jobs_without_a_cluster_are_valid() -> None:
     found = compile_job(training(4))
     assert found["kind"] == "HyperPodPyTorchJob"
     assert found["spec"]["replicaSpecs"][0]["replicas"] == 4
@@ -107,7 +107,7 @@ def test_jobs_alone_need_no_cluster() -> None:
 
 
 @pytest.mark.parametrize("unrelated", [0, 3])
-def test_a_job_with_an_image_and_a_bucket_of_the_app_has_the_same_name_whatever_else_there_is(unrelated: int) -> None:
+def test_the_name_of_a_job_with_an_image_and_a_bucket_does_not_depend_on_other_resources(unrelated: int) -> None:
     _, stack, cluster = one_stack()
     for index in range(unrelated):
         assert s3.Bucket(stack, f"Other{index}").bucket_arn

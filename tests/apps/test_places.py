@@ -71,9 +71,7 @@ def in_stage(env: Environment) -> Callable[[], object]:
         (in_stage(Environment(region="us-east-2")), ["region: is us-west-2, but the stage Prod is in us-east-2"]),
     ],
 )
-def test_another_region_or_account_than_the_stacks_or_stages_is_refused(
-    make: Callable[[], object], messages: list[str]
-) -> None:
+def test_a_region_or_account_other_than_the_stacks_is_rejected(make: Callable[[], object], messages: list[str]) -> None:
     with pytest.raises(InvalidSpec) as refused:
         make()
     assert [f"{finding.path}: {finding.message}" for finding in refused.value.findings] == messages
@@ -163,7 +161,7 @@ def test_the_same_cluster_name_in_another_region_is_taken() -> None:
     assert app.synth().stacks_recursively
 
 
-def test_a_name_with_the_stage_in_it_stays_and_so_does_one_that_is_asked_for() -> None:
+def test_a_name_that_contains_the_stage_and_an_explicit_name_do_not_change() -> None:
     app = App(context=cdk_context())
     platform_stacks(Stage(app, "prod", env=HERE), platform(name="prod-research"))
     platform_stacks(Stage(app, "Other", env=HERE), platform(), name="mine")
@@ -173,7 +171,7 @@ def test_a_name_with_the_stage_in_it_stays_and_so_does_one_that_is_asked_for() -
     assert [name for name in found if name.endswith("Eks")] == ["prod-research-Eks", "mine-Eks"]
 
 
-def test_names_outside_of_a_stage_and_of_several_configs_are_what_they_were(tmp_path: Path) -> None:
+def test_names_outside_of_a_stage_and_of_several_configs_do_not_change(tmp_path: Path) -> None:
     app = App(context=cdk_context())
     platform_stacks(app, platform())
     assert [stack.stack_name for stack in app.node.children if isinstance(stack, Stack)][:2] == [

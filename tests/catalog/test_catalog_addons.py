@@ -82,7 +82,9 @@ def test_no_version_is_chosen_that_a_source_does_not_state_in_full() -> None:
 def test_prerequisites_are_addons_themselves_and_need_no_ring() -> None:
     def depth(name: str, seen: tuple[str, ...] = ()) -> int:
         assert name not in seen
-        return 1 + max((depth(it, (*seen, name)) for it in catalog.addon(name).prerequisites), default=0)
+        return 1 + max(
+            (depth(prerequisite, (*seen, name)) for prerequisite in catalog.addon(name).prerequisites), default=0
+        )
 
     assert max(map(depth, catalog.addons())) >= 2
     assert set(catalog.addon(OPERATOR).prerequisites) == {"cert-manager", "eks-pod-identity-agent"}
@@ -104,7 +106,7 @@ def test_oldest_versions() -> None:
     assert catalog.addon("aws-ebs-csi-driver").min_version == "v1.47.0"
 
 
-def test_only_the_training_operator_needs_an_association_of_its_own() -> None:
+def test_only_the_training_operator_requires_a_separate_association() -> None:
     assert [name for name, addon in catalog.addons().items() if addon.standalone_association] == [OPERATOR]
 
 

@@ -15,7 +15,7 @@ MINE = sorted({*FILES, "endpoints", "iam", "images", "labels"})
 
 
 @pytest.mark.parametrize("name", _files.names())
-def test_every_file_says_where_its_facts_are_from(name: str) -> None:
+def test_every_file_states_the_source_of_its_facts(name: str) -> None:
     content = _files.load(name)
     assert content["source"]
     assert date(2026, 1, 1) < date.fromisoformat(content["date"]) <= catalog.today()
@@ -33,7 +33,7 @@ def test_instance_types_stay_small() -> None:
     assert (_files.DATA / "instance_types.json").stat().st_size < 110_000
 
 
-def test_a_look_up_imports_nothing_heavy_and_reads_files_only_when_asked() -> None:
+def test_a_look_up_imports_no_large_module_and_reads_files_on_demand() -> None:
     script = """
 import sys
 from hyperpod_constructs.core import catalog
@@ -99,8 +99,8 @@ UNCERTAIN = [
     *(("instance_type", f"ml.g7.{size}xlarge", "deep_health_checks") for size in (2, 4, 8, 12, 24, 48)),
     *(("instance_type", f"ml.g4dn.{size}", "deep_health_checks") for size in ("xlarge", "12xlarge")),
     *(
-        ("instance_type", f"ml.{it}", "max_pods")
-        for it in ("p5.4xlarge", "p5en.48xlarge", "trn2.3xlarge", "c8a.16xlarge")
+        ("instance_type", f"ml.{value}", "max_pods")
+        for value in ("p5.4xlarge", "p5en.48xlarge", "trn2.3xlarge", "c8a.16xlarge")
     ),
     ("region", "ca-central-1", "hyperpod"),
     ("region", "ca-central-1", "amp"),

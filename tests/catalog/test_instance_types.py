@@ -8,7 +8,11 @@ from hyperpod_constructs.core import catalog
 
 def test_all_types_of_the_api_are_there() -> None:
     assert len(catalog.instance_types()) == 209
-    kinds = [it.accelerator.kind for it in catalog.instance_types().values() if it.accelerator]
+    kinds = [
+        instance_type.accelerator.kind
+        for instance_type in catalog.instance_types().values()
+        if instance_type.accelerator
+    ]
     assert (kinds.count("gpu"), kinds.count("neuron")) == (53, 4)
 
 
@@ -50,16 +54,16 @@ def test_numbers(row: tuple[object, ...]) -> None:
 
 
 def test_documented_pod_counts_are_certain_and_inferred_ones_are_not() -> None:
-    certain = {name for name, it in catalog.instance_types().items() if it.max_pods_certain}
+    certain = {name for name, instance_type in catalog.instance_types().items() if instance_type.max_pods_certain}
     assert {"ml.p5.48xlarge", "ml.m5.large", "ml.trn1.32xlarge"} <= certain
     assert not {"ml.p5en.48xlarge", "ml.g7e.2xlarge", "ml.m7i.large", "ml.p6e-gb200.36xlarge"} & certain
 
 
 def test_one_interface_serves_the_pods_of_every_documented_type() -> None:
-    for it in catalog.instance_types().values():
-        if it.max_pods_certain:
-            assert it.ipv4_per_interface is not None
-            assert it.max_pods == it.ipv4_per_interface - 1, it.name
+    for instance_type in catalog.instance_types().values():
+        if instance_type.max_pods_certain:
+            assert instance_type.ipv4_per_interface is not None
+            assert instance_type.max_pods == instance_type.ipv4_per_interface - 1, instance_type.name
 
 
 def test_resources_that_jobs_request() -> None:
@@ -83,16 +87,18 @@ def test_kinds_of_types() -> None:
 
 
 def test_arm_types_have_one_thread_per_core() -> None:
-    arm = [it for it in catalog.instance_types().values() if it.architecture == "arm64"]
-    assert {it.family for it in arm} == {"c6g", "c7g", "c8g", "m6g", "m7g", "m8g", "p6e-gb200"}
-    assert {it.threads_per_core for it in arm} == {(1,)}
+    arm = [
+        instance_type for instance_type in catalog.instance_types().values() if instance_type.architecture == "arm64"
+    ]
+    assert {item.family for item in arm} == {"c6g", "c7g", "c8g", "m6g", "m7g", "m8g", "p6e-gb200"}
+    assert {item.threads_per_core for item in arm} == {(1,)}
 
 
 def test_mig_profiles_are_in_the_api_but_for_those_marked() -> None:
     api = set(catalog.mig_profiles_in_api())
     assert len(api) == 28
-    for it in catalog.instance_types().values():
-        assert set(it.mig_profiles) <= api or "mig_profiles" in it.uncertain, it.name
+    for instance_type in catalog.instance_types().values():
+        assert set(instance_type.mig_profiles) <= api or "mig_profiles" in instance_type.uncertain, instance_type.name
     assert not set(catalog.instance_type("ml.p6-b300.48xlarge").mig_profiles) & api
 
 
@@ -104,7 +110,11 @@ def test_where_a_type_is_offered() -> None:
 
 
 def test_types_are_priced_only_where_hyperpod_is() -> None:
-    assert every(catalog.region(name).hyperpod for it in catalog.instance_types().values() for name in it.regions)
+    assert every(
+        catalog.region(name).hyperpod
+        for instance_type in catalog.instance_types().values()
+        for name in instance_type.regions
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,7 +148,7 @@ def test_near_misses(name: str, message: str) -> None:
     assert isinstance(caught.value, LookupError)
 
 
-def test_types_that_only_other_sources_name_are_refused_with_the_reason() -> None:
+def test_types_that_only_other_sources_list_are_rejected_with_the_reason() -> None:
     for name in (
         "ml.inf2.xlarge",
         "inf2.48xlarge",

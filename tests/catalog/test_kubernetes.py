@@ -35,7 +35,11 @@ def test_status_on_a_day(version: str, day: date, status: str, left: int | None)
 
 
 def test_hyperpod_documents_1_30_to_1_35() -> None:
-    documented = [version for version, it in catalog.kubernetes_versions().items() if it.hyperpod_documented]
+    documented = [
+        version
+        for version, kubernetes_version in catalog.kubernetes_versions().items()
+        if kubernetes_version.hyperpod_documented
+    ]
     assert documented == ["1.30", "1.31", "1.32", "1.33", "1.34", "1.35"]
 
 
@@ -60,7 +64,7 @@ def test_no_default_when_the_catalog_is_too_old() -> None:
         catalog.default_kubernetes_version(date(2030, 1, 1))
 
 
-def test_the_clock_goes_back_when_the_block_ends() -> None:
+def test_the_clock_is_reset_when_the_block_ends() -> None:
     before = catalog.today()
     with catalog.use_clock(date(2000, 1, 1)), catalog.use_clock(date(2001, 1, 1)):
         assert catalog.today() == date(2001, 1, 1)
@@ -69,10 +73,10 @@ def test_the_clock_goes_back_when_the_block_ends() -> None:
 
 def test_versions_are_in_order_and_dates_follow_each_other() -> None:
     versions = [*catalog.kubernetes_versions().values()]
-    assert [it.minor for it in versions] == sorted(it.minor for it in versions)
-    for it in versions:
-        if it.released and it.end_of_standard_support and it.end_of_extended_support:
-            assert it.released < it.end_of_standard_support < it.end_of_extended_support
+    assert [version.minor for version in versions] == sorted(version.minor for version in versions)
+    for item in versions:
+        if item.released and item.end_of_standard_support and item.end_of_extended_support:
+            assert item.released < item.end_of_standard_support < item.end_of_extended_support
 
 
 @pytest.mark.parametrize("wrong", ["1.3", "1.99", "v1.35", "1.35.2", "latest"])

@@ -108,7 +108,7 @@ def test_endpoints_of_a_closed_network() -> None:
         "sqs",
         "kms",
     }
-    assert [it.service for it in catalog.endpoints().values() if it.type == "Gateway"] == ["s3"]
+    assert [item.service for item in catalog.endpoints().values() if item.type == "Gateway"] == ["s3"]
 
 
 def test_quotas() -> None:
@@ -172,6 +172,8 @@ def test_images() -> None:
     assert agent.reference("ap-northeast-2") is None
     with pytest.raises(catalog.UnknownName, match="unknown region"):
         agent.reference("nowhere-1")
-    assert {it.image for it in catalog.mirror_images().values() if "base" in it.needed_for} == {
+    assert {
+        mirror_image.image for mirror_image in catalog.mirror_images().values() if "base" in mirror_image.needed_for
+    } == {
         *("mpioperator/mpi-operator:0.5", "kubeflow/training-operator:v1-855e096", "alpine:3.10"),
     }

@@ -80,7 +80,9 @@ class Aws:
         ec2.add_response(
             "describe_instance_type_offerings", {"InstanceTypeOfferings": offerings}, {"LocationType": "region"}
         )
-        ec2.add_response("describe_availability_zones", {"AvailabilityZones": [{"ZoneId": it} for it in self.zone_ids]})
+        ec2.add_response(
+            "describe_availability_zones", {"AvailabilityZones": [{"ZoneId": zone_id} for zone_id in self.zone_ids]}
+        )
         self.stubs["service-quotas"].add_response(
             "list_service_quotas", {"Quotas": self.quotas}, {"ServiceCode": "sagemaker"}
         )
@@ -97,7 +99,9 @@ def aws() -> Iterator[Aws]:
 
 
 def changes(outcome: Refreshed) -> dict[str, tuple[Any, Any]]:
-    return {f"{it.file}.{it.path}": (it.old, it.new) for it in outcome.differences}
+    return {
+        f"{difference.file}.{difference.path}": (difference.old, difference.new) for difference in outcome.differences
+    }
 
 
 def test_the_calendar(aws: Aws) -> None:
@@ -131,7 +135,7 @@ def test_the_calendar(aws: Aws) -> None:
 
 
 def version(name: str, *kubernetes: str, **more: Any) -> dict[str, Any]:
-    return {"addonVersion": name, "compatibilities": [{"clusterVersion": it} for it in kubernetes], **more}
+    return {"addonVersion": name, "compatibilities": [{"clusterVersion": item} for item in kubernetes], **more}
 
 
 def test_versions_of_an_addon(aws: Aws) -> None:
@@ -144,7 +148,7 @@ def test_versions_of_an_addon(aws: Aws) -> None:
     with catalog.use_clock(date(2027, 2, 3)):
         outcome = aws.refresh()
     versions = outcome.contents["addons"]["addons"][ADDON]["versions"]
-    assert [it["version"] for it in versions] == [
+    assert [item["version"] for item in versions] == [
         *("v1.10.0-eksbuild.1", "v1.9.1-eksbuild.2", "v1.3.0-eksbuild.1", "v1.2.1", "v1.2.0"),
     ]
     assert versions[0] == {
@@ -165,12 +169,12 @@ def test_an_addon_that_eks_does_not_have(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize("code", ["ResourceNotFoundException", "InvalidParameterException"])
-def test_an_addon_whose_name_eks_refuses(aws: Aws, code: str) -> None:
+def test_an_addon_whose_name_eks_rejects(aws: Aws, code: str) -> None:
     aws.refused = {ADDON: code}
     assert f"addons.json: EKS has no add-on {ADDON} in us-west-2" in aws.refresh().remarks
 
 
-def test_other_refusals_are_not_swallowed(aws: Aws) -> None:
+def test_other_rejections_are_not_swallowed(aws: Aws) -> None:
     aws.refused = {ADDON: "AccessDeniedException"}
     with pytest.raises(ClientError, match="AccessDenied"):
         aws.refresh()
@@ -261,7 +265,7 @@ def test_codes_of_quotas(aws: Aws) -> None:
     }
 
 
-def test_the_calls_that_are_listed_are_those_that_are_made(aws: Aws) -> None:
+def test_the_listed_calls_are_those_that_are_sent(aws: Aws) -> None:
     aws.refresh()
     assert aws.calls == set(_live.CALLS)
     assert {re.match("[A-Z][a-z]+", call.partition(":")[2])[0] for call in _live.CALLS} == {"Describe", "List"}

@@ -61,9 +61,9 @@ DOCTORED = [
 
 
 @pytest.mark.parametrize(
-    ("file", "path", "wrong"), DOCTORED, ids=lambda it: ".".join(it) if isinstance(it, tuple) else ""
+    ("file", "path", "wrong"), DOCTORED, ids=lambda item: ".".join(item) if isinstance(item, tuple) else ""
 )
-def test_a_doctored_fact_is_found_and_mended(file: str, path: tuple[str, ...], wrong: object) -> None:
+def test_a_modified_fact_is_detected_and_corrected(file: str, path: tuple[str, ...], wrong: object) -> None:
     contents = load_all()
     *parents, field = path
     entry = contents[file]
@@ -80,7 +80,9 @@ def test_types_that_come_and_go() -> None:
     types = contents["instance_types"]["instance_types"]
     types["ml.p9.48xlarge"] = types.pop("ml.p5.48xlarge")
     outcome = refresh(contents=contents)
-    assert [(it.path, it.new) for it in outcome.differences] == [("instance_types.ml.p9.48xlarge", None)]
+    assert [(difference.path, difference.new) for difference in outcome.differences] == [
+        ("instance_types.ml.p9.48xlarge", None)
+    ]
     assert outcome.remarks == (
         "instance_types.json: ml.p5.48xlarge is new in the API, and its hardware is unknown: use --live",
     )
@@ -96,7 +98,7 @@ def test_a_region_that_is_new() -> None:
     }
 
 
-def test_a_shape_that_is_gone_is_said_and_the_value_stays() -> None:
+def test_a_removed_shape_is_reported_and_the_value_is_kept() -> None:
     contents = load_all()
     contents["limits"]["limits"]["tags"]["model"] = "sagemaker:NoSuchShape.max"
     contents["limits"]["allowed"]["patching_strategy_cfn"]["schema"] = "AWS::SageMaker::Cluster/definitions/No/enum"
@@ -141,7 +143,7 @@ def test_nothing_to_write(data: Path) -> None:
     assert write(refresh()) == ()
 
 
-def test_the_source_names_the_libraries_that_were_read() -> None:
+def test_the_source_states_the_libraries_that_were_read() -> None:
     contents = load_all()
     contents["limits"]["source"] = "Models in botocore 1.0.0; cfn-lint 1.2 (schemas of 2020-01-01)."
     outcome = refresh(contents=contents)

@@ -77,11 +77,11 @@ def test_prices_of_known_types_and_regions_are_taken() -> None:
 
 def test_a_refresh_with_prices_tells_what_differs() -> None:
     session = asked([product("USW2-Cluster:ml.p5.48xlarge", "us-west-2", "60.5")])
-    paths = [each.path for each in refresh(prices_from=session).differences if each.file == "prices"]
+    paths = [difference.path for difference in refresh(prices_from=session).differences if difference.file == "prices"]
     assert paths
     assert every(path.startswith("prices.instance:ml.p5.48xlarge/us-west-2") for path in paths)
 
 
-def test_an_empty_answer_is_told() -> None:
+def test_an_empty_answer_is_reported() -> None:
     (remark,) = _prices.ask(copy.deepcopy(load_all()), asked([]))
     assert remark == "prices.json: the price list has no usage type of HyperPod nodes (Cluster:ml...)"

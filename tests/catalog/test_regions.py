@@ -13,7 +13,9 @@ def test_hyperpod_is_in_nineteen_regions() -> None:
 
 
 def test_both_governance_types_are_together_in_three_regions_only() -> None:
-    both = {name for name, it in catalog.regions().items() if it.scheduler_config_cfn and it.compute_quota_cfn}
+    both = {
+        name for name, region in catalog.regions().items() if region.scheduler_config_cfn and region.compute_quota_cfn
+    }
     assert both == {"us-east-1", "eu-central-1", "ap-south-1"}
 
 
@@ -34,7 +36,7 @@ def test_one_region() -> None:
 def test_regions_without_images() -> None:
     for name in ("ap-south-2", "ap-northeast-2"):
         assert catalog.region(name).health_monitoring_agent_account is None
-    without_inference = {name for name, it in catalog.regions().items() if it.hyperpod and not it.inference}
+    without_inference = {name for name, region in catalog.regions().items() if region.hyperpod and not region.inference}
     assert without_inference == {"ap-south-2", "ap-northeast-2", "ca-central-1"}
 
 
@@ -46,7 +48,7 @@ def test_accounts_are_account_numbers() -> None:
             assert account is None or (len(account) == 12 and account.isdigit()), region.name
 
 
-def test_a_region_that_exists_without_hyperpod_is_told_from_one_that_does_not() -> None:
+def test_a_region_without_hyperpod_is_distinguished_from_an_unknown_region() -> None:
     paris = catalog.find_region("eu-west-3")
     assert paris is not None
     assert not paris.hyperpod
@@ -73,6 +75,6 @@ def test_zone_id_prefixes_agree_with_a_capture_of_ec2() -> None:
 
 
 def test_zones_without_control_planes_are_of_their_region() -> None:
-    refused = {zone: name for name, it in catalog.regions().items() for zone in it.eks_refused_zone_ids}
+    refused = {zone: name for name, region in catalog.regions().items() for zone in region.eks_refused_zone_ids}
     assert refused == {"use1-az3": "us-east-1", "usw1-az2": "us-west-1", "cac1-az3": "ca-central-1"}
     assert every(catalog.region(name).owns_zone_id(zone) for zone, name in refused.items())

@@ -152,7 +152,9 @@ def test_wrong_use_is_exit_code_2(args: tuple[str, ...], message: str) -> None:
 def test_lists() -> None:
     assert len(run("list", "instance-type")[1].splitlines()) == 1 + 209
     spain = run("list", "instance-type", "--region", "eu-south-2")[1]
-    assert len(spain.splitlines()) == 1 + sum("eu-south-2" in it.regions for it in catalog.instance_types().values())
+    assert len(spain.splitlines()) == 1 + sum(
+        "eu-south-2" in instance_type.regions for instance_type in catalog.instance_types().values()
+    )
     assert len(run("list", "region")[1].splitlines()) == 1 + 19
     assert len(run("list", "addon")[1].splitlines()) == 1 + len(catalog.addons())
     assert len(run("list", "endpoint")[1].splitlines()) == 1 + len(catalog.endpoints())
@@ -185,13 +187,13 @@ def test_refresh_prints_differences_and_leaves_the_files(differs: list[Refreshed
     assert differs == []
 
 
-def test_refresh_writes_when_asked(differs: list[Refreshed]) -> None:
+def test_refresh_writes_on_request(differs: list[Refreshed]) -> None:
     code, out, _ = run("refresh", "--write")
     assert (code, out.splitlines()[-1]) == (0, "Wrote limits.json.")
     assert len(differs) == 1
 
 
-def test_refresh_without_cfn_lint_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refresh_without_cfn_lint_reports_the_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> Refreshed:
         raise ModuleNotFoundError("No module named 'cfnlint'", name="cfnlint")
 
@@ -200,7 +202,7 @@ def test_refresh_without_cfn_lint_says_what_to_install(monkeypatch: pytest.Monke
     assert (code, err) == (1, "Error: cfnlint is not installed: pip install 'hyperpod-constructs[refresh]'\n")
 
 
-def test_refresh_live_without_credentials_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refresh_live_reports_missing_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     from botocore.exceptions import NoCredentialsError
 
     def fail(session: object, region: str, **__: object) -> Refreshed:
@@ -221,7 +223,7 @@ def test_refresh_live_needs_a_region(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no region: use --region" in err
 
 
-def test_refresh_live_with_an_unknown_profile_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refresh_live_reports_an_unknown_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     code, _, err = run("refresh", "--live", "--region", "eu-west-1", "--profile", "nobody")

@@ -79,7 +79,7 @@ def test_a_config_states_a_type_and_every_use_is_a_finding_that_can_be_acknowled
     (finding,) = [f for f in loaded.findings if f.rule == "HP033"]
     assert loaded.ok
     assert (finding.severity, finding.path) == (Severity.WARNING, "cluster.instance_groups[1].instance_type")
-    assert finding.message == "ml.p9.48xlarge rests on a stated fact: sheet of 2027-01"
+    assert finding.message == "ml.p9.48xlarge depends on a fact from the config: sheet of 2027-01"
     accepted = "acknowledge: [{rule: HP033, reason: compared with the sheet}]\n"
     (finding,) = [f for f in load(written(tmp_path, CONFIG + FACTS + accepted)).findings if f.rule == "HP033"]
     assert finding.acknowledged == "compared with the sheet"
@@ -98,7 +98,7 @@ def test_what_one_config_states_does_not_count_for_another(tmp_path: Path) -> No
         ({"note": "x", "like": "ml.p5.48xlage"}, ".like", "'ml.p5.48xlage' is not a known instance type"),
     ],
 )
-def test_what_does_not_say_enough_is_a_finding(stated: dict[str, Any], path: str, message: str, tmp_path: Path) -> None:
+def test_incomplete_facts_are_a_finding(stated: dict[str, Any], path: str, message: str, tmp_path: Path) -> None:
     text = f"facts: {json.dumps({'instance_types': {NEW: stated}})}\n"
     (finding,) = [f for f in load(written(tmp_path, CONFIG + text)).findings if f.rule == "HP034"]
     assert (finding.path, finding.message) == (f'facts.instance_types["{NEW}"]{path}', message)

@@ -35,7 +35,7 @@ def cluster(**group: Any) -> Cluster:
     )
 
 
-def test_nothing_is_said_about_parts_that_are_not_known() -> None:
+def test_unknown_parts_are_not_reported() -> None:
     assert check(Context()) == []
     assert found(Context(cluster=cluster(instance_type="ml.trn1.32xlarge")), "HP302") == []
     assert found(Context(cluster=cluster(instance_type="ml.trn1.32xlarge"), region="us-west-1"), "HP302")
@@ -86,7 +86,7 @@ def test_dates_come_from_the_clock(day: date, version: str | None, rule: str, wo
 
 
 @pytest.mark.parametrize("version", ["1.38", "1.35"])
-def test_a_version_that_is_newer_than_the_catalog_is_no_error(version: str) -> None:
+def test_a_version_that_is_newer_than_the_catalog_is_not_an_error(version: str) -> None:
     with use_clock(date(2026, 11, 23)):
         assert every(f.severity is not Severity.ERROR for f in check(Context(eks=Eks(kubernetes_version=version))))
 
@@ -116,7 +116,7 @@ def test_a_certain_error_cannot() -> None:
     assert found(context, "HP031")
 
 
-def test_stale_acknowledgements_are_told_where_the_whole_platform_is_known() -> None:
+def test_stale_acknowledgements_are_reported_where_the_whole_platform_is_known() -> None:
     assert not found(Context(acknowledge=accepted("HP211")), "HP032")
     assert found(Context(acknowledge=accepted("HP211"), whole=True), "HP032")
     assert not found(Context(acknowledge=accepted("HP901"), whole=True), "HP032")
@@ -139,7 +139,7 @@ def test_ids_are_unique_and_belong_to_an_area() -> None:
         describe("HP301", severity=Severity.ERROR, **documentation)
     with pytest.raises(ValueError, match="no area"):
         rule("XX301", severity=Severity.ERROR, **documentation)(lambda context: iter(()))
-    assert len({each.id for each in rules()}) == len(rules())
+    assert len({item.id for item in rules()}) == len(rules())
     assert find("HP999") is None
 
 
@@ -149,7 +149,7 @@ def test_a_cluster_by_itself_may_have_capacity_of_others() -> None:
     assert found(Context(cluster=tainted, eks=Eks()), "HP315")[0].severity is Severity.ERROR
 
 
-def test_dns_servers_beside_restricted_nodes_take_room_on_every_node() -> None:
+def test_dns_servers_with_restricted_nodes_use_a_pod_on_every_node() -> None:
     system = InstanceGroup(name="system", instance_type="ml.m5.4xlarge", count=2)
     rig = RestrictedInstanceGroup(name="rig", instance_type="ml.p5.48xlarge", count=2)
     ordinary = Context(cluster=Cluster(instance_groups=[system]), addons=Addons())

@@ -1,6 +1,6 @@
 """Families of values that services refuse: generated around one that is right, each an error at its own path.
 
-The right value of every family passes; `test_there_are_enough_cases` prints how many wrong ones there are.
+The right value of every family passes; `test_the_table_has_enough_cases` prints how many wrong ones there are.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ WRONG: list[tuple[str, Any]] = [
     ("addons.observability.grafana.workspace_id", "G-0123456789"),
     ("addons.observability.grafana.workspace_name", "my grafana"),
     *(("cluster.restricted_instance_groups[0].lustre_size_gib", size) for size in (1201, 1300, 3600, 5000, 100799)),
-    *(("cluster.restricted_instance_groups[0].lustre_throughput", each) for each in (126, 300, 750, 999)),
+    *(("cluster.restricted_instance_groups[0].lustre_throughput", item) for item in (126, 300, 750, 999)),
     *(
         ("eks.public_access_cidrs[0]", block)
         for block in (
@@ -154,30 +154,34 @@ WRONG: list[tuple[str, Any]] = [
 
 
 def test_the_rich_config_is_right(tmp_path: Path) -> None:
-    assert [each for each in found_in(RICH, tmp_path) if each.severity is Severity.ERROR] == []
+    assert [finding for finding in found_in(RICH, tmp_path) if finding.severity is Severity.ERROR] == []
 
 
-def test_there_are_enough_cases() -> None:
+def test_the_table_has_enough_cases() -> None:
     print(f"{len(WRONG_ARNS)} wrong ARNs in {len(ARNS)} fields, {len(WRONG)} other wrong values")
     assert len(WRONG_ARNS) + len(WRONG) >= 300
 
 
 @pytest.mark.parametrize(("path", "way", "text"), WRONG_ARNS)
 def test_a_wrong_arn_is_an_error_at_its_field(path: str, way: str, text: str, tmp_path: Path) -> None:
-    found = [each for each in found_in(changed(path, text), tmp_path) if each.path == path and each.severity != "note"]
-    assert [each.severity for each in found] == [Severity.ERROR]  # once, and nothing else about it
+    found = [
+        finding
+        for finding in found_in(changed(path, text), tmp_path)
+        if finding.path == path and finding.severity != "note"
+    ]
+    assert [finding.severity for finding in found] == [Severity.ERROR]  # once, and nothing else about it
     assert found[0].cure
 
 
 @pytest.mark.parametrize(("path", "value"), WRONG)
-def test_a_value_that_a_service_refuses_is_an_error_at_its_field(path: str, value: Any, tmp_path: Path) -> None:
-    found = [each for each in found_in(changed(path, value), tmp_path) if each.severity is Severity.ERROR]
+def test_a_value_that_a_service_rejects_is_an_error_at_its_field(path: str, value: Any, tmp_path: Path) -> None:
+    found = [finding for finding in found_in(changed(path, value), tmp_path) if finding.severity is Severity.ERROR]
     assert found, "nothing is told"
-    assert every(each.path.startswith(path) or path.startswith(each.path) for each in found)
-    assert every(each.cure for each in found)
+    assert every(finding.path.startswith(path) or path.startswith(finding.path) for finding in found)
+    assert every(finding.cure for finding in found)
 
 
-def test_every_field_that_holds_an_arn_says_what_it_names() -> None:
+def test_every_field_with_an_arn_states_the_kind_of_resource() -> None:
     seen: set[type[BaseModel]] = set()
 
     def walk(model: type[BaseModel]) -> Iterator[tuple[str, bool]]:
@@ -197,7 +201,7 @@ def test_every_field_that_holds_an_arn_says_what_it_names() -> None:
     assert [name for name, typed in fields.items() if not typed] == []
 
 
-def test_names_say_what_their_own_example_is() -> None:
+def test_names_match_their_examples() -> None:
     from hyperpod_constructs.core.spec import arns
 
     kinds = [value for value in vars(arns).values() if isinstance(value, Names)]
@@ -227,8 +231,10 @@ def test_names_say_what_their_own_example_is() -> None:
         ("storage.lustre[0].data_repositories[1]", {"bucket": "s3://inputs/other", "path": "/other"}),
     ],
 )
-def test_what_services_take_is_no_error(path: str, value: Any, tmp_path: Path) -> None:
-    assert [str(each) for each in found_in(changed(path, value), tmp_path) if each.severity is Severity.ERROR] == []
+def test_valid_values_of_services_are_not_errors(path: str, value: Any, tmp_path: Path) -> None:
+    assert [
+        str(finding) for finding in found_in(changed(path, value), tmp_path) if finding.severity is Severity.ERROR
+    ] == []
 
 
 @pytest.mark.parametrize(
@@ -255,14 +261,14 @@ def test_what_services_take_is_no_error(path: str, value: Any, tmp_path: Path) -
 )
 def test_claims_and_volumes_are_one_each(edit: dict[str, Any], rule: str, path: str, tmp_path: Path) -> None:
     config = {**RICH, "storage": edit}
-    assert (rule, path) in [(each.rule, each.path) for each in found_in(config, tmp_path)]
+    assert (rule, path) in [(finding.rule, finding.path) for finding in found_in(config, tmp_path)]
 
 
-def test_a_namespace_that_nobody_makes_is_told_without_teams_too(tmp_path: Path) -> None:
+def test_a_namespace_that_nothing_creates_is_reported_also_without_teams(tmp_path: Path) -> None:
     config = merged(
         BASE, {"addons": {"fsx_csi": {}}, "storage": {"lustre": [{"name": "data", "namespaces": ["nobody"]}]}}
     )
-    (finding,) = [each for each in found_in(config, tmp_path) if each.rule == "HP811"]
+    (finding,) = [item for item in found_in(config, tmp_path) if item.rule == "HP811"]
     assert (finding.path, finding.severity) == ("storage.lustre[0].namespaces[0]", "warning")
 
 
@@ -283,7 +289,9 @@ def test_a_job_uses_claims_of_its_own_namespace(claim: str, told: bool, tmp_path
     config = {**RICH, "storage": storage}
     for namespace, wrong in (({}, told), ({"team": "vision"}, False)):
         found = [
-            each.path for each in found_in({**config, "jobs": [{**job, **namespace}]}, tmp_path) if each.rule == "HP747"
+            finding.path
+            for finding in found_in({**config, "jobs": [{**job, **namespace}]}, tmp_path)
+            if finding.rule == "HP747"
         ]
         assert found == (["jobs[0].volumes[0].claim"] if wrong else [])
 
@@ -300,11 +308,13 @@ def test_a_job_uses_claims_of_its_own_namespace(claim: str, told: bool, tmp_path
         ({"nvidia-device-plugin": {"anything": 1}}, []),
     ],
 )
-def test_values_that_the_chart_does_not_read_are_told(
+def test_values_that_the_chart_does_not_read_are_reported(
     values: dict[str, Any], told: list[str] | None, tmp_path: Path
 ) -> None:
-    found = [each for each in found_in(changed("dependencies.values", values), tmp_path) if each.rule == "HP407"]
-    assert len(found) == 1 if told is None else [each.path for each in found] == told
+    found = [
+        finding for finding in found_in(changed("dependencies.values", values), tmp_path) if finding.rule == "HP407"
+    ]
+    assert len(found) == 1 if told is None else [finding.path for finding in found] == told
 
 
 @pytest.mark.parametrize(
@@ -319,26 +329,26 @@ def test_values_that_the_chart_does_not_read_are_told(
         ({"somebody.example.com/label": "x"}, False),
     ],
 )
-def test_selectors_that_no_group_satisfies_are_told(selector: dict[str, str], told: bool, tmp_path: Path) -> None:
+def test_selectors_that_no_group_satisfies_are_reported(selector: dict[str, str], told: bool, tmp_path: Path) -> None:
     job = {"name": "train", "image": "registry/train:v1", "nodes": 1, "node_selector": selector}
-    found = [each.path for each in found_in({**RICH, "jobs": [job]}, tmp_path) if each.rule == "HP752"]
+    found = [finding.path for finding in found_in({**RICH, "jobs": [job]}, tmp_path) if finding.rule == "HP752"]
     assert found == (["jobs[0].node_selector"] if told else [])
     for path in ("addons.training_operator.node_selector", "addons.cert_manager.configuration.nodeSelector"):
-        found = [each.path for each in found_in(changed(path, selector), tmp_path) if each.rule == "HP516"]
+        found = [finding.path for finding in found_in(changed(path, selector), tmp_path) if finding.rule == "HP516"]
         assert found == ([path] if told else [])
 
 
-def test_selectors_are_read_where_a_group_has_labels_of_its_own(tmp_path: Path) -> None:
+def test_selectors_are_checked_for_groups_with_labels(tmp_path: Path) -> None:
     """A label with a domain is known to the config as soon as one of several groups sets it."""
     label = {"somebody.example.com/label": "x"}
     config = merged(RICH, {"addons": {"training_operator": {"node_selector": label}}})
-    assert [each.path for each in found_in(config, tmp_path) if each.rule == "HP516"] == []
+    assert [finding.path for finding in found_in(config, tmp_path) if finding.rule == "HP516"] == []
     groups = config["cluster"]["instance_groups"]
     assert len(groups) > 1
     for value, told in (("x", False), ("y", True)):
         first = {**groups[0], "labels": {**groups[0].get("labels", {}), "somebody.example.com/label": value}}
         labeled = merged(config, {"cluster": {"instance_groups": [first, *groups[1:]]}})
-        found = [each.path for each in found_in(labeled, tmp_path) if each.rule == "HP516"]
+        found = [finding.path for finding in found_in(labeled, tmp_path) if finding.rule == "HP516"]
         assert found == (["addons.training_operator.node_selector"] if told else [])
 
 
@@ -354,8 +364,10 @@ def test_selectors_are_read_where_a_group_has_labels_of_its_own(tmp_path: Path) 
     ],
 )
 def test_a_principal_may_have_several_policies(accesses: list[dict[str, Any]], told: list[str], tmp_path: Path) -> None:
-    config = merged(BASE, {"eks": {"access": [{"principal": ROLE, **each} for each in accesses]}})
-    found = [(each.path, each.severity.value) for each in found_in(config, tmp_path) if each.rule == "HP215"]
+    config = merged(BASE, {"eks": {"access": [{"principal": ROLE, **access} for access in accesses]}})
+    found = [
+        (finding.path, finding.severity.value) for finding in found_in(config, tmp_path) if finding.rule == "HP215"
+    ]
     assert found == [(path, "warning") for path in told]
 
 
@@ -363,14 +375,14 @@ def test_a_cluster_of_restricted_groups_only_is_right_without_add_ons(tmp_path: 
     config = copy.deepcopy(BASE)
     config["cluster"] = {"restricted_instance_groups": [{"name": "rig", "instance_type": "ml.p5.48xlarge", "count": 2}]}
     assert [
-        each for each in found_in(config, tmp_path) if each.rule == "HP315" or each.severity is Severity.ERROR
+        item for item in found_in(config, tmp_path) if item.rule == "HP315" or item.severity is Severity.ERROR
     ] == []
     config["addons"] = {"training_operator": {}}
-    (finding,) = [each for each in found_in(config, tmp_path) if each.rule == "HP315"]
+    (finding,) = [item for item in found_in(config, tmp_path) if item.rule == "HP315"]
     assert finding.message == "all groups are restricted, and cert_manager, training_operator cannot run on their nodes"
 
 
 @pytest.mark.parametrize(("zone", "told"), [("usw2-az4", []), ("usw2-az5", ["warning"]), ("usw2-az9", ["warning"])])
 def test_a_zone_that_the_region_is_not_known_to_have(zone: str, told: list[str], tmp_path: Path) -> None:
     config = merged(BASE, {"network": {"availability_zone_ids": ["usw2-az1", zone]}})
-    assert [each.severity.value for each in found_in(config, tmp_path) if each.rule == "HP112"] == told
+    assert [finding.severity.value for finding in found_in(config, tmp_path) if finding.rule == "HP112"] == told

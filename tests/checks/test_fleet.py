@@ -86,18 +86,18 @@ def test_what_must_be_one_between_configs(
     one: dict[str, Any], two: dict[str, Any], found: list[tuple[str, str, str]], tmp_path: Path
 ) -> None:
     paths = written(tmp_path, merged(BASE, one), merged(BASE, two))
-    told = [each for each in load_all(paths).findings if each.severity == "error"]
-    assert [(each.rule, each.path, each.message) for each in told] == [
+    told = [finding for finding in load_all(paths).findings if finding.severity == "error"]
+    assert [(finding.rule, finding.path, finding.message) for finding in told] == [
         (rule, path, message.format(a=paths[0])) for rule, path, message in found
     ]
-    assert [each for each in told if each.file != str(paths[1]) or each.line is None] == []
+    assert [finding for finding in told if finding.file != str(paths[1]) or finding.line is None] == []
 
 
 def test_an_eks_cluster_has_one_hyperpod_cluster(tmp_path: Path) -> None:
     made_by_other = merged(BASE, {"name": "c", "eks": {"cluster_name": "shared"}})
     paths = written(tmp_path, EXISTING, {**EXISTING, "name": "b"}, made_by_other)
-    told = [each for each in load_all(paths).findings if each.severity == "error"]
-    assert [(each.rule, each.path, each.file) for each in told] == [
+    told = [finding for finding in load_all(paths).findings if finding.severity == "error"]
+    assert [(finding.rule, finding.path, finding.file) for finding in told] == [
         ("HP027", "eks.existing.cluster_name", str(paths[1])),
         ("HP027", "eks.cluster_name", str(paths[2])),
     ]
@@ -134,8 +134,8 @@ def test_one_name_in_two_regions_is_two_stages(
     assert synth.main() == 0
     stages = sorted(
         name
-        for name, it in json.loads((out / "manifest.json").read_text())["artifacts"].items()
-        if it["type"] == "cdk:cloud-assembly"
+        for name, artifact in json.loads((out / "manifest.json").read_text())["artifacts"].items()
+        if artifact["type"] == "cdk:cloud-assembly"
     )
     assert stages == ["assembly-other", "assembly-research-us-east-1", "assembly-research-us-west-2"]
     assert capsys.readouterr().out.endswith(

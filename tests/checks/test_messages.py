@@ -31,7 +31,7 @@ def module_of(rule: Rule) -> str:
 
 MODULES: dict[str, list[Rule]] = {
     module: list(group)
-    for module, group in groupby(sorted(EXAMPLES, key=lambda one: (module_of(one), one.id)), module_of)
+    for module, group in groupby(sorted(EXAMPLES, key=lambda example: (module_of(example), example.id)), module_of)
 }
 
 
@@ -56,16 +56,16 @@ def table(module: str, folder: Path) -> str:
     blocks = []
     for rule in MODULES[module]:
         load = load_text if rule.id in WHOLE_FILES else load_over
-        found = [each for each in load(rule.wrong, folder).findings if each.rule == rule.id]
+        found = [finding for finding in load(rule.wrong, folder).findings if finding.rule == rule.id]
         blocks.append(f"{BLOCK}{rule.id}\n{ARROW}\n{said(found)}")
     for title, fragment in fragments(module):
-        found = [each for each in load_over(fragment, folder).findings if each.rule in ids]
+        found = [finding for finding in load_over(fragment, folder).findings if finding.rule in ids]
         blocks.append(f"{BLOCK}{title}\n{fragment}{ARROW}\n{said(found)}")
     return "\n".join(blocks).replace(str(folder), "FOLDER")
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_what_the_rules_say(module: str, tmp_path: Path) -> None:
+def test_the_messages_of_the_rules(module: str, tmp_path: Path) -> None:
     file = FOLDER / f"{module}.txt"
     found = table(module, tmp_path)
     if os.environ.get("HYPERPOD_WRITE_DOCS"):
@@ -77,9 +77,9 @@ def test_what_the_rules_say(module: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("rule", EXAMPLES, ids=lambda rule: rule.id)
 def test_every_finding_has_a_line_and_a_fix(rule: Rule, tmp_path: Path) -> None:
     load = load_text if rule.id in WHOLE_FILES else load_over
-    found = [each for each in load(rule.wrong, tmp_path).findings if each.rule == rule.id]
+    found = [finding for finding in load(rule.wrong, tmp_path).findings if finding.rule == rule.id]
     assert found
-    assert [each for each in found if each.line is None or not each.cure] == []
+    assert [finding for finding in found if finding.line is None or not finding.cure] == []
 
 
 def test_every_file_is_of_a_module() -> None:

@@ -77,7 +77,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("fragment", "rules"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_caught_as_the_table_says(fragment: str, rules: set[str], tmp_path: Path) -> None:
+def test_a_mistake_is_caught_as_stated_in_the_table(fragment: str, rules: set[str], tmp_path: Path) -> None:
     name = next(name for name, case in MISTAKES.items() if case == (fragment, rules))
     found = {finding.rule for finding in load_over(fragment, tmp_path).findings}
     assert rules <= found

@@ -67,12 +67,12 @@ def _names(node: ast.AST) -> set[str]:
 
 
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
-def test_rules_hold_no_number(path: Path) -> None:
+def test_rules_contain_no_number(path: Path) -> None:
     assert numbers_of(path) <= ARITHMETIC
 
 
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
-def test_rules_hold_no_pattern_of_a_whole_text(path: Path) -> None:
+def test_rules_contain_no_complete_pattern(path: Path) -> None:
     """Searching for a part of a text is reading, not a limit."""
     assert patterns_of(path) == []
 
@@ -110,13 +110,13 @@ BOUNDS: list[tuple[type[SpecModel], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("model", "field", "name"), BOUNDS, ids=lambda it: getattr(it, "__name__", it))
+@pytest.mark.parametrize(("model", "field", "name"), BOUNDS, ids=lambda bound: getattr(bound, "__name__", bound))
 def test_the_bounds_of_a_field_are_those_of_the_catalog(model: type[SpecModel], field: str, name: str) -> None:
     bounds = {
-        key: getattr(each, key)
-        for each in model.model_fields[field].metadata
+        key: getattr(item, key)
+        for item in model.model_fields[field].metadata
         for key in ("ge", "le", "max_length", "min_length")
-        if hasattr(each, key)
+        if hasattr(item, key)
     }
     known = limit(name)
     assert bounds.get("le", bounds.get("max_length")) == known.value

@@ -106,6 +106,6 @@ def test_each_reason_is_about_a_rule_that_has_an_example() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("id", [rule.id for rule in EXAMPLES if rule.id in REASONS])
 def test_no_reason_is_stale(id: str, tmp_path: Path, found: list[Finding]) -> None:
-    (rule,) = [one for one in EXAMPLES if one.id == id]
+    (rule,) = [example for example in EXAMPLES if example.id == id]
     platform = load_over(rule.wrong, tmp_path).platform
     assert platform is None or id not in fired(platform, found)

@@ -57,7 +57,7 @@ def test_keys_that_differ_in_case_only(tmp_path: Path):
     assert findings(tmp_path, tags={"Team": "a"}, cluster={"tags": {"Team": "b"}}) == []
 
 
-def test_a_key_that_differs_in_case_from_ours(tmp_path: Path):
+def test_a_key_that_differs_only_in_case(tmp_path: Path):
     key = PLATFORM_TAG.capitalize()
     assert findings(tmp_path, tags={key: "mine"}) == [
         (f'tags["{key}"]', f"the tag keys '{key}' and '{PLATFORM_TAG}' (added automatically) differ only in case")
@@ -73,7 +73,7 @@ def test_47_tags_fit(tmp_path: Path):
     assert findings(tmp_path, tags=tags, cluster={"tags": {"more": "v"}}) == [("cluster.tags", message)]
 
 
-def test_what_we_add_is_what_the_templates_have():
+def test_the_additions_are_those_in_the_templates():
     added = load("limits")["added_tags"]
     assert PLATFORM_TAG in added
     most: set[str] = set()

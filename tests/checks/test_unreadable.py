@@ -15,7 +15,64 @@ from hyperpod_constructs.core.config import load
 from hyperpod_constructs.core.documents import join, within
 from hyperpod_constructs.core.findings import Finding, Severity
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+EXISTING = """
+name: research
+region: us-west-2
+defaults: 2
+network:
+  existing:
+    vpc_id: vpc-0123456789abcdef0
+    vpc_cidrs: [10.0.0.0/16]
+    security_group_id: sg-0123456789abcdef0
+    node_subnets:
+      - {subnet_id: subnet-0123456789abcdef0, availability_zone_id: usw2-az1, cidr: 10.0.0.0/18}
+      - {subnet_id: subnet-0123456789abcdef1, availability_zone_id: usw2-az2}
+eks:
+  existing: {cluster_name: mine, oidc_provider_arn: "arn:aws:iam::111122223333:oidc-provider/oidc.example.com/id/A"}
+cluster:
+  counts: autoscaler
+  autoscaling: {groups: [spare]}
+  instance_groups:
+    - {name: system, instance_type: ml.m5.4xlarge, count: 2}
+    - name: workers
+      instance_type: ml.p5.48xlarge
+      count: 2
+      subnet_ids: [subnet-0123456789abcdef0]
+      security_group_ids: [sg-0123456789abcdef0]
+    - {name: spare, instance_type: ml.g5.8xlarge, count: 0, max_count: 2, availability_zone_id: usw2-az2}
+addons:
+  training_operator: {}
+  task_governance: {}
+  fsx_csi: {}
+  mountpoint_s3_csi: {}
+  observability: {grafana: {kind: managed, workspace_id: g-0123456789}}
+governance:
+  scheduler: {priority_classes: [{name: high, weight: 9}]}
+  teams:
+    - name: vision
+      priority: high
+      quota: [{instance_type: ml.p5.48xlarge, count: 1}]
+      members: ["arn:aws:iam::111122223333:role/Vision"]
+storage:
+  lustre:
+    - {name: data, availability_zone_id: usw2-az1, namespaces: [vision], data_repositories: [{bucket: inputs}]}
+  buckets: [{name: inputs, namespaces: [vision], used_by: [vision]}]
+jobs:
+  - name: train
+    image: registry/train:v1
+    team: vision
+    priority: high
+    instance_type: ml.p5.48xlarge
+    nodes: 1
+    command: [torchrun, train.py]
+    shared_memory_gib: auto
+    volumes: [{name: data, mount_path: /data, fsx: data}]
+"""
+"""Existing parts, and parts that refer to each other."""
+CONFIGS = {
+    path.stem: yaml.safe_load(path.read_text())
+    for path in sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+} | {"existing": yaml.safe_load(EXISTING)}
 SHAPE = ("HP010", "HP011", "HP012", "HP013", "HP014")
 
 
@@ -42,9 +99,9 @@ def seen(content: Any, folder: Path) -> list[Finding]:
     return [finding for finding in load(file).findings if finding.severity is not Severity.NOTE]
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_one_unreadable_value_is_one_finding(example: Path, tmp_path: Path) -> None:
-    content = yaml.safe_load(example.read_text())
+@pytest.mark.parametrize("config", CONFIGS)
+def test_one_unreadable_value_is_one_finding(config: str, tmp_path: Path) -> None:
+    content = CONFIGS[config]
     if "name" not in content:
         pytest.skip("a list of values, no config")
     # files that an example names are not beside the copy, and acknowledged findings show where acknowledge is spoiled

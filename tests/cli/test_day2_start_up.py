@@ -35,7 +35,11 @@ print(json.dumps({"results": results, "loaded": loaded}))
 
 
 def test_help_imports_neither_boto3_nor_kubernetes():
-    commands = [[], *([name] for name in LIVE), *([name, it] for name, subs in SUB.items() for it in subs)]
+    commands = [
+        [],
+        *([name] for name in LIVE),
+        *([name, subscription] for name, subs in SUB.items() for subscription in subs),
+    ]
     commands += [["jobs"], *(["jobs", name] for name in JOBS)]
     done = subprocess.run(
         [sys.executable, "-c", CODE, json.dumps(commands)], capture_output=True, text=True, check=True

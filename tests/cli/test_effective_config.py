@@ -43,17 +43,17 @@ def test_the_shipped_config_is_shown_with_its_defaults() -> None:
     assert found["eks"]["cluster"] == found["cluster"]["name"] == found["name"]
     assert found["cluster"]["system_group"] == "system"
     assert found["dependency_chart"]["source"] == f"github.com/aws/sagemaker-hyperpod-cli {pinned_chart().commit[:12]}"
-    operator = next(each for each in found["addons"] if each["key"] == "training_operator")
+    operator = next(addon for addon in found["addons"] if addon["key"] == "training_operator")
     assert operator == {
         "key": "training_operator",
         "version": "v1.3.0-eksbuild.1",
         "version_from": "catalog",
         "in_config": True,
     }
-    assert [each["zone"] for each in found["groups"]] == ["usw2-az1", "usw2-az1"]
+    assert [group["zone"] for group in found["groups"]] == ["usw2-az1", "usw2-az1"]
 
 
-def test_formats_say_the_same() -> None:
+def test_all_formats_have_the_same_content() -> None:
     path = str(ROOT / "hyperpod.yaml")
     assert yaml.safe_load(show(path, "-o", "yaml").stdout) == json.loads(show(path, "-o", "json").stdout)
     assert "| node | usw2-az2 | 10.2.0.0/16 |" in show(path, "-o", "markdown").stdout
@@ -77,8 +77,8 @@ def example(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def texts(value: Any) -> Iterator[Any]:
     """The values of data at any depth."""
     if isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from texts(each)
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from texts(item)
     else:
         yield value
 
@@ -104,7 +104,7 @@ def test_every_example_is_shown_in_80_columns_and_without_pythons_words(example:
         ),
     ],
 )
-def test_the_source_of_the_chart_is_named(chart: dict[str, str], source: str) -> None:
+def test_the_source_of_the_chart_is_stated(chart: dict[str, str], source: str) -> None:
     network = {"availability_zone_ids": ["usw2-az1", "usw2-az2"]}
     platform = Platform(name="a", region="us-west-2", network=network, cluster={}, dependencies={"chart": chart})
     assert effective(platform)["dependency_chart"]["source"].startswith(source)
@@ -112,7 +112,7 @@ def test_the_source_of_the_chart_is_named(chart: dict[str, str], source: str) ->
 
 def test_core_add_ons_of_an_existing_cluster_are_not_shown_as_installed() -> None:
     found = json.loads(show(str(ROOT / "examples" / "existing-vpc-and-eks.yaml"), "-o", "json").stdout)
-    assert [each["key"] for each in found["addons"]] == ["cert_manager", "mountpoint_s3_csi", "training_operator"]
+    assert [addon["key"] for addon in found["addons"]] == ["cert_manager", "mountpoint_s3_csi", "training_operator"]
 
 
 def test_a_file_system_is_shown_in_the_zone_that_it_gets() -> None:

@@ -44,7 +44,7 @@ def test_explain_prints_a_rule_with_examples(id: str) -> None:
     assert "Source:" in output
 
 
-def test_explain_says_what_can_be_acknowledged() -> None:
+def test_explain_states_what_can_be_acknowledged() -> None:
     assert "cannot be acknowledged" in run("explain", "HP110").output
     assert "can be acknowledged with a reason" in run("explain", "HP334").output
 
@@ -162,7 +162,7 @@ def test_init_writes_a_config_that_is_valid(tmp_path: Path, options: tuple[str, 
     assert [value for value in options[1::2] if value not in text] == []
 
 
-def test_init_leaves_the_kubernetes_api_open_to_nobody_unasked(tmp_path: Path) -> None:
+def test_init_makes_the_kubernetes_api_private_by_default(tmp_path: Path) -> None:
     assert run("init", tmp_path / "private").exit_code == 0
     assert "endpoint_access: private" in (tmp_path / "private" / "hyperpod.yaml").read_text()
     ranges = ("--public-access-cidr", "203.0.113.0/24", "--public-access-cidr", "198.51.100.7/32")
@@ -195,7 +195,7 @@ def test_init_where_nothing_can_be_written(tmp_path: Path) -> None:
         assert "cannot be written" in result.output
 
 
-def test_a_job_file_in_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
+def test_a_job_file_in_a_folder_that_does_not_exist_yet(tmp_path: Path) -> None:
     file = tmp_path / "x" / "y" / "z.yaml"
     assert run("jobs", "init", file).exit_code == 0
     assert run("jobs", "render", file).exit_code == 0
@@ -229,7 +229,7 @@ def test_diff_of_an_addon_that_is_removed(config: Path, tmp_path: Path) -> None:
     assert "in-place" not in result.output
 
 
-def test_init_writes_an_app_and_with_config_only_the_config_alone(tmp_path: Path) -> None:
+def test_init_writes_an_app_or_only_the_config(tmp_path: Path) -> None:
     assert run("init", tmp_path / "app").exit_code == 0
     app = {path.relative_to(tmp_path / "app").as_posix() for path in (tmp_path / "app").rglob("*") if path.is_file()}
     assert app == {*FILES, *APP, "requirements.txt"}

@@ -87,7 +87,7 @@ def test_what_waits_by_request_has_its_own_limit(monkeypatch: pytest.MonkeyPatch
             command(**does_not)
 
 
-def test_the_timer_of_others_goes_on() -> None:
+def test_a_timer_of_the_caller_continues() -> None:
     before = signal.getsignal(signal.SIGALRM)
     with cut(60):
         pass

@@ -129,7 +129,7 @@ def test_odd_arguments_are_answered_in_words(words: tuple[str, ...], place: Path
         check(ran(*words, *arguments), [*words, *arguments])
 
 
-def test_there_are_enough_of_them() -> None:
+def test_the_number_of_examples_is_sufficient() -> None:
     count = sum(1 for command in COMMANDS.values() for _ in odd(command))
     print(f"{count} odd argument lists for {len(COMMANDS)} commands")
     assert count >= 200
@@ -147,7 +147,7 @@ def test_every_command_has_help_with_both_spellings(words: tuple[str, ...]) -> N
 @pytest.mark.parametrize(
     "words", [words for words, command in COMMANDS.items() if "profile" in {p.name for p in command.params}]
 )
-def test_without_a_region_or_credentials_the_cure_is_named(words: tuple[str, ...], place: Path) -> None:
+def test_without_a_region_or_credentials_the_fix_is_stated(words: tuple[str, ...], place: Path) -> None:
     command = COMMANDS[words]
     needed = ["a" for param in command.params if isinstance(param, click.Argument) and param.required]
     flags = {option for param in command.params for option in param.opts} & {"--live", "--yes", "--cluster-name"}
@@ -173,7 +173,7 @@ def test_the_region_of_the_environment_counts_as_in_the_aws_cli(monkeypatch: pyt
     assert "no credentials" in ran("clusters", "list").stderr
 
 
-def test_a_bug_is_told_without_a_traceback(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
+def test_a_bug_is_reported_without_a_traceback(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
     def broken(*_: object) -> None:
         raise KeyError("a bug")
 
@@ -260,7 +260,7 @@ def test_findings_before_a_plan_are_json_where_json_is_asked_for(place: Path) ->
     assert json.loads(result.stdout)["findings"][0]["rule"] == "HP012"
 
 
-def test_what_is_no_config_is_told_as_what_it_is(place: Path) -> None:
+def test_a_file_of_another_type_is_reported_with_its_type(place: Path) -> None:
     (finding,) = json.loads(ran("validate", "job.yaml", "-o", "json").stdout)["findings"]
     assert finding["message"] == "is a job, not the config of a platform"
     assert finding["cure"].startswith("validate it with `hyperpod jobs render job.yaml`")
@@ -270,6 +270,6 @@ def test_unknown_keys_are_bounded_and_linear(place: Path) -> None:
     """The work is counted, not timed: each unknown key is compared with known ones once, and a hundred are told."""
     (place / "many.yaml").write_text("".join(f"k{number}: v\n" for number in range(20_000)))
     findings = json.loads(ran("validate", "many.yaml", "-o", "json").stdout)["findings"]
-    user_message = [each for each in findings if each["rule"] == "HP010"]
+    user_message = [finding for finding in findings if finding["rule"] == "HP010"]
     assert 90 <= len(user_message) <= 100
     assert findings[0]["message"] == "19,904 additional structural errors are not listed"

@@ -71,13 +71,13 @@ def test_every_value_in_a_command_is_quoted_or_needs_no_quotes() -> None:
     found = list(all_values())
     print(f"{len(found)} values in printed commands")
     assert len(found) > 40
-    assert [each for each in found if not QUOTED.match(each[1]) and each[1] not in SAFE] == []
+    assert [item for item in found if not QUOTED.match(item[1]) and item[1] not in SAFE] == []
     assert SAFE.keys() <= {value for _, value in found}, "an entry is stale"
 
 
 @pytest.mark.parametrize("text", ["f'run `hyperpod jobs render {path}`'", "f'kubectl delete pod {pod}'"])
 def test_a_value_without_quotes_is_found(text: str) -> None:
-    (node,) = [each for each in ast.walk(ast.parse(text)) if isinstance(each, ast.JoinedStr)]
+    (node,) = [item for item in ast.walk(ast.parse(text)) if isinstance(item, ast.JoinedStr)]
     (value,) = command_values(node)
     assert not QUOTED.match(ast.unparse(value))
 

@@ -21,11 +21,11 @@ def user_message(form: str, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("form", [form for form in FORMATS if form != "text"])
-def test_every_format_names_the_page(form: str, tmp_path: Path) -> None:
+def test_every_format_contains_the_url_of_the_page(form: str, tmp_path: Path) -> None:
     assert "docs/rules.md#hp021" in user_message(form, tmp_path)
 
 
-def test_text_names_the_page_of_the_first_error(tmp_path: Path) -> None:
+def test_text_contains_the_page_of_the_first_error(tmp_path: Path) -> None:
     assert "docs/rules.md#hp" in user_message("text", tmp_path).splitlines()[-1]
 
 

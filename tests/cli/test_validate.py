@@ -130,7 +130,7 @@ def test_wrong_use() -> None:
     assert run("validate", "--speed").exit_code == 2
 
 
-def test_the_schema_takes_the_shipped_config_and_refuses_a_misspelt_key() -> None:
+def test_the_schema_accepts_the_shipped_config_and_rejects_a_misspelled_key() -> None:
     schema = json.loads(run("schema").output)
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
@@ -140,7 +140,7 @@ def test_the_schema_takes_the_shipped_config_and_refuses_a_misspelt_key() -> Non
     assert schema["properties"]["region"]["description"]
 
 
-def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_is_rejected_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     result = run("validate", tmp_path / "pipe.yaml")
     assert result.exit_code == 1

@@ -114,14 +114,14 @@ def test_an_unanswered_question_fails_instead_of_undoing_the_scaling(failing: st
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "AccessDenied", "ThrottlingException"])
-def test_a_refusal_that_passes_is_waited_for(code: str):
+def test_a_temporary_rejection_is_retried(code: str):
     aws = Aws()
     aws.refusals = [error(code, "not yet")] * 3
     assert ask(aws)["Data"] == {"Count0": 9, "Count1": 1}
     assert aws.slept == [1.0, 2.0, 4.0]
 
 
-def test_a_refusal_for_good_fails_at_once():
+def test_a_permanent_rejection_fails_immediately():
     aws = Aws(live=error("ValidationException", "no"))
     with pytest.raises(ClientError, match="no"):
         ask(aws)
@@ -137,7 +137,7 @@ def test_a_refusal_for_good_fails_at_once():
         ({"ClusterName": "other"}, "ClusterName live would become other"),
     ],
 )
-def test_a_replacing_edit_is_refused_unless_allowed(edit: dict[str, Any], text: str):
+def test_a_replacing_edit_is_rejected_unless_allowed(edit: dict[str, Any], text: str):
     with pytest.raises(Refused, match=text) as refused:
         ask(Aws(), **edit)
     assert "allow_cluster_replacement" in str(refused.value)
@@ -149,12 +149,12 @@ def test_taking_an_explicit_name_away_is_a_replacement_too():
         ask(Aws(), old={"ClusterName": "live"})
 
 
-def test_the_rollback_of_a_refused_edit_passes():
+def test_the_rollback_of_a_rejected_edit_passes():
     refused = {**WANTED, "Subnets": ["subnet-z"], "ClusterName": "other"}
     assert ask(Aws(), old=refused)["PhysicalResourceId"] == "HyperPod-guard"
 
 
-def test_deletion_asks_nothing_and_answers_with_the_id_that_it_was_given():
+def test_deletion_sends_no_request_and_returns_the_given_id():
     aws = Aws(live=error("AccessDenied", "no"), resource=error("AccessDenied", "no"))
     event = {"RequestType": "Delete", "ResourceProperties": WANTED, "PhysicalResourceId": "Platform-Guard-1A2B3C"}
     assert answer(event, cloudformation=aws, sagemaker=aws) == {"PhysicalResourceId": "Platform-Guard-1A2B3C"}
@@ -199,6 +199,6 @@ def test_a_file_system_that_stays_passes_and_so_does_the_rollback():
     assert with_systems(Fsx(live="fs-1", subnet="subnet-b"))["PhysicalResourceId"] == "HyperPod-guard"
 
 
-def test_file_systems_that_are_not_there_do_not_matter():
+def test_file_systems_that_do_not_exist_do_not_matter():
     assert with_systems(Fsx(), "Create")["PhysicalResourceId"] == "HyperPod-guard"
     assert with_systems(Fsx(live="fs-2", subnet="subnet-a"))["PhysicalResourceId"] == "HyperPod-guard"

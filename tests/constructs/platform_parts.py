@@ -45,13 +45,13 @@ class Synthesized:
         return [
             statement
             for policy in self.of("AWS::IAM::Policy").values()
-            if any(role in json.dumps(one) for one in policy.get("Roles", []))
+            if any(role in json.dumps(item) for item in policy.get("Roles", []))
             for statement in policy["PolicyDocument"]["Statement"]
         ]
 
     def allows(self, role: str, action: str) -> list[dict[str, Any]]:
         """Those of the statements that name an action."""
-        return [one for one in self.statements(role) if action in _list(one["Action"])]
+        return [statement for statement in self.statements(role) if action in _list(statement["Action"])]
 
 
 def _list(value: str | list[str]) -> list[str]:

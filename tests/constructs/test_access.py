@@ -28,9 +28,9 @@ def entries(tmp_path: Path) -> Callable[..., dict[str, dict[str, Any]]]:
         app.synth()
         found = read_assembly(tmp_path).resources("AWS::EKS::AccessEntry")
         return {
-            each["Properties"]["PrincipalArn"]: each["Properties"] | {"id": name}
-            for name, each in found.items()
-            if isinstance(each["Properties"]["PrincipalArn"], str)
+            resource["Properties"]["PrincipalArn"]: resource["Properties"] | {"id": name}
+            for name, resource in found.items()
+            if isinstance(resource["Properties"]["PrincipalArn"], str)
         }
 
     return make
@@ -38,7 +38,8 @@ def entries(tmp_path: Path) -> Callable[..., dict[str, dict[str, Any]]]:
 
 def scopes(entry: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {
-        each["PolicyArn"]["Fn::Join"][1][-1].rpartition("/")[2]: each["AccessScope"] for each in entry["AccessPolicies"]
+        access_policy["PolicyArn"]["Fn::Join"][1][-1].rpartition("/")[2]: access_policy["AccessScope"]
+        for access_policy in entry["AccessPolicies"]
     }
 
 
@@ -60,7 +61,7 @@ def test_each_scope(entries: Callable[..., Any]) -> None:
     }
 
 
-def test_the_whole_cluster_holds_every_namespace(entries: Callable[..., Any]) -> None:
+def test_the_whole_cluster_includes_every_namespace(entries: Callable[..., Any]) -> None:
     def use(access: AccessEntries) -> None:
         access.add(Access(principal=PERSON, policy="view"))
         access.add(Access(principal=PERSON, policy="view", namespaces=("a",)))

@@ -66,7 +66,7 @@ def kueue() -> Synthesized:
 
 def addon(template: Synthesized, key: str) -> dict[str, Any]:
     name = ADDON_NAMES[key]
-    (found,) = [one for one in template.of("AWS::EKS::Addon").values() if one["AddonName"] == name]
+    (found,) = [item for item in template.of("AWS::EKS::Addon").values() if item["AddonName"] == name]
     return found
 
 
@@ -83,7 +83,7 @@ def values(template: Synthesized, key: str) -> Any:
 
 def association(template: Synthesized, account: str) -> dict[str, Any]:
     every = template.of("AWS::EKS::PodIdentityAssociation").values()
-    (found,) = [one for one in every if one["ServiceAccount"] == account]
+    (found,) = [item for item in every if item["ServiceAccount"] == account]
     return found
 
 
@@ -108,8 +108,8 @@ def test_every_key_of_the_config_has_a_construct():
     assert CORE_ADDONS.keys() | NODE_ADDONS.keys() | {"observability"} >= set(Addons.model_fields)
 
 
-def test_all_add_ons_are_made_once(everything: Synthesized):
-    names = [one["AddonName"] for one in everything.of("AWS::EKS::Addon").values()]
+def test_all_add_ons_are_created_once(everything: Synthesized):
+    names = [item["AddonName"] for item in everything.of("AWS::EKS::Addon").values()]
     assert sorted(names) == sorted({ADDON_NAMES[key] for key in EVERYTHING.effective()})
 
 
@@ -135,16 +135,16 @@ def test_settings_reach_the_add_on(everything: Synthesized):
 
 
 def test_core_add_ons_keep_their_objects_and_others_do_not(everything: Synthesized):
-    keeps = {one["AddonName"] for one in everything.of("AWS::EKS::Addon").values() if one.get("PreserveOnDelete")}
+    keeps = {item["AddonName"] for item in everything.of("AWS::EKS::Addon").values() if item.get("PreserveOnDelete")}
     core = {ADDON_NAMES[key] for key in ("vpc_cni", "kube_proxy", "coredns", "pod_identity_agent")}
     assert keeps == core | {ADDON_NAMES["task_governance"]}
 
 
 def test_what_others_build_on_is_waited_for(everything: Synthesized):
-    waits = [one["Condition"] for one in everything.of("Custom::HyperPodKubernetesWait").values()]
-    active = {one["AddonName"] for one in waits if one["Type"] == "AddonActive"}
+    waits = [wait["Condition"] for wait in everything.of("Custom::HyperPodKubernetesWait").values()]
+    active = {resource["AddonName"] for resource in waits if resource["Type"] == "AddonActive"}
     assert active == {ADDON_NAMES[key] for key in EVERYTHING.effective() if key not in CORE_ADDONS}
-    deployments = {one["Name"] for one in waits if one["Type"] == "DeploymentAvailable"}
+    deployments = {resource["Name"] for resource in waits if resource["Type"] == "DeploymentAvailable"}
     assert deployments >= {
         "cert-manager-webhook",
         "kueue-controller-manager",
@@ -155,11 +155,11 @@ def test_what_others_build_on_is_waited_for(everything: Synthesized):
     }
 
 
-def test_pod_identity_roles_are_for_this_cluster_alone(everything: Synthesized):
+def test_pod_identity_roles_are_for_this_cluster_only(everything: Synthesized):
     associations = everything.of("AWS::EKS::PodIdentityAssociation").values()
     assert len(associations) == 6
-    for one in associations:
-        _, role = role_of(everything, one["RoleArn"])
+    for item in associations:
+        _, role = role_of(everything, item["RoleArn"])
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
         assert statement["Principal"] == {"Service": "pods.eks.amazonaws.com"}
         assert statement["Action"] == ["sts:AssumeRole", "sts:TagSession"]
@@ -205,7 +205,7 @@ def test_inference_operator_has_the_role_name_that_it_insists_on(everything: Syn
     assert "AmazonSageMakerHyperPodInferenceAccess" in policies(role)
 
 
-def test_inference_operator_is_told_its_roles_bucket_and_cluster(everything: Synthesized):
+def test_the_inference_operator_gets_its_roles_bucket_and_cluster(everything: Synthesized):
     told = values(everything, "inference_operator")
     assert told["alb"] == {"enabled": True, "serviceAccount": {"create": True, "roleArn": "<token>"}}
     assert told["keda"] == {"enabled": True, "auth": {"aws": {"irsa": {"enabled": True, "roleArn": "<token>"}}}}
@@ -239,7 +239,9 @@ def test_the_load_balancer_controller_changes_only_what_it_made(everything: Synt
     ):
         found = everything.allows("LoadBalancerRole", action)
         assert found, action
-        assert every("Condition" in one or "listener" in json.dumps(one["Resource"]) for one in found), action
+        assert every(
+            "Condition" in statement or "listener" in json.dumps(statement["Resource"]) for statement in found
+        ), action
 
 
 def test_spaces_has_a_role_for_its_controller_and_its_router(everything: Synthesized):
@@ -259,7 +261,7 @@ def test_container_insights_may_write_metrics_and_logs(everything: Synthesized):
 # ---- options ----
 
 
-def test_inference_operator_takes_what_is_brought_and_leaves_out_what_is_off():
+def test_the_inference_operator_uses_existing_resources_and_omits_disabled_parts():
     settings = InferenceOperator(
         role_arn="arn:aws:iam::111122223333:role/SageMakerHyperPodInference-mine",
         tls_bucket_name="hyperpod-tls-mine",
@@ -280,7 +282,7 @@ def test_inference_operator_takes_what_is_brought_and_leaves_out_what_is_off():
 OIDC = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/ABC"
 
 
-def test_an_existing_cluster_needs_its_oidc_provider_told():
+def test_an_existing_cluster_requires_the_arn_of_its_oidc_provider():
     def build(stack, *, told: bool) -> None:
         from aws_cdk import aws_ec2 as ec2
 
@@ -325,24 +327,25 @@ def test_kueue_comes_after_nodes_and_before_what_its_webhook_sees(kueue: Synthes
     proved({"Test": kueue.template}, "operator-before-jobs", "cert-manager-before-webhooks")
     (wait,) = [
         name
-        for name, one in kueue.of("Custom::HyperPodKubernetesWait").items()
-        if one["Condition"].get("Name") == "kueue-controller-manager"
+        for name, item in kueue.of("Custom::HyperPodKubernetesWait").items()
+        if item["Condition"].get("Name") == "kueue-controller-manager"
     ]
     operator = next(
-        one
-        for one in kueue.template["Resources"].values()
-        if one["Type"] == "AWS::EKS::Addon" and one["Properties"]["AddonName"] == ADDON_NAMES["training_operator"]
+        resource
+        for resource in kueue.template["Resources"].values()
+        if resource["Type"] == "AWS::EKS::Addon"
+        and resource["Properties"]["AddonName"] == ADDON_NAMES["training_operator"]
     )
     assert wait in operator["DependsOn"]
     waiting = Waiting({"Test": kueue.template})
-    (release,) = [name for name, one in kueue.of("Custom::HyperPodHelmRelease").items() if one["Release"] == "kueue"]
+    (release,) = [name for name, item in kueue.of("Custom::HyperPodHelmRelease").items() if item["Release"] == "kueue"]
     assert waiting.after(wait, release)
     firsts = [
         name
-        for name, one in kueue.of("Custom::HyperPodKubernetesWait").items()
-        if one["Condition"]["Type"] == "NodesReady"
-        or one["Condition"].get("AddonName") == "coredns"
-        or one["Condition"].get("Namespace") == "cert-manager"
+        for name, item in kueue.of("Custom::HyperPodKubernetesWait").items()
+        if item["Condition"]["Type"] == "NodesReady"
+        or item["Condition"].get("AddonName") == "coredns"
+        or item["Condition"].get("Namespace") == "cert-manager"
     ]
     assert waiting.after("TrainJob", wait), "jobs are queued from the beginning"
     assert len(firsts) == 5, "the nodes, DNS, and the three deployments of cert-manager"
@@ -357,7 +360,7 @@ def test_spaces_waits_for_cert_manager_without_task_governance_between():
     assert any("CertManager" in name and "Available" in name for name in spaces["DependsOn"])
 
 
-def test_an_add_on_can_be_used_alone_with_its_defaults():
+def test_an_add_on_can_be_used_separately_with_its_defaults():
     template = synthesize(
         lambda stack: NODE_ADDONS["ebs_csi"](stack, "Ebs", cluster=make_cluster(stack), settings=Addon()) and None
     )

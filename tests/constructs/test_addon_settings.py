@@ -102,7 +102,7 @@ def made(addons: Addons) -> Synthesized:
 
 def values(template: Synthesized, key: str) -> Any:
     name = ADDON_NAMES[key]
-    (found,) = [one for one in template.of("AWS::EKS::Addon").values() if one["AddonName"] == name]
+    (found,) = [item for item in template.of("AWS::EKS::Addon").values() if item["AddonName"] == name]
     return json.loads(found.get("ConfigurationValues", "{}"))
 
 
@@ -136,13 +136,18 @@ def test_configuration_is_merged_over_settings():
     template = made(addons)
     assert values(template, "vpc_cni") == {"env": {"WARM_IP_TARGET": "7", "MAX_ENI": "1"}}
     certificates = values(template, "cert_manager")
-    replicas = [certificates["replicaCount"], *(certificates[it]["replicaCount"] for it in ("webhook", "cainjector"))]
+    replicas = [
+        certificates["replicaCount"],
+        *(certificates[value]["replicaCount"] for value in ("webhook", "cainjector")),
+    ]
     assert replicas == [2, 2, 1]
 
 
 def settings_class(key: str) -> type[SpecModel]:
     annotation = Addons.model_fields[key].annotation
-    (found,) = [one for one in (annotation, *get_args(annotation)) if isinstance(one, type) and one is not type(None)]
+    (found,) = [
+        value for value in (annotation, *get_args(annotation)) if isinstance(value, type) and value is not type(None)
+    ]
     assert issubclass(found, SpecModel)
     return found
 
@@ -187,7 +192,7 @@ def test_prerequisites_that_come_along_have_their_own_settings():
         ({"spaces": {"web_ui": {"domain": "a.example.com"}}}, "spaces.web_ui.certificate_arn"),
     ],
 )
-def test_what_cannot_be_is_refused(given: dict[str, Any], path: str):
+def test_impossible_values_are_rejected(given: dict[str, Any], path: str):
     with pytest.raises(ValueError, match=r"1 validation error") as refused:
         Addons.model_validate(given)
     assert path in str(refused.value)
@@ -196,7 +201,7 @@ def test_what_cannot_be_is_refused(given: dict[str, Any], path: str):
 def test_two_ways_to_a_space_exclude_each_other():
     ways = {"remoteAccess": {"enabled": True}, "directSSH": {"enabled": True}}
     both = Addons.model_validate({"spaces": {"configuration": {"jupyter-k8s-aws-hyperpod": ways}}})
-    (finding,) = [one for one in check(Context(addons=both)) if one.rule == "HP509"]
+    (finding,) = [item for item in check(Context(addons=both)) if item.rule == "HP509"]
     assert "mutually exclusive" in finding.message
     ways.pop("directSSH")
     one = Addons.model_validate({"spaces": {"configuration": {"jupyter-k8s-aws-hyperpod": ways}}})

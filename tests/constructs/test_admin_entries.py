@@ -25,12 +25,14 @@ def entries(*, admin_entries: bool) -> set[Any]:
     stack = Stack(app, "Test", env=Environment(region=loaded.region))
     HyperPodPlatform(stack, "Platform", platform=loaded.model_copy(update={"eks": eks}))
     found = assertions.Template.from_stack(stack).find_resources("AWS::EKS::AccessEntry")
-    return {principal for one in found.values() if isinstance(principal := one["Properties"]["PrincipalArn"], str)}
+    return {
+        principal for resource in found.values() if isinstance(principal := resource["Properties"]["PrincipalArn"], str)
+    }
 
 
 def test_administrators_get_access_entries() -> None:
     assert set(ADMINS) <= entries(admin_entries=True)
 
 
-def test_administrators_that_have_access_entries_are_left_alone() -> None:
+def test_existing_access_entries_of_administrators_are_not_changed() -> None:
     assert entries(admin_entries=False).isdisjoint(ADMINS)

@@ -152,7 +152,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_type_names_the_argument(made: HyperPodCluster, case: str):
+def test_a_wrong_type_is_reported_with_the_argument(made: HyperPodCluster, case: str):
     build, message = WRONG[case]
     stack = Stack(App(analytics_reporting=False), "S", env=Environment(region="us-west-2"))
     before = len(stack.node.children)
@@ -179,7 +179,7 @@ def test_a_wrong_type_names_the_argument(made: HyperPodCluster, case: str):
         ),
     ],
 )
-def test_a_text_that_is_not_one_of_those_taken_is_refused(made: HyperPodCluster, build, message: str):
+def test_a_text_that_is_not_an_allowed_value_is_rejected(made: HyperPodCluster, build, message: str):
     stack = Stack(App(analytics_reporting=False), "S", env=Environment(region="us-west-2"))
     with pytest.raises(ValueError) as refused:
         build(stack, made)

@@ -63,7 +63,7 @@ def platform(**parts: Any) -> Platform:
 # ---- the network ----
 
 
-def test_there_is_no_way_out(closed: Assembly):
+def test_a_closed_network_has_no_internet_access(closed: Assembly):
     for type_ in ("InternetGateway", "NatGateway", "EIP", "VPCGatewayAttachment", "Route"):
         assert not closed.resources(f"AWS::EC2::{type_}"), type_
     assert not any("Public" in name for name in closed.resources("AWS::EC2::Subnet"))
@@ -84,7 +84,7 @@ def test_endpoints_admit_every_range_of_the_vpc(closed: Assembly):
     assert admitted == ranges
 
 
-def test_the_kubernetes_api_is_private_and_our_functions_are_inside(closed: Assembly):
+def test_the_kubernetes_api_is_private_and_functions_run_in_the_vpc(closed: Assembly):
     config = closed.one("AWS::EKS::Cluster")["ResourcesVpcConfig"]
     assert (config["EndpointPrivateAccess"], config["EndpointPublicAccess"]) == (True, False)
     functions = closed.resources("AWS::Lambda::Function").values()
@@ -97,7 +97,7 @@ def test_the_kubernetes_api_is_private_and_our_functions_are_inside(closed: Asse
     assert every(f["Properties"]["VpcConfig"]["SubnetIds"] for f in ours)
 
 
-def test_our_functions_are_inside_even_with_a_public_endpoint_beside():
+def test_functions_run_in_the_vpc_also_with_a_public_endpoint():
     from platform_parts import ZONES, make_cluster, synthesize
 
     network = Network(availability_zone_ids=ZONES, mode="closed")
@@ -107,7 +107,7 @@ def test_our_functions_are_inside_even_with_a_public_endpoint_beside():
     assert every("VpcConfig" in function for function in inside)
 
 
-def test_the_order_holds_endpoints_included(closed: Assembly):
+def test_the_order_is_proved_including_endpoints(closed: Assembly):
     proved(closed.folder, "endpoints-before-nodes", "endpoints-before-handlers")
 
 
@@ -121,7 +121,7 @@ def test_the_chart_is_an_asset_and_its_images_are_the_copies(closed: Assembly):
     assert values["nvidia-device-plugin"]["image"]["repository"] == f"{REGISTRY}/nvidia/k8s-device-plugin"
     assert values["mpi-operator"]["mpiOperator"]["image"]["repository"] == f"{REGISTRY}/mpioperator/mpi-operator"
     assert values["training-operators"]["image"]["repository"] == f"{REGISTRY}/kubeflow/training-operator"
-    (operator,) = [one for one in release["Insertions"] if "training-operator" in one["Path"]]
+    (operator,) = [insertion for insertion in release["Insertions"] if "training-operator" in insertion["Path"]]
     assert (operator["After"], operator["Line"]) == (
         "        - /manager",
         f"        - --pytorch-init-container-image={REGISTRY}/alpine:3.10",
@@ -177,7 +177,9 @@ def findings(tmp_path: Path, **parts: Any) -> set[tuple[str, str]]:
     config = tmp_path / "closed-network.yaml"
     config.write_text(yaml.safe_dump(content))
     found = load(config).findings  # HP146 is a note about the example's training operator
-    return {(one.rule, one.path) for one in found if one.rule.startswith("HP14") and one.rule != "HP146"}
+    return {
+        (finding.rule, finding.path) for finding in found if finding.rule.startswith("HP14") and finding.rule != "HP146"
+    }
 
 
 @pytest.mark.parametrize(
@@ -247,7 +249,7 @@ ENCRYPTED = {"name": "a", "instance_type": "ml.m5.xlarge", "count": 1, "volume":
         ),
     ],
 )
-def test_a_feature_brings_its_endpoints(parts: dict[str, Any], extra: set[str]):
+def test_a_feature_adds_its_endpoints(parts: dict[str, Any], extra: set[str]):
     base = {endpoint.service for endpoint in endpoints_for([])}
     assert set(endpoint_services(platform(**parts))) - base == extra
 
@@ -282,7 +284,7 @@ def test_endpoints_of_an_open_network_are_as_they_were(default: Assembly) -> Non
 
 
 @pytest.mark.parametrize("service", sorted(endpoints()))
-def test_a_policy_lets_own_principals_reach_own_resources(service: str) -> None:
+def test_a_policy_allows_principals_of_the_account_to_access_its_resources(service: str) -> None:
     policy = endpoint_policy(service, account="111122223333", region="us-west-2", accounts=["444455556666"])
     own, services, *reading = policy["Statement"]
     accounts = ["111122223333", "444455556666"]
@@ -297,9 +299,9 @@ def test_a_policy_lets_own_principals_reach_own_resources(service: str) -> None:
         assert "*" not in statement["Resource"]
 
 
-def test_an_organization_takes_part() -> None:
+def test_principals_of_an_organization_are_allowed() -> None:
     policy = endpoint_policy("s3", account="1", region="us-west-2", organization_id="o-a1b2c3d4e5")
-    (statement,) = [one for one in policy["Statement"] if one["Sid"] == "OwnOrganization"]
+    (statement,) = [item for item in policy["Statement"] if item["Sid"] == "OwnOrganization"]
     assert statement["Condition"]["StringEquals"] == {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}
 
 

@@ -142,7 +142,7 @@ def test_restricted_groups_may_use_their_buckets_and_reward_functions():
 # ---- autoscaling ----
 
 
-def test_karpenter_gets_a_role_of_its_own_and_continuous_provisioning(scaled: Synthesized):
+def test_karpenter_gets_a_separate_role_and_continuous_provisioning(scaled: Synthesized):
     cluster = scaled.one("AWS::SageMaker::Cluster")
     assert cluster["AutoScaling"] == {"Mode": "Enable", "AutoScalerType": "Karpenter"}
     assert (cluster["NodeProvisioningMode"], cluster["NodeRecovery"]) == ("Continuous", "Automatic")
@@ -167,16 +167,16 @@ def _flat(action: str | list[str]) -> list[str]:
     return [action] if isinstance(action, str) else action
 
 
-def test_a_node_pool_names_the_groups_and_goes_before_the_cluster(scaled: Synthesized):
+def test_a_node_pool_lists_the_groups_and_is_deleted_before_the_cluster(scaled: Synthesized):
     manifests = [json.loads(p["Manifest"])[0] for p in scaled.of("Custom::HyperPodKubernetesObjects").values()]
-    node_class = next(one for one in manifests if one["kind"] == "HyperpodNodeClass")
+    node_class = next(manifest for manifest in manifests if manifest["kind"] == "HyperpodNodeClass")
     assert node_class == {
         "apiVersion": "karpenter.sagemaker.amazonaws.com/v1",
         "kind": "HyperpodNodeClass",
         "metadata": {"name": "hyperpod-scaled"},
         "spec": {"instanceGroups": ["scaled"]},
     }
-    pool = next(one for one in manifests if one["kind"] == "NodePool")
+    pool = next(manifest for manifest in manifests if manifest["kind"] == "NodePool")
     assert pool["spec"]["template"]["spec"]["nodeClassRef"]["name"] == node_class["metadata"]["name"]
     waiting = Waiting({"Test": scaled.template})
     assert waiting.after("HyperPodNodePool", "HyperPodNodePoolNodeClass")
@@ -238,7 +238,7 @@ def test_without_karpenter_the_autoscaler_owns_every_count():
     assert [count["Fn::GetAtt"][1] for count in counts] == ["Count0", "Count1"]
 
 
-def test_a_group_with_a_role_of_its_own_is_granted_too():
+def test_a_group_with_a_separate_role_is_included_in_grants():
     own = WORKERS.model_copy(update={"execution_role_arn": "arn:aws:iam::111122223333:role/Workers"})
 
     def build(stack):
@@ -281,7 +281,7 @@ def test_the_group_that_is_waited_for(groups: list[InstanceGroup], chosen: str |
     assert (found.name if found else None) == chosen
 
 
-def test_accelerated_nodes_are_waited_for_where_there_are_no_others():
+def test_accelerated_nodes_are_waited_for_if_all_nodes_are_accelerated():
     template = synthesize(lambda stack: make_cluster(stack, Cluster(instance_groups=(group("gpu"),))) and None)
     assert "ml.p5.48xlarge" in json.dumps(template.one("Custom::HyperPodKubernetesWait"))
 
@@ -309,7 +309,7 @@ def test_scripts_that_lie_in_a_bucket_can_be_read_and_nothing_else_of_it():
         (Lifecycle(source="s3://my-scripts/nodes"), 0),
     ],
 )
-def test_a_bucket_for_scripts_is_made_where_some_are_uploaded(lifecycle: Lifecycle, buckets: int):
+def test_a_bucket_for_scripts_is_created_where_some_are_uploaded(lifecycle: Lifecycle, buckets: int):
     spec = Cluster(instance_groups=(SYSTEM,), lifecycle=lifecycle)
     template = synthesize(lambda stack: make_cluster(stack, spec) and None)
     assert len(template.of("AWS::S3::Bucket")) == buckets
@@ -335,7 +335,7 @@ def test_images_may_come_from_any_region(per_group: Synthesized):
 # ---- logs of CDK's own functions ----
 
 
-def test_functions_of_cdk_log_where_the_stack_says_and_leave_nothing_behind():
+def test_functions_of_cdk_log_to_the_stacks_log_groups_and_leave_nothing():
     def build(stack):
         vpc = ec2.Vpc(stack, "Vpc", max_azs=2)
         eks = EksClusterAttributes(cluster_name="mine")
@@ -347,5 +347,5 @@ def test_functions_of_cdk_log_where_the_stack_says_and_leave_nothing_behind():
     functions = {n: f for n, f in template.of("AWS::Lambda::Function").items() if "LoggingConfig" not in f}
     assert not [name for name in functions if "Vpc" not in name]  # the VPC is not ours
     groups = [r for r in template.template["Resources"].values() if r["Type"] == "AWS::Logs::LogGroup"]
-    assert not [one for one in groups if "LogGroupName" in one["Properties"]]
-    assert {one["DeletionPolicy"] for one in groups} == {"Delete"}
+    assert not [resource for resource in groups if "LogGroupName" in resource["Properties"]]
+    assert {item["DeletionPolicy"] for item in groups} == {"Delete"}

@@ -139,7 +139,7 @@ def test_events_of_the_cluster_reach_a_target(method: str, detail_type: str) -> 
         assert rule.node.path == "Test/HyperPod/Rule"
 
     found = of_cluster(use)
-    (rule,) = (each for each in found.of("AWS::Events::Rule").values() if each.get("Description") == "Mine")
+    (rule,) = (item for item in found.of("AWS::Events::Rule").values() if item.get("Description") == "Mine")
     (cluster,) = found.of("AWS::SageMaker::Cluster")
     assert rule["EventPattern"] == {
         "source": ["aws.sagemaker"],
@@ -166,7 +166,10 @@ def test_metrics_of_the_cluster_are_those_of_container_insights() -> None:
     assert alarms["cluster_node_count"]["Dimensions"] == [{"Name": "ClusterName", "Value": {"Ref": eks}}]
     assert alarms["cluster_node_count"]["Statistic"] == "Maximum"
     assert alarms["cluster_failed_node_count"]["Period"] == 60
-    assert {each["Name"] for each in alarms["pod_cpu_utilization"]["Dimensions"]} == {"ClusterName", "Namespace"}
+    assert {dimension["Name"] for dimension in alarms["pod_cpu_utilization"]["Dimensions"]} == {
+        "ClusterName",
+        "Namespace",
+    }
 
 
 # ---- observability ----
@@ -184,7 +187,7 @@ def test_notifications_go_to_a_topic_that_is_given() -> None:
     assert found.of("AWS::KMS::Key") == {}, "a key is made for a topic of ours only"
 
 
-def test_a_workspace_takes_a_key() -> None:
+def test_a_workspace_accepts_a_key() -> None:
     def build(stack: Stack) -> None:
         PrometheusWorkspace(stack, "Metrics", encryption_key=kms.Key.from_key_arn(stack, "Key", KEY))
 
@@ -192,7 +195,7 @@ def test_a_workspace_takes_a_key() -> None:
 
 
 @pytest.mark.parametrize("outputs", [None, True])
-def test_there_are_outputs_only_where_they_are_asked_for(outputs: bool | None) -> None:
+def test_outputs_are_created_on_request_only(outputs: bool | None) -> None:
     asked = {} if outputs is None else {"outputs": outputs}
 
     def use(stack: Stack, cluster: HyperPodCluster) -> None:
@@ -219,7 +222,7 @@ def test_provider_is_the_former_name_of_kubernetes(tmp_path: Path) -> None:
     warning = pytest.warns(DeprecationWarning, match=r"^argument provider is deprecated: use kubernetes$")
     with warning as caught:
         KubernetesObjects(app.stack, "Objects", objects=[config_map("a")], **former)
-    assert [Path(each.filename).name for each in caught] == [Path(__file__).name]
+    assert [Path(item.filename).name for item in caught] == [Path(__file__).name]
     with pytest.warns(DeprecationWarning, match="provider is deprecated"):
         KubernetesWait(app.stack, "Wait", condition=crd, timeout=Duration.minutes(5), **former)
     with pytest.warns(DeprecationWarning, match="provider is deprecated"):

@@ -63,13 +63,13 @@ def statements(made: list[dict[str, Any]]) -> list[Statement]:
 def allowed(made: list[dict[str, Any]], action: str, resource: str, **context: str) -> bool:
     """Whether IAM would allow a request, as far as these policies go: no deny, and one statement that allows it."""
     fitting = [
-        one
-        for one in statements(made)
-        if action in one["Action"]
-        and any(fnmatchcase(resource, pattern) for pattern in one["Resource"])
-        and _met(one.get("Condition", {}), context)
+        statement
+        for statement in statements(made)
+        if action in statement["Action"]
+        and any(fnmatchcase(resource, pattern) for pattern in statement["Resource"])
+        and _met(statement.get("Condition", {}), context)
     ]
-    return bool(fitting) and all(one["Effect"] == "Allow" for one in fitting)
+    return bool(fitting) and all(statement["Effect"] == "Allow" for statement in fitting)
 
 
 def _met(condition: Mapping[str, Mapping[str, Any]], context: Mapping[str, str]) -> bool:
@@ -85,25 +85,27 @@ def role(name: str) -> str:
     return f"arn:aws:iam::111122223333:role/{name}"
 
 
-def test_the_table_is_what_cloudformation_says(types: set[str]) -> None:
+def test_the_table_matches_cloudformations_schemas(types: set[str]) -> None:
     table = load("deployer")["types"]
     assert unknown_types(types) == set(), "python -m hyperpod_constructs.core.deployer --refresh cdk.out"
     assert {type_: table[type_] for type_ in derive(types)} == derive(types)
 
 
-def test_policies_fit_and_hold_every_action_but_those_that_are_dropped(types: set[str]) -> None:
+def test_policies_fit_and_contain_every_action_except_omitted_ones(types: set[str]) -> None:
     made = policies(types)
-    given_ = {action for one in statements(made) if one["Effect"] == "Allow" for action in one["Action"]}
+    given_ = {
+        action for statement in statements(made) if statement["Effect"] == "Allow" for action in statement["Action"]
+    }
     assert given_ == actions_of(types) - DROPPED.keys()
-    assert every(len(json.dumps(one, separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS for one in made)
+    assert every(len(json.dumps(item, separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS for item in made)
     assert len(made) <= 10, "a role takes ten managed policies"
-    assert not [one for one in statements(made) if "*" in "".join(one["Action"])]
+    assert not [statement for statement in statements(made) if "*" in "".join(statement["Action"])]
 
 
 # ---- what the deployer cannot do ----
 
 
-def test_a_role_is_made_and_changed_with_the_boundary_and_a_prefix_only(types: set[str]) -> None:
+def test_a_role_is_created_and_changed_with_the_boundary_and_a_prefix_only(types: set[str]) -> None:
     made = policies(types)
     for action in ("iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"):
         assert allowed(made, action, role("research-Eks-Role-1"), PermissionsBoundary=BOUNDARY), action
@@ -115,13 +117,13 @@ def test_a_role_is_made_and_changed_with_the_boundary_and_a_prefix_only(types: s
 
 
 def test_a_boundary_is_never_taken_off(types: set[str]) -> None:
-    (deny,) = [one for one in statements(policies(types)) if one["Effect"] == "Deny"]
+    (deny,) = [statement for statement in statements(policies(types)) if statement["Effect"] == "Deny"]
     assert deny["Action"] == ["iam:DeleteRolePermissionsBoundary"]
     assert deny["Resource"] == ["*"]
 
 
 def test_users_and_groups_are_out_of_reach(types: set[str]) -> None:
-    given_ = {action for one in statements(policies(types)) for action in one["Action"]}
+    given_ = {action for statement in statements(policies(types)) for action in statement["Action"]}
     assert not [action for action in given_ if re.search("User|Group", action) and action.startswith("iam:")]
 
 
@@ -182,7 +184,9 @@ def test_what_is_held_to_names_is_what_has_a_resource_in_the_service_authorizati
         if not reference[action.partition(":")[0]]["Actions"][action.partition(":")[2].lower()].get("Resources")
     }
     made = policies(set(load("deployer")["types"]), "a-")
-    given_ = {action for one in statements(made) if one["Resource"] == ["*"] for action in one["Action"]}
+    given_ = {
+        action for statement in statements(made) if statement["Resource"] == ["*"] for action in statement["Action"]
+    }
     assert given_ & of_services == any_name
 
 
@@ -208,9 +212,11 @@ def test_every_action_that_is_dropped_is_one_that_schemas_list() -> None:
 @given(st.sets(st.sampled_from(sorted(load("deployer")["types"])), max_size=40))
 def test_any_set_of_types_gives_policies_that_fit(some: set[str]) -> None:
     made = policies(some, "a-", "b-")
-    found = {action for one in statements(made) if one["Effect"] == "Allow" for action in one["Action"]}
+    found = {
+        action for statement in statements(made) if statement["Effect"] == "Allow" for action in statement["Action"]
+    }
     assert found == actions_of(some) - DROPPED.keys()
-    assert every(len(json.dumps(one, separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS for one in made)
+    assert every(len(json.dumps(item, separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS for item in made)
 
 
 def test_custom_resources_are_invoked() -> None:
@@ -308,7 +314,7 @@ def test_the_command_demands_a_boundary_and_finds_the_prefixes(default: Assembly
     assert name_prefixes(default.folder) == ["research-"]
 
 
-def test_the_page_says_how_and_what_is_left() -> None:
+def test_the_page_describes_the_policies_and_what_they_allow() -> None:
     page = (ROOT / "docs" / "access.md").read_text()
     assert "python -m hyperpod_constructs.core.deployer cdk.out --permissions-boundary" in page
     assert "What is left" in page

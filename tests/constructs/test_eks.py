@@ -58,7 +58,7 @@ def test_the_default_version_is_the_catalogs_newest_that_hyperpod_documents(defa
     assert cluster(default)["Version"] == default_kubernetes_version().version
 
 
-def test_it_has_no_nodes_of_its_own_and_no_auto_mode(default: Synthesized):
+def test_the_eks_cluster_has_no_nodes_and_no_auto_mode(default: Synthesized):
     assert cluster(default)["ComputeConfig"] == {"Enabled": False}
     assert not default.of("AWS::EKS::Nodegroup")
     assert cluster(default)["BootstrapSelfManagedAddons"] is False
@@ -102,7 +102,7 @@ def test_every_option_reaches_the_cluster():
     ("access", "public", "private", "inside"),
     [("public-and-private", True, True, False), ("private", False, True, True), ("public", True, False, False)],
 )
-def test_endpoint_access_and_where_our_functions_run(access: str, public: bool, private: bool, inside: bool):
+def test_endpoint_access_determines_where_functions_run(access: str, public: bool, private: bool, inside: bool):
     template = eks(endpoint_access=access)
     config = cluster(template)["ResourcesVpcConfig"]
     assert (config["EndpointPublicAccess"], config["EndpointPrivateAccess"]) == (public, private)
@@ -118,7 +118,7 @@ def test_functions_run_inside_where_the_public_endpoint_is_open_to_some_only():
     assert {"VpcConfig" in function for function in ours} == {True}
 
 
-def test_people_get_access_entries():
+def test_principals_get_access_entries():
     template = eks(
         admins=["arn:aws:iam::111122223333:role/Admin"],
         access=[
@@ -144,7 +144,7 @@ def test_core_add_ons_that_need_no_nodes_come_with_it(default: Synthesized):
     assert every(a["PreserveOnDelete"] and a["ResolveConflicts"] == "OVERWRITE" for a in addons.values())
 
 
-def test_a_core_add_on_can_be_configured_and_switched_off():
+def test_a_core_add_on_can_be_configured_and_disabled():
     template = eks(
         addons={"vpc_cni": {"configuration": {"env": {"WARM_IP_TARGET": "1"}}}, "kube_proxy": {"enabled": False}}
     )
@@ -153,7 +153,7 @@ def test_a_core_add_on_can_be_configured_and_switched_off():
     assert json.loads(addons["vpc-cni"]["ConfigurationValues"]) == {"env": {"WARM_IP_TARGET": "1"}}
 
 
-def test_an_existing_cluster_only_gets_our_access_and_what_is_asked_for():
+def test_an_existing_cluster_gets_only_access_entries_and_requested_add_ons():
     template = eks(existing={"cluster_name": "mine"}, admins=["arn:aws:iam::111122223333:role/Admin"])
     assert not template.of("AWS::EKS::Cluster")
     assert not template.of("AWS::EKS::Addon")
@@ -179,7 +179,7 @@ def test_one_group_for_nodes_and_control_plane_needs_no_rules():
     assert not template.of("AWS::EC2::SecurityGroupIngress")
 
 
-def test_the_rules_come_before_nodes_and_before_our_functions_talk_to_an_existing_cluster():
+def test_the_rules_come_before_nodes_and_functions_of_an_existing_cluster():
     options = {"existing": {"cluster_name": "mine", "security_group_id": "sg-0123456789abcdef1"}}
     spec = Eks.model_validate({**options, "endpoint_access": "private"})
     template = synthesize(lambda stack: make_cluster(stack, network=BROUGHT, eks=spec) and None)
@@ -191,7 +191,7 @@ def test_the_rules_come_before_nodes_and_before_our_functions_talk_to_an_existin
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_an_existing_cluster_whose_security_group_is_not_told_is_warned_about(told: bool):
+def test_an_existing_cluster_without_a_security_group_is_a_warning(told: bool):
     stack = Stack(App(context=cdk_context()), "Test")
     existing = {"cluster_name": "mine", **({"security_group_id": "sg-0123456789abcdef1"} if told else {})}
     spec = Eks.model_validate({"existing": existing})
@@ -200,15 +200,15 @@ def test_an_existing_cluster_whose_security_group_is_not_told_is_warned_about(to
     assert ["is unknown" in entry.data for entry in warnings] == ([] if told else [True])
 
 
-def test_the_command_that_connects_kubectl_is_an_output_where_it_is_asked_for():
+def test_the_command_that_connects_kubectl_is_an_output_on_request():
     assert "Outputs" not in eks(existing={"cluster_name": "mine"}).template
     outputs = eks(existing={"cluster_name": "mine"}, outputs=True).template["Outputs"]
-    (command,) = (one["Value"] for name, one in outputs.items() if "KubeconfigCommand" in name)
+    (command,) = (output["Value"] for name, output in outputs.items() if "KubeconfigCommand" in name)
     assert command == "aws eks update-kubeconfig --region us-west-2 --name mine"
 
 
 @pytest.mark.parametrize("inside", [True, False])
-def test_functions_for_a_brought_l2_cluster_run_in_the_subnets_that_are_given(inside: bool):
+def test_functions_for_an_existing_l2_cluster_run_in_the_given_subnets(inside: bool):
     def build(stack):
         vpc = ec2.Vpc(stack, "Vpc", max_azs=2)
         HyperPodCluster(

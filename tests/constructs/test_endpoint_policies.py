@@ -28,8 +28,8 @@ def allows(policy: dict[str, Any], action: str, resource: str, *, owner: str, ca
 
     return any(
         statement["Effect"] == "Allow"
-        and any(fnmatch(action, each) for each in statement["Action"])
-        and any(fnmatch(resource, each) for each in statement["Resource"])
+        and any(fnmatch(action, item) for item in statement["Action"])
+        and any(fnmatch(resource, item) for item in statement["Resource"])
         and holds(statement.get("Condition", {}))
         for statement in policy["Statement"]
     )
@@ -69,7 +69,7 @@ def platform(**parts: Any) -> Platform:
 
 def pulled_from(policy: dict[str, Any]) -> set[str]:
     """Accounts whose images a policy lets be pulled; `*` for any."""
-    (statement,) = [one for one in policy["Statement"] if one["Sid"].startswith("Pull")]
+    (statement,) = [item for item in policy["Statement"] if item["Sid"].startswith("Pull")]
     return set(re.findall(r":ecr:\*:([0-9*]+):repository", json.dumps(statement["Resource"])))
 
 
@@ -81,7 +81,7 @@ def test_images_are_pulled_from_known_accounts_only(service: str) -> None:
     assert pulled_from(made) == {"1", "2", "602401143452", "3"}
 
 
-def test_any_account_is_an_explicit_choice() -> None:
+def test_any_account_is_an_explicit_setting() -> None:
     by_default = endpoint_policy("ecr.api", account="1", region="us-west-2")
     assert pulled_from(by_default) == {"1"}
     assert pulled_from(endpoint_policy("ecr.api", account="1", region="us-west-2", image_accounts=["3", "*"])) == {"*"}
@@ -109,7 +109,11 @@ def test_the_accounts_of_the_config_and_of_aws_reach_the_endpoints() -> None:
     network = Network(availability_zone_ids=["usw2-az1", "usw2-az2"], mode="closed", image_accounts=["763104351884"])
     HyperPodNetwork(stack, "Network", network=network, endpoint_services=["ecr.api"])
     made = assertions.Template.from_stack(stack).to_json()["Resources"]
-    policies = [one["Properties"]["PolicyDocument"] for one in made.values() if one["Type"] == "AWS::EC2::VPCEndpoint"]
+    policies = [
+        resource["Properties"]["PolicyDocument"]
+        for resource in made.values()
+        if resource["Type"] == "AWS::EC2::VPCEndpoint"
+    ]
     accounts = {account for policy in policies if "ecr" in json.dumps(policy) for account in pulled_from(policy)}
     assert {"602401143452", "905418368575", "763104351884"} <= accounts
     assert "*" not in accounts
@@ -120,7 +124,7 @@ def test_the_accounts_of_the_config_and_of_aws_reach_the_endpoints() -> None:
     [
         (
             {"network": {"image_accounts": ["*"]}},
-            ("note", "network.image_accounts", "allows images of any account in ECR"),
+            ("note", "network.image_accounts", "allows images from ECR repositories of any account"),
         ),
         ({"network": {"image_accounts": ["abc"]}}, ("error", "network.image_accounts[0]", "is not a valid account id")),
         (
@@ -128,7 +132,7 @@ def test_the_accounts_of_the_config_and_of_aws_reach_the_endpoints() -> None:
             (
                 "warning",
                 "network.image_accounts",
-                "has no effect: only endpoints of a closed network that this project creates have policies",
+                "no effect: only endpoints that this project creates for a closed network have policies",
             ),
         ),
         (
@@ -165,7 +169,7 @@ def test_the_accounts_of_the_config_and_of_aws_reach_the_endpoints() -> None:
 )
 def test_accounts_of_images_are_checked(parts: dict[str, Any], expected: tuple[str, str, str] | None) -> None:
     made = platform(account="111122223333", **{**parts, "network": {"mode": "closed", **parts.get("network", {})}})
-    found = [one for one in check(Context.of(made)) if one.rule == "HP146"]
-    assert [(str(one.severity), one.path) for one in found] == ([expected[:2]] if expected else [])
+    found = [finding for finding in check(Context.of(made)) if finding.rule == "HP146"]
+    assert [(str(finding.severity), finding.path) for finding in found] == ([expected[:2]] if expected else [])
     if expected:
         assert expected[2] in found[0].message

@@ -59,7 +59,7 @@ def test_properties_that_cdk_does_not_know_yet_pass(overridden: Synthesized):
     assert overridden.one("AWS::SageMaker::Cluster")["GainedLater"] == {"A": 1}
 
 
-def test_no_property_is_lost_between_names_that_differ_in_case():
+def test_no_property_is_dropped_for_names_that_differ_in_case():
     """`FSxLustreConfig` of an environment and `FsxLustreConfig` of a mount are two properties."""
     lustre = {"dns_name": "fs-0123456789abcdef0.fsx.us-west-2.amazonaws.com", "mount_name": "abcdefgh"}
     zfs = {"dns_name": "fs-0123456789abcdef1.fsx.us-west-2.amazonaws.com"}

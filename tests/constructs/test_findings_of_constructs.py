@@ -51,7 +51,7 @@ def texts(build: Callable[[Stack], object], *, region: str = "us-west-2") -> lis
     """First lines of the errors of an app, in the order of its constructs."""
     stack = Stack(App(analytics_reporting=False), "Test", env=Environment(region=region, account="222233334444"))
     build(stack)
-    return [text.splitlines()[0] for each in stack.node.find_all() for text in each.node.validate()]
+    return [text.splitlines()[0] for construct in stack.node.find_all() for text in construct.node.validate()]
 
 
 def warnings(build: Callable[[Stack], object]) -> list[str]:
@@ -59,9 +59,9 @@ def warnings(build: Callable[[Stack], object]) -> list[str]:
     stack = Stack(App(analytics_reporting=False), "Test", env=Environment(region="us-west-2", account="222233334444"))
     build(stack)
     found: list[str] = []
-    for each in stack.node.find_all():
-        each.node.validate()
-        found += [entry.data for entry in each.node.metadata if entry.type == "aws:cdk:warning"]
+    for construct in stack.node.find_all():
+        construct.node.validate()
+        found += [entry.data for entry in construct.node.metadata if entry.type == "aws:cdk:warning"]
     return found
 
 
@@ -158,7 +158,7 @@ def test_log_settings_are_checked() -> None:
     assert text.startswith("error HP028 logs.retention_days: 100 is not a valid retention")
 
 
-def test_an_add_on_without_a_key_is_told_how_to_be_made() -> None:
+def test_an_add_on_without_a_key_is_reported_with_the_alternative() -> None:
     def build(stack: Stack) -> None:
         EksAddon(stack, "Agent", key="aws-guardduty-agent", eks_cluster=make_cluster(stack).eks_cluster)
 
@@ -202,12 +202,12 @@ def test_a_cluster_name_in_two_stacks_of_an_unknown_account_is_a_warning() -> No
     for name in ("One", "Two"):
         stack = Stack(app, name, env=Environment(region="us-west-2"))
         make_cluster(stack, Cluster(instance_groups=[SYSTEM], cluster_name="research"))
-    errors = [text for each in app.node.find_all() for text in each.node.validate()]
+    errors = [text for construct in app.node.find_all() for text in construct.node.validate()]
     assert not [text for text in errors if "HP027" in text]
     (warning,) = {
         entry.data
-        for each in app.node.find_all()
-        for entry in each.node.metadata
+        for construct in app.node.find_all()
+        for entry in construct.node.metadata
         if entry.type == "aws:cdk:warning" and "research" in entry.data
     }
     assert warning.startswith(
@@ -215,7 +215,7 @@ def test_a_cluster_name_in_two_stacks_of_an_unknown_account_is_a_warning() -> No
     )
 
 
-def test_the_command_for_a_self_hosted_grafana_is_an_output_where_it_is_asked_for(tmp_path: Path) -> None:
+def test_the_command_for_a_self_hosted_grafana_is_an_output_on_request(tmp_path: Path) -> None:
     (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: grafana\nversion: 1.0.0\n")
     settings = Grafana(kind="self-hosted", chart=FolderChart(path=str(tmp_path)))
 
@@ -227,5 +227,5 @@ def test_the_command_for_a_self_hosted_grafana_is_an_output_where_it_is_asked_fo
 
     for outputs in (True, False):
         found = synthesize(lambda stack, outputs=outputs: build(stack, outputs=outputs)).template.get("Outputs", {})
-        commands = [each["Value"] for name, each in found.items() if name.startswith("Grafana")]
+        commands = [item["Value"] for name, item in found.items() if name.startswith("Grafana")]
         assert commands == ["kubectl -n grafana port-forward service/grafana 3000:80"] * outputs

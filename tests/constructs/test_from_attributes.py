@@ -110,7 +110,7 @@ def test_addons_teams_storage_and_jobs_on_an_imported_cluster():
     assert any("Operator" in need for job in jobs for need in job.get("DependsOn", []))
 
 
-def test_jobs_on_an_imported_cluster_are_checked_against_its_groups_where_they_are_told():
+def test_jobs_on_an_imported_cluster_are_checked_against_its_groups_if_known():
     def build(**told):
         return lambda stack: TrainingJob(stack, "Job", cluster=imported(stack, **told), job=JOB)
 
@@ -120,7 +120,7 @@ def test_jobs_on_an_imported_cluster_are_checked_against_its_groups_where_they_a
     assert synthesize(build()).of("Custom::HyperPodKubernetesObjects")
 
 
-def test_what_an_imported_cluster_was_not_told_is_named_when_it_is_needed():
+def test_a_missing_attribute_of_an_imported_cluster_is_reported_when_required():
     stack = Stack(App(analytics_reporting=False), "Test")
     cluster = HyperPodCluster.from_attributes(stack, "H", cluster_name="research", eks_cluster=attributes())
     assert cluster.cluster_name == "research"
@@ -193,7 +193,7 @@ def test_functions_are_inside_where_an_l2_cluster_has_a_private_endpoint_only(ki
     assert every("VpcConfig" in function for function in ours.values())
 
 
-def test_functions_are_inside_where_the_attributes_say_that_the_endpoint_is_private():
+def test_functions_run_in_the_vpc_if_the_attributes_have_a_private_endpoint():
     def build(stack):
         HyperPodCluster(
             stack,
@@ -207,7 +207,7 @@ def test_functions_are_inside_where_the_attributes_say_that_the_endpoint_is_priv
     assert len(ours[0]["VpcConfig"]["SubnetIds"]) == 2
 
 
-def test_an_authentication_mode_that_hyperpod_refuses_fails_the_synth():
+def test_an_authentication_mode_that_hyperpod_rejects_fails_the_synth():
     text = refused(on(v1, authentication_mode=None))  # the default of CDK's older class
     assert "error HP941 eks_cluster: authentication mode is CONFIG_MAP" in text
     assert "fix: authentication_mode=AuthenticationMode.API_AND_CONFIG_MAP" in text
@@ -227,7 +227,7 @@ def test_nothing_is_known_of_what_cdk_imported():
     assert facts_of(eks_v2.Cluster.from_cluster_attributes(stack, "B", cluster_name="a", vpc=vpc)) == EksFacts()
 
 
-def test_an_oidc_provider_that_an_imported_cluster_lacks_is_named():
+def test_an_oidc_provider_that_an_imported_cluster_lacks_is_reported():
     stack = Stack(App(analytics_reporting=False), "Test")
     vpc = ec2.Vpc(stack, "Vpc")
     theirs = eks_v2.Cluster.from_cluster_attributes(
@@ -262,7 +262,7 @@ def test_an_arn_in_place_of_the_name_of_an_eks_cluster_is_a_finding():
     assert "error HP210 eks.existing.cluster_name" in refused(build)
 
 
-def test_two_hyperpod_clusters_on_one_existing_eks_cluster_are_refused():
+def test_two_hyperpod_clusters_on_one_existing_eks_cluster_are_rejected():
     def build(stack):
         vpc = ec2.Vpc(stack, "Vpc", max_azs=2)
         for id in ("A", "B"):
@@ -314,7 +314,7 @@ def test_routes_of_a_vpc_that_the_app_makes_come_before_the_clusters():
         assert routes <= set(resources[name]["DependsOn"]), kind
 
 
-def test_subnets_that_are_told_are_used_as_they_are():
+def test_specified_subnets_are_used_unchanged():
     ids = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
 
     def build(stack):
@@ -357,7 +357,7 @@ def test_the_vpc_of_another_stack_and_parameters_for_its_subnets():
     artifact = app.synth().get_stack_artifact(stack.artifact_id)
     made = Synthesized(artifact.template)
     assert made.one("AWS::SageMaker::Cluster")["VpcConfig"]["Subnets"][1] == {"Ref": "Subnet"}
-    assert "Base" in [each.id for each in artifact.dependencies]
+    assert "Base" in [dependency.id for dependency in artifact.dependencies]
 
 
 def test_the_order_is_proved_in_a_vpc_of_the_app():

@@ -38,8 +38,10 @@ def inside(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
 
 def outside(resources: dict[str, Any]) -> list[str]:
     """Functions without a VPC."""
-    functions = {name: one for name, one in resources.items() if one["Type"] == "AWS::Lambda::Function"}
-    return [name for name, one in functions.items() if "SubnetIds" not in one["Properties"].get("VpcConfig", {})]
+    functions = {name: resource for name, resource in resources.items() if resource["Type"] == "AWS::Lambda::Function"}
+    return [
+        name for name, resource in functions.items() if "SubnetIds" not in resource["Properties"].get("VpcConfig", {})
+    ]
 
 
 def test_every_function_is_in_the_vpc(inside: Assembly) -> None:
@@ -53,14 +55,14 @@ def test_without_the_field_only_functions_that_need_the_vpc_are_inside(assemble:
 
 def test_every_role_of_a_function_may_have_interfaces(inside: Assembly) -> None:
     roles = {
-        name: one["Properties"]
-        for name, one in inside.resources("AWS::IAM::Role").items()
-        if "lambda.amazonaws.com" in json.dumps(one["Properties"]["AssumeRolePolicyDocument"])
+        name: role["Properties"]
+        for name, role in inside.resources("AWS::IAM::Role").items()
+        if "lambda.amazonaws.com" in json.dumps(role["Properties"]["AssumeRolePolicyDocument"])
     }
     assert len(roles) > 10
     for name, properties in roles.items():
-        inline = [one["PolicyDocument"]["Statement"] for one in properties.get("Policies", [])]
-        assert [list(VPC_ACTIONS)] == [one["Action"] for statements in inline for one in statements], name
+        inline = [policy["PolicyDocument"]["Statement"] for policy in properties.get("Policies", [])]
+        assert [list(VPC_ACTIONS)] == [statement["Action"] for statements in inline for statement in statements], name
 
 
 def test_functions_have_their_way_out_before_they_are_called_and_after(inside: Assembly) -> None:
@@ -72,11 +74,11 @@ def test_a_closed_network_lets_custom_resources_respond() -> None:
     closed = made.model_copy(update={"network": made.network.model_copy(update={"mode": "closed"})})
     assert {"lambda", "states", "cloudformation"} <= set(endpoint_services(closed))
     policy = endpoint_policy("s3", account="1", region="us-west-2", plain_region="uswest2")
-    (respond,) = [one for one in policy["Statement"] if one["Sid"] == "RespondToCloudFormation"]
+    (respond,) = [statement for statement in policy["Statement"] if statement["Sid"] == "RespondToCloudFormation"]
     assert respond["Action"] == ["s3:PutObject"]
     assert respond["Resource"] == ["arn:aws:s3:::cloudformation-custom-resource-response-uswest2/*"]
     without = endpoint_policy("s3", account="1", region="us-west-2")
-    assert "RespondToCloudFormation" not in [one["Sid"] for one in without["Statement"]]
+    assert "RespondToCloudFormation" not in [statement["Sid"] for statement in without["Statement"]]
 
 
 def test_functions_of_others_in_the_stack_stay_where_they_are() -> None:
@@ -92,12 +94,14 @@ def test_functions_of_others_in_the_stack_stay_where_they_are() -> None:
     resources, outsider = template["Resources"], stack.get_logical_id(mine.node.default_child)  # type: ignore[arg-type]
     assert outside(resources) == [outsider]
     order = Graph.of({"Test": template})
-    routes = [name for name, one in resources.items() if "NatGatewayId" in one.get("Properties", {})]
-    functions = [name for name, one in resources.items() if one["Type"] == "AWS::Lambda::Function" and name != outsider]
+    routes = [name for name, resource in resources.items() if "NatGatewayId" in resource.get("Properties", {})]
+    functions = [
+        name for name, resource in resources.items() if resource["Type"] == "AWS::Lambda::Function" and name != outsider
+    ]
     assert (len(routes), len(functions) > 8) == (2, True)
     early = [(route, f) for route in routes for f in functions if not order.before(f"Test.{route}", f"Test.{f}")]
     assert early == [], "functions without a way out yet"
 
 
-def test_the_page_names_the_field() -> None:
+def test_the_page_mentions_the_field() -> None:
     assert "functions_in_vpc: true" in (Path(ROOT) / "docs" / "closed-network.md").read_text()

@@ -80,7 +80,7 @@ def test_without_a_group_to_wait_for_the_cluster_itself_comes_first():
     assert cluster in depends(made, "Dns")
 
 
-def test_dns_servers_beside_restricted_nodes_count_the_nodes_of_the_end():
+def test_dns_servers_with_restricted_nodes_count_the_final_nodes():
     restricted = RestrictedInstanceGroup(name="rig", instance_type="ml.p5.48xlarge", count=1)
 
     def build(stack):
@@ -95,7 +95,7 @@ def test_dns_servers_beside_restricted_nodes_count_the_nodes_of_the_end():
     assert servers["MinimumReady"] == 5
 
 
-def test_groups_for_karpenter_that_are_added_later_bring_their_node_pools():
+def test_groups_for_karpenter_that_are_added_later_get_node_pools():
     def build(stack):
         cluster = make_cluster(stack, Cluster(instance_groups=(SYSTEM,), autoscaling=Autoscaling()))
         for name in ("first", "second"):
@@ -107,7 +107,7 @@ def test_groups_for_karpenter_that_are_added_later_bring_their_node_pools():
         for name, properties in made.of("Custom::HyperPodKubernetesObjects").items()
         if "NodePool" in name
     ]
-    pools = {(each["kind"], each["metadata"]["name"]) for each in manifests}
+    pools = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests}
     assert pools == {
         (kind, name) for kind in ("HyperpodNodeClass", "NodePool") for name in ("hyperpod-first", "hyperpod-second")
     }

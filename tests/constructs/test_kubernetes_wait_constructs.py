@@ -55,7 +55,7 @@ def test_a_wait_is_an_hour_at_most(app: App, minutes: int) -> None:
         )
 
 
-def test_the_handler_reads_every_condition_that_can_be_asked_for() -> None:
+def test_the_handler_supports_every_condition() -> None:
     from hyperpod_constructs.handlers.kubernetes.wait import read
 
     job = {"api_version": "batch/v1", "kind": "Job", "namespace": "team", "name": "train"}

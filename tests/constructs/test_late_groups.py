@@ -178,7 +178,7 @@ def test_a_name_that_was_read_before_the_groups_came_fails_the_synth() -> None:
         job = TrainingJob(stack, "Train", cluster=cluster, job=TRAIN)
         before = job.job_name
         cluster.add_instance_group(FILLED)
-        problems = [text for each in job.node.validate() for text in [each]]
+        problems = [text for item in job.node.validate() for text in [item]]
         assert len(problems) == 1
         assert problems[0].splitlines()[0] == (
             f"error HP751 Test/Train.job_name: was read as {before!r}, but is {job.manifest['metadata']['name']!r}"
@@ -202,7 +202,7 @@ def test_a_shared_node_pool_has_the_groups_that_are_added_later() -> None:
 # ---- what else may come late ----
 
 
-def test_the_copy_of_the_network_agent_is_made_anew_when_a_team_changes_the_add_on() -> None:
+def test_the_copy_of_the_network_agent_is_recreated_when_a_team_changes_the_add_on() -> None:
     restricted = RestrictedInstanceGroup(
         name="rig", instance_type="ml.p5.48xlarge", count=1, lustre_size_gib=1200, lustre_throughput=250
     )
@@ -217,7 +217,9 @@ def test_the_copy_of_the_network_agent_is_made_anew_when_a_team_changes_the_add_
     for team in (False, True):
         found = synthesize(lambda stack, team=team: build(stack, team=team))
         (agent,) = [
-            each for id, each in found.of("Custom::HyperPodKubernetesObjects").items() if "RestrictedNetworkAgent" in id
+            resource
+            for id, resource in found.of("Custom::HyperPodKubernetesObjects").items()
+            if "RestrictedNetworkAgent" in id
         ]
         reruns.append(json.dumps(agent["RerunOn"]))
     assert "enableNetworkPolicy" in reruns[1]
@@ -233,10 +235,10 @@ def test_a_job_comes_after_manifests_in_either_order(last: bool) -> None:
             lambda: TrainingJob(stack, "Train", cluster=cluster, job=job),
             lambda: Manifests(stack, "Manifests", cluster=cluster, objects=[ORDERED]),
         )
-        for each in make if last else reversed(make):
-            each()
+        for item in make if last else reversed(make):
+            item()
 
     resources = synthesize(build).template["Resources"]
-    (job,) = [each for id, each in resources.items() if id.startswith("TrainJob")]
+    (job,) = [resource for id, resource in resources.items() if id.startswith("TrainJob")]
     (scripts,) = [id for id in resources if id.startswith("Manifestsdefault")]
     assert scripts in job["DependsOn"]

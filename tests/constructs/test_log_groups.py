@@ -72,7 +72,7 @@ def test_it_reaches_every_stack(tmp_path: Path):
     assert {group["RetentionInDays"] for group in groups} == {7}
 
 
-def test_the_control_planes_log_group_is_ours_and_comes_before_the_cluster(default: dict[str, Any]):
+def test_the_control_planes_log_group_is_created_before_the_cluster(default: dict[str, Any]):
     name = platform().name
     ours = [
         (id, resource)
@@ -81,7 +81,7 @@ def test_the_control_planes_log_group_is_ours_and_comes_before_the_cluster(defau
     ]
     ((id, log_group),) = ours
     assert log_group["DeletionPolicy"] == "Delete"
-    (cluster,) = [one for one in default["Resources"].values() if one["Type"] == "AWS::EKS::Cluster"]
+    (cluster,) = [item for item in default["Resources"].values() if item["Type"] == "AWS::EKS::Cluster"]
     assert cluster["Properties"]["Name"] == name
     assert id in cluster["DependsOn"]
     proved({"Test": default}, "nodes-before-addons", "role-policies-before-clusters")
@@ -118,9 +118,9 @@ def test_a_name_that_is_given_stays_also_null(small: Callable[..., Platform], na
 
 def retentions(template: dict[str, Any]) -> list[tuple[Any, int]]:
     return [
-        (one["Properties"]["LogGroupName"], one["Properties"]["RetentionInDays"])
-        for one in template["Resources"].values()
-        if one["Type"] == "Custom::LogRetention"
+        (resource["Properties"]["LogGroupName"], resource["Properties"]["RetentionInDays"])
+        for resource in template["Resources"].values()
+        if resource["Type"] == "Custom::LogRetention"
     ]
 
 
@@ -128,7 +128,7 @@ def retentions(template: dict[str, Any]) -> list[tuple[Any, int]]:
 def test_the_retention_of_a_log_group_that_eks_names_is_set(small: Callable[..., Platform], days: int):
     made = in_one_stack(small(eks={"cluster_name": None}, logs={"retention_days": days}))
     assert not [group for group in log_groups(made) if "LogGroupName" in group]
-    (cluster,) = [id for id, one in made["Resources"].items() if one["Type"] == "AWS::EKS::Cluster"]
+    (cluster,) = [id for id, resource in made["Resources"].items() if resource["Type"] == "AWS::EKS::Cluster"]
     assert retentions(made) == [({"Fn::Join": ["", ["/aws/eks/", {"Ref": cluster}, "/cluster"]]}, days)]
 
 

@@ -26,7 +26,7 @@ def findings_of(build: Callable[[cdk.Stack], None], folder: Path) -> list[str]:
     return JustifiedNag(app).findings()
 
 
-def test_a_foreign_construct_with_the_name_of_ours_is_a_finding(tmp_path: Path):
+def test_another_construct_with_the_name_of_a_library_construct_is_a_finding(tmp_path: Path):
     names = (("InferenceOperatorAccess", "LoadBalancerRole"), ("ExecutionRoles", "system"), ("Guard", "Role"))
 
     def build(stack: cdk.Stack) -> None:
@@ -35,7 +35,7 @@ def test_a_foreign_construct_with_the_name_of_ours_is_a_finding(tmp_path: Path):
             role.add_to_policy(iam.PolicyStatement(actions=["*"], resources=["*"]))
 
     found = findings_of(build, tmp_path)
-    assert len([one for one in found if "AwsSolutions-IAM5[Resource::*]" in one]) == len(names)
+    assert len([item for item in found if "AwsSolutions-IAM5[Resource::*]" in item]) == len(names)
 
 
 @pytest.mark.parametrize("action", ["iam:PassRole", "s3:*", "ec2:TerminateInstances", "*"])
@@ -44,10 +44,10 @@ def test_a_broader_statement_on_a_role_of_ours_is_a_finding(tmp_path: Path, acti
         iam.Grant.add_to_principal(grantee=make_cluster(stack), actions=[action], resource_arns=["*"])
 
     found = findings_of(build, tmp_path)
-    assert [one for one in found if "ExecutionRoles" in one and "Resource::*" in one]
+    assert [item for item in found if "ExecutionRoles" in item and "Resource::*" in item]
 
 
-def test_our_constructs_are_explained_under_any_id(tmp_path: Path):
+def test_library_constructs_are_explained_under_any_id(tmp_path: Path):
     def build(stack: cdk.Stack) -> None:
         network = HyperPodNetwork(stack, "Wires", network=Network(availability_zone_ids=ZONES))
         eks = HyperPodEks(stack, "Control", network=network)
@@ -67,7 +67,7 @@ def test_the_rules_of_eks_see_clusters_of_the_newer_module(tmp_path: Path):
             ),
         )
 
-    rules = {one.partition(" ")[0].partition("[")[0] for one in findings_of(build, tmp_path)}
+    rules = {item.partition(" ")[0].partition("[")[0] for item in findings_of(build, tmp_path)}
     assert {"AwsSolutions-EKS1", "AwsSolutions-EKS2"} <= rules
 
 

@@ -105,7 +105,7 @@ def test_interface_endpoints_lie_in_the_node_subnets_behind_https():
     assert {r["CidrIp"] for r in admitted} == {"10.192.0.0/16", "10.1.0.0/16", "10.2.0.0/16"}
 
 
-def test_flow_logs_are_written_when_asked_for(default: Synthesized):
+def test_flow_logs_are_written_on_request(default: Synthesized):
     assert not default.of("AWS::EC2::FlowLog")
     assert network(flow_logs=True).one("AWS::EC2::FlowLog")["TrafficType"] == "ALL"
 
@@ -126,7 +126,7 @@ def test_an_existing_network_with_its_security_group_gets_nothing():
     assert not existing(brought={"security_group_id": "sg-0123456789abcdef0"}).template.get("Resources")
 
 
-def test_an_existing_network_gets_the_endpoints_that_are_asked_for():
+def test_an_existing_network_gets_the_requested_endpoints():
     template = existing(interface_endpoints=["s3", "eks-auth"], brought={"vpc_cidrs": ["10.0.0.0/16"]})
     endpoints = {service(e): e for e in template.of("AWS::EC2::VPCEndpoint").values()}
     assert endpoints["s3"]["RouteTableIds"] == ["rtb-0123456789abcdef0"]
@@ -136,14 +136,14 @@ def test_an_existing_network_gets_the_endpoints_that_are_asked_for():
     )
 
 
-def test_endpoints_of_a_network_whose_ranges_are_not_told_admit_the_nodes():
+def test_endpoints_of_a_network_without_known_cidrs_admit_the_nodes():
     template = existing(interface_endpoints=["eks-auth"], brought={"security_group_id": "sg-0123456789abcdef0"})
     (rule,) = template.of("AWS::EC2::SecurityGroupIngress").values()
     assert rule["SourceSecurityGroupId"] == "sg-0123456789abcdef0"
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_subnets_of_an_existing_network_know_their_route_table_and_nobody_is_warned_about_one(told: bool):
+def test_subnets_of_an_existing_network_have_their_route_table_without_a_warning(told: bool):
     table = {"route_table_id": "rtb-0123456789abcdef0"} if told else {}
     subnets = [
         {"subnet_id": f"subnet-0123456789abcdef{i}", "availability_zone_id": zone, **table}
@@ -154,5 +154,7 @@ def test_subnets_of_an_existing_network_know_their_route_table_and_nobody_is_war
     made = HyperPodNetwork(stack, "Network", network=spec)
     if told:
         assert made.node_subnets["usw2-az2"].route_table.route_table_id == "rtb-0123456789abcdef0"
-    warnings = [entry.data for one in made.node.find_all() for entry in one.node.metadata if "warning" in entry.type]
+    warnings = [
+        entry.data for construct in made.node.find_all() for entry in construct.node.metadata if "warning" in entry.type
+    ]
     assert not [text for text in warnings if "routeTableId" in text]

@@ -44,7 +44,7 @@ def restricted() -> Synthesized:
 
 
 def resources(found: Synthesized, action: str) -> list[Any]:
-    return [one["Resource"] for one in found.allows("ExecutionRoles", action)]
+    return [statement["Resource"] for statement in found.allows("ExecutionRoles", action)]
 
 
 def test_interfaces_are_detached_from_instances_of_any_account(ordinary: Synthesized):

@@ -25,8 +25,8 @@ def test_the_example_has_a_pool_for_each_group():
     assert platform is not None
     classes, pools = node_classes(platform.cluster), node_pools(platform.cluster)
     names = ["hyperpod-spot", "hyperpod-on-demand"]
-    assert [one["metadata"]["name"] for one in classes] == [one["metadata"]["name"] for one in pools] == names
-    assert [one["spec"]["instanceGroups"] for one in classes] == [["spot"], ["on-demand"]]
+    assert [class_["metadata"]["name"] for class_ in classes] == [pool["metadata"]["name"] for pool in pools] == names
+    assert [class_["spec"]["instanceGroups"] for class_ in classes] == [["spot"], ["on-demand"]]
     assert yaml.safe_load(yaml.safe_dump(pools[0]["spec"])) == {
         "template": {
             "spec": {
@@ -104,7 +104,7 @@ def test_pods_of_jobs_are_not_evicted_from_a_cluster_that_karpenter_fills():
     assert replica["template"]["metadata"]["annotations"] == {"karpenter.sh/do-not-disrupt": "true"}
 
 
-def test_a_job_keeps_its_own_word_and_other_clusters_jobs_stay_as_they_are():
+def test_a_job_keeps_its_own_setting_and_jobs_of_other_clusters_do_not_change():
     own = TRAIN.model_copy(update={"annotations": {"karpenter.sh/do-not-disrupt": "false"}})
     assert not_disrupted(own, CLUSTER) == own
     assert not_disrupted(TRAIN, Cluster(instance_groups=(SYSTEM,))) is TRAIN

@@ -78,7 +78,7 @@ def test_nvme_is_the_local_storage():
     assert lifecycle_settings(Cluster(), group) == {"CONTAINER_DATA": "/opt/dlami/nvme"}
 
 
-def test_a_file_system_with_efa_brings_its_client():
+def test_a_file_system_with_efa_configures_the_client():
     platform = load(EXAMPLES / "lustre.yaml").platform
     with_efa = platform.storage.lustre[0].model_copy(update={"efa": True})
     storage = platform.storage.model_copy(update={"lustre": (with_efa,)})
@@ -107,7 +107,9 @@ def test_the_function_that_copies_scripts_reads_one_asset_and_writes_below_one_p
     assert json.dumps(read["Resource"]).endswith(f'/{scripts["Source"]["Key"]}"]]}}')
     assert "*" not in json.dumps(read)
     assert json.dumps(write["Resource"]).endswith('"Arn"]}, "/lifecycle/*"]]}')
-    actions = {action for one in made.statements("LifecycleScriptsCopierRole") for action in as_list(one["Action"])}
+    actions = {
+        action for statement in made.statements("LifecycleScriptsCopierRole") for action in as_list(statement["Action"])
+    }
     assert not [action for action in actions if "Delete" in action]
 
 
@@ -121,8 +123,8 @@ def test_a_bucket_with_a_key_is_written_with_the_key():
 def test_scripts_are_copied_after_the_permissions_and_before_the_cluster():
     resources = copied().template["Resources"]
     ((scripts, copy),) = (
-        (id_, it) for id_, it in resources.items() if it["Type"] == "Custom::HyperPodLifecycleScripts"
+        (id_, resource) for id_, resource in resources.items() if resource["Type"] == "Custom::HyperPodLifecycleScripts"
     )
     assert any("CopierRoleDefaultPolicy" in name for name in copy["DependsOn"])
-    (cluster,) = (it for it in resources.values() if it["Type"] == "AWS::SageMaker::Cluster")
+    (cluster,) = (resource for resource in resources.values() if resource["Type"] == "AWS::SageMaker::Cluster")
     assert scripts in cluster["DependsOn"]

@@ -63,16 +63,16 @@ def text(value: Any) -> str:
 
 def addon(assembly: Assembly) -> dict[str, Any]:
     return next(
-        each["Properties"]
-        for each in assembly.resources("AWS::EKS::Addon").values()
-        if each["Properties"]["AddonName"] == ADDON
+        resource["Properties"]
+        for resource in assembly.resources("AWS::EKS::Addon").values()
+        if resource["Properties"]["AddonName"] == ADDON
     )
 
 
 def policy(assembly: Assembly, prefix: str) -> list[dict[str, Any]]:
     (found,) = [
-        each["Properties"]["PolicyDocument"]["Statement"]
-        for name, each in assembly.resources("AWS::IAM::Policy").items()
+        resource["Properties"]["PolicyDocument"]["Statement"]
+        for name, resource in assembly.resources("AWS::IAM::Policy").items()
         if name.startswith(prefix)
     ]
     return found
@@ -91,7 +91,7 @@ def test_the_values_of_the_addon(synth: Synth) -> None:
     assert {"Key": "SageMaker", "Value": "true"} in properties["Tags"]
 
 
-def test_own_values_go_over_ours(synth: Synth) -> None:
+def test_values_of_the_user_override_the_defaults(synth: Synth) -> None:
     values = json.loads(text(addon(synth({"configuration": {"logging": {"level": "debug"}}}))["ConfigurationValues"]))
     assert values["logging"] == {"enabled": False, "level": "debug"}
 
@@ -102,7 +102,7 @@ def test_the_collector_may_only_write_to_its_workspace(synth: Synth) -> None:
     assert statement["Resource"]["Fn::GetAtt"][1] == "Arn"
 
 
-def test_logs_add_rights_on_the_clusters_groups_alone(synth: Synth) -> None:
+def test_logs_add_permissions_on_the_clusters_log_groups_only(synth: Synth) -> None:
     assembly = synth({"logs": True})
     _, logs, queries = policy(assembly, "ObservabilityRole")
     assert {action.partition(":")[0] for action in logs["Action"]} == {"logs"}
@@ -119,7 +119,7 @@ def test_restricted_nodes_write_with_their_execution_role(synth: Synth) -> None:
     system = [{"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2}]
     assembly = synth({}, cluster={"instance_groups": system, "restricted_instance_groups": groups})
     (found,) = [
-        (name, each) for name, each in assembly.resources("AWS::IAM::Policy").items() if "RestrictedMetrics" in name
+        (name, item) for name, item in assembly.resources("AWS::IAM::Policy").items() if "RestrictedMetrics" in name
     ]
     name, resource = found
     (statement,) = resource["Properties"]["PolicyDocument"]["Statement"]
@@ -127,19 +127,19 @@ def test_restricted_nodes_write_with_their_execution_role(synth: Synth) -> None:
     assert statement["Resource"]["Fn::GetAtt"][1] == "Arn"
     assert len(resource["Properties"]["Roles"]) == 2
     (operator,) = [
-        each for each in assembly.resources("AWS::EKS::Addon").values() if each["Properties"]["AddonName"] == ADDON
+        item for item in assembly.resources("AWS::EKS::Addon").values() if item["Properties"]["AddonName"] == ADDON
     ]
     assert name in operator["DependsOn"]
     proved(str(assembly.folder))
     ordinary = synth({}).resources("AWS::IAM::Policy")
-    assert not any("RestrictedMetrics" in each for each in ordinary)
+    assert not any("RestrictedMetrics" in item for item in ordinary)
 
 
 def test_the_role_is_for_this_account_and_cluster(synth: Synth) -> None:
     assembly = synth({})
     (role,) = [
-        each["Properties"]
-        for name, each in assembly.resources("AWS::IAM::Role").items()
+        resource["Properties"]
+        for name, resource in assembly.resources("AWS::IAM::Role").items()
         if name.startswith("ObservabilityRole")
     ]
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
@@ -148,9 +148,9 @@ def test_the_role_is_for_this_account_and_cluster(synth: Synth) -> None:
     assert list(trust["Condition"]["StringEquals"]) == ["aws:SourceAccount"]
     assert list(trust["Condition"]["ArnEquals"]) == ["aws:SourceArn"]
     association = next(
-        each["Properties"]
-        for each in assembly.resources("AWS::EKS::PodIdentityAssociation").values()
-        if each["Properties"]["Namespace"] == "hyperpod-observability"
+        resource["Properties"]
+        for resource in assembly.resources("AWS::EKS::PodIdentityAssociation").values()
+        if resource["Properties"]["Namespace"] == "hyperpod-observability"
     )
     assert association["ServiceAccount"] == "hyperpod-observability-operator-otel-collector"
 
@@ -165,7 +165,7 @@ def test_a_new_workspace_is_kept(synth: Synth) -> None:
 
 
 @pytest.mark.parametrize(("allow", "policy_"), [(False, "RetainExceptOnCreate"), (True, "Delete")])
-def test_it_goes_only_when_two_switches_say_so(synth: Synth, allow: bool, policy_: str) -> None:
+def test_it_is_deleted_only_if_two_settings_allow_it(synth: Synth, allow: bool, policy_: str) -> None:
     (workspace,) = synth({"retain_workspace": False}, allow_data_loss=allow).resources(AMP).values()
     assert workspace["DeletionPolicy"] == policy_
 
@@ -182,13 +182,13 @@ def test_a_workspace_that_exists(synth: Synth) -> None:
     assert assembly.one("AWS::APS::RuleGroupsNamespace")["Workspace"] == WORKSPACE
 
 
-def test_rules_are_loaded_unless_switched_off(synth: Synth) -> None:
+def test_rules_are_loaded_unless_disabled(synth: Synth) -> None:
     rules = yaml.safe_load(synth({}).one("AWS::APS::RuleGroupsNamespace")["Data"])
     assert "NodeNotReady" in {rule["alert"] for rule in rules["groups"][0]["rules"]}
     assert not synth({"rules": False}).resources("AWS::APS::RuleGroupsNamespace")
 
 
-def test_a_key_of_your_own(synth: Synth) -> None:
+def test_a_key_of_the_user(synth: Synth) -> None:
     key = "arn:aws:kms:us-west-2:111122223333:key/11111111-2222-3333-4444-555555555555"
     assert synth({"kms_key_arn": key}).one(AMP)["KmsKeyArn"] == key
 
@@ -199,7 +199,7 @@ def test_a_key_of_your_own(synth: Synth) -> None:
 def test_no_grafana_by_default(synth: Synth) -> None:
     assembly = synth({})
     assert not assembly.resources("AWS::Grafana::Workspace")
-    assert not [each for each in assembly.resources() if "Grafana" in each]
+    assert not [resource for resource in assembly.resources() if "Grafana" in resource]
 
 
 def test_managed_grafana(synth: Synth) -> None:
@@ -235,7 +235,7 @@ def test_dashboards_are_put_into_a_managed_workspace(synth: Synth) -> None:
     assert source["uid"] == "hyperpod"
     assert source["jsonData"]["sigV4Region"] == "TOKEN"
     statements = policy(assembly, "ObservabilityPartsGrafanaDashboardsRole")
-    (statement,) = [each for each in statements if "grafana:" in json.dumps(each["Action"])]
+    (statement,) = [item for item in statements if "grafana:" in json.dumps(item["Action"])]
     assert statement["Action"] == [
         "grafana:CreateWorkspaceServiceAccount",
         "grafana:CreateWorkspaceServiceAccountToken",
@@ -259,22 +259,24 @@ def test_a_managed_workspace_that_exists(synth: Synth) -> None:
 def test_grafana_in_the_cluster(synth: Synth) -> None:
     assembly = synth({"grafana": {"kind": "self-hosted", "chart": CHART, "values": {"replicas": 2}}})
     releases = assembly.resources("Custom::HyperPodHelmRelease")
-    (release,) = [each["Properties"] for each in releases.values() if each["Properties"]["Release"] == "grafana"]
+    (release,) = [
+        resource["Properties"] for resource in releases.values() if resource["Properties"]["Release"] == "grafana"
+    ]
     assert release["Chart"]["Digest"] == CHART["digest"]
     values = json.loads(text(release["Values"]))
     assert values["replicas"] == 2
     (source,) = values["datasources"]["datasources.yaml"]["datasources"]
     assert source["jsonData"]["sigV4Auth"] is True
     (boards,) = [
-        json.loads(each["Properties"]["Manifest"])
-        for name, each in assembly.resources("Custom::HyperPodKubernetesObjects").items()
+        json.loads(resource["Properties"]["Manifest"])
+        for name, resource in assembly.resources("Custom::HyperPodKubernetesObjects").items()
         if "Dashboards" in name
     ]
-    assert {each["metadata"]["name"] for each in boards} == {"dashboard-cluster", "dashboard-accelerators"}
-    for each in boards:
-        (content,) = each["data"].values()
+    assert {board["metadata"]["name"] for board in boards} == {"dashboard-cluster", "dashboard-accelerators"}
+    for manifest in boards:
+        (content,) = manifest["data"].values()
         assert json.loads(content)["panels"]
-        assert each["metadata"]["labels"] == {"grafana_dashboard": "1"}
+        assert manifest["metadata"]["labels"] == {"grafana_dashboard": "1"}
     (reads,) = policy(assembly, "ObservabilityPartsGrafanaRole")
     assert "aps:QueryMetrics" in reads["Action"]
     assert reads["Resource"] != "*"
@@ -287,8 +289,8 @@ def test_grafana_in_the_cluster(synth: Synth) -> None:
 def test_alarms_and_events(synth: Synth) -> None:
     assembly = synth({"alarms": {"emails": ["ops@example.com"], "node_failures_per_hour": 2}})
     rules = {
-        each["Properties"]["EventPattern"]["detail-type"][0]: each["Properties"]
-        for each in assembly.resources("AWS::Events::Rule").values()
+        resource["Properties"]["EventPattern"]["detail-type"][0]: resource["Properties"]
+        for resource in assembly.resources("AWS::Events::Rule").values()
     }
     assert rules.keys() == {
         "SageMaker HyperPod Cluster State Change",
@@ -302,24 +304,24 @@ def test_alarms_and_events(synth: Synth) -> None:
         "EventDetails": {"EventLevel": ["Error"]}
     }
     metrics = {
-        each["Properties"]["MetricName"]: each["Properties"]
-        for each in assembly.resources("AWS::CloudWatch::Alarm").values()
+        alarm["Properties"]["MetricName"]: alarm["Properties"]
+        for alarm in assembly.resources("AWS::CloudWatch::Alarm").values()
     }
     assert metrics["TriggeredRules"]["Threshold"] == 2
     assert metrics.keys() == {"TriggeredRules", "NumberOfNotificationsFailed"}
     assert assembly.one("AWS::SNS::Subscription")["Endpoint"] == "ops@example.com"
 
 
-def test_the_topic_is_encrypted_and_takes_tls_only(synth: Synth) -> None:
+def test_the_topic_is_encrypted_and_accepts_tls_only(synth: Synth) -> None:
     assembly = synth({"alarms": {"emails": ["ops@example.com"]}})
     assert "KmsMasterKeyId" in assembly.one("AWS::SNS::Topic")
     assert assembly.one("AWS::KMS::Key")["EnableKeyRotation"] is True
     statements = assembly.one("AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
-    assert {"Bool": {"aws:SecureTransport": "false"}} in [each.get("Condition") for each in statements]
-    allowed = {each["Principal"]["Service"] for each in statements if each["Effect"] == "Allow"}
+    assert {"Bool": {"aws:SecureTransport": "false"}} in [statement.get("Condition") for statement in statements]
+    allowed = {statement["Principal"]["Service"] for statement in statements if statement["Effect"] == "Allow"}
     assert allowed == {"aps.amazonaws.com", "cloudwatch.amazonaws.com", "events.amazonaws.com"}
     keys = assembly.one("AWS::KMS::Key")["KeyPolicy"]["Statement"]
-    assert {each["Principal"].get("Service") for each in keys} - {None} == allowed
+    assert {key["Principal"].get("Service") for key in keys} - {None} == allowed
     definition = assembly.one(AMP)["AlertManagerDefinition"]["Fn::Sub"][0]
     inner = yaml.safe_load(yaml.safe_load(definition)["alertmanager_config"])
     assert inner["route"]["receiver"] == inner["receivers"][0]["name"]
@@ -329,7 +331,7 @@ def test_a_topic_that_exists(synth: Synth) -> None:
     arn = "arn:aws:sns:us-west-2:111122223333:ops"
     assembly = synth({"alarms": {"topic_arn": arn}})
     assert not assembly.resources("AWS::SNS::Topic")
-    assert {each["Properties"]["Targets"][0]["Arn"] for each in assembly.resources("AWS::Events::Rule").values()} == {
+    assert {rule["Properties"]["Targets"][0]["Arn"] for rule in assembly.resources("AWS::Events::Rule").values()} == {
         arn
     }
 

@@ -54,12 +54,12 @@ def test_every_function_and_log_group_has_the_tags(one_stack: Synthesized):
     for kind in ("AWS::Lambda::Function", "AWS::Logs::LogGroup"):
         made = one_stack.of(kind)
         assert len(made) > 5
-        untagged = [name for name, one in made.items() if "research" not in json.dumps(one.get("Tags"))]
+        untagged = [name for name, item in made.items() if "research" not in json.dumps(item.get("Tags"))]
         # CDK's function that empties buckets is a plain resource, which tags do not reach
         assert [name for name in untagged if not name.startswith("CustomS3AutoDeleteObjects")] == [], kind
 
 
-def test_a_role_of_somebody_else_has_no_tags(one_stack: Synthesized):
+def test_an_existing_role_has_no_tags(one_stack: Synthesized):
     (theirs,) = [role for name, role in one_stack.of("AWS::IAM::Role").items() if name.startswith("Theirs")]
     assert "Tags" not in theirs
 

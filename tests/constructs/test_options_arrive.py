@@ -69,18 +69,18 @@ def test_the_training_operators_minimal_permissions_are_the_guides_three_on_this
         "sagemaker:ListClusterNodes",
     ]
     assert statement["Resource"]["Fn::GetAtt"][1] == "ClusterArn"
-    (role,) = [one for name, one in template.of("AWS::IAM::Role").items() if name.startswith("AddedRole")]
+    (role,) = [item for name, item in template.of("AWS::IAM::Role").items() if name.startswith("AddedRole")]
     assert "ManagedPolicyArns" not in role
 
 
 def test_the_training_operators_default_is_the_managed_policy():
     template = added(TrainingOperatorAddon)
-    (role,) = [one for name, one in template.of("AWS::IAM::Role").items() if name.startswith("AddedRole")]
+    (role,) = [item for name, item in template.of("AWS::IAM::Role").items() if name.startswith("AddedRole")]
     assert "AmazonSageMakerHyperPodTrainingOperatorAccess" in json.dumps(role["ManagedPolicyArns"])
     assert template.statements("AddedRole") == []
 
 
-def test_the_training_operators_controller_has_the_place_and_the_room_that_it_is_told():
+def test_the_training_operators_controller_has_the_specified_nodes_and_resources():
     settings = TrainingOperator.model_validate(
         {
             "resources": {"requests": {"cpu": "1", "memory": "2Gi"}},
@@ -90,7 +90,7 @@ def test_the_training_operators_controller_has_the_place_and_the_room_that_it_is
     )
     template = added(TrainingOperatorAddon, settings=settings)
     name = ADDON_NAMES["training_operator"]
-    (operator,) = [one for one in template.of("AWS::EKS::Addon").values() if one["AddonName"] == name]
+    (operator,) = [addon for addon in template.of("AWS::EKS::Addon").values() if addon["AddonName"] == name]
     assert json.loads(operator["ConfigurationValues"]) == {
         "hpTrainingControllerManager": {
             "manager": {"resources": {"requests": {"cpu": "1", "memory": "2Gi"}}},
@@ -98,7 +98,7 @@ def test_the_training_operators_controller_has_the_place_and_the_room_that_it_is
         }
     }
     plain = added(TrainingOperatorAddon)
-    (operator,) = [one for one in plain.of("AWS::EKS::Addon").values() if one["AddonName"] == name]
+    (operator,) = [addon for addon in plain.of("AWS::EKS::Addon").values() if addon["AddonName"] == name]
     assert "ConfigurationValues" not in operator
 
 
@@ -111,14 +111,14 @@ def test_the_training_operators_controller_has_the_place_and_the_room_that_it_is
         (FsxCsiAddon, {"role": MINE}),
     ],
 )
-def test_a_role_that_is_brought_is_the_one_that_pods_get(construct: Any, options: dict[str, Any]):
+def test_an_existing_role_is_used_for_pods(construct: Any, options: dict[str, Any]):
     template = added(construct, **options)
     (association,) = template.of("AWS::EKS::PodIdentityAssociation").values()
     assert association["RoleArn"] == MINE
     assert not [name for name in template.of("AWS::IAM::Role") if name.startswith("AddedRole")]
 
 
-def test_a_role_that_is_brought_is_the_one_that_mountpoint_gets():
+def test_an_existing_role_is_used_for_mountpoint():
     template = added(MountpointS3CsiAddon, settings=MountpointS3(role_arn=MINE))
     (driver,) = [
         o for o in template.of("AWS::EKS::Addon").values() if o["AddonName"] == ADDON_NAMES["mountpoint_s3_csi"]
@@ -130,14 +130,14 @@ def test_a_role_that_is_brought_is_the_one_that_mountpoint_gets():
 @pytest.mark.parametrize(("dynamic", "policy"), [(True, "AmazonFSxFullAccess"), (False, None)])
 def test_only_dynamic_provisioning_lets_the_fsx_driver_buy_file_systems(dynamic: bool, policy: str | None):
     template = added(FsxCsiAddon, dynamic_provisioning=dynamic)
-    (role,) = [one for name, one in template.of("AWS::IAM::Role").items() if name.startswith("AddedRole")]
+    (role,) = [item for name, item in template.of("AWS::IAM::Role").items() if name.startswith("AddedRole")]
     if policy:
         assert policy in json.dumps(role["ManagedPolicyArns"])
     else:
         assert [s["Action"] for s in template.statements("AddedRole")] == ["fsx:DescribeFileSystems"]
 
 
-def test_kueues_chart_may_be_your_own():
+def test_kueues_chart_can_be_the_users():
     digest = f"sha256:{'ab' * 32}"
     own = OciChart(
         reference="oci://111122223333.dkr.ecr.us-west-2.amazonaws.com/kueue", version="0.19.2", digest=digest
@@ -157,18 +157,18 @@ def test_the_inference_operators_defaults_make_a_bucket_and_three_roles():
     assert len([name for name in bare.of("AWS::IAM::Role") if name.startswith("Added")]) == 1
 
 
-def test_an_addon_that_is_switched_off_does_not_come_along():
+def test_a_disabled_addon_is_not_installed_as_a_prerequisite():
     off = Addons(training_operator={}, cert_manager={"enabled": False}, kube_proxy={"enabled": False})
     assert set(off.effective()) == {"vpc_cni", "coredns", "pod_identity_agent", "training_operator"}
     template = synthesize(lambda stack: make_cluster(stack, addons=off) and None)
-    made = {one["AddonName"] for one in template.of("AWS::EKS::Addon").values()}
+    made = {addon["AddonName"] for addon in template.of("AWS::EKS::Addon").values()}
     assert made == {"vpc-cni", "eks-pod-identity-agent"}
 
 
 def test_settings_of_core_addons_arrive():
     own = Addons(vpc_cni={"version": "v1.20.0-eksbuild.1", "configuration": {"env": {"WARM_ENI_TARGET": "0"}}})
     template = synthesize(lambda stack: make_cluster(stack, addons=own) and None)
-    (cni,) = [one for one in template.of("AWS::EKS::Addon").values() if one["AddonName"] == "vpc-cni"]
+    (cni,) = [addon for addon in template.of("AWS::EKS::Addon").values() if addon["AddonName"] == "vpc-cni"]
     assert cni["AddonVersion"] == "v1.20.0-eksbuild.1"
     assert json.loads(cni["ConfigurationValues"])["env"] == {"WARM_ENI_TARGET": "0"}
 
@@ -176,13 +176,13 @@ def test_settings_of_core_addons_arrive():
 # ---- the cluster ----
 
 
-def test_a_node_pool_of_your_own_is_left_to_you():
+def test_no_node_pool_is_created_if_disabled():
     made = of_cluster(Cluster(instance_groups=(SYSTEM, SCALED), autoscaling=Autoscaling(node_pool=False)))
     assert made.one("AWS::SageMaker::Cluster")["AutoScaling"]["Mode"] == "Enable"
     assert not made.of("Custom::HyperPodKubernetesObjects")
 
 
-def test_karpenter_that_is_switched_off_fills_nothing_and_keeps_its_role_and_nodes():
+def test_a_disabled_karpenter_scales_nothing_and_keeps_its_role_and_nodes():
     off = Cluster(instance_groups=(SYSTEM, SCALED), autoscaling=Autoscaling(enabled=False), counts="autoscaler")
     made = of_cluster(off)
     cluster = made.one("AWS::SageMaker::Cluster")
@@ -193,11 +193,13 @@ def test_karpenter_that_is_switched_off_fills_nothing_and_keeps_its_role_and_nod
     assert [finding.rule for finding in check(Context(cluster=off)) if finding.rule.startswith("HP38")] == []
 
 
-def test_karpenter_fills_the_groups_that_it_is_told():
+def test_karpenter_scales_the_specified_groups():
     other = SCALED.model_copy(update={"name": "other"})
     made = of_cluster(Cluster(instance_groups=(SYSTEM, SCALED, other), autoscaling=Autoscaling(groups=("other",))))
-    manifests = [json.loads(one["Manifest"])[0] for one in made.of("Custom::HyperPodKubernetesObjects").values()]
-    (node_class,) = [one for one in manifests if one["kind"] == "HyperpodNodeClass"]
+    manifests = [
+        json.loads(resource["Manifest"])[0] for resource in made.of("Custom::HyperPodKubernetesObjects").values()
+    ]
+    (node_class,) = [manifest for manifest in manifests if manifest["kind"] == "HyperpodNodeClass"]
     assert node_class["spec"] == {"instanceGroups": ["other"]}
 
 
@@ -217,7 +219,7 @@ def test_scripts_may_go_to_a_bucket_that_exists():
 
 
 @pytest.mark.parametrize("minutes", [40, 55])
-def test_nodes_are_waited_for_as_long_as_is_said(minutes: int):
+def test_nodes_are_waited_for_until_the_timeout(minutes: int):
     spec = (
         Cluster(instance_groups=(SYSTEM,))
         if minutes == 40
@@ -227,7 +229,7 @@ def test_nodes_are_waited_for_as_long_as_is_said(minutes: int):
     assert int(wait["TimeoutSeconds"]) == minutes * 60
 
 
-def test_a_cluster_has_a_name_only_when_it_is_told():
+def test_a_cluster_has_a_physical_name_only_if_it_is_set():
     assert "ClusterName" not in of_cluster(Cluster(instance_groups=(SYSTEM,))).one("AWS::SageMaker::Cluster")
     named = of_cluster(Cluster(cluster_name="mine", instance_groups=(SYSTEM,)))
     assert named.one("AWS::SageMaker::Cluster")["ClusterName"] == "mine"
@@ -279,8 +281,8 @@ def test_options_of_a_bucket():
         HyperPodBucket(stack, "Told", bucket=Bucket(name="told", noncurrent_days=7, log_bucket_name="logs"))
 
     buckets = synthesize(build).of("AWS::S3::Bucket")
-    (plain,) = [one for name, one in buckets.items() if name.startswith("Plain")]
-    (told,) = [one for name, one in buckets.items() if name.startswith("Told")]
+    (plain,) = [bucket for name, bucket in buckets.items() if name.startswith("Plain")]
+    (told,) = [bucket for name, bucket in buckets.items() if name.startswith("Told")]
     assert "LoggingConfiguration" not in plain
     assert told["LoggingConfiguration"] == {"DestinationBucketName": "logs", "LogFilePrefix": "told/"}
     days = [
@@ -326,15 +328,15 @@ def test_a_permissions_boundary_and_tags_are_on_everything():
     app = App(context=cdk_context() | UNCOPIED, analytics_reporting=False)
     platform_stacks(app, platform)
     templates = [
-        Synthesized(assertions.Template.from_stack(one).to_json())
-        for one in app.node.children
-        if isinstance(one, Stack)
+        Synthesized(assertions.Template.from_stack(child).to_json())
+        for child in app.node.children
+        if isinstance(child, Stack)
     ]
     roles = {name: role for template in templates for name, role in template.of("AWS::IAM::Role").items()}
     assert len(roles) > 10
     assert [name for name, role in roles.items() if role.get("PermissionsBoundary") != boundary] == []
     for kind in ("AWS::SageMaker::Cluster", "AWS::SageMaker::ComputeQuota", "AWS::EC2::VPC", "AWS::EKS::Cluster"):
-        (made,) = [one for template in templates for one in template.of(kind).values()]
+        (made,) = [item for template in templates for item in template.of(kind).values()]
         assert "research" in json.dumps(made["Tags"]), kind
 
 

@@ -74,7 +74,7 @@ def complete(stack, cluster):
         addon(stack, addon.__name__, cluster=cluster)
 
 
-def test_what_is_missing_is_a_warning_since_another_app_may_bring_it():
+def test_missing_parts_are_a_warning_because_another_app_may_create_them():
     errors, warnings = app(lambda stack, cluster: TrainingOperatorAddon(stack, "Operator", cluster=cluster))
     assert errors == ""
     assert len(warned(warnings, "addons.coredns.enabled")) == 1

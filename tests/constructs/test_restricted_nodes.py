@@ -58,14 +58,17 @@ def existing_objects(template: Synthesized) -> dict[str, dict[str, Any]]:
 
 def configuration(template: Synthesized) -> dict[str, Any]:
     """Configuration values of the network add-on."""
-    (addon,) = [one for one in template.of("AWS::EKS::Addon").values() if one["AddonName"] == "vpc-cni"]
+    (addon,) = [item for item in template.of("AWS::EKS::Addon").values() if item["AddonName"] == "vpc-cni"]
     return dict(json.loads(addon.get("ConfigurationValues", "{}")))
 
 
 def terms(affinity: dict[str, Any]) -> dict[str, tuple[str, list[str]]]:
     required = affinity["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
     (term,) = required["nodeSelectorTerms"]
-    return {one["key"]: (one["operator"], one["values"]) for one in term["matchExpressions"]}
+    return {
+        match_expression["key"]: (match_expression["operator"], match_expression["values"])
+        for match_expression in term["matchExpressions"]
+    }
 
 
 # In the template
@@ -86,7 +89,7 @@ def test_the_order_is_proved_on_creation_and_deletion(restricted: Synthesized) -
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_the_proof_notices_a_lost_order(restricted: Synthesized, rule: str) -> None:
+def test_the_proof_detects_a_missing_order(restricted: Synthesized, rule: str) -> None:
     template = copy.deepcopy(restricted.template)
     for resource in template["Resources"].values():
         if resource["Type"] in (OBJECTS, "Custom::HyperPodKubernetesWait", "AWS::SageMaker::Cluster"):
@@ -94,7 +97,7 @@ def test_the_proof_notices_a_lost_order(restricted: Synthesized, rule: str) -> N
     assert rule in {violation.rule.id for violation in prove({"Test": template}).violations}
 
 
-def test_copies_are_made_anew_with_the_addons_version_and_configuration(restricted: Synthesized) -> None:
+def test_copies_are_recreated_with_the_addons_version_and_configuration(restricted: Synthesized) -> None:
     pinned = Addons(vpc_cni={"version": "v1.20.4-eksbuild.1", "configuration": {"env": {"WARM_ENI_TARGET": "1"}}})
     other = existing_objects(made(RESTRICTED, pinned))
     before = existing_objects(restricted)
@@ -106,7 +109,7 @@ def test_copies_are_made_anew_with_the_addons_version_and_configuration(restrict
         assert dns[name]["RerunOn"] == "v1.12.4-eksbuild.1 {}"
 
 
-def test_an_affinity_of_the_users_own_goes_with_ours() -> None:
+def test_an_affinity_of_the_user_is_combined_with_the_built_in_affinity() -> None:
     """Terms that replace ours are HP376."""
     mine = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}
     found = configuration(made(RESTRICTED, Addons(vpc_cni={"configuration": {"affinity": mine}})))["affinity"]
@@ -125,7 +128,7 @@ def test_no_existing_object_is_changed_where_nothing_is_to_be_prepared(cluster: 
     assert configuration(template) == {}
 
 
-def test_a_brought_cluster_gets_the_agent_too_but_its_addons_are_left_alone() -> None:
+def test_an_existing_cluster_gets_the_agent_and_its_addons_are_not_changed() -> None:
     def build(stack: Any) -> None:
         HyperPodCluster(
             stack,
@@ -141,7 +144,7 @@ def test_a_brought_cluster_gets_the_agent_too_but_its_addons_are_left_alone() ->
 
 
 @pytest.mark.parametrize("managed", [False, True])
-def test_core_addons_of_a_brought_cluster_are_left_alone_unless_they_are_ours(managed: bool) -> None:
+def test_core_addons_of_an_existing_cluster_are_not_changed_unless_managed_here(managed: bool) -> None:
     """Making an add-on that is there fails the deployment. Restricted nodes get copies of theirs either way."""
     subnets = [
         {
@@ -163,7 +166,7 @@ def test_core_addons_of_a_brought_cluster_are_left_alone_unless_they_are_ours(ma
         }
     )
     template = synthesize(lambda stack: HyperPodPlatform(stack, "Platform", platform=platform) and None)
-    names = {one["AddonName"] for one in template.of("AWS::EKS::Addon").values()}
+    names = {addon["AddonName"] for addon in template.of("AWS::EKS::Addon").values()}
     assert names == ({"vpc-cni", "kube-proxy", "coredns", "eks-pod-identity-agent"} if managed else set())
     assert set(existing_objects(template)) == {"rig-aws-node", "rig-coredns", "node-coredns", "kube-dns"}
     proved({"Test": template.template}, "restricted-network-before-cluster", "dns-servers-before-policy")
@@ -256,12 +259,12 @@ def test_a_copy_is_a_valid_daemon_set_that_selects_its_own_pods(
     assert images == ["eks/one:v1", "eks/two:v1"]
 
 
-def test_the_network_agent_runs_on_restricted_nodes_and_asks_instance_metadata_only(
+def test_the_network_agent_runs_on_restricted_nodes_and_uses_instance_metadata_only(
     applied: tuple[Target, list[CloudFormation]],
 ) -> None:
     pod = daemon_set(applied[0], "rig-aws-node")["spec"]["template"]["spec"]
     assert terms(pod["affinity"])[GROUP] == ("In", ["Restricted"])
-    assert {one["name"]: one["value"] for one in pod["containers"][0]["env"]} == {
+    assert {item["name"]: item["value"] for item in pod["containers"][0]["env"]} == {
         "ENABLE_PREFIX_DELEGATION": "true",
         "ENABLE_IMDS_ONLY_MODE": "true",
     }

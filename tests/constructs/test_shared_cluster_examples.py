@@ -40,7 +40,7 @@ def test_it_is_in_order(assemble: Assemble, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_it_fits_into_one_stack_of_somebody_elses(name: str, tmp_path: Path) -> None:
+def test_it_fits_into_one_stack_of_another_app(name: str, tmp_path: Path) -> None:
     platform = load(ROOT / config(name)).platform
     assert platform is not None
     app = cdk.App(outdir=str(tmp_path), analytics_reporting=False)
@@ -67,15 +67,15 @@ def test_cfn_lint_finds_no_errors(assemble: Assemble) -> None:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_a_page_speaks_of_it(name: str) -> None:
+def test_a_page_describes_it(name: str) -> None:
     pages = "".join(path.read_text() for path in (ROOT / "docs").glob("*.md"))
     assert f"examples/{name}.yaml" in pages or f"examples/{name.rpartition('-')[0]}-" in pages
 
 
 def objects(assembly: Assembly) -> list[dict[str, Any]]:
     found = []
-    for each in assembly.resources("Custom::HyperPodKubernetesObjects").values():
-        text = each["Properties"]["Manifest"]
+    for resource in assembly.resources("Custom::HyperPodKubernetesObjects").values():
+        text = resource["Properties"]["Manifest"]
         if not isinstance(text, str):
             text = "".join(part if isinstance(part, str) else "TOKEN" for part in text["Fn::Join"][1])
         found += json.loads(text)
@@ -84,16 +84,16 @@ def objects(assembly: Assembly) -> list[dict[str, Any]]:
 
 def test_teams_share_sixteen_nodes(assemble: Assemble) -> None:
     assembly = assemble(config("teams"))
-    quotas = [each["Properties"] for each in assembly.resources("AWS::SageMaker::ComputeQuota").values()]
-    assert {each["ComputeQuotaTarget"]["TeamName"] for each in quotas} == {"vision", "speech", "interns"}
+    quotas = [quota["Properties"] for quota in assembly.resources("AWS::SageMaker::ComputeQuota").values()]
+    assert {quota["ComputeQuotaTarget"]["TeamName"] for quota in quotas} == {"vision", "speech", "interns"}
     owned = 0.0
-    for each in quotas:
-        (resource,) = each["ComputeQuotaConfig"]["ComputeQuotaResources"]
+    for item in quotas:
+        (resource,) = item["ComputeQuotaConfig"]["ComputeQuotaResources"]
         owned += resource.get("Count", 0) + resource.get("Accelerators", 0) / 8
     assert owned == 16
-    strategies = {each["ComputeQuotaConfig"]["ResourceSharingConfig"]["Strategy"] for each in quotas}
+    strategies = {quota["ComputeQuotaConfig"]["ResourceSharingConfig"]["Strategy"] for quota in quotas}
     assert strategies == {"LendAndBorrow", "Lend"}
-    (job,) = [each for each in objects(assembly) if each["kind"] == "HyperPodPyTorchJob"]
+    (job,) = [manifest for manifest in objects(assembly) if manifest["kind"] == "HyperPodPyTorchJob"]
     assert job["metadata"]["namespace"] == "hyperpod-ns-vision"
     assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "hyperpod-ns-vision-localqueue"
     assert job["metadata"]["labels"]["kueue.x-k8s.io/priority-class"] == "production-priority"
@@ -102,22 +102,22 @@ def test_teams_share_sixteen_nodes(assemble: Assemble) -> None:
 def test_the_job_of_the_lustre_example_reads_the_claim(assemble: Assemble) -> None:
     assembly = assemble(config("lustre"))
     items = objects(assembly)
-    (claim,) = [each for each in items if each["kind"] == "PersistentVolumeClaim"]
-    (job,) = [each for each in items if each["kind"] == "HyperPodPyTorchJob"]
+    (claim,) = [manifest for manifest in items if manifest["kind"] == "PersistentVolumeClaim"]
+    (job,) = [manifest for manifest in items if manifest["kind"] == "HyperPodPyTorchJob"]
     assert claim["metadata"]["namespace"] == job["metadata"]["namespace"]
     volumes = job["spec"]["replicaSpecs"][0]["template"]["spec"]["volumes"]
-    assert {"claimName": claim["metadata"]["name"]} in [each.get("persistentVolumeClaim") for each in volumes]
+    assert {"claimName": claim["metadata"]["name"]} in [volume.get("persistentVolumeClaim") for volume in volumes]
     workers = assembly.one("AWS::SageMaker::Cluster")["InstanceGroups"][1]
     assert assembly.one("AWS::FSx::FileSystem")["SubnetIds"] == workers["OverrideVpcConfig"]["Subnets"]
 
 
-def test_each_grafana_is_what_its_name_says(assemble: Assemble) -> None:
+def test_each_grafana_example_has_its_kind(assemble: Assemble) -> None:
     kinds = {
         name: (
             len(assemble(config(name)).resources("AWS::Grafana::Workspace")),
             sum(
-                each["Properties"]["Release"] == "grafana"
-                for each in assemble(config(name)).resources("Custom::HyperPodHelmRelease").values()
+                release["Properties"]["Release"] == "grafana"
+                for release in assemble(config(name)).resources("Custom::HyperPodHelmRelease").values()
             ),
         )
         for name in EXAMPLES[2:]

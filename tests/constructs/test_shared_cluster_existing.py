@@ -71,13 +71,16 @@ def test_everything_is_in_order(assembly: Assembly) -> None:
 
 
 def test_the_file_system_is_in_the_subnet_of_the_zone(assembly: Assembly) -> None:
-    groups = {each["InstanceGroupName"]: each for each in assembly.one("AWS::SageMaker::Cluster")["InstanceGroups"]}
+    groups = {
+        resource["InstanceGroupName"]: resource
+        for resource in assembly.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    }
     subnets = assembly.one("AWS::FSx::FileSystem")["SubnetIds"]
     assert subnets == groups["workers"]["OverrideVpcConfig"]["Subnets"]
 
 
-def test_access_entries_are_made_for_the_brought_cluster(assembly: Assembly) -> None:
-    entries = [each["Properties"] for each in assembly.resources("AWS::EKS::AccessEntry").values()]
-    assert {each["ClusterName"] for each in entries} == {"mine"}
-    principals = [each["PrincipalArn"] for each in entries]
+def test_access_entries_are_created_for_the_existing_cluster(assembly: Assembly) -> None:
+    entries = [entry["Properties"] for entry in assembly.resources("AWS::EKS::AccessEntry").values()]
+    assert {entry["ClusterName"] for entry in entries} == {"mine"}
+    principals = [entry["PrincipalArn"] for entry in entries]
     assert "arn:aws:iam::111122223333:role/Vision" in principals

@@ -53,15 +53,15 @@ def linked(synth: Synth) -> Assembly:
 
 def manifests(assembly: Assembly) -> list[dict[str, Any]]:
     found = []
-    for each in assembly.resources(OBJECTS).values():
-        text = each["Properties"]["Manifest"]
+    for resource in assembly.resources(OBJECTS).values():
+        text = resource["Properties"]["Manifest"]
         if not isinstance(text, str):
             text = "".join(part if isinstance(part, str) else "TOKEN" for part in text["Fn::Join"][1])
         found += json.loads(text)
     return found
 
 
-def test_nothing_is_bought_unasked(synth: Synth) -> None:
+def test_nothing_billed_is_created_by_default(synth: Synth) -> None:
     assembly = synth({})
     assert not assembly.resources(FSX)
     assert not [name for name in assembly.resources("AWS::S3::Bucket") if "Storage" in name]
@@ -83,7 +83,7 @@ def test_defaults_of_a_file_system(synth: Synth) -> None:
     assert len(properties["SecurityGroupIds"]) == len(properties["SubnetIds"]) == 1
 
 
-def test_it_lies_in_the_zone_of_the_accelerated_group(linked: Assembly) -> None:
+def test_it_is_in_the_zone_of_the_accelerated_group(linked: Assembly) -> None:
     (system,) = linked.resources(FSX).values()
     cluster = linked.one("AWS::SageMaker::Cluster")
     workers = cluster["InstanceGroups"][1]
@@ -119,7 +119,7 @@ def test_every_option_of_a_file_system(linked: Assembly) -> None:
 
 
 def test_links_to_s3(linked: Assembly) -> None:
-    links = {each["Properties"]["FileSystemPath"]: each for each in linked.resources(LINK).values()}
+    links = {resource["Properties"]["FileSystemPath"]: resource for resource in linked.resources(LINK).values()}
     events = {"Events": ["NEW", "CHANGED", "DELETED"]}
     ours = links["/data"]["Properties"]
     assert ours["S3"] == {"AutoExportPolicy": events, "AutoImportPolicy": events}
@@ -127,7 +127,7 @@ def test_links_to_s3(linked: Assembly) -> None:
     assert ours["BatchImportMetaDataOnCreate"] is True
     assert links["/raw"]["Properties"]["DataRepositoryPath"] == "s3://elsewhere/raw"
     assert links["/raw"]["Properties"]["S3"] == {"AutoImportPolicy": events}
-    assert {each["DeletionPolicy"] for each in links.values()} == {"RetainExceptOnCreate"}
+    assert {link["DeletionPolicy"] for link in links.values()} == {"RetainExceptOnCreate"}
 
 
 def test_a_scratch_file_system_has_no_throughput(synth: Synth) -> None:
@@ -155,11 +155,11 @@ def test_an_existing_file_system_is_only_claimed(synth: Synth) -> None:
 def test_a_claim_in_each_namespace_and_a_job_that_uses_it(linked: Assembly) -> None:
     items = manifests(linked)
     claims = [item for item in items if item["kind"] == "PersistentVolumeClaim"]
-    assert [(each["metadata"]["namespace"], each["metadata"]["name"]) for each in claims] == [
+    assert [(claim["metadata"]["namespace"], claim["metadata"]["name"]) for claim in claims] == [
         ("hyperpod-ns-vision", "data"),
         ("default", "data"),
     ]
-    assert [each["spec"]["volumeName"] for each in claims] == ["data-hyperpod-ns-vision", "data-default"]
+    assert [claim["spec"]["volumeName"] for claim in claims] == ["data-hyperpod-ns-vision", "data-default"]
     (job,) = [item for item in items if item["kind"] == "HyperPodPyTorchJob"]
     assert job["metadata"]["namespace"] == "hyperpod-ns-vision"
     pod = job["spec"]["replicaSpecs"][0]["template"]["spec"]
@@ -175,7 +175,7 @@ def test_order_of_volumes_claims_driver_and_jobs(linked: Assembly) -> None:
         "quotas-before-contents",
     )
     claims = [name for name in linked.resources(OBJECTS) if "Claims" in name]
-    driver = next(name for name, each in linked.resources("AWS::EKS::Addon").items() if "FsxCsi" in name)
+    driver = next(name for name, addon in linked.resources("AWS::EKS::Addon").items() if "FsxCsi" in name)
     for claim in claims:
         assert proof.path(f"research-Addons.{driver}", f"research-Addons.{claim}"), "claims go before their driver"
     rights = next(name for name in linked.resources(OBJECTS) if "Rights" in name)
@@ -184,18 +184,20 @@ def test_order_of_volumes_claims_driver_and_jobs(linked: Assembly) -> None:
 
 
 def test_the_driver_may_only_look(linked: Assembly) -> None:
-    (policy,) = [each for name, each in linked.resources("AWS::IAM::Policy").items() if name.startswith("FsxCsi")]
+    (policy,) = [
+        resource for name, resource in linked.resources("AWS::IAM::Policy").items() if name.startswith("FsxCsi")
+    ]
     assert policy["Properties"]["PolicyDocument"]["Statement"] == [
         {"Action": "fsx:DescribeFileSystems", "Effect": "Allow", "Resource": "*"}
     ]
-    (role,) = [each for name, each in linked.resources("AWS::IAM::Role").items() if name.startswith("FsxCsi")]
+    (role,) = [resource for name, resource in linked.resources("AWS::IAM::Role").items() if name.startswith("FsxCsi")]
     (trust,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "pods.eks.amazonaws.com"}
     assert trust["Action"] == ["sts:AssumeRole", "sts:TagSession"]
     assert trust["Condition"].keys() == {"StringEquals", "ArnEquals"}
     found = [
-        (each["Properties"]["Namespace"], each["Properties"]["ServiceAccount"])
-        for each in linked.resources("AWS::EKS::PodIdentityAssociation").values()
+        (association["Properties"]["Namespace"], association["Properties"]["ServiceAccount"])
+        for association in linked.resources("AWS::EKS::PodIdentityAssociation").values()
     ]
     assert ("kube-system", "fsx-csi-controller-sa") in found
 
@@ -223,9 +225,9 @@ def test_a_bucket_is_closed_versioned_encrypted_and_kept(synth: Synth) -> None:
     ]
     assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
     (policy,) = [
-        each["Properties"]["PolicyDocument"]["Statement"]
-        for each in assembly.resources("AWS::S3::BucketPolicy").values()
-        if each["Properties"]["Bucket"] == {"Ref": name}
+        item["Properties"]["PolicyDocument"]["Statement"]
+        for item in assembly.resources("AWS::S3::BucketPolicy").values()
+        if item["Properties"]["Bucket"] == {"Ref": name}
     ]
     denied = [statement["Condition"] for statement in policy if statement["Effect"] == "Deny"]
     assert {"Bool": {"aws:SecureTransport": "false"}} in denied
@@ -253,9 +255,7 @@ def test_a_bucket_with_a_key(linked: Assembly) -> None:
     ],
 )
 @pytest.mark.parametrize("who", [{"nodes": True}, {"used_by": ["vision"]}])
-def test_what_those_who_use_it_may_do_with_it(
-    synth: Synth, access: str, actions: set[str], who: dict[str, Any]
-) -> None:
+def test_the_permissions_of_its_users(synth: Synth, access: str, actions: set[str], who: dict[str, Any]) -> None:
     assembly = synth({"buckets": [{"name": "datasets", "access": access, **who}]})
     granted = grants_on_bucket(assembly)
     role = "ExecutionRoles" if "nodes" in who else "StoragePods"
@@ -268,14 +268,14 @@ def grants_on_bucket(assembly: Assembly) -> set[tuple[str, str]]:
     name, _ = bucket_of(assembly)
     return {
         (policy, action)
-        for policy, it in assembly.resources("AWS::IAM::Policy").items()
-        for statement in it["Properties"]["PolicyDocument"]["Statement"]
+        for policy, resource in assembly.resources("AWS::IAM::Policy").items()
+        for statement in resource["Properties"]["PolicyDocument"]["Statement"]
         if name in json.dumps(statement["Resource"])
         for action in statement["Action"]
     }
 
 
-def test_no_node_may_use_a_bucket_unasked(synth: Synth) -> None:
+def test_no_node_may_use_a_bucket_by_default(synth: Synth) -> None:
     assembly = synth({"buckets": [{"name": "datasets", "namespaces": ["vision"], "used_by": ["vision"]}]})
     granted = grants_on_bucket(assembly)
     assert granted
@@ -289,26 +289,26 @@ def test_the_pods_of_a_team_get_one_role_by_pod_identity(synth: Synth) -> None:
     ]
     assembly = synth({"buckets": buckets})
     found = {
-        it["Properties"]["Namespace"]: it["Properties"]
-        for it in assembly.resources("AWS::EKS::PodIdentityAssociation").values()
-        if it["Properties"]["ServiceAccount"] == "default"
+        association["Properties"]["Namespace"]: association["Properties"]
+        for association in assembly.resources("AWS::EKS::PodIdentityAssociation").values()
+        if association["Properties"]["ServiceAccount"] == "default"
     }
     assert set(found) == {"hyperpod-ns-vision", "default"}
     (role,) = [
-        it["Properties"]
-        for name, it in assembly.resources("AWS::IAM::Role").items()
+        resource["Properties"]
+        for name, resource in assembly.resources("AWS::IAM::Role").items()
         if name == found["default"]["RoleArn"]["Fn::GetAtt"][0]
     ]
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "pods.eks.amazonaws.com"}
     assert set(trust["Condition"]) == {"StringEquals", "ArnEquals"}
     waiting = Waiting(str(assembly.folder))
-    for name, it in assembly.resources("AWS::EKS::PodIdentityAssociation").items():
-        if it["Properties"]["ServiceAccount"] == "default":  # credentials without permissions would be of no use
+    for name, item in assembly.resources("AWS::EKS::PodIdentityAssociation").items():
+        if item["Properties"]["ServiceAccount"] == "default":  # credentials without permissions would be of no use
             (policy,) = [
                 policy
-                for policy, each in assembly.resources("AWS::IAM::Policy").items()
-                if it["Properties"]["RoleArn"]["Fn::GetAtt"][0] in json.dumps(each["Properties"]["Roles"])
+                for policy, resource in assembly.resources("AWS::IAM::Policy").items()
+                if item["Properties"]["RoleArn"]["Fn::GetAtt"][0] in json.dumps(resource["Properties"]["Roles"])
             ]
             assert waiting.after(name, policy)
             assert waiting.after(name, "EksPodIdentityAgent")

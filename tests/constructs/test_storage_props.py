@@ -44,7 +44,7 @@ def of_file_system(given: Callable[[Stack], dict[str, Any]]) -> Synthesized:
     return synthesize(build)
 
 
-def test_the_capacity_of_a_file_system_is_a_size_that_goes_before_the_spec() -> None:
+def test_the_capacity_argument_of_a_file_system_overrides_the_spec() -> None:
     system = of_file_system(lambda stack: {"storage_capacity": Size.gibibytes(4800)}).one("AWS::FSx::FileSystem")
     assert system["StorageCapacity"] == 4800
     assert system["LustreConfiguration"]["PerUnitStorageThroughput"] == 500, "the rest of the spec stays"
@@ -79,7 +79,7 @@ def test_the_claims_have_the_parameter_too() -> None:
     assert parts[place + 1].startswith("Gi")
 
 
-def test_rules_about_the_capacity_say_only_what_holds_for_every_capacity() -> None:
+def test_rules_about_capacity_report_only_what_is_true_for_every_capacity() -> None:
     def rules(**values) -> set[str]:
         storage = Storage(lustre=[LustreFileSystem(name="data", **values)])
         return {finding.rule for finding in check(Context(storage=storage))}
@@ -126,7 +126,7 @@ def test_connections_of_a_file_system_open_the_ports_of_lustre() -> None:
     assert [(rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) for rule in found] == [("tcp", 988, 1023)]
 
 
-def test_clients_that_are_admitted_get_the_ports_of_lustre_alone() -> None:
+def test_allowed_clients_get_only_the_ports_of_lustre() -> None:
     def build(stack: Stack) -> None:
         cluster = make_cluster(stack, CLUSTER)
         system = HyperPodFileSystem(stack, "Data", cluster=cluster, file_system=LustreFileSystem(name="data"))
@@ -180,10 +180,10 @@ def test_metrics_of_a_file_system() -> None:
     found = synthesize(build)
     (system,) = found.of("AWS::FSx::FileSystem")
     alarms = found.of("AWS::CloudWatch::Alarm").values()
-    assert {(each["Namespace"], each["MetricName"], each["Statistic"]) for each in alarms} == {
+    assert {(alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) for alarm in alarms} == {
         ("AWS/FSx", "FreeDataStorageCapacity", "Minimum"),
         ("AWS/FSx", "DataReadBytes", "Sum"),
         ("AWS/FSx", "DataWriteBytes", "Sum"),
         ("AWS/FSx", "MetadataOperations", "Sum"),
     }
-    assert every(each["Dimensions"] == [{"Name": "FileSystemId", "Value": {"Ref": system}}] for each in alarms)
+    assert every(alarm["Dimensions"] == [{"Name": "FileSystemId", "Value": {"Ref": system}}] for alarm in alarms)

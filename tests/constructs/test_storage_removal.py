@@ -27,7 +27,7 @@ def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:
         ("destroy", True, "Delete"),
     ],
 )
-def test_data_goes_only_when_two_switches_say_so(synth: Synth, removal: str, allow: bool, policy: str) -> None:
+def test_data_is_deleted_only_if_two_settings_allow_it(synth: Synth, removal: str, allow: bool, policy: str) -> None:
     assembly = synth(
         {
             "lustre": [{"name": "data", "removal": removal, "data_repositories": [{"bucket": "datasets"}]}],
@@ -36,12 +36,12 @@ def test_data_goes_only_when_two_switches_say_so(synth: Synth, removal: str, all
         allow_data_loss=allow,
     )
     data = [*assembly.resources(FSX).values(), *assembly.resources(LINK).values(), bucket_of(assembly)[1]]
-    assert {each["DeletionPolicy"] for each in data} == {policy}
+    assert {item["DeletionPolicy"] for item in data} == {policy}
     empties = [name for name in assembly.resources("Custom::S3AutoDeleteObjects") if name.startswith("Storage")]
     assert (len(empties) > 0) == (policy == "Delete")
 
 
-def test_a_security_group_of_your_own_gets_lustres_ports(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_security_group_of_the_user_gets_lustres_ports(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("own-group")
     app = cdk.App(outdir=str(folder))
     built = platform_stacks(app, platform(), prefix="research-")
@@ -53,9 +53,9 @@ def test_a_security_group_of_your_own_gets_lustres_ports(tmp_path_factory: pytes
     app.synth()
     assembly = read_assembly(folder)
     rules = {
-        (each["Properties"]["FromPort"], each["Properties"]["ToPort"])
-        for each in assembly.resources("AWS::EC2::SecurityGroupIngress").values()
-        if each["Properties"].get("Description") == "Lustre"
+        (ingress["Properties"]["FromPort"], ingress["Properties"]["ToPort"])
+        for ingress in assembly.resources("AWS::EC2::SecurityGroupIngress").values()
+        if ingress["Properties"].get("Description") == "Lustre"
     }
     assert rules == {(988, 988), (1018, 1023)}
     assert len(assembly.one(FSX)["SecurityGroupIds"]) == 1

@@ -79,7 +79,7 @@ def test_tags_of_the_app_reach_cloudformations_own_types_over_those_given(native
         assert tags(native[0].one(f"AWS::SageMaker::{kind}")) == {"CostCenter": "42", "Given": "2"}, kind
 
 
-def test_tags_of_the_app_reach_the_requests_of_our_function(handled):
+def test_tags_of_the_app_reach_the_requests_of_the_function(handled):
     for kind in ("ComputeQuota", "ClusterSchedulerConfig"):
         properties = handled[0].one(f"Custom::HyperPod{kind}")
         request = properties["Request"]

@@ -61,7 +61,7 @@ def test_the_size_of_a_volume_is_a_parameter():
     assert volume["EbsVolumeConfig"]["VolumeSizeInGB"] == {"Ref": "Number"}
 
 
-def test_rules_say_only_what_holds_for_every_count():
+def test_rules_report_only_what_is_true_for_every_count():
     token = -1.8881545897087626e289
     certain = group(instance_type="ml.p5.48xlage", count=token)
     found = check(Context(cluster=Cluster(instance_groups=(SYSTEM, certain))))
@@ -84,7 +84,7 @@ def test_rules_say_only_what_holds_for_every_count():
         (lambda n: Cluster(nodes_ready_minutes=n), "Cluster: nodes_ready_minutes"),
     ],
 )
-def test_a_number_that_synthesis_needs_is_named(make, name: str):
+def test_a_number_that_synthesis_needs_is_reported(make, name: str):
     stack = Stack(App(analytics_reporting=False), "S")
     with pytest.raises(ValueError) as refused:
         make(number(stack))
@@ -107,7 +107,7 @@ def test_a_token_for_the_version_is_a_finding():
     ) in str(refused.value)
 
 
-def test_a_token_for_a_range_is_named():
+def test_a_token_for_a_range_is_reported():
     stack = Stack(App(analytics_reporting=False), "S")
     cidr = CfnParameter(stack, "Cidr").value_as_string
     for network, path in (

@@ -73,7 +73,7 @@ def test_an_unchanged_job_gives_the_same_resource_in_two_synths():
 
 def test_a_changed_job_is_a_new_object_of_the_same_resource():
     first, second = synthesized(llama()), synthesized(llama(args=["--epochs", "2"]))
-    names = [manifest_in(one)["metadata"]["name"] for one in (first, second)]
+    names = [manifest_in(value)["metadata"]["name"] for value in (first, second)]
     assert names[0] != names[1]
     assert every(name.startswith("llama-") and len(name) == len("llama-") + 8 for name in names)
     assert list(first.find_resources(OBJECTS)) == list(second.find_resources(OBJECTS))
@@ -105,7 +105,7 @@ def test_tokens_pass_and_the_name_does_not_depend_on_their_numbering():
 
 
 @pytest.mark.parametrize("on_change", ["new-object", "refuse"])
-def test_a_token_that_stands_for_a_dynamic_reference_is_refused(on_change: str):
+def test_a_token_for_a_dynamic_reference_is_rejected(on_change: str):
     token = SecretValue.secrets_manager("hub").unsafe_unwrap()
     with pytest.raises(InvalidSpec, match=r"HP730 .*contains the dynamic reference '\{\{resolve:secretsmanager:hub"):
         synthesized(llama(env={"MODE": token}, on_change=on_change))
@@ -134,7 +134,7 @@ def test_fixed_names_only_with_an_explicit_policy(on_change: str, replaced: bool
 
 
 @pytest.mark.parametrize(("policy", "kept"), [(RemovalPolicy.DESTROY, None), (RemovalPolicy.RETAIN, "Retain")])
-def test_the_removal_policy_says_whether_a_running_job_goes(policy: RemovalPolicy, kept: str | None):
+def test_the_removal_policy_determines_whether_a_running_job_is_deleted(policy: RemovalPolicy, kept: str | None):
     (resource,) = synthesized(llama(), removal_policy=policy).find_resources(OBJECTS).values()
     assert resource["Properties"].get("DeletionPolicy") == kept
 
@@ -155,7 +155,7 @@ def test_waits_for_this_very_object(wait_for: str, type: str):
     assert wait["Properties"]["TimeoutSeconds"] == 300
 
 
-def test_a_bad_job_is_refused_at_once_with_the_numbers():
+def test_a_bad_job_is_rejected_at_once_with_the_numbers():
     stack = Stack(App(), "Jobs")
     with pytest.raises(InvalidSpec, match=r"9 accelerators, but ml\.p5\.48xlarge has 8 x NVIDIA H100"):
         TrainingJob(stack, "Llama", cluster=cluster_in(stack), job=llama(nodes=None, accelerators=9))
@@ -238,7 +238,7 @@ def test_doubling_moves_jobs_only_to_stacks_that_are_deployed_earlier():
     assert every(after[id] >= before[id] for id in before)
     assembly = app.synth()
     for earlier, later in zip(four.stacks, four.stacks[1:], strict=False):
-        dependencies = [one.id for one in assembly.get_stack_by_name(earlier.stack_name).dependencies]
+        dependencies = [dependency.id for dependency in assembly.get_stack_by_name(earlier.stack_name).dependencies]
         assert later.artifact_id in dependencies
 
 
@@ -272,7 +272,7 @@ def test_one_name_in_several_namespaces_and_kinds():
     assert list(made.jobs) == ["llama", "hyperpod-ns-vision.llama", "PyTorchJob.llama"]
 
 
-def test_names_that_are_tokens_need_a_construct_of_their_own():
+def test_names_that_are_tokens_require_a_separate_construct():
     with pytest.raises(ValueError, match="requires its own TrainingJob"):
         sharded([llama(namespace=Aws.REGION)])
 
@@ -285,7 +285,7 @@ def test_no_jobs_make_nothing():
 
 @pytest.mark.parametrize("on_change", ["new-object", "replace"])
 def test_the_size_of_a_job_counts_the_hash_of_its_name(on_change: str):
-    (job,) = [each.model_copy(update={"on_change": on_change}) for each in many(1)]
+    (job,) = [item.model_copy(update={"on_change": on_change}) for item in many(1)]
     sizes = [len(json.dumps(made, separators=(",", ":"))) for made in (compile_job(job), manifest_of(job))]
     assert sizes[0] == sizes[1] + _hash_length(job)
 
@@ -293,4 +293,4 @@ def test_the_size_of_a_job_counts_the_hash_of_its_name(on_change: str):
 def test_many_jobs_may_have_images_of_the_same_app():
     stack = Stack(App(analytics_reporting=False), "Jobs")
     image = CfnParameter(stack, "Image").value_as_string
-    assert _shards([each.model_copy(update={"image": image}) for each in many(3)]) == 1
+    assert _shards([item.model_copy(update={"image": image}) for item in many(3)]) == 1

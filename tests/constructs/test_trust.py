@@ -97,13 +97,13 @@ def test_nodes_touch_interfaces_of_their_vpc_only() -> None:
         else:
             pytest.fail(f"no statement on interfaces allows {action}")
     creating = found.allows("ExecutionRoles", "ec2:CreateNetworkInterface")
-    assert every("subnet/" in json.dumps(one["Resource"]) for one in creating)
+    assert every("subnet/" in json.dumps(item["Resource"]) for item in creating)
 
 
 # ---- roles of nodes ----
 
 
-def test_each_group_has_a_role_of_its_own(assemble: Callable[[str], Assembly]) -> None:
+def test_each_group_has_a_separate_role(assemble: Callable[[str], Assembly]) -> None:
     cluster = assemble("hyperpod.yaml").one("AWS::SageMaker::Cluster")
     roles = [json.dumps(group["ExecutionRole"]) for group in cluster["InstanceGroups"]]
     assert len(roles) == len(set(roles)) == 2
@@ -122,5 +122,8 @@ def test_the_guard_knows_the_role_of_each_group(assemble: Callable[[str], Assemb
     default = assemble("hyperpod.yaml")
     cluster = default.one("AWS::SageMaker::Cluster")
     guard = default.one("Custom::HyperPodClusterGuard")
-    wanted = [{"Name": it["InstanceGroupName"], "Role": it["ExecutionRole"]} for it in cluster["InstanceGroups"]]
+    wanted = [
+        {"Name": instance_group["InstanceGroupName"], "Role": instance_group["ExecutionRole"]}
+        for instance_group in cluster["InstanceGroups"]
+    ]
     assert guard["Roles"] == wanted

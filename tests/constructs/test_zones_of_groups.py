@@ -138,13 +138,13 @@ def test_a_parameter_for_the_name_of_a_group_makes_no_id():
     assert groups[1]["InstanceGroupName"] == {"Ref": "Name"}
 
 
-def test_an_isolated_vpc_is_used_and_a_public_one_is_refused():
+def test_an_isolated_vpc_is_used_and_a_public_one_is_rejected():
     def isolated(stack):
         vpc = _vpc(stack, ec2.SubnetType.PRIVATE_ISOLATED)
         HyperPodCluster(stack, "H", vpc=vpc, eks_cluster=THERE, instance_groups=[SYSTEM])
 
     subnets = synthesize(isolated).one("AWS::SageMaker::Cluster")["VpcConfig"]["Subnets"]
-    assert [next(iter(each)) for each in subnets] == ["Ref", "Ref"]
+    assert [next(iter(subnet)) for subnet in subnets] == ["Ref", "Ref"]
     stack = Stack(App(analytics_reporting=False), "Test")
     with pytest.raises(ValueError, match="Test/H: vpc has no private subnets, and HyperPod nodes cannot run in public"):
         HyperPodCluster(stack, "H", vpc=_vpc(stack, ec2.SubnetType.PUBLIC), eks_cluster=THERE, instance_groups=[SYSTEM])

@@ -192,7 +192,7 @@ PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 TEXTS = Path(__file__).parent / "consequence_texts.txt"
 
 
-def test_what_each_edit_says() -> None:
+def test_the_text_of_each_edit() -> None:
     """Messages, impacts and advice, exactly; HYPERPOD_WRITE_DOCS=1 writes them anew."""
     said = "\n".join(f"--- {title}\n{told(*pair)}\n" for title, pair in PAIRS.items())
     if os.environ.get("HYPERPOD_WRITE_DOCS"):

@@ -51,7 +51,7 @@ def test_an_export_in_use_is_not_removed() -> None:
     )
 
 
-def test_the_two_deployments_go_through() -> None:
+def test_the_two_deployments_succeed() -> None:
     new_net, new_app = stack(Vpc=VPC, Subnet=SUBNET), stack(Rule=resource("AWS::Events::Rule"))
     assert not deployment({"net": NET, "app": APP}, {"net": NET, "app": new_app}).edits
     assert not deployment({"net": NET, "app": new_app}, {"net": new_net, "app": new_app}).edits
@@ -72,7 +72,7 @@ def test_an_export_that_nothing_imports_may_go() -> None:
     assert (list(found.edits), str(found.steps[0])) == ([], "net: updated (no changes to resources)")
 
 
-def test_an_export_in_use_keeps_its_value_also_when_what_it_refers_to_is_replaced() -> None:
+def test_an_export_in_use_keeps_its_value_if_its_resource_is_replaced() -> None:
     moved = {**NET, "Resources": {**NET["Resources"], "Vpc": resource("AWS::EC2::VPC", CidrBlock="10.1.0.0/16")}}
     found = deployment({"net": NET, "app": APP}, {"net": moved, "app": APP})
     assert [(edit.change, edit.path) for edit in found.edits] == [
@@ -85,7 +85,7 @@ def test_an_export_in_use_keeps_its_value_also_when_what_it_refers_to_is_replace
     assert found.edits[2].message == "refers to a resource that is replaced"
 
 
-def test_a_stack_that_leaves_the_app_is_told_and_still_imports() -> None:
+def test_a_stack_that_left_the_app_is_reported_and_still_imports() -> None:
     found = deployment({"net": NET, "app": APP}, {"net": stack(Vpc=VPC, Subnet=SUBNET)})
     assert [(edit.change, edit.rule) for edit in found.edits] == [
         (Change.LEAVES_BEHIND, "HP971"),
@@ -123,14 +123,14 @@ def test_another_way_to_refer_to_the_same_resource_replaces_nothing() -> None:
         ("Delete", Change.LOSES_DATA, "the old one is deleted"),
     ],
 )
-def test_a_replaced_file_system_is_kept_or_lost(policy: str, change: Change, words: str) -> None:
+def test_a_replaced_file_system_is_retained_or_deleted(policy: str, change: Change, words: str) -> None:
     old, new = (stack(Fs=resource("AWS::FSx::FileSystem", policy, SubnetIds=[subnet])) for subnet in ("a", "b"))
     edit = only(deployment({"s": old}, {"s": new}).edits)
     assert (edit.change, edit.rule) == (change, "HP973")
     assert edit.impact == f"a new, empty file system is created; {words}"
 
 
-def test_who_reads_a_replaced_file_system_is_told() -> None:
+def test_readers_of_a_replaced_file_system_are_reported() -> None:
     """CDK does not deploy a stack whose template is the same: it goes on with the old file system until it changes."""
     out = {"Id": {"Value": {"Ref": "Fs"}}}
     claims = stack(
@@ -138,7 +138,9 @@ def test_who_reads_a_replaced_file_system_is_told() -> None:
     )
     old, new = (stack(out, Fs=resource("AWS::FSx::FileSystem", "Retain", SubnetIds=[subnet])) for subnet in ("a", "b"))
     told = next(
-        it for it in deployment({"s": old, "app": claims}, {"s": new, "app": claims}).edits if it.rule == "HP973"
+        finding
+        for finding in deployment({"s": old, "app": claims}, {"s": new, "app": claims}).edits
+        if finding.rule == "HP973"
     )
     assert str(told) == (
         'replaces HP973: s: Fs (AWS::FSx::FileSystem).SubnetIds: ["a"] becomes ["b"]\n  impact: a new, empty '
@@ -149,7 +151,7 @@ def test_who_reads_a_replaced_file_system_is_told() -> None:
 
 
 @pytest.mark.parametrize("kind", ["AWS::FSx::FileSystem", "AWS::S3::Bucket", "AWS::APS::Workspace"])
-def test_removed_data_is_kept_or_lost(kind: str) -> None:
+def test_removed_data_is_retained_or_deleted(kind: str) -> None:
     kept = only(deployment({"s": stack(It=resource(kind, "Retain"))}, {"s": stack()}).edits)
     lost = only(deployment({"s": stack(It=resource(kind))}, {"s": stack()}).edits)
     assert (kept.change, kept.impact) == (Change.IN_PLACE, "it is retained outside the stack, and billed")
@@ -186,7 +188,7 @@ def test_what_serves_jobs_is_missed(kind: str, impact: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["AWS::SageMaker::Cluster", "AWS::EKS::Cluster", "AWS::EC2::VPC"])
-def test_a_cluster_that_goes_and_one_that_takes_its_place(kind: str) -> None:
+def test_a_cluster_that_is_removed_and_one_that_replaces_it(kind: str) -> None:
     gone = only(deployment({"s": stack(It=resource(kind))}, {"s": stack()}).edits)
     assert (gone.change, gone.message) == (Change.REPLACES_CLUSTER, "is deleted")
     moved = only(deployment({"s": stack(It=resource(kind))}, {"s": stack(Other=resource(kind))}).edits)
@@ -196,7 +198,7 @@ def test_a_cluster_that_goes_and_one_that_takes_its_place(kind: str) -> None:
     assert only(deployment({"s": both}, {"s": beside}).edits).message == "is deleted"
 
 
-def test_what_cannot_change_says_what_to_do() -> None:
+def test_immutable_values_are_reported_with_the_fix() -> None:
     old, new = stack(A=resource("Custom::A")), stack(A=resource("AWS::SNS::Topic"))
     assert str(only(deployment({"s": old}, {"s": new}).edits)) == (
         'refused HP972: s: A (Custom::A): "Custom::A" becomes "AWS::SNS::Topic"\n'
@@ -211,7 +213,7 @@ def test_what_cannot_change_says_what_to_do() -> None:
     )
 
 
-def test_a_stack_that_stays_says_what_to_do() -> None:
+def test_a_remaining_stack_is_reported_with_the_fix() -> None:
     assert str(only(deployment({"s": stack(), "gone": stack()}, {"s": stack()}).edits)) == (
         "leaves-behind HP971: gone: is deployed but not in the new app\n  impact: no deployment changes it: "
         "its resources are unchanged, keep running and are billed\n  instead: to delete it: `hyperpod stacks "

@@ -41,7 +41,7 @@ def test_the_consequence_of_an_edit(row: Row) -> None:
 TEXTS = Path(__file__).parent / "edit_texts.txt"
 
 
-def test_what_each_edit_says() -> None:
+def test_the_text_of_each_edit() -> None:
     """Messages, impacts and advice, exactly; HYPERPOD_WRITE_DOCS=1 writes them anew."""
     old = Platform.model_validate(BASE)
     blocks = [
@@ -55,7 +55,7 @@ def test_what_each_edit_says() -> None:
 
 
 @each
-def test_no_edit_is_told_in_pythons_own_words(row: Row) -> None:
+def test_no_edit_is_reported_with_python_values(row: Row) -> None:
     old, new = Platform.model_validate(BASE), Platform.model_validate(edited(row.path, row.value))
     for edit in edits(old, new):
         assert not any(odd in str(edit) for odd in ("a setting", " None", "('", "True", "False", "Platform("))

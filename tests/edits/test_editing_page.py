@@ -19,7 +19,7 @@ PAGE = (ROOT / "docs" / "editing.md").read_text()
 
 def test_the_table_of_words_is_that_of_the_command() -> None:
     assert dict(re.findall(r"^\| `([\w-]+)` \| (.*) \|$", PAGE, re.M)) == {
-        str(it): text for it, text in MEANING.items()
+        str(item): text for item, text in MEANING.items()
     }
 
 

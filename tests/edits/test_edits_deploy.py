@@ -75,7 +75,7 @@ def test_ordinary_edits_of_each_config_deploy(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
-def test_the_first_deployment_after_an_upgrade_goes_through(
+def test_the_first_deployment_after_an_upgrade_succeeds(
     name: str, synthesize: Callable[[Path | Config], Templates]
 ) -> None:
     """From the recorded assembly of the released version: nothing refused, replaced, lost or left behind."""
@@ -84,9 +84,9 @@ def test_the_first_deployment_after_an_upgrade_goes_through(
     for stack, template in old.items():
         assert exports_of(template).keys() <= exports_of(new[stack]).keys()  # what is imported is exported still
         gone = {
-            (id_, it["Type"])
-            for id_, it in template["Resources"].items()
-            if new[stack]["Resources"].get(id_, {}).get("Type") != it["Type"] and not id_.startswith(_GONE)
+            (id_, resource["Type"])
+            for id_, resource in template["Resources"].items()
+            if new[stack]["Resources"].get(id_, {}).get("Type") != resource["Type"] and not id_.startswith(_GONE)
         }
         assert gone == set()
 
@@ -123,7 +123,7 @@ def test_no_node_of_karpenter_is_drained_by_the_upgrade(synthesize: Callable[[Pa
 
 
 @pytest.mark.slow
-def test_the_last_job_goes_with_the_upgrade(synthesize: Callable[[Path | Config], Templates]) -> None:
+def test_the_last_job_can_be_removed_during_the_upgrade(synthesize: Callable[[Path | Config], Templates]) -> None:
     """The stack of the jobs stays in the app, and nothing that it imports goes."""
     config = content("hyperpod.yaml", RELEASED)
     del config["jobs"]
@@ -131,7 +131,7 @@ def test_the_last_job_goes_with_the_upgrade(synthesize: Callable[[Path | Config]
 
 
 @pytest.mark.slow
-def test_a_file_system_that_goes_with_the_upgrade_takes_two_deployments(
+def test_removing_a_file_system_during_the_upgrade_requires_two_deployments(
     synthesize: Callable[[Path | Config], Templates],
 ) -> None:
     """The released version imports its id: after one deployment of this version it is read weakly."""
@@ -177,7 +177,7 @@ FEATURES: dict[str, Config] = {
 
 
 @pytest.mark.parametrize("feature", FEATURES)
-def test_a_feature_comes_and_goes(feature: str, synthesize: Callable[[Path | Config], Templates]) -> None:
+def test_a_feature_is_added_and_removed_again(feature: str, synthesize: Callable[[Path | Config], Templates]) -> None:
     plain, with_it = synthesize(CASE), synthesize({**CASE, **FEATURES[feature]})
     assert stopping(deployment(plain, with_it)) == []
     found = deployment(with_it, plain)
@@ -212,7 +212,7 @@ def test_a_zone_and_its_group_go_in_two_deployments(synthesize: Callable[[Path |
     assert stopping(deployment(synthesize(three), synthesize(CASE))) == []
 
 
-def test_exports_that_depend_on_their_use_would_be_told(
+def test_exports_that_depend_on_their_use_would_be_reported(
     synthesize: Callable[[Path | Config], Templates], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The proof can fail: without the fixed set, an edit that stops using the chart is refused."""

@@ -65,7 +65,7 @@ class GovernanceService:
         return self.aws.asked("sagemaker", f"{verb}{self.kind}")
 
     def _create(self, asked: dict[str, Any]) -> dict[str, Any]:
-        if any(one.request["Name"] == asked["Name"] for one in self.things.values()):
+        if any(item.request["Name"] == asked["Name"] for item in self.things.values()):
             raise AwsFault("ConflictException", f"{asked['Name']} exists")
         thing = self.put(asked, status="Creating", tags={tag["Key"]: tag["Value"] for tag in asked.get("Tags", [])})
         self._move(thing, "Creating", "Created")
@@ -158,7 +158,7 @@ class GovernanceService:
         return thing
 
     def _by_arn(self, arn: str) -> Thing:
-        return next(one for one in self.things.values() if one.arn == arn)
+        return next(thing for thing in self.things.values() if thing.arn == arn)
 
     def _named(self, thing: Thing) -> dict[str, Any]:
         return {f"{self.kind}Arn": thing.arn, f"{self.kind}Id": thing.id}

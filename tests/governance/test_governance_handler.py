@@ -190,7 +190,7 @@ def test_an_update_is_not_done_before_its_version_is_there() -> None:
 # ---- what passes ----
 
 
-def test_a_create_that_failed_is_deleted_and_made_again(service: GovernanceService, cfn: CloudFormation) -> None:
+def test_a_failed_create_is_deleted_and_repeated(service: GovernanceService, cfn: CloudFormation) -> None:
     service.outcomes = ["CreateFailed", "Deleted", "CreateRollbackFailed", "Deleted", "Created"]
     cfn.run("Create", quota())
     assert len(service.asked("Create")) == 3
@@ -245,7 +245,7 @@ def test_a_cluster_that_is_busy_is_waited_for(aws: FakeAws, service: GovernanceS
 # ---- what does not ----
 
 
-def test_a_final_failure_says_why_and_what_to_do(service: GovernanceService, cfn: CloudFormation) -> None:
+def test_a_final_failure_states_the_reason_and_the_fix(service: GovernanceService, cfn: CloudFormation) -> None:
     cfn.run("Create", quota(4))
     service.outcomes = ["UpdateRollbackFailed"]
     with pytest.raises(GovernanceError) as failure:
@@ -256,7 +256,7 @@ def test_a_final_failure_says_why_and_what_to_do(service: GovernanceService, cfn
     assert not service.asked("Delete"), "a quota that worked is never deleted to mend it"
 
 
-def test_limits_are_told_at_once(aws: FakeAws, service: GovernanceService, cfn: CloudFormation) -> None:
+def test_limits_are_reported_at_once(aws: FakeAws, service: GovernanceService, cfn: CloudFormation) -> None:
     aws.fail("sagemaker", "CreateComputeQuota", "ResourceLimitExceeded", "too many quotas")
     with pytest.raises(GovernanceError, match=r"'vision-quota': too many quotas \(ResourceLimitExceeded\)"):
         cfn.begin("Create", quota())
@@ -287,7 +287,9 @@ def test_an_event_delivered_twice_makes_one(service: GovernanceService, cfn: Clo
     assert len(service.asked("Create")) == 1
 
 
-def test_an_answer_that_got_lost_makes_no_second(aws: FakeAws, service: GovernanceService, cfn: CloudFormation) -> None:
+def test_a_lost_response_creates_no_second_object(
+    aws: FakeAws, service: GovernanceService, cfn: CloudFormation
+) -> None:
     made = service._create
 
     def lost(asked: dict[str, Any]) -> dict[str, Any]:
@@ -302,7 +304,7 @@ def test_an_answer_that_got_lost_makes_no_second(aws: FakeAws, service: Governan
     assert len(service.things) == 1
 
 
-def test_somebody_elses_quota_is_not_taken_over(service: GovernanceService, cfn: CloudFormation) -> None:
+def test_another_owners_quota_is_not_taken_over(service: GovernanceService, cfn: CloudFormation) -> None:
     before = service.put(quota(1), tags={"aws:cloudformation:stack-name": "Theirs"})
     with pytest.raises(GovernanceError) as refusal:
         cfn.begin("Create", quota())
@@ -314,7 +316,7 @@ def test_somebody_elses_quota_is_not_taken_over(service: GovernanceService, cfn:
     assert (before.version, len(before.tags)) == (1, 1)
 
 
-def test_somebody_elses_quota_is_not_deleted(service: GovernanceService, cfn: CloudFormation) -> None:
+def test_another_owners_quota_is_not_deleted(service: GovernanceService, cfn: CloudFormation) -> None:
     service.put(quota(1), tags={})
     cfn.properties, cfn.physical_id = cfn.properties_of(quota()), f"{CLUSTER}/ComputeQuota/vision-quota/vision"
     cfn.run("Delete")
@@ -351,7 +353,7 @@ def test_gone_between_looking_and_deleting_is_fine(
     cfn.run("Delete")
 
 
-def test_updating_what_is_gone_makes_it_again(service: GovernanceService, cfn: CloudFormation) -> None:
+def test_updating_a_deleted_object_recreates_it(service: GovernanceService, cfn: CloudFormation) -> None:
     cfn.run("Create", quota(4))
     service.things.clear()
     cfn.run("Update", quota(8))
@@ -363,7 +365,7 @@ def test_another_name_is_a_replacement(service: GovernanceService, cfn: CloudFor
     before, properties = cfn.physical_id, cfn.properties
     cfn.run("Update", quota(name="vision-quota-2"))
     assert cfn.physical_id != before
-    assert {one.request["Name"] for one in service.things.values()} == {"vision-quota", "vision-quota-2"}
+    assert {thing.request["Name"] for thing in service.things.values()} == {"vision-quota", "vision-quota-2"}
     cfn.physical_id, cfn.properties = before, properties
     cfn.run("Delete")  # CloudFormation's clean-up of the former
     assert service.only.request["Name"] == "vision-quota-2"

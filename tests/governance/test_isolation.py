@@ -66,14 +66,18 @@ def answers(
     """The messages with which a policy refuses an object; none where it admits it."""
     spec = policy["spec"]
     request = {"object": new, "oldObject": old, "request": {"operation": operation}}
-    if not all(evaluated(one["expression"], request) for one in spec.get("matchConditions", ())):
+    if not all(
+        evaluated(match_condition["expression"], request) for match_condition in spec.get("matchConditions", ())
+    ):
         return []
-    return [one["message"] for one in spec["validations"] if not evaluated(one["expression"], request)]
+    return [finding["message"] for finding in spec["validations"] if not evaluated(finding["expression"], request)]
 
 
 def policies(team: Team = VISION, cluster: Cluster | None = CLUSTER) -> dict[str, dict[str, Any]]:
     found = isolation_objects(team, cluster=cluster)
-    return {it["metadata"]["name"]: it for it in found if it["kind"] == "ValidatingAdmissionPolicy"}
+    return {
+        manifest["metadata"]["name"]: manifest for manifest in found if manifest["kind"] == "ValidatingAdmissionPolicy"
+    }
 
 
 def pods_policy(team: Team = VISION, cluster: Cluster | None = CLUSTER) -> dict[str, Any]:
@@ -83,7 +87,7 @@ def pods_policy(team: Team = VISION, cluster: Cluster | None = CLUSTER) -> dict[
 # ---- escapes and what training needs ----
 
 
-def test_there_are_enough_escapes() -> None:
+def test_the_table_has_enough_escapes() -> None:
     print(f"{len(ESCAPES)} escapes, {len(NEEDED)} pods that training needs")
     assert len(ESCAPES) >= 25
     told = " ".join((ROOT / "docs" / "governance.md").read_text().split())
@@ -91,7 +95,7 @@ def test_there_are_enough_escapes() -> None:
 
 
 @pytest.mark.parametrize("name", ESCAPES)
-def test_an_escape_is_refused(name: str) -> None:
+def test_an_escape_is_rejected(name: str) -> None:
     limit, made = ESCAPES[name]
     assert len(answers(pods_policy(), made)) == 1
     assert refused(made, VISION, cluster=CLUSTER) == [limit], "the check before the deployment says the same"
@@ -103,14 +107,14 @@ def test_what_training_needs_is_admitted(name: str) -> None:
     assert refused(NEEDED[name], VISION, cluster=CLUSTER) == []
 
 
-def test_the_pods_are_ones_that_kubernetes_takes() -> None:
+def test_the_pods_are_valid_in_kubernetes() -> None:
     pods = [*(made for _, made in ESCAPES.values()), *NEEDED.values()]
     assert len(pods) > 20
     for made in pods:
         kubernetes_validate.validate(made, "1.33", strict=True)
 
 
-def test_the_message_says_what_to_do() -> None:
+def test_the_message_states_the_fix() -> None:
     (message,) = answers(pods_policy(), pod({"nodeSelector": None}))
     assert message == (
         "team vision: pods must not run on nodes of the group system, where operators run: select an instance type other "
@@ -119,7 +123,7 @@ def test_the_message_says_what_to_do() -> None:
     )
 
 
-def test_tokens_of_service_accounts_are_not_made_as_secrets() -> None:
+def test_tokens_of_service_accounts_are_not_created_as_secrets() -> None:
     policy = policies()["hyperpod-ns-vision-secrets"]
     token = {"type": "kubernetes.io/service-account-token", "metadata": {"name": "t"}}
     assert len(answers(policy, token)) == 1
@@ -183,7 +187,7 @@ def test_a_switch_opens_what_it_names_and_nothing_else(name: str) -> None:
     assert {escape for escape, (_, made) in ESCAPES.items() if not answers(pods_policy(team), made)} == opened
 
 
-def test_without_isolation_there_is_nothing() -> None:
+def test_without_isolation_no_policy_is_created() -> None:
     team = VISION.model_copy(update={"isolation": Isolation(enabled=False)})
     assert isolation_objects(team, cluster=CLUSTER) == []
 
@@ -198,21 +202,21 @@ def test_every_switch_is_shown() -> None:
 @pytest.mark.parametrize("version", ["1.31", "1.33", "1.35"])
 def test_the_objects_fit_the_schemas_of_kubernetes(version: str) -> None:
     objects = isolation_objects(VISION, cluster=CLUSTER)
-    assert {it["kind"] for it in objects} >= {
+    assert {manifest["kind"] for manifest in objects} >= {
         "ValidatingAdmissionPolicy",
         "ValidatingAdmissionPolicyBinding",
         "NetworkPolicy",
     }
-    for it in objects:
-        kubernetes_validate.validate(it, version, strict=True)
+    for item in objects:
+        kubernetes_validate.validate(item, version, strict=True)
 
 
 def test_a_policy_is_bound_and_looks_at_the_namespace_by_its_name() -> None:
     found = isolation_objects(VISION, cluster=CLUSTER)
     bound = {
-        it["spec"]["policyName"]: it["spec"]["validationActions"]
-        for it in found
-        if it["kind"] == "ValidatingAdmissionPolicyBinding"
+        manifest["spec"]["policyName"]: manifest["spec"]["validationActions"]
+        for manifest in found
+        if manifest["kind"] == "ValidatingAdmissionPolicyBinding"
     }
     assert bound == {name: ["Deny"] for name in policies()}
     for policy in policies().values():
@@ -226,7 +230,11 @@ def test_a_policy_is_bound_and_looks_at_the_namespace_by_its_name() -> None:
 
 
 def test_pods_do_not_reach_the_instance_metadata_service_and_other_teams_not_them() -> None:
-    (policy,) = [it for it in isolation_objects(VISION) if it["kind"] == "NetworkPolicy"]
+    (policy,) = [
+        isolation_object
+        for isolation_object in isolation_objects(VISION)
+        if isolation_object["kind"] == "NetworkPolicy"
+    ]
     (egress,) = policy["spec"]["egress"]
     assert egress["to"][1]["ipBlock"]["except"] == ["169.254.169.254/32"]
     (ingress,) = policy["spec"]["ingress"]
@@ -244,8 +252,8 @@ def test_a_team_without_exceptions_has_the_baseline_enforced_twice() -> None:
     assert pod_security_labels(Isolation())["pod-security.kubernetes.io/audit"] == "baseline"
 
 
-def test_members_have_no_right_that_goes_around_the_isolation() -> None:
-    role = next(it for it in team_objects(VISION) if it["kind"] == "Role")
+def test_members_have_no_permission_that_bypasses_the_isolation() -> None:
+    role = next(team_object for team_object in team_objects(VISION) if team_object["kind"] == "Role")
     may_change = {
         resource
         for rule in role["rules"]
@@ -272,7 +280,7 @@ EXAMPLES = sorted(path.relative_to(ROOT) for path in [ROOT / "hyperpod.yaml", *(
 
 def _in_team(job: Job, cluster: Cluster) -> Team:
     types = [part.instance_type for part in job.parts if part.instance_type]
-    return Team.model_validate({"name": "any", "quota": [{"instance_type": one, "count": 1} for one in types]})
+    return Team.model_validate({"name": "any", "quota": [{"instance_type": item, "count": 1} for item in types]})
 
 
 def test_the_jobs_of_every_example_are_admitted() -> None:
@@ -291,7 +299,7 @@ def test_the_jobs_of_every_example_are_admitted() -> None:
     print(f"{admitted} replica specs of the examples' jobs are admitted")
 
 
-def test_a_job_that_the_cluster_would_refuse_is_a_finding() -> None:
+def test_a_job_that_the_cluster_would_reject_is_a_finding() -> None:
     job = Job(name="a", image="b", instance_type=P5, team="vision", host_ipc=True)
     (problem,) = refused_job(job, GOVERNANCE, CLUSTER)
     assert problem.message == "violates the isolation of the team vision: host-ipc"
@@ -308,17 +316,17 @@ def test_the_isolation_comes_before_the_rights(assemble: Callable[[str], Assembl
     shared = assemble("examples/teams.yaml")
     resources = shared.resources("Custom::HyperPodKubernetesObjects")
     for team in ("vision", "speech", "interns"):
-        named = {name: it for name, it in resources.items() if f"Team{team}" in name}
-        rights = next(it for name, it in named.items() if f"Team{team}Rights" in name)
+        named = {name: resource for name, resource in resources.items() if f"Team{team}" in name}
+        rights = next(item for name, item in named.items() if f"Team{team}Rights" in name)
         needs = {name for name in named if "Isolation" in name or "PodSecurity" in name}
         assert len(needs) == 2
         assert needs <= set(rights["DependsOn"])
 
 
-def test_network_policies_are_switched_on_where_teams_need_them(assemble: Callable[[str], Assembly]) -> None:
+def test_network_policies_are_enabled_where_teams_need_them(assemble: Callable[[str], Assembly]) -> None:
     def cni(config: str) -> Any:
         addons = assemble(config).resources("AWS::EKS::Addon").values()
-        (found,) = [it["Properties"] for it in addons if it["Properties"]["AddonName"] == "vpc-cni"]
+        (found,) = [resource["Properties"] for resource in addons if resource["Properties"]["AddonName"] == "vpc-cni"]
         return found.get("ConfigurationValues", "")
 
     assert '"enableNetworkPolicy":"true"' in cni("examples/teams.yaml")

@@ -64,12 +64,12 @@ def test_the_sum_of_quotas_is_held_against_capacity(quotas: list[list[dict[str, 
         ("vision", Severity.ERROR),
     ],
 )
-def test_people_are_roles_and_users(arn: str, severity: Severity | None) -> None:
+def test_principals_are_roles_and_users(arn: str, severity: Severity | None) -> None:
     findings = found("HP611", governance=teams([], members=(arn,)))
     assert [finding.severity for finding in findings] == ([severity] if severity else [])
 
 
-def test_somebody_named_twice() -> None:
+def test_a_principal_listed_twice() -> None:
     arn = "arn:aws:iam::111122223333:role/Vision"
     (finding,) = found("HP611", governance=teams([], members=(arn,), viewers=(arn,)))
     assert finding.severity is Severity.WARNING

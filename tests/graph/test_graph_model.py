@@ -142,7 +142,7 @@ def test_references_between_stacks(value: Any) -> None:
     assert not graph.unresolved
 
 
-def test_exports_of_another_region_are_not_ours_and_are_reported() -> None:
+def test_exports_of_another_region_are_ignored_and_reported() -> None:
     stacks = [
         Stack("Network", PRODUCER, stack_name="net", environment="aws://1/eu-west-1"),
         Stack("App", consumer({"Fn::ImportValue": "net-vpc"}), environment="aws://1/us-west-2"),
@@ -189,7 +189,7 @@ def test_an_edge_into_a_nested_stack_can_be_cut() -> None:
     assert not Graph(without_edge(stacks, edge)).before("Outer.Topic", "Outer.Nested.Queue")
 
 
-def test_a_cycle_is_named() -> None:
+def test_a_cycle_is_reported() -> None:
     proof = prove(
         {"S": template(A=resource("T", B=ref("B")), B=resource("T", C=ref("C")), C=resource("T", A=ref("A")))}
     )
@@ -208,7 +208,7 @@ def test_stacks_that_depend_on_each_other_are_a_cycle() -> None:
     assert "A (start)" in prove(stacks).cycle
 
 
-def test_two_stacks_of_one_name_are_refused() -> None:
+def test_two_stacks_of_one_name_are_rejected() -> None:
     with pytest.raises(ValueError, match="two stacks are called 'S'"):
         Graph([Stack("S", template()), Stack("S", template())])
 
@@ -232,13 +232,13 @@ def test_template_files_in_json_and_yaml(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "message"), [("{", "not a CloudFormation template in JSON"), ("[]", "no Resources")])
-def test_a_file_that_is_no_template_says_so(tmp_path: Path, text: str, message: str) -> None:
+def test_a_file_that_is_not_a_template_is_reported(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(ValueError, match=message):
         load(tmp_path / "x.json")
 
 
-def test_a_folder_that_is_no_assembly_says_so(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_an_assembly_is_reported(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="run `cdk synth` first"):
         load(tmp_path)
 

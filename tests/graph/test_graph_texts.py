@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from order_cases import CASES, att, from_existing, ref, resource, template, thing
 from test_order_rules import TABLE_BEFORE_FUNCTION, case, violated
 
-from hyperpod_constructs.assembly.graph import Stack, prove
+from hyperpod_constructs.assembly.graph import Stack, order_table, prove
 from hyperpod_constructs.assembly.graph.__main__ import main
 from hyperpod_constructs.assembly.graph._model import static_text
 
@@ -19,22 +20,38 @@ TABLE, FUNCTION = resource("AWS::DynamoDB::Table"), resource("AWS::Lambda::Funct
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("a.json", "{", "{path} is not a CloudFormation template in JSON: "),
+        (
+            "a.json",
+            "",
+            "{path} is not a CloudFormation template in JSON: Expecting value: line 1 column 1 (char 0)",
+        ),
         ("a.json", "[]", "{path} is not a CloudFormation template: it has no Resources"),
         ("a.json", '{"Resources": []}', "{path} is not a CloudFormation template: it has no Resources"),
         ("a.yaml", "Outputs: {}", "{path} is not a CloudFormation template: it has no Resources"),
     ],
 )
-def test_what_is_no_template(
+def test_a_file_that_is_not_a_template(
     name: str, content: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / name
     path.write_text(content)
     assert main([str(path)]) == 2
-    assert capsys.readouterr().err.startswith(says.format(path=path))
+    assert capsys.readouterr().err == says.format(path=path) + "\n"
 
 
-def test_the_folder_of_cdk_is_read_where_none_is_named(
+def test_the_help_and_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert " ".join(capsys.readouterr().out.split()) == (
+        "usage: python -m hyperpod_constructs.assembly.graph [-h] [--json] [--table] [templates ...] Prove the deploy "
+        "order. positional arguments: templates a cdk.out folder or template files options: -h, --help show this help "
+        "message and exit --json print JSON --table print the rules as a Markdown table and stop"
+    )
+    assert main(["--table"]) == 0
+    assert capsys.readouterr().out == order_table()
+
+
+def test_the_folder_of_cdk_is_read_by_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -74,6 +91,7 @@ def test_the_report_of_a_violation() -> None:
         "  deletion: it writes when it ends\n"
         "  fix:      Fn.node.add_dependency(Table)"
     )
+    assert proof.as_json() == json.dumps(proof.as_dict(), indent=2)
     assert proof.as_dict() == {
         "holds": False,
         "resources": 2,
@@ -100,7 +118,7 @@ def test_the_report_of_a_violation() -> None:
     assert (finding.cure, finding.source) == ("Fn.node.add_dependency(Table)", "docs/order.md")
 
 
-def test_the_report_of_an_order_that_holds_and_of_a_circle() -> None:
+def test_the_report_of_a_proved_order_and_of_a_cycle() -> None:
     function = {**FUNCTION, "DependsOn": ["Table"]}
     assert prove({"S": template(Table=TABLE, Fn=function)}, [TABLE_BEFORE_FUNCTION]).render() == (
         "deploy order: 1 pairs of 2 resources checked, all in order\n  table-before-function 1"
@@ -149,14 +167,16 @@ def test_a_gate(gone: bool, depends: list[tuple[str, str]], says: str, missing: 
     templates = case("nodes-before-addons", *depends)
     if gone:
         del templates["Platform"]["Resources"]["Ready"]
-    (found,) = [one for one in prove(templates).violations if one.rule.id == "nodes-before-addons"]
+    (found,) = [violation for violation in prove(templates).violations if violation.rule.id == "nodes-before-addons"]
     assert (found.explanation, found.missing, found.fix) == (says, missing, fix)
 
 
 def test_a_gate_of_another_cluster_is_none() -> None:
     templates = case("nodes-before-addons", ("Ready", "HyperPod"), ("Dns", "Ready"))
     templates["Platform"]["Resources"]["Ready"]["Properties"]["ClusterName"] = "another"
-    assert [one.rule.id for one in prove(templates).violations if one.then.endswith("Dns")] == ["nodes-before-addons"]
+    assert [violation.rule.id for violation in prove(templates).violations if violation.then.endswith("Dns")] == [
+        "nodes-before-addons"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +184,9 @@ def test_a_gate_of_another_cluster_is_none() -> None:
     [
         ("10.1.0.0/16", "10.1.0.0/17", True),
         ("10.1.0.0/16", "10.1.0.0/16", True),
+        ("10.1.2.3/16", "10.1.2.3/17", True),
         ("10.1.0.0/17", "10.1.0.0/16", False),
+        ("10.1.0.0/16", 167837696, False),
         ("10.1.0.0/16", "10.2.0.0/17", False),
         ("10.1.0.0/16", "fd00::/64", False),
         ("10.1.0.0/16", {"Ref": "Block"}, False),
@@ -189,16 +211,16 @@ def test_fields_of_an_object_are_set_when_it_is_there() -> None:
     assert violated(templates, "originals-before-copies") == []
 
 
-def test_what_could_not_be_followed_is_said() -> None:
+def test_unresolved_references_are_reported() -> None:
     rule = resource("AWS::Events::Rule", Name={"Fn::ImportValue": "net-vpc"})
     assert prove({"App": template(Rule=rule)}).render().endswith("\nnot followed: App: Fn::ImportValue net-vpc")
 
 
 @pytest.mark.parametrize("name", ["A", "B"])
 def test_an_add_on_of_a_nested_stack_belongs_to_the_cluster_that_its_parameter_names(name: str) -> None:
-    clusters = {f"Eks{each}": resource("AWS::EKS::Cluster") for each in "AB"} | {
-        f"Hp{each}": resource("AWS::SageMaker::Cluster", Orchestrator={"Eks": {"ClusterArn": att(f"Eks{each}")}})
-        for each in "AB"
+    clusters = {f"Eks{value}": resource("AWS::EKS::Cluster") for value in "AB"} | {
+        f"Hp{value}": resource("AWS::SageMaker::Cluster", Orchestrator={"Eks": {"ClusterArn": att(f"Eks{value}")}})
+        for value in "AB"
     }
     inner = {
         "Parameters": {"Name": {"Type": "String"}},
@@ -231,6 +253,28 @@ def test_an_add_on_of_a_nested_stack_belongs_to_the_cluster_that_its_parameter_n
 def test_texts_that_are_known_without_a_deployment(value: object, text: str | None) -> None:
     stack = Stack("S", template(), stack_name="deployed", environment="aws://111122223333/us-west-2")
     assert static_text(value, stack) == text
+
+
+def test_the_metrics_permission_of_restricted_nodes_is_not_required_at_boot() -> None:
+    templates = case("role-policies-before-clusters")
+    resources = templates["Platform"]["Resources"]
+    resources["NodesRestrictedMetrics1"] = resources.pop("Policy")
+    assert violated(templates, "role-policies-before-clusters") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("Platform/Chart/Resource/Default", "Platform/Chart"),
+        ("Platform/Chart/Default", "Platform/Chart"),
+        ("Platform/Chart", "Platform/Chart"),
+    ],
+)
+def test_a_fix_names_the_construct_of_a_resource(path: str, name: str) -> None:
+    templates = case("chart-before-cluster")
+    templates["Platform"]["Resources"]["Chart"]["Metadata"] = {"aws:cdk:path": path}
+    (found,) = [one for one in prove(templates).violations if one.rule.id == "chart-before-cluster"]
+    assert found.fix == f"HyperPod.node.add_dependency({name})"
 
 
 @pytest.mark.parametrize("name", ["JobChartAccess1", "JobManifestAccess1"])

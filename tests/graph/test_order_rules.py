@@ -27,7 +27,7 @@ from hyperpod_constructs.assembly.graph.__main__ import main
 ROOT = Path(__file__).parents[2]
 
 
-def test_every_rule_has_a_case_and_an_id_of_its_own() -> None:
+def test_every_rule_has_a_case_and_a_unique_id() -> None:
     assert [rule.id for rule in ORDER_RULES] == list(CASES)
 
 
@@ -39,7 +39,7 @@ def case(rule: str, *depends: tuple[str, str]) -> dict[str, Any]:
 
 
 def violated(templates: Any, rule: str) -> list[tuple[str, str]]:
-    return [(one.first, one.then) for one in prove(templates).violations if one.rule.id == rule]
+    return [(violation.first, violation.then) for violation in prove(templates).violations if violation.rule.id == rule]
 
 
 @pytest.mark.parametrize("rule", CASES)
@@ -49,8 +49,10 @@ def test_rule_fails_without_order_and_holds_with_it(rule: str) -> None:
     assert pair in violated(case(rule), rule)
     right = [(gate, first), (then, gate)] if gate else [(then, first)]
     proof = prove(case(rule, *right))
-    assert pair not in [(one.first, one.then) for one in proof.violations if one.rule.id == rule]
-    assert pair in [(one.first, one.then) for one in proof.pairs if one.rule.id == rule]
+    assert pair not in [
+        (violation.first, violation.then) for violation in proof.violations if violation.rule.id == rule
+    ]
+    assert pair in [(finding.first, finding.then) for finding in proof.pairs if finding.rule.id == rule]
 
 
 @pytest.mark.parametrize("rule", [rule for rule, (*_, gate) in CASES.items() if gate])
@@ -62,10 +64,10 @@ def test_a_gate_must_lie_between(rule: str) -> None:
         assert pair in violated(case(rule, *wrong), rule), wrong
 
 
-def test_the_message_names_both_their_stack_and_the_cure() -> None:
+def test_the_message_names_both_their_stack_and_the_fix() -> None:
     templates = case("chart-before-cluster")
     templates["Platform"]["Resources"]["HyperPod"]["Metadata"] = {"aws:cdk:path": "Platform/HyperPod/Cluster/Resource"}
-    (violation,) = [one for one in prove(templates).violations if one.rule.id == "chart-before-cluster"]
+    (violation,) = [item for item in prove(templates).violations if item.rule.id == "chart-before-cluster"]
     assert violation.explanation == (
         "HyperPod (AWS::SageMaker::Cluster, stack Platform) "
         "does not depend on Chart (Custom::HyperPodHelmRelease, stack Platform)"
@@ -82,16 +84,16 @@ def test_the_message_names_both_their_stack_and_the_cure() -> None:
         ((("Ready", "HyperPod"),), "Dns (AWS::EKS::Addon, stack Platform) does not depend on the nodes-ready wait"),
     ],
 )
-def test_a_gate_that_is_there_but_not_between_is_named(depends: tuple[tuple[str, str], ...], words: str) -> None:
+def test_a_gate_that_exists_but_not_between_is_reported(depends: tuple[tuple[str, str], ...], words: str) -> None:
     proof = prove(case("nodes-before-addons", *depends))
-    (violation,) = [one for one in proof.violations if one.rule.id == "nodes-before-addons"]
+    (violation,) = [item for item in proof.violations if item.rule.id == "nodes-before-addons"]
     assert words in violation.explanation
 
 
-def test_a_missing_gate_is_named() -> None:
+def test_a_missing_gate_is_reported() -> None:
     templates = case("nodes-before-addons", ("Dns", "HyperPod"))
     del templates["Platform"]["Resources"]["Ready"]
-    (violation,) = [one for one in prove(templates).violations if one.rule.id == "nodes-before-addons"]
+    (violation,) = [item for item in prove(templates).violations if item.rule.id == "nodes-before-addons"]
     assert violation.explanation.startswith("no nodes-ready wait exists between HyperPod")
 
 
@@ -254,7 +256,7 @@ def test_cutting_any_edge_that_a_rule_relies_on_breaks_the_proof() -> None:
     assert len(cuts) > 50
     for pair, edges in cuts:
         broken = prove(without_edge(templates, *edges), [pair.rule])
-        assert (pair.first, pair.then) in [(one.first, one.then) for one in broken.violations], edges
+        assert (pair.first, pair.then) in [(violation.first, violation.then) for violation in broken.violations], edges
 
 
 def test_of_two_gates_both_are_cut() -> None:
@@ -271,13 +273,13 @@ def test_of_two_gates_both_are_cut() -> None:
     ]
     pair, edges = found
     assert set(pair.gates) == {f"Platform.{gate}", "Platform.Other"}
-    assert {(edge.first, edge.then) for edge in edges} == {(each, pair.then) for each in pair.gates}
+    assert {(edge.first, edge.then) for edge in edges} == {(item, pair.then) for item in pair.gates}
     for edge in edges:
         assert not violated(without_edge(templates, edge), rule)
     assert violated(without_edge(templates, *edges), rule) == [(pair.first, pair.then)]
 
 
-def test_an_edge_that_is_not_there_cannot_be_cut() -> None:
+def test_an_edge_that_does_not_exist_cannot_be_cut() -> None:
     templates = {"S": template(A=resource("T"), B=resource("T", A=ref("A")))}
     (edge,) = Graph.of(templates).path("S.A", "S.B")
     with pytest.raises(ValueError, match="is not an edge that these templates could lose"):
@@ -298,8 +300,9 @@ def test_the_report_as_text_and_json(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main([str(tmp_path / "missing")]) == 2
 
 
-def test_the_documentation_holds_the_current_table() -> None:
+def test_the_documentation_contains_the_current_table() -> None:
     text = (ROOT / "docs" / "order.md").read_text(encoding="utf-8")
     assert order_table() in text, (
         "run `python -m hyperpod_constructs.assembly.graph --table` and put it into docs/order.md"
     )
+    assert [line.split("`")[1] for line in order_table().splitlines()[2:]] == [rule.id for rule in ORDER_RULES]

@@ -57,7 +57,7 @@ def adopted(config: Path) -> tuple[Result, dict[str, dict]]:
     result = run("adopt", config, "--into", config.parent / "adopt", "-o", "json")
     assert result.stdout, result.stderr
     data = json.loads(result.stdout)
-    return result, {one["type"]: one for one in data["resources"]}
+    return result, {resource["type"]: resource for resource in data["resources"]}
 
 
 def test_what_an_import_describes_is_taken_over_and_nothing_is_replaced(config: Path, aws: FakeAws):
@@ -67,7 +67,7 @@ def test_what_an_import_describes_is_taken_over_and_nothing_is_replaced(config: 
     assert cluster["identifier"] == {"ClusterArn": ARN}
     assert (cluster["replaced"], cluster["changed"]) == ([], [])
     assert resources["AWS::EKS::Addon"]["identifier"]["ClusterName"] == "shared"
-    assert every(one["replaced"] == [] for one in resources.values())
+    assert every(item["replaced"] == [] for item in resources.values())
     rehearsed = json.loads(result.stdout)["rehearsal"]
     assert (rehearsed["ok"], rehearsed["findings"]) == (True, [])
     assert rehearsed["stacks"] == {
@@ -108,11 +108,11 @@ def test_import_templates_satisfy_the_schemas_and_identifiers_are_those_of_the_s
         assert found is not None
         assert [path.rpartition("/")[2] for path in found.document["primaryIdentifier"]] == entry["identifier"]
         assert "read" in found.document["handlers"]
-    for kind, one in resources.items():
-        assert sorted(one["identifier"]) == sorted(facts[kind]["identifier"])
+    for kind, item in resources.items():
+        assert sorted(item["identifier"]) == sorted(facts[kind]["identifier"])
 
 
-def test_a_property_that_replaces_is_refused_with_both_values(config: Path):
+def test_a_property_that_replaces_is_rejected_with_both_values(config: Path):
     data = yaml.safe_load(config.read_text())
     data["network"]["existing"]["security_group_id"] = "sg-0123456789abcdef5"
     data["cluster"]["instance_groups"][0]["execution_role_arn"] = "arn:aws:iam::111122223333:role/Other"
@@ -165,7 +165,7 @@ def test_the_proof_fails_with_the_property_and_both_values(what: str, config: Pa
     assert result.exit_code == 3
     rehearsed = json.loads(result.stdout)["rehearsal"]
     assert not rehearsed["ok"]
-    (finding,) = (one for one in rehearsed["findings"] if one["rule"] == "HPR07")
+    (finding,) = (item for item in rehearsed["findings"] if item["rule"] == "HPR07")
     assert finding["path"] == "shared-HyperPod.HyperPodED6AB1C4"
     assert re.search(expected, finding["message"]), finding["message"]
     assert "shared-HyperPod.HyperPodED6AB1C4" not in rehearsed["updated"]
@@ -178,9 +178,9 @@ def test_the_simulated_deployment_itself_shows_a_replacement(aws: FakeAws, confi
     app = _assembly(config, tmp_path / "app")
     made = adoption(_templates(app), found, **where)
     assert prove(app, made, found, **where).ok
-    entry = next(one for one in made.takeovers if one.kind == "AWS::EKS::AccessEntry")
+    entry = next(takeover for takeover in made.takeovers if takeover.kind == "AWS::EKS::AccessEntry")
     other = replace(entry, properties={**entry.properties, "Type": "EC2_LINUX"})
-    made.takeovers = [other if one is entry else one for one in made.takeovers]
+    made.takeovers = [other if takeover is entry else takeover for takeover in made.takeovers]
     proof = prove(app, made, found, **where)
     told = [finding for finding in proof.findings if finding.rule == "HPR07"]
     assert [finding.path for finding in told] == [f"{entry.stack}.{entry.logical_id}"]
@@ -234,7 +234,7 @@ def test_the_networks_order_is_that_of_the_cluster_which_cannot_change(
     assert (result.exit_code, resources["AWS::SageMaker::Cluster"]["replaced"]) == (0, [])
 
 
-def test_a_vpc_config_that_cannot_be_written_is_told_and_refused(aws: FakeAws, tmp_path: Path):
+def test_a_vpc_config_that_cannot_be_written_is_reported_and_rejected(aws: FakeAws, tmp_path: Path):
     answer = deploy(aws, platform_of("teams"), ours=False)
     answer["VpcConfig"]["Subnets"] = answer["VpcConfig"]["Subnets"][:1]
     file = tmp_path / "hyperpod.yaml"
@@ -254,7 +254,7 @@ def test_a_vpc_config_that_cannot_be_written_is_told_and_refused(aws: FakeAws, t
     assert resources["AWS::SageMaker::Cluster"]["replaced"][0].startswith("VpcConfig: ")
 
 
-def test_a_new_eks_cluster_in_place_of_the_one_that_exists_is_refused(config: Path):
+def test_a_new_eks_cluster_in_place_of_the_one_that_exists_is_rejected(config: Path):
     data = yaml.safe_load(config.read_text())
     data["eks"] = {"kubernetes_version": "1.35", "admins": data["eks"]["admins"]}
     config.write_text(yaml.safe_dump(data))
@@ -263,7 +263,7 @@ def test_a_new_eks_cluster_in_place_of_the_one_that_exists_is_refused(config: Pa
     assert any(text.startswith("RoleArn: nothing now, ") for text in resources["AWS::EKS::Cluster"]["replaced"])
 
 
-def test_the_text_names_the_order_and_the_stack_that_must_let_go(config: Path, aws: FakeAws):
+def test_the_text_states_the_order_and_the_stack_that_must_stop_importing(config: Path, aws: FakeAws):
     owned_by(aws, "their-stack")
     result = run("adopt", config, "--into", config.parent / "adopt")
     assert result.exit_code == 0, result.output
@@ -278,7 +278,7 @@ def test_the_text_names_the_order_and_the_stack_that_must_let_go(config: Path, a
     assert steps[-1].endswith(f"hyperpod preflight {config} and cdk deploy")
 
 
-def test_a_denied_call_is_told_and_a_config_with_errors_is_not_compared(config: Path, aws: FakeAws):
+def test_a_denied_call_is_reported_and_a_config_with_errors_is_not_compared(config: Path, aws: FakeAws):
     aws.fail("eks", "ListAddons", "AccessDeniedException", "no", status=403)
     result = run("adopt", config, "--into", config.parent / "adopt")
     assert result.exit_code == 3

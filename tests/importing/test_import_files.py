@@ -46,7 +46,7 @@ def imported(source: str, target: Path, *options: str, folder: Path = DATA) -> R
     return result
 
 
-def test_there_are_twelve_of_each_kind():
+def test_each_kind_has_twelve_files():
     assert Counter(source.split("/")[0] for source in SOURCES) == {"cluster-stack": 12, "stack": 12, "tfvars": 12}
 
 
@@ -290,7 +290,7 @@ def other(default: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", catalog.load("importing")["parameters"])
-def test_no_parameter_is_dropped_in_silence(name: str):
+def test_no_parameter_is_dropped_silently(name: str):
     entry = catalog.load("importing")["parameters"][name]
     base = {"ResourceNamePrefix": "lab", "AvailabilityZoneIds": "use2-az1,use2-az2"}
     value = json.dumps([{"InstanceGroupName": "a"}]) if entry.get("numbered") else other(entry.get("default", ""))
@@ -304,7 +304,7 @@ def test_no_parameter_is_dropped_in_silence(name: str):
 
 
 @pytest.mark.parametrize("name", catalog.load("importing")["variables"])
-def test_no_variable_is_dropped_in_silence(name: str):
+def test_no_variable_is_dropped_silently(name: str):
     entry = catalog.load("importing")["variables"][name]
     base = {"resource_name_prefix": "lab", "aws_region": "us-west-2"}
     value = other(entry.get("default", ""))

@@ -59,7 +59,7 @@ def imported(aws: FakeAws, platform: Platform) -> Platform:
 
 
 @pytest.mark.parametrize("example", OURS)
-def test_what_we_made_comes_back_as_the_config_that_made_it(example: str, aws: FakeAws):
+def test_an_import_of_a_deployed_platform_results_in_its_config(example: str, aws: FakeAws):
     platform = platform_of(example)
     deploy(aws, platform)
     again = imported(aws, platform)
@@ -81,13 +81,13 @@ def test_what_we_made_comes_back_as_the_config_that_made_it(example: str, aws: F
         assert after.model_dump(exclude=NOT_READ["groups"]) == placed.model_dump(exclude=NOT_READ["groups"])
     wanted = {key for key, addon in platform.addons.effective().items() if key != "kueue"}
     assert set(again.addons.effective()) == wanted
-    before_teams, after_teams = (one.governance.teams if one.governance else () for one in (platform, again))
+    before_teams, after_teams = (value.governance.teams if value.governance else () for value in (platform, again))
     assert [team.model_dump(exclude=NOT_READ["teams"]) for team in after_teams] == [
         team.model_dump(exclude=NOT_READ["teams"]) for team in before_teams
     ]
 
 
-def test_what_others_made_is_described_as_existing(aws: FakeAws, tmp_path: Path):
+def test_resources_of_others_are_described_as_existing(aws: FakeAws, tmp_path: Path):
     platform = platform_of("teams")
     answer = deploy(aws, platform, ours=False)
     result = run("--cluster-name", answer["ClusterName"], "-o", tmp_path / "hyperpod.yaml", "--region", platform.region)
@@ -95,7 +95,7 @@ def test_what_others_made_is_described_as_existing(aws: FakeAws, tmp_path: Path)
     data = yaml.safe_load((tmp_path / "hyperpod.yaml").read_text())
     assert data["network"]["existing"]["vpc_id"] == "vpc-0123456789abcdef0"
     assert data["network"]["existing"]["security_group_id"] == "sg-0123456789abcdef0"
-    assert [one["route_table_id"] for one in data["network"]["existing"]["node_subnets"]] == [
+    assert [node_subnet["route_table_id"] for node_subnet in data["network"]["existing"]["node_subnets"]] == [
         "rtb-0123456789abcdef1",
         "rtb-0123456789abcdef0",
     ]
@@ -127,7 +127,7 @@ def test_the_page_lists_every_call():
 
 
 @pytest.mark.parametrize("action", [action for action in CALLS if action != "sagemaker:DescribeCluster"])
-def test_a_call_that_is_denied_is_told_and_the_rest_goes_on(action: str, aws: FakeAws, tmp_path: Path):
+def test_a_denied_call_is_reported_and_the_other_checks_run(action: str, aws: FakeAws, tmp_path: Path):
     platform = platform_of("teams")
     answer = deploy(aws, platform)
     service, _, operation = action.partition(":")
@@ -144,7 +144,7 @@ def test_a_call_that_is_denied_is_told_and_the_rest_goes_on(action: str, aws: Fa
     ]
 
 
-def test_a_cluster_that_is_not_there_and_one_of_slurm(aws: FakeAws, tmp_path: Path):
+def test_a_cluster_that_does_not_exist_and_one_of_slurm(aws: FakeAws, tmp_path: Path):
     aws.fail("sagemaker", "DescribeCluster", "ResourceNotFound", "no such cluster")
     result = run("--cluster-name", "none", "-o", tmp_path / "hyperpod.yaml")
     assert (result.exit_code, (tmp_path / "hyperpod.yaml").exists()) == (1, False)
@@ -181,7 +181,7 @@ def test_a_file_system_of_the_vpc_is_described(aws: FakeAws):
     )
 
 
-def test_what_was_read_is_what_the_pure_part_asks_for():
+def test_what_was_read_is_what_the_pure_part_requires():
     assert set(Deployed.__dataclass_fields__) == {
         *("cluster", "tags", "eks", "addons", "entries", "subnets", "tables", "vpc", "nat_gateways", "quotas"),
         *("scheduler", "file_systems", "oidc_provider_arn", "stack", "failures"),

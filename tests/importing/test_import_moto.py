@@ -39,7 +39,10 @@ def deployed_by_moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
     with moto_account(monkeypatch):
         ec2, eks, iam = (boto3.client(name) for name in ("ec2", "eks", "iam"))
         vpc = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
-        zones = {one["ZoneId"]: one["ZoneName"] for one in ec2.describe_availability_zones()["AvailabilityZones"]}
+        zones = {
+            availability_zone["ZoneId"]: availability_zone["ZoneName"]
+            for availability_zone in ec2.describe_availability_zones()["AvailabilityZones"]
+        }
         subnets = [
             ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.20.{64 * index}.0/18", AvailabilityZone=zones[zone])["Subnet"][
                 "SubnetId"
@@ -94,7 +97,10 @@ def test_a_network_and_an_eks_cluster_of_moto_are_described(monkeypatch: pytest.
         ("10.20.0.0/16",),
         made.group,
     )
-    assert [(one.subnet_id, one.availability_zone_id, one.cidr) for one in existing.node_subnets] == [
+    assert [
+        (node_subnet.subnet_id, node_subnet.availability_zone_id, node_subnet.cidr)
+        for node_subnet in existing.node_subnets
+    ] == [
         (subnets[0], "usw2-az1", "10.20.0.0/18"),
         (subnets[1], "usw2-az2", "10.20.64.0/18"),
     ]

@@ -31,7 +31,7 @@ def test_other_commands_name_the_import(tmp_path: Path):
     assert not (tmp_path / "none.yaml").exists()
 
 
-def test_a_file_that_is_there_stays(tmp_path: Path):
+def test_a_file_that_exists_stays(tmp_path: Path):
     target = tmp_path / "hyperpod.yaml"
     target.write_text("mine")
     result = run("import", "cluster-stack", DATA / "cluster-stack/01-shortest.yaml", "-o", target)
@@ -39,7 +39,7 @@ def test_a_file_that_is_there_stays(tmp_path: Path):
     assert result.output == f"Error: {target} already exists; use --force to overwrite it\n"
 
 
-def test_what_is_missing_is_asked_for_with_the_option_that_states_it(tmp_path: Path):
+def test_missing_values_are_reported_with_their_option(tmp_path: Path):
     source = tmp_path / "config.yaml"
     source.write_text("# template: cluster-stack\nresource_name_prefix: lab\ninstance_group_settings: []\n")
     result = run("import", "cluster-stack", source, "-o", tmp_path / "hyperpod.yaml")
@@ -50,7 +50,7 @@ def test_what_is_missing_is_asked_for_with_the_option_that_states_it(tmp_path: P
     assert "fix: set who can use kubectl: --admin arn:aws:iam::111122223333:role/Name" in result.stderr
 
 
-def test_two_parameter_files_that_disagree_are_refused(tmp_path: Path):
+def test_two_parameter_files_that_disagree_are_rejected(tmp_path: Path):
     for name, prefix in (("dev", "lab"), ("prod", "live")):
         (tmp_path / f"{name}.json").write_text(json.dumps({"ResourceNamePrefix": prefix, "VpcCIDR": "10.1.0.0/16"}))
     result = run("import", "stack", tmp_path, "-o", tmp_path / "hyperpod.yaml")
@@ -83,7 +83,7 @@ def test_the_template_that_hyp_create_writes_is_read_by_its_defaults(tmp_path: P
     assert yaml.safe_load((tmp_path / "hyperpod.yaml").read_text())["network"]["vpc_cidr"] == "10.40.0.0/16"
 
 
-def test_broken_terraform_is_told_with_its_line(tmp_path: Path):
+def test_broken_terraform_is_reported_with_its_line(tmp_path: Path):
     pytest.importorskip("hcl2", reason="the extra `import` is not installed")
     file = tmp_path / "broken.tfvars"
     file.write_text('a = "x"\nb = [1,\nc = 2\n')

@@ -53,9 +53,9 @@ def full_node_of_the_official_cli() -> dict[str, Any]:
 def pod_templates(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     spec = manifest["spec"]
     if manifest["kind"] == "HyperPodPyTorchJob":
-        return [one["template"] for one in spec["replicaSpecs"]]
+        return [replica_spec["template"] for replica_spec in spec["replicaSpecs"]]
     if manifest["kind"] == "PyTorchJob":
-        return [one["template"] for one in spec["pytorchReplicaSpecs"].values()]
+        return [item["template"] for item in spec["pytorchReplicaSpecs"].values()]
     return [spec["template"]]
 
 
@@ -113,7 +113,7 @@ def _wire(value: Any) -> Any:
     if isinstance(value, _Record):
         return value.wire()
     if isinstance(value, list):
-        return [{_camel(k): v for k, v in one.items()} if isinstance(one, dict) else _wire(one) for one in value]
+        return [{_camel(k): v for k, v in item.items()} if isinstance(item, dict) else _wire(item) for item in value]
     return value
 
 

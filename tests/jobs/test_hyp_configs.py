@@ -48,7 +48,7 @@ def test_both_styles_and_versions_give_one_job(style: str, version: str, tmp_pat
         ("template: hyp-jumpstart-endpoint\n", "'hyp-jumpstart-endpoint' is not a training job template"),
     ],
 )
-def test_other_templates_and_versions_are_refused(head: str, said: str, tmp_path: Path):
+def test_other_templates_and_versions_are_rejected(head: str, said: str, tmp_path: Path):
     file = tmp_path / "config.yaml"
     file.write_text(head + CONTENT)
     (finding,) = errors(read_job(file).findings)

@@ -33,7 +33,7 @@ def numbers(**fields: object):
 
 
 def refused(**fields: object) -> list[str]:
-    return [f"{one.rule} {one.path}: {one.message}" for one in errors(check_job(job(**fields)))]
+    return [f"{finding.rule} {finding.path}: {finding.message}" for finding in errors(check_job(job(**fields)))]
 
 
 @pytest.mark.parametrize("name", sorted(OFFICIAL))
@@ -95,7 +95,7 @@ NEURON = ["neurondevice", "neuron", "neuroncore"]
     st.floats(0.01, 300, allow_nan=False).map(lambda x: round(x, 2)),
     st.floats(0.01, 5000, allow_nan=False).map(lambda x: round(x, 2)),
 )
-def test_what_is_stated_is_honoured_or_refused_never_trimmed(name: str, vcpu: float, memory: float):
+def test_stated_values_are_used_or_rejected_never_changed(name: str, vcpu: float, memory: float):
     kind = instance_type(name)
     fits = vcpu <= offered("vcpu", kind) and memory <= offered("memory_gib", kind)
     problems = refused(instance_type=name, vcpu=vcpu, memory_gib=memory)
@@ -149,7 +149,7 @@ def test_examples(fields: dict, expected: dict):
         ("neuroncore", "aws.amazon.com/neuroncore", 4),
     ],
 )
-def test_neuron_jobs_choose_the_resource_name_and_say_which(chosen: str, name: str, count: int):
+def test_neuron_jobs_select_the_resource_name_and_report_it(chosen: str, name: str, count: int):
     one = job(instance_type="ml.trn1.32xlarge", accelerators=2, neuron_resource=chosen)
     assert share(one, one).requests[name] == count
     assert f"requests {name}" in [finding.message for finding in check_job(one)]
@@ -168,15 +168,15 @@ def test_sidecars_come_out_of_the_nodes_share():
         ({**P5, "accelerators": 9}, "HP713 accelerators: 9 accelerators, but ml.p5.48xlarge has 8 x NVIDIA H100"),
         (
             {"instance_type": "ml.m5.large", "accelerators": 1},
-            "HP713 accelerators: 1 accelerators, but ml.m5.large has none",
+            "HP713 accelerators: 1 accelerator, but ml.m5.large has none",
         ),
         (
             {**P5, "vcpu": 300},
-            "HP714 vcpu: is 300, but ml.p5.48xlarge has 192 vCPU, of which a kubelet offers 191.45 at most",
+            "HP714 vcpu: 300 vCPU, but ml.p5.48xlarge has 192 vCPU, of which at most 191.45 are allocatable",
         ),
         (
             {**P5, "memory_gib": 4000},
-            "HP714 memory_gib: is 4000, but ml.p5.48xlarge has 2048 GiB, of which a kubelet offers 2047.13 at most",
+            "HP714 memory_gib: 4000 GiB, but ml.p5.48xlarge has 2048 GiB, of which at most 2047.13 are allocatable",
         ),
         (
             {**G5, "nodes": 1, "vcpu_limit": 8},
@@ -184,7 +184,7 @@ def test_sidecars_come_out_of_the_nodes_share():
         ),
         (
             {**G5, "nodes": 1, "memory_limit_gib": 9000},
-            "HP714 memory_limit_gib: is 9000, but ml.g5.8xlarge has 128 GiB",
+            "HP714 memory_limit_gib: 9000 GiB exceeds the 128 GiB of ml.g5.8xlarge",
         ),
         (
             {**P5, "nodes": 2, "accelerators": 4},
@@ -192,7 +192,10 @@ def test_sidecars_come_out_of_the_nodes_share():
         ),
         ({**P5, "mig_profile": "mig-1g.10gb"}, "HP716 mig_profile: requires mig_count"),
         ({**P5, "efa": 33}, "HP717 efa: 33 EFA interfaces, but ml.p5.48xlarge has 32"),
-        ({"instance_type": "ml.g5.xlarge", "efa": 1}, "HP717 efa: 1 EFA interfaces, but ml.g5.xlarge has no EFA"),
+        (
+            {"instance_type": "ml.g5.xlarge", "efa": 1},
+            "HP717 efa: 1 EFA interface, but ml.g5.xlarge does not support EFA",
+        ),
         (
             {**G5, "nodes": 1, "shared_memory_gib": 200},
             "HP718 shared_memory_gib: 200 GiB exceeds the memory limit of 104 GiB",
@@ -200,11 +203,11 @@ def test_sidecars_come_out_of_the_nodes_share():
         ({"instance_type": "ml.p5.48xlage"}, "HP710 instance_type: unknown instance type 'ml.p5.48xlage'"),
     ],
 )
-def test_refusals_have_the_numbers(fields: dict, problem: str):
+def test_rejections_have_the_numbers(fields: dict, problem: str):
     assert refused(**fields) == [problem]
 
 
-def test_a_wrong_mig_profile_is_refused_with_the_right_ones():
+def test_a_wrong_mig_profile_is_rejected_with_the_right_ones():
     (finding,) = errors(check_job(job(**P5, mig_profile="mig-1g.5gb", mig_count=1)))
     assert (finding.rule, finding.message) == ("HP716", "ml.p5.48xlarge does not support 'mig-1g.5gb'")
     assert "mig-1g.10gb" in finding.cure
@@ -212,7 +215,7 @@ def test_a_wrong_mig_profile_is_refused_with_the_right_ones():
 
 @pytest.mark.parametrize("field", ["nodes", "replicas", "accelerators", "vcpu", "memory_gib", "mig_count"])
 @pytest.mark.parametrize("value", [0, -1])
-def test_zero_and_negative_counts_are_refused(field: str, value: int):
+def test_zero_and_negative_counts_are_rejected(field: str, value: int):
     with pytest.raises(ValueError, match=field):
         job(**P5, **{field: value})
 
@@ -351,9 +354,7 @@ STATED = "as specified; limit equal"
     ],
     ids=str,
 )  # fmt: skip
-def test_each_number_says_how_it_came_about(
-    fields: dict, per_node: int | None, steps: dict[str, tuple[str, str]]
-) -> None:
+def test_each_number_has_its_derivation(fields: dict, per_node: int | None, steps: dict[str, tuple[str, str]]) -> None:
     part = numbers(**fields)
     assert [(step.name, step.value, step.how) for step in part.steps] == [
         (name, value, how) for name, (value, how) in steps.items()

@@ -140,19 +140,19 @@ def test_bug_10_names_of_digits_are_names(name: str):
     ("config", "numbers"),
     [({"vcpu": 300}, ("300", "192 vCPU")), ({"memory": 4000}, ("4000", "2048 GiB"))],
 )
-def test_bug_11_over_capacity_is_refused_not_trimmed(config: dict, numbers: tuple[str, str]):
+def test_bug_11_over_capacity_is_rejected_not_trimmed(config: dict, numbers: tuple[str, str]):
     said = refused(instance_type=P5, **config)
     assert every(number in said for number in numbers)
 
 
-def test_bug_12_limits_below_requests_are_refused():
+def test_bug_12_limits_below_requests_are_rejected():
     said = refused(instance_type="ml.g5.8xlarge", memory_limit=64, vcpu_limit=8)
     assert "64 is less than the request of 104" in said
     assert "8 is less than the request of 29" in said
     assert "9000" in refused(instance_type="ml.g5.8xlarge", memory_limit=9000)
 
 
-def test_bug_13_accelerators_on_a_cpu_type_are_refused():
+def test_bug_13_accelerators_on_a_cpu_type_are_rejected():
     assert "4 accelerators, but ml.c5.4xlarge has none" in refused(instance_type="ml.c5.4xlarge", accelerators=4)
 
 
@@ -165,7 +165,7 @@ def test_bug_15_accelerators_without_a_type_are_requested():
     assert requests(compiled(accelerators=4)) == limits(compiled(accelerators=4)) == {"nvidia.com/gpu": 4}
 
 
-def test_bug_16_efa_is_a_share_can_be_switched_off_and_stated_alone():
+def test_bug_16_efa_is_a_share_and_can_be_disabled_or_stated():
     assert requests(compiled(instance_type=P5, accelerators=4))["vpc.amazonaws.com/efa"] == 16
     assert "vpc.amazonaws.com/efa" not in requests(compiled(instance_type=P5, replica_count=2, efa=0))
     alone = compiled(instance_type=P5, replica_count=2, efa=8)
@@ -187,7 +187,7 @@ def test_bug_17_partitions_are_counted_equal_bounded_and_may_have_replicas():
     assert "nvidia.com/gpu" not in limits(manifest)
 
 
-def test_bug_18_impossible_bounds_and_two_topologies_are_refused():
+def test_bug_18_impossible_bounds_and_two_topologies_are_rejected():
     assert "2 is less than the minimum of 4 replicas" in refused(instance_type=P5, replica_count=4, max_replica_count=2)
     layer = "topology.k8s.aws/network-node-layer-1"
     assert "are both set" in refused(preferred_topology=layer, required_topology=layer)
@@ -250,10 +250,10 @@ def test_bug_26_nothing_is_swallowed():
                 if isinstance(node, ast.ExceptHandler):
                     assert node.type is not None
                     assert ast.unparse(node.type) not in ("Exception", "BaseException")
-                    assert not all(isinstance(one, ast.Pass) for one in node.body)
+                    assert not all(isinstance(item, ast.Pass) for item in node.body)
 
 
-def test_bug_27_nobody_is_called(monkeypatch: pytest.MonkeyPatch):
+def test_bug_27_no_request_is_sent(monkeypatch: pytest.MonkeyPatch):
     import socket
 
     def refuse(*_: object, **__: object) -> None:
@@ -287,7 +287,7 @@ def test_bug_29_the_exported_schema_is_json_schema():
         jsonschema.validate({**job, "nodes": "many"}, schema)
 
 
-def test_bug_30_messages_name_our_fields_and_flags_take_no_value():
+def test_bug_30_messages_refer_to_fields_and_flags_have_no_value():
     said = refused(instance_type=P5, node_count=2, accelerators=4)
     assert "nodes: 2" in said
     assert "node_count" not in said

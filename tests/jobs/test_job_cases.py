@@ -19,7 +19,8 @@ TWO = {**BASE, "kind": "PyTorchJob", "nodes": 2}
 def found(**fields: Any) -> list[str]:
     findings = check_job(Job(**{**BASE, **fields}))
     # the cases are not about the note on /dev/shm, which whole nodes without a size for it get
-    return [f"{one.severity} {one.rule} {one.path}: {one.message}" for one in findings if one.rule != "HP733"]
+    listed = [finding for finding in findings if finding.rule != "HP733"]
+    return [f"{finding.severity} {finding.rule} {finding.path}: {finding.message}" for finding in listed]
 
 
 def rendered(**fields: Any) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def test_an_elastic_pytorchjob_has_workers_only():
         "metrics": [metric],
     }
     roles = manifest["spec"]["pytorchReplicaSpecs"]
-    assert {role: (one["replicas"], one["restartPolicy"]) for role, one in roles.items()} == {
+    assert {role: (item["replicas"], item["restartPolicy"]) for role, item in roles.items()} == {
         "Worker": (3, "OnFailure")
     }
     assert manifest["spec"]["nprocPerNode"] == "8"
@@ -83,7 +84,7 @@ def test_an_elastic_pytorchjob_has_workers_only():
         ({"kind": "HyperPodPyTorchJob", "elastic": {}}, "error HP708 elastic: max_replicas is not set"),
         (
             {"elastic": {}, "replica_specs": [{"name": "master", "nodes": 1}]},
-            "error HP708 replica_specs: an elastic PyTorchJob has no worker",
+            "error HP708 replica_specs: an elastic PyTorchJob requires a worker",
         ),
     ],
 )
@@ -129,7 +130,7 @@ def test_workers_only_without_elastic_training():
         ),
     ],
 )
-def test_roles_that_kubeflow_refuses(specs: list[dict[str, Any]], said: str):
+def test_roles_that_kubeflow_rejects(specs: list[dict[str, Any]], said: str):
     assert said in found(kind="PyTorchJob", replica_specs=specs)
 
 
@@ -165,12 +166,12 @@ def test_a_log_rule_can_be_a_fault_on_match():
         ),
         (
             {"pattern": "a"},
-            "warning HP723 run_policy.log_rules[0]: has no effect: no time, threshold or fault_on_match is set",
+            "warning HP723 run_policy.log_rules[0]: no effect: no time, threshold or fault_on_match is set",
         ),
         (
             {"pattern": "loss", "threshold": 3, "operator": "gt"},
-            "error HP723 run_policy.log_rules[0].pattern: has no group, so there is no value to compare with the"
-            " threshold",
+            "error HP723 run_policy.log_rules[0].pattern: the pattern has no group, so no value can be compared "
+            "with the threshold",
         ),
     ],
 )
@@ -189,7 +190,9 @@ def test_log_rules_are_regular_expressions_that_watch_something(rule: dict[str, 
     ],
 )
 def test_values_of_clean_pods_by_kind(kind: str, value: str, fine: bool):
-    said = [one for one in found(kind=kind, run_policy={"clean_pods": value}) if "HP704 run_policy.clean_pods" in one]
+    said = [
+        item for item in found(kind=kind, run_policy={"clean_pods": value}) if "HP704 run_policy.clean_pods" in item
+    ]
     assert bool(said) != fine
 
 
@@ -198,17 +201,18 @@ def resources(**fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return both.get("requests", {}), both.get("limits", {})
 
 
-def test_a_stated_request_is_no_limit_for_a_replica_with_all_accelerators():
+def test_a_stated_request_is_not_a_limit_for_a_replica_with_all_accelerators():
     requests, limits = resources(replicas=2, accelerators=8, memory_gib=40)
     assert requests["memory"] == "40Gi"
     assert "memory" not in limits
     assert found(replicas=2, accelerators=8, memory_gib=40) == [
-        "warning HP731 memory_gib: requests 40 of 1890.26 GiB that ml.p5.48xlarge has for pods, with all of its"
-        " accelerators; no limit is set"
+        "warning HP731 memory_gib: requests 40 GiB without a limit, but the pod uses all accelerators of ml.p5.48xlarge, "
+        "which has 1890.26 GiB for pods"
     ]
     assert found(replicas=2, accelerators=8, memory_gib=40, memory_limit_gib="none") == []
     assert found(replicas=2, accelerators=8, memory_gib=40, memory_limit_gib=40) == [
-        "warning HP731 memory_limit_gib: is 40 of 1890.26 GiB that ml.p5.48xlarge has for pods, with all of its accelerators"
+        "warning HP731 memory_limit_gib: 40 GiB, but the pod uses all accelerators of ml.p5.48xlarge, which has 1890.26 GiB "
+        "for pods"
     ]
 
 
@@ -223,7 +227,7 @@ def test_requests_and_limits_can_be_left_out_on_purpose():
     assert resources(replicas=1, vcpu=4, memory_gib="none") == ({"cpu": "4"}, {})
 
 
-def test_accelerators_without_a_type_follow_from_the_affinity_or_are_told():
+def test_accelerators_without_a_type_follow_from_the_affinity_or_are_reported():
     terms = [
         {
             "matchExpressions": [
@@ -248,19 +252,19 @@ def test_accelerators_without_a_type_follow_from_the_affinity_or_are_told():
 def test_requests_between_the_estimate_and_the_kubelets_offer_are_a_warning():
     wanted = {"replicas": 1, "accelerators": 8, "memory_limit_gib": "none"}
     assert found(**wanted, vcpu=185) == [
-        "warning HP714 vcpu: is 185, but the estimate for ml.p5.48xlarge is 179.97 vCPU for pods (192 less 12.03)"
+        "warning HP714 vcpu: 185 vCPU exceeds the estimate for ml.p5.48xlarge: 179.97 vCPU for pods (192 minus 12.03)"
     ]
     assert found(**wanted, vcpu=191.45)[0].startswith("warning HP714")
-    assert found(**wanted, vcpu=191.5)[0].startswith("error HP714 vcpu: is 191.5, but ml.p5.48xlarge has 192 vCPU")
+    assert found(**wanted, vcpu=191.5)[0].startswith("error HP714 vcpu: 191.5 vCPU, but ml.p5.48xlarge has 192 vCPU")
 
 
 def test_huge_pages_count_with_the_memory():
     assert found(nodes=1, hugepages_2mi_mib=2048 * 1024) == [
-        "error HP714 hugepages_2mi_mib: is 2097152 MiB, but ml.p5.48xlarge has 2048 GiB, of which a kubelet offers 2047.13"
-        " at most"
+        "error HP714 hugepages_2mi_mib: 2097152 MiB, but ml.p5.48xlarge has 2048 GiB, of which at most 2047.13 are "
+        "allocatable"
     ]
     (said,) = found(replicas=1, accelerators=8, memory_gib=1800, hugepages_2mi_mib=256 * 1024)
-    assert said.startswith("error HP714 memory_gib: is 1800 and 256 of huge pages, but ml.p5.48xlarge has 2048 GiB")
+    assert said.startswith("error HP714 memory_gib: 1800 GiB plus 256 for huge pages, but ml.p5.48xlarge has 2048 GiB")
 
 
 def test_auto_resume_counts_apart_from_the_backoff_limit():
@@ -366,15 +370,15 @@ def test_ephemeral_storage_and_topology_spread():
         ({"env": {"PEER": "train-pod-0"}}, "train-pod"),
     ],
 )
-def test_a_job_that_names_its_own_pods_is_told_how(fields: dict[str, Any], pod: str):
-    (said,) = [one for one in check_job(Job(**{**BASE, "nodes": 2, **fields})) if one.rule == "HP729"]
+def test_a_job_that_refers_to_its_own_pods_is_reported_with_the_fix(fields: dict[str, Any], pod: str):
+    (said,) = [finding for finding in check_job(Job(**{**BASE, "nodes": 2, **fields})) if finding.rule == "HP729"]
     assert said.message == f"refers to the pod '{pod}'..., but the job's name includes a hash"
     assert "on_change: replace" in said.cure
     assert "pod_field" in said.cure
-    assert not [one for one in found(nodes=2, on_change="refuse", **fields) if "HP729" in one]
+    assert not [item for item in found(nodes=2, on_change="refuse", **fields) if "HP729" in item]
 
 
-def test_names_that_kubeflow_refuses():
+def test_names_that_kubeflow_rejects():
     assert found(**{**TWO, "name": "70b-run"}) == [
         "error HP701 name: '70b-run' begins with a digit, but the name of a PyTorchJob is a DNS-1035 label"
     ]

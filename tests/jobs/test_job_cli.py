@@ -36,7 +36,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_flags_alone_are_a_job():
+def test_flags_without_a_file_are_a_job():
     flags = ["--name", "my-training", "--image", "a", "--command", "python", "--command", "train.py"]
     shown = rendered(*flags, "--instance-type", "ml.trn1.32xlarge", "--nodes", "2")
     job = Job(name="my-training", image="a", command=["python", "train.py"], instance_type="ml.trn1.32xlarge", nodes=2)
@@ -80,13 +80,13 @@ def test_every_field_is_a_flag():
     flags = {option for parameter in render.params for option in parameter.opts}
     for name, info in Job.model_fields.items():
         flag = "--" + name.replace("_", "-")
-        assert flag in flags or any(one.startswith(f"{flag}.") for one in flags), name
+        assert flag in flags or any(item.startswith(f"{flag}.") for item in flags), name
         assert info.description
 
 
 def test_several_files_are_several_documents(file: Path):
     result = run("render", str(file), str(ROOT / "jobs" / "neuron-hello.yaml"))
-    assert [one["kind"] for one in yaml.safe_load_all(result.stdout)] == ["HyperPodPyTorchJob"] * 2
+    assert [manifest["kind"] for manifest in yaml.safe_load_all(result.stdout)] == ["HyperPodPyTorchJob"] * 2
     as_list = json.loads(run("render", str(file), str(file), "-o", "json").stdout)
     assert (as_list["kind"], len(as_list["items"])) == ("List", 2)
 

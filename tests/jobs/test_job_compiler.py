@@ -157,7 +157,7 @@ def test_the_same_job_for_kubeflow(snapshot):
     manifest = compile_job(PyTorchJob(**common, run_policy={"max_retries": 3, "ttl_seconds": 60}, auto_resume=True))
     assert_valid(manifest)
     roles = manifest["spec"]["pytorchReplicaSpecs"]
-    assert {role: one["replicas"] for role, one in roles.items()} == {"Master": 1, "Worker": 3}
+    assert {role: item["replicas"] for role, item in roles.items()} == {"Master": 1, "Worker": 3}
     assert roles["Master"]["template"] == roles["Worker"]["template"]
     assert to_yaml([manifest]) == snapshot
 
@@ -196,12 +196,12 @@ def test_several_replica_specs_take_from_the_job_what_they_do_not_state():
     specs = manifest["spec"]["replicaSpecs"]
     found = [
         (
-            one["name"],
-            one["replicas"],
-            (container := one["template"]["spec"]["containers"][0])["command"],
+            spec["name"],
+            spec["replicas"],
+            (container := spec["template"]["spec"]["containers"][0])["command"],
             container["resources"]["requests"].get("nvidia.com/gpu"),
         )
-        for one in specs
+        for spec in specs
     ]
     assert found == [("trainer", 2, ["train"], 8), ("reader", 3, ["read"], None), ("same", 1, ["train"], 4)]
 
@@ -331,7 +331,7 @@ VALID = compile_job(Job(name="a", image="b", instance_type="ml.g5.8xlarge", node
         (("metadata",), {"name": "a"}),
     ],
 )
-def test_the_validators_bite(path: tuple, value: object):
+def test_the_validators_detect_errors(path: tuple, value: object):
     broken = copy.deepcopy(VALID)
     place = broken
     for part in path[:-1]:

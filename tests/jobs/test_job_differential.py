@@ -149,7 +149,7 @@ def test_generated_configs_give_the_official_object(config: dict[str, Any]):
         {"elastic_replica_discrete_values": [9], "max_replica_count": 4},
     ],
 )
-def test_what_the_package_refuses_we_refuse_or_warn_of(config: dict[str, Any]):
+def test_what_the_package_rejects_is_an_error_or_a_warning(config: dict[str, Any]):
     full = {"job_name": "a", "image": "b", **config}
     with pytest.raises(ValueError):
         official_body(full)
@@ -159,7 +159,7 @@ def test_what_the_package_refuses_we_refuse_or_warn_of(config: dict[str, Any]):
         from hyperpod_constructs.core.checks.jobs import check_job
 
         try:
-            found = [one for one in check_job(Job(**converted.data)) if one.severity != "note"]
+            found = [finding for finding in check_job(Job(**converted.data)) if finding.severity != "note"]
         except ValueError as refusal:
             found = [refusal]
     assert found

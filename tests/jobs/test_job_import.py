@@ -76,7 +76,7 @@ def test_a_manifest_becomes_a_job_file_in_its_shortest_form():
     assert_valid(compile_job(job.job))
 
 
-def test_whole_nodes_are_told_as_nodes():
+def test_whole_nodes_are_reported_as_nodes():
     job = Job(name="a", image="b", instance_type="ml.trn1.32xlarge", nodes=3, on_change="refuse")
     assert one(yaml.safe_dump(compile_job(job))).data == {
         "name": "a",
@@ -104,7 +104,7 @@ def test_the_command_writes_the_file_tells_what_it_did_and_diff_agrees(file: Pat
     assert "spec.elasticPolicy.maxRestarts: changed: 20 -> 2\n" in other.stdout
 
 
-def test_rendering_a_manifest_names_the_import(file: Path):
+def test_rendering_a_manifest_refers_to_the_import(file: Path):
     for command in (["jobs", "render", str(file)], ["validate", str(file)]):
         result = CliRunner().invoke(main, command)
         assert result.exit_code == 1
@@ -143,7 +143,7 @@ def test_templates_are_filled_where_they_are_templates():
     ]
 
 
-def test_missing_values_are_asked_for(tmp_path: Path):
+def test_missing_values_are_prompted_for(tmp_path: Path):
     file = tmp_path / "job.yaml-template"
     file.write_text(TEMPLATE)
     stated = [f"--set={name}={VALUES[name]}" for name in ("NAME", "GPUS")]
@@ -190,7 +190,7 @@ def test_companions_stay_what_they_are(tmp_path: Path):
     result = hyperpod("import", file, "-o", tmp_path / "jobs")
     assert result.exit_code == 0, result.output
     companions = list(yaml.safe_load_all((tmp_path / "jobs" / "all-companions.yaml").read_text()))
-    assert [(one["kind"], one["metadata"]["name"]) for one in companions] == [
+    assert [(companion["kind"], companion["metadata"]["name"]) for companion in companions] == [
         ("ConfigMap", "script"),
         ("Service", "master"),
     ]
@@ -204,7 +204,7 @@ def test_companions_stay_what_they_are(tmp_path: Path):
     assert hyperpod("import", file, "-o", tmp_path / "jobs", "--force").exit_code == 0
 
 
-def test_what_is_lost_is_told_and_ends_with_exit_code_1(tmp_path: Path):
+def test_losses_are_reported_with_exit_code_1(tmp_path: Path):
     file = tmp_path / "lost.yaml"
     file.write_text(
         ELASTIC.replace("              image: registry/tune:v2\n", "").replace("spec:\n", "oops: 1\nspec:\n", 1)
@@ -267,13 +267,13 @@ def pod(**spec: Any) -> str:
         ),
     ],
 )
-def test_what_no_field_says_is_kept_in_patches(text: str, field: str, value: Any):
+def test_settings_without_a_field_are_kept_in_patches(text: str, field: str, value: Any):
     job = one(text)
     assert job.data[field] == value
     assert job.is_equal, job.losses
 
 
-def test_a_team_is_told_by_its_namespace_and_queue():
+def test_a_team_is_recognized_by_its_namespace_and_queue():
     labels = {
         "kueue.x-k8s.io/queue-name": "hyperpod-ns-vision-localqueue",
         "kueue.x-k8s.io/priority-class": "high-priority",
@@ -353,7 +353,7 @@ def test_a_config_of_start_job_becomes_a_job_file_with_its_losses():
         ("a: [1\n", "is not valid YAML", "check for a tab, or a missing quote"),
     ],
 )
-def test_files_that_hold_no_job_are_told(text: str, said: str, cure: str, tmp_path: Path):
+def test_files_without_a_job_are_reported(text: str, said: str, cure: str, tmp_path: Path):
     file = tmp_path / "file.yaml"
     file.write_text(text)
     result = hyperpod("import", file)
@@ -382,7 +382,7 @@ def test_files_that_hold_no_job_are_told(text: str, said: str, cure: str, tmp_pa
         ),
     ],
 )
-def test_a_manifest_that_cannot_be_read_is_told_with_its_place(old: str, new: str, said: str, tmp_path: Path):
+def test_an_unreadable_manifest_is_reported_at_its_path(old: str, new: str, said: str, tmp_path: Path):
     file = tmp_path / "broken.yaml"
     assert old in ELASTIC
     file.write_text(ELASTIC.replace(old, new))

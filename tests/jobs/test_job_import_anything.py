@@ -83,7 +83,7 @@ def test_several_jobs_in_one_file_and_a_separator_at_the_end(tmp_path: Path):
     file.write_text("name: a\nimage: b\nvcpu: 1\n---\nname: c\nimage: d\nvcpu: 1\n---\n")
     result = hyperpod("render", file)
     assert result.exit_code == 0, result.output
-    names = [one["metadata"]["name"].rpartition("-")[0] for one in yaml.safe_load_all(result.stdout)]
+    names = [manifest["metadata"]["name"].rpartition("-")[0] for manifest in yaml.safe_load_all(result.stdout)]
     assert names == ["a", "c"]
     file.write_text("name: a\nimage: b\nvcpu: 1\n---\nname: c\nimage: d\nvcpu: -1\n")
     bad = hyperpod("render", file)

@@ -20,7 +20,9 @@ GROUP = InstanceGroup(name="workers", instance_type="ml.p5.48xlarge", count=4)
 
 def found(rule: str, **fields: Any) -> list[str]:
     job = Job(**{**BASE, **fields})
-    return [f"{one.severity} {one.path}: {one.message}" for one in check_job(job) if one.rule == rule]
+    return [
+        f"{finding.severity} {finding.path}: {finding.message}" for finding in check_job(job) if finding.rule == rule
+    ]
 
 
 def test_several_accelerators_without_shared_memory():
@@ -37,7 +39,7 @@ def test_several_accelerators_without_shared_memory():
         {"volumes": [{"name": "shm", "mount_path": "/dev/shm", "host_path": "/dev/shm"}]},
     ],
 )
-def test_shared_memory_that_is_there(fields: dict[str, Any]):
+def test_shared_memory_that_exists(fields: dict[str, Any]):
     assert found("HP733", **fields) == []
 
 
@@ -63,13 +65,13 @@ def test_commands_that_may_start_a_launcher(command: list[str]):
     assert found("HP734", command=command) == []
 
 
-def test_tiered_storage_is_told_with_both_numbers():
+def test_tiered_storage_is_reported_with_both_numbers():
     cluster = Cluster(instance_groups=(GROUP,), tiered_storage=TieredStorage(memory_percent=20))
 
     def findings(**fields: Any) -> list[str]:
         job = Job(**{**BASE, **fields})
         said = check_jobs(Context(cluster=cluster, jobs=(job,)))
-        return [one.message for one in said if one.rule == "HP735"]
+        return [finding.message for finding in said if finding.rule == "HP735"]
 
     assert findings() == [
         "pods request 1890 GiB of the node's 2048 GiB; tiered storage reserves 410 (20 percent), which leaves 1638"

@@ -71,7 +71,7 @@ def test_command_chart_and_resource_carry_the_same_manifest(file: Path, kind: st
     assert list(yaml.safe_load(rendered.stdout)) == list(chart) == list(manifest)
 
 
-def test_charts_refuse_a_bad_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_charts_reject_a_bad_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     file = tmp_path / "bad.yaml"
     file.write_text("name: bad\nimage: a\ncontainer_patch: {ty: 4}\n")
     assert charts_main([str(file), "-o", str(tmp_path / "dist")]) == 1
@@ -79,7 +79,7 @@ def test_charts_refuse_a_bad_job(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert not (tmp_path / "dist").exists()
 
 
-def test_charts_refuse_two_jobs_of_one_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_charts_reject_two_jobs_of_one_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     for name in ("a", "b"):
         (tmp_path / f"{name}.yaml").write_text("name: same\nimage: a\nvcpu: 1\nmemory_gib: 1\n")
     assert charts_main([str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml"), "-o", str(tmp_path / "dist")]) == 1
@@ -87,7 +87,7 @@ def test_charts_refuse_two_jobs_of_one_name(tmp_path: Path, capsys: pytest.Captu
 
 
 def kinds(chart: cdk8s.Chart) -> list[str]:
-    return [one["kind"] for one in cdk8s.Testing.synth(chart)]
+    return [manifest["kind"] for manifest in cdk8s.Testing.synth(chart)]
 
 
 TEAM = Team(name="vision", quota=[{"instance_type": "ml.p5.48xlarge", "count": 2}], fair_share_weight=3)
@@ -107,18 +107,20 @@ def test_a_teams_chart_has_namespace_rights_and_queue():
     assert queue["name"] == job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"]
 
 
-def test_kueue_alone_has_the_names_of_task_governance():
+def test_a_separate_kueue_has_the_names_of_task_governance():
     governance = Governance(
         teams=[TEAM, Team(name="audio", quota=TEAM.quota, sharing="DontLend", active=False)],
         scheduler={"priority_classes": [{"name": "high", "weight": 90}]},
     )
     chart = k8s_charts.KueueOnlyChart(cdk8s.App(), "Kueue", governance=governance)
-    objects = {(one["kind"], one["metadata"]["name"]): one for one in chart.to_json()}
+    objects = {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in chart.to_json()}
     assert objects[("WorkloadPriorityClass", "high-priority")]["value"] == 90
     vision = objects[("ClusterQueue", "hyperpod-ns-vision-clusterqueue")]["spec"]
     audio = objects[("ClusterQueue", "hyperpod-ns-audio-clusterqueue")]["spec"]
     (flavor,) = vision["resourceGroups"][0]["flavors"]
-    quota = {one["name"]: (one["nominalQuota"], one["borrowingLimit"]) for one in flavor["resources"]}
+    quota = {
+        resource["name"]: (resource["nominalQuota"], resource["borrowingLimit"]) for resource in flavor["resources"]
+    }
     assert quota == {
         "cpu": ("359.94", "179.97"),
         "memory": ("3780.52Gi", "1890.26Gi"),
@@ -144,17 +146,17 @@ def test_volumes_of_a_file_system_in_two_namespaces():
         size_gib=1200,
         namespaces=["default", "hyperpod-ns-vision"],
     )
-    volumes = [one for one in chart.to_json() if one["kind"] == "PersistentVolume"]
-    claims = [one for one in chart.to_json() if one["kind"] == "PersistentVolumeClaim"]
+    volumes = [manifest for manifest in chart.to_json() if manifest["kind"] == "PersistentVolume"]
+    claims = [manifest for manifest in chart.to_json() if manifest["kind"] == "PersistentVolumeClaim"]
     assert [claim["spec"]["volumeName"] for claim in claims] == [volume["metadata"]["name"] for volume in volumes]
     assert {volume["spec"]["persistentVolumeReclaimPolicy"] for volume in volumes} == {"Retain"}
     import kubernetes_validate
 
-    for one in chart.to_json():
-        kubernetes_validate.validate(one, "1.35", strict=True)
+    for item in chart.to_json():
+        kubernetes_validate.validate(item, "1.35", strict=True)
 
 
-def test_a_chart_goes_into_a_stack():
+def test_a_chart_is_added_to_a_stack():
     stack = Stack(App(), "S")
     provider = KubernetesProvider(
         stack, "Kubernetes", cluster_name="eks", cluster_arn="arn:aws:eks:us-east-1:111122223333:cluster/eks"

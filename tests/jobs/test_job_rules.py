@@ -22,11 +22,11 @@ def broken_by(fragment: str) -> set[str]:
     """The job rules that a config fragment breaks."""
     data = parse(fragment).value
     loaded = [job_in(entry, Document(file=None)) for entry in data.pop("jobs")]
-    found = {finding.rule for one in loaded for finding in one.findings}
+    found = {finding.rule for item in loaded for finding in item.findings}
     parts = {
         name: TypeAdapter(Platform.model_fields[name].annotation).validate_python(value) for name, value in data.items()
     }
-    jobs = tuple(one.job for one in loaded if one.job is not None)
+    jobs = tuple(item.job for item in loaded if item.job is not None)
     return found | {finding.rule for finding in check_jobs(Context(jobs=jobs, **parts))}
 
 
@@ -55,7 +55,7 @@ def test_the_rules_are_these():
 TOKEN = "${Token[Thing.12]}"
 
 
-def test_tokens_are_left_alone():
+def test_tokens_are_not_changed():
     job = Job(
         name="a",
         image=TOKEN,
@@ -84,7 +84,7 @@ def platform(*jobs: dict, **parts: object) -> list[str]:
         **parts,
     }
     found = check_jobs(Context.of(Platform.model_validate(data)))
-    return [f"{one.severity} {one.rule} {one.path}: {one.message}" for one in found]
+    return [f"{finding.severity} {finding.rule} {finding.path}: {finding.message}" for finding in found]
 
 
 VISION = {"name": "vision", "quota": [{"instance_type": "ml.p5.48xlarge", "count": 2}]}
@@ -95,7 +95,7 @@ READY = {"addons": {"training_operator": {}, "task_governance": {}}, "governance
     ("job", "found"),
     [
         ({"nodes": 2, "team": "vision"}, []),
-        ({"nodes": 2, "team": "visoin"}, ["error HP742 jobs[0].team: no team 'visoin'"]),
+        ({"nodes": 2, "team": "visoin"}, ["error HP742 jobs[0].team: unknown team 'visoin'"]),
         (
             {"nodes": 4, "team": "vision"},
             [
@@ -111,7 +111,7 @@ READY = {"addons": {"training_operator": {}, "task_governance": {}}, "governance
         ),
         (
             {"nodes": 1, "instance_group": "worker"},
-            ["error HP740 jobs[0].instance_group: no instance group 'worker'"],
+            ["error HP740 jobs[0].instance_group: unknown instance group 'worker'"],
         ),
         (
             {"replicas": 40, "accelerators": 1},

@@ -14,12 +14,12 @@ from hyperpod_constructs.core.jobs import Job, compile_job
 
 
 def test_kueue_is_not_a_scheduler_of_pods():
-    assert found(nodes=1, scheduler_name="kueue") == ["warning HP732 scheduler_name: Kueue does not schedule pods"]
+    assert found(nodes=1, scheduler_name="kueue") == ["warning HP732 scheduler_name: Kueue is not a pod scheduler"]
     loaded = parsed("job_name: a\nimage: b\nnode_count: 1\nscheduler_type: Kueue\nqueue_name: q\n")
     assert loaded.job is not None
     assert (loaded.job.scheduler_name, loaded.job.queue) == (None, "q")
     assert "refers to Kueue, which is selected by the queue, not by a scheduler name" in [
-        one.message for one in loaded.findings
+        finding.message for finding in loaded.findings
     ]
 
 
@@ -122,7 +122,7 @@ def test_messages_of_values_with_units_and_words(text: str, message: str, cure: 
             {"run_policy": {"restart": {"max_full_restarts": 2**31}}},
             "error HP722 : spec.runPolicy.restartPolicy.maxFullJobRestarts: 2147483648 exceeds 32 bits",
         ),
-        ({"nodes": 1, "spares": 1}, "error HP727 spares: 1 spares, but the job has no queue"),
+        ({"nodes": 1, "spares": 1}, "error HP727 spares: 1 spare, but the job has no queue"),
         (
             {"env": {"BIG": "x" * 131_068}},
             "error HP728 env.BIG: 131,073 bytes; the limit of Linux for one argument or variable is 131,072",
@@ -133,7 +133,7 @@ def test_messages_of_values_with_units_and_words(text: str, message: str, cure: 
         ),
     ],
 )
-def test_what_kubernetes_or_linux_refuses(fields: dict[str, Any], said: str):
+def test_what_kubernetes_or_linux_rejects(fields: dict[str, Any], said: str):
     assert said in found(**fields)
 
 

@@ -191,7 +191,7 @@ def changed(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("path", "value", "said"), ODD, ids=lambda value: str(value)[:40])
-def test_odd_pods_are_refused(path: tuple[str | int, ...], value: Any, said: str):
+def test_odd_pods_are_rejected(path: tuple[str | int, ...], value: Any, said: str):
     assert said in [flaw.message for flaw in template_flaws(changed(path, value))]
 
 
@@ -212,14 +212,14 @@ def kubernetes_refuses(template: Any) -> bool:
 
 def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
     found = [path] if path else []
-    for key, one in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
-        found += places(one, (*path, key))
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        found += places(item, (*path, key))
     return found
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(places(POD)), st.sampled_from(["x", "", 1, 1.5, True, [], {}, ["x"], {"x": "y"}, [{"x": 1}]]))
-def test_the_shape_is_refused_exactly_where_kubernetes_schema_refuses_it(path: tuple[str | int, ...], value: Any):
+def test_the_shape_is_rejected_exactly_where_kubernetes_schema_rejects_it(path: tuple[str | int, ...], value: Any):
     template = changed(path, value)
     ours, theirs = bool(list(flaws(template))), kubernetes_refuses(template)
     if ours != theirs:  # values of enumerations and quantities are text in the published schema

@@ -45,7 +45,11 @@ IMPORTED = [(row, imported(row)) for row in ROWS]
 
 
 def losses(job: ImportedJob) -> list[str]:
-    found = [f"{one.severity} {one.rule} {one.path}: {one.message}" for one in job.findings if one.severity == "error"]
+    found = [
+        f"{finding.severity} {finding.rule} {finding.path}: {finding.message}"
+        for finding in job.findings
+        if finding.severity == "error"
+    ]
     return [*job.losses, *found]
 
 
@@ -83,4 +87,4 @@ def test_the_file_reads_back_and_renders_the_same_valid_object(row: dict[str, An
     assert loaded.job == job.job
     assert loaded.job is not None
     assert_valid(compile_job(loaded.job))
-    assert [str(one) for one in compare(manifest(row), manifest_of(loaded.job)) if not one.expected] == []
+    assert [str(item) for item in compare(manifest(row), manifest_of(loaded.job)) if not item.expected] == []

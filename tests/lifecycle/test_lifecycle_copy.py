@@ -50,7 +50,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def stored(s3: Any) -> dict[str, bytes]:
     listed = s3.list_objects_v2(Bucket=SCRIPTS).get("Contents", ())
-    return {each["Key"]: s3.get_object(Bucket=SCRIPTS, Key=each["Key"])["Body"].read() for each in listed}
+    return {item["Key"]: s3.get_object(Bucket=SCRIPTS, Key=item["Key"])["Body"].read() for item in listed}
 
 
 def event(kind: str, **wanted: Any) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def test_permissions_that_are_not_yet_there_are_waited_for(operation: str, code:
     assert stored(s3) == COPIED
 
 
-def test_a_refusal_that_stays_fails_within_the_time_of_the_function(s3: Any) -> None:
+def test_a_permanent_rejection_fails_within_the_functions_timeout(s3: Any) -> None:
     slept: list[float] = []
     with pytest.raises(ClientError, match="rejected"):
         answer(event("Create"), Refusing(s3, "upload_fileobj", "AccessDenied", times=99), slept.append)
@@ -125,7 +125,7 @@ def test_a_refusal_that_stays_fails_within_the_time_of_the_function(s3: Any) -> 
 
 
 @pytest.mark.parametrize("missing", [{"Bucket": "none"}, {"Source": {"Bucket": ASSETS, "Key": "none.zip"}}])
-def test_what_is_not_there_fails_at_once(missing: dict[str, Any], s3: Any) -> None:
+def test_what_does_not_exist_fails_at_once(missing: dict[str, Any], s3: Any) -> None:
     with pytest.raises(ClientError, match=r"404|NoSuchBucket"):
         answer(event("Create", **missing), s3, lambda _: pytest.fail("waited"))
 

@@ -124,7 +124,7 @@ def test_shellcheck_finds_nothing(script: Path) -> None:
     assert done.returncode == 0
 
 
-def test_lines_end_as_linux_wants_them() -> None:
+def test_lines_end_with_a_line_feed() -> None:
     assert not any(b"\r" in script.read_bytes() for script in SCRIPTS)
 
 
@@ -174,7 +174,7 @@ def test_a_failing_step_is_named_and_the_log_gets_time_to_be_uploaded(bare: Node
     ]
 
 
-def test_a_mistake_of_its_own_is_logged_too(bare: Node) -> None:
+def test_an_exception_of_the_function_itself_is_logged(bare: Node) -> None:
     (bare.scripts / "settings.env").write_text("false\n")
     code, log = bare.run()
     assert code == 1
@@ -271,7 +271,7 @@ def test_a_volume_that_is_not_mounted_is_waited_for_and_reported(node: Node) -> 
     assert node.called() == []
 
 
-def test_after_a_reboot_only_missing_mounts_are_made(node: Node) -> None:
+def test_after_a_reboot_only_missing_mounts_are_created(node: Node) -> None:
     node.mount("/opt/sagemaker")
     node.mount("/var/lib/containerd")
     for name in ("containerd", "kubelet"):

@@ -44,5 +44,5 @@ def test_containerd_and_the_kubelet_get_the_proxy(script: Path, tmp_path: Path) 
     assert (tmp_path / "systemctl.log").read_text() == "daemon-reload\n"
 
 
-def test_the_page_says_what_cannot_use_a_proxy() -> None:
+def test_the_page_states_what_cannot_use_a_proxy() -> None:
     assert "the deployment functions and those of CDK do not support a proxy" in PAGE

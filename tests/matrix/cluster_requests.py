@@ -39,9 +39,9 @@ def _known(value: Any, key: str) -> Any:
     if isinstance(value, dict):
         if len(value) == 1 and next(iter(value)).startswith(("Fn::", "Ref")):
             return _SAMPLES[key]
-        return {name: _known(one, name) for name, one in value.items()}
+        return {name: _known(item, name) for name, item in value.items()}
     if isinstance(value, list):
-        return [_known(one, key) for one in value]
+        return [_known(item, key) for item in value]
     return value
 
 
@@ -54,12 +54,12 @@ def _constraints(value: Any, shape: Any, path: str) -> Iterator[str]:
     elif shape.type_name == "list":
         if len(value) > limits.get("max", len(value)):
             yield f"{path}: {len(value)} items, {limits['max']} at most"
-        for index, one in enumerate(value):
-            yield from _constraints(one, shape.member, f"{path}[{index}]")
+        for index, item in enumerate(value):
+            yield from _constraints(item, shape.member, f"{path}[{index}]")
     elif shape.type_name == "map":
-        for name, one in value.items():
+        for name, item in value.items():
             yield from _constraints(name, shape.key, f"{path}.{name}")
-            yield from _constraints(one, shape.value, f"{path}.{name}")
+            yield from _constraints(item, shape.value, f"{path}.{name}")
     elif shape.type_name == "string":
         if "enum" in limits and value not in limits["enum"]:
             yield f"{path}: {value!r} is none of {limits['enum']}"

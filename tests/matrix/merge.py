@@ -49,7 +49,7 @@ def _add(name: str, resources: Mapping[str, Any], done: set[str], made: Resource
 
 def _renamed(value: Any, rename: Callable[[str], str]) -> Any:
     if isinstance(value, list):
-        return [_renamed(one, rename) for one in value]
+        return [_renamed(item, rename) for item in value]
     if not isinstance(value, dict):
         return value
     if value.keys() == {"Ref"}:
@@ -57,4 +57,4 @@ def _renamed(value: Any, rename: Callable[[str], str]) -> Any:
     if value.keys() == {"Fn::GetAtt"} and isinstance(value["Fn::GetAtt"], list):
         name, attribute = value["Fn::GetAtt"]
         return {"Fn::GetAtt": [rename(name), attribute]}
-    return {key: _renamed(one, rename) for key, one in value.items()}
+    return {key: _renamed(item, rename) for key, item in value.items()}

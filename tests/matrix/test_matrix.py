@@ -110,7 +110,11 @@ def test_every_explanation_is_needed():
     for index in INDEXES:
         made(index)
     JustifiedNag(rare()).findings()
-    unused = [f"{one.rule} {one.made_by.__name__} {one.below} {one.finding}" for one in JUSTIFIED if not one.used]
+    unused = [
+        f"{finding.rule} {finding.made_by.__name__} {finding.below} {finding.finding}"
+        for finding in JUSTIFIED
+        if not finding.used
+    ]
     assert not unused, "\n".join(unused)
 
 
@@ -122,7 +126,8 @@ def lint(template: dict[str, Any], *more: str) -> list[str]:
     ignored = yaml.safe_load((ROOT / ".cfnlintrc.yaml").read_text())["ignore_checks"]
     config = ManualArgs(regions=["us-west-2"], ignore_checks=[*ignored, *more])
     return [
-        f"{one.rule.id} {one.message} at {list(one.path)[:6]}" for one in run(yaml.safe_dump(template), config=config)
+        f"{finding.rule.id} {finding.message} at {list(finding.path)[:6]}"
+        for finding in run(yaml.safe_dump(template), config=config)
     ]
 
 
@@ -134,4 +139,4 @@ def test_cfn_lint_finds_nothing_in_any_resource_of_any_row():
 
 
 def test_cfn_lint_finds_nothing_in_the_largest_template():
-    assert lint(max((made(index).template for index in INDEXES), key=lambda it: len(it["Resources"]))) == []
+    assert lint(max((made(index).template for index in INDEXES), key=lambda item: len(item["Resources"]))) == []

@@ -75,7 +75,7 @@ def test_dashboards_have_the_shape_that_grafana_loads(name: str) -> None:
     assert max(x for x, _ in cells) < 24
 
 
-def test_shares_have_a_whole_axis_and_legends_tell_series_apart() -> None:
+def test_shares_have_a_whole_axis_and_legends_distinguish_series() -> None:
     for board in ALL.values():
         for panel in board["panels"]:
             defaults = panel["fieldConfig"]["defaults"]
@@ -104,7 +104,7 @@ def test_rules_are_a_rule_file() -> None:
         for label in re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]):
             kept = re.findall(r"by \(([^)]*)\)", rule["expr"])
             aggregated = "by (" in rule["expr"]
-            assert not aggregated or any(label in each for each in kept), rule["alert"]
+            assert not aggregated or any(label in item for item in kept), rule["alert"]
 
 
 @pytest.mark.parametrize("query", QUERIES)
@@ -115,7 +115,7 @@ def test_only_documented_metrics_are_asked_for(query: str) -> None:
     assert query.count("{") == query.count("}")
 
 
-def test_nothing_in_the_catalog_is_idle() -> None:
+def test_everything_in_the_catalog_is_used() -> None:
     asked = {name for board in ALL.values() for query in queries(board) for name in metrics_of(query)}
     asked |= {name for rule in alert_rules()["groups"][0]["rules"] for name in metrics_of(rule["expr"])}
     unused = {name for name, metric in metrics().items() if name not in asked and metric.area != "inference"}
@@ -128,7 +128,7 @@ def test_uncertain_metrics_are_marked() -> None:
     assert not [name for name in uncertain if name.startswith("training_")]
 
 
-def test_levels_decide_what_there_is() -> None:
+def test_levels_determine_the_metrics() -> None:
     assert set(dashboards(ADVANCED)) == set(ALL)
     basic = dashboards(Metrics())
     assert set(basic) == {"cluster", "accelerators"}
@@ -139,7 +139,7 @@ def test_levels_decide_what_there_is() -> None:
     assert "QueueStuck" in {rule["alert"] for rule in alert_rules(ADVANCED)["groups"][0]["rules"]}
 
 
-def test_levels_as_the_addon_takes_them() -> None:
+def test_levels_have_the_values_of_the_addon() -> None:
     made = metric_levels(Metrics(network="ADVANCED", interval_seconds=60))
     assert made == {
         "trainingMetrics": {"level": "BASIC", "scrapeInterval": 60},

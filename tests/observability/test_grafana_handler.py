@@ -75,7 +75,7 @@ def test_a_whole_life(grafana: Grafana) -> None:
     assert grafana.accounts == {}
 
 
-def test_each_event_may_come_twice(grafana: Grafana) -> None:
+def test_each_event_can_be_delivered_twice(grafana: Grafana) -> None:
     run(grafana, "Create", properties(BOARDS))
     run(grafana, "Create", properties(BOARDS))
     assert len(grafana.boards) == len(BOARDS)
@@ -85,13 +85,13 @@ def test_each_event_may_come_twice(grafana: Grafana) -> None:
 
 
 @pytest.mark.parametrize("fault", [0, 429, 500, 503])
-def test_what_passes_is_tried_again(grafana: Grafana, fault: int) -> None:
+def test_temporary_failures_are_retried(grafana: Grafana, fault: int) -> None:
     grafana.faults = [fault, fault, fault]
     run(grafana, "Create", properties(BOARDS))
     assert len(grafana.boards) == len(BOARDS)
 
 
-def test_refusals_are_told_and_leave_no_account(grafana: Grafana) -> None:
+def test_rejections_are_reported_and_leave_no_service_account(grafana: Grafana) -> None:
     grafana.faults = [403]
     with pytest.raises(
         GrafanaError, match=r'Grafana answers 403 to GET /api/datasources/uid/hyperpod-62c859fa: .*"no"'
@@ -110,7 +110,7 @@ def test_a_grafana_that_never_answers_ends(grafana: Grafana) -> None:
     assert grafana.accounts == {}
 
 
-def test_a_token_that_is_refused_leaves_no_account(grafana: Grafana) -> None:
+def test_a_token_that_is_rejected_leaves_no_account(grafana: Grafana) -> None:
     grafana.aws.fail("grafana", "CreateWorkspaceServiceAccountToken", "AccessDeniedException", status=403)
     with pytest.raises(ClientError):
         run(grafana, "Create", properties(BOARDS))
@@ -211,7 +211,7 @@ def platforms(grafana: Grafana) -> Platforms:
 FIRST, SECOND = (board["uid"] for board in BOARDS[:2])
 
 
-def test_two_platforms_on_one_workspace_have_dashboards_of_their_own(platforms: Platforms) -> None:
+def test_two_platforms_on_one_workspace_have_separate_dashboards(platforms: Platforms) -> None:
     one, two = platforms.stack("One"), platforms.stack("Two")
     one.deploy({"Boards": platforms.boards("ws-1")})
     assert two.deploy({"Boards": platforms.boards("ws-2")}) == "CREATE_COMPLETE"
@@ -254,7 +254,7 @@ def test_a_renamed_construct_keeps_its_dashboards(platforms: Platforms) -> None:
     assert platforms.grafana.boards == {}
 
 
-def test_what_people_made_is_never_touched(platforms: Platforms) -> None:
+def test_manually_created_resources_are_never_changed(platforms: Platforms) -> None:
     theirs = {"uid": FIRST, "title": BOARDS[0]["title"], "tags": ["mine"], "version": 3}
     platforms.grafana.boards[FIRST] = dict(theirs)
     platforms.grafana.sources["x"] = {"uid": "x", "name": "HyperPod", "url": "https://theirs", "isDefault": True}
@@ -295,7 +295,7 @@ def test_a_failed_create_leaves_nothing_and_changes_nothing(platforms: Platforms
     assert platforms.grafana.accounts == {}
 
 
-def test_a_create_whose_answer_is_lost_goes_by_an_id_of_cloudformation(platforms: Platforms) -> None:
+def test_a_create_whose_response_is_lost_is_deleted_by_cloudformations_id(platforms: Platforms) -> None:
     platforms.cloud.deliver = lambda event: Delivery.LOST if event["RequestType"] == "Create" else Delivery.ONCE
     stack = platforms.stack()
     assert stack.deploy({"Boards": platforms.boards()}) == "ROLLBACK_COMPLETE"

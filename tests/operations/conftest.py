@@ -23,7 +23,7 @@ def run() -> Run:
     """Run `hyperpod` with arguments; a bug is raised, not hidden in the result."""
 
     def call(*arguments: object, input: str | None = None) -> Result:
-        result = CliRunner().invoke(main, [str(it) for it in arguments], input=input)
+        result = CliRunner().invoke(main, [str(argument) for argument in arguments], input=input)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result
@@ -82,7 +82,7 @@ CONTROL = {"Eks": {"ClusterArn": eks("control")["cluster"]["arn"]}}
 @pytest.fixture
 def research(aws):
     aws.on("sagemaker", "ListClusters", {"ClusterSummaries": [_summary("research"), _summary("old")]})
-    aws.on("sagemaker", "DescribeCluster", lambda it: hyperpod(it["ClusterName"], GROUPS, Orchestrator=CONTROL))
+    aws.on("sagemaker", "DescribeCluster", lambda item: hyperpod(item["ClusterName"], GROUPS, Orchestrator=CONTROL))
     return aws
 
 

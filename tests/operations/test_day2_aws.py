@@ -34,7 +34,7 @@ def test_clusters_list(research, run):
 
 def test_clusters_list_as_json(research, run):
     found = json.loads(run("clusters", "list", "-o", "json").stdout)
-    assert [(it["name"], it["eks"], it["nodes"], it["target"]) for it in found] == [
+    assert [(item["name"], item["eks"], item["nodes"], item["target"]) for item in found] == [
         ("research", "control", 3, 4),
         ("old", "control", 3, 4),
     ]
@@ -48,14 +48,14 @@ def test_clusters_describe(research, run):
     assert data["instance_groups"][0]["name"] == "workers"
 
 
-def test_a_cluster_that_is_not_there(aws, run):
+def test_a_cluster_that_does_not_exist(aws, run):
     aws.fail("sagemaker", "DescribeCluster", "ResourceNotFound", "Cluster not found")
     result = run("clusters", "describe", "nothing")
     assert result.exit_code == 1
     assert "ResourceNotFound: Cluster not found" in result.output
 
 
-def test_a_failed_call_has_a_cure(aws, run):
+def test_a_failed_call_has_a_fix(aws, run):
     aws.fail("sagemaker", "ListClusters", "AccessDeniedException", "not you")
     result = run("clusters", "list")
     assert result.exit_code == 1
@@ -94,15 +94,17 @@ def test_clusters_nodes(aws, run):
 @pytest.mark.parametrize(
     ("verb", "operation"), [("reboot", "BatchRebootClusterNodes"), ("replace", "BatchReplaceClusterNodes")]
 )
-def test_nodes_in_batches_of_what_the_api_takes(aws, run, verb, operation):
+def test_nodes_are_sent_in_batches_of_the_apis_limit(aws, run, verb, operation):
     ids = [f"i-{number:017x}" for number in range(30)]
 
     def answer(asked):
         done = asked["NodeIds"]
         failed = [
-            {"NodeId": it, "ErrorCode": "InvalidInstanceStatus", "Message": "busy"} for it in done if it == ids[29]
+            {"NodeId": item, "ErrorCode": "InvalidInstanceStatus", "Message": "busy"}
+            for item in done
+            if item == ids[29]
         ]
-        return {"Successful": [it for it in done if it != ids[29]], "Failed": failed}
+        return {"Successful": [item for item in done if item != ids[29]], "Failed": failed}
 
     aws.on("sagemaker", operation, answer)
     result = run("nodes", verb, "research", *ids, "--yes", "-o", "json")
@@ -112,7 +114,7 @@ def test_nodes_in_batches_of_what_the_api_takes(aws, run, verb, operation):
     assert [len(asked["NodeIds"]) for asked in aws.asked("sagemaker", operation)] == [25, 5]
 
 
-def test_nodes_ask_first(aws, run):
+def test_nodes_commands_ask_for_confirmation(aws, run):
     result = run("nodes", "replace", "research", "i-1", input="n\n")
     assert result.exit_code == 1
     assert "Replace 1 node(s) of research: i-1? Pods on them are interrupted and their disks are lost" in result.output
@@ -140,7 +142,7 @@ def test_software_update(aws, run):
 def test_software_update_waits(aws, run, clock, end, code):
     states = ["SystemUpdating", "SystemUpdating", end]
     aws.on("sagemaker", "UpdateClusterSoftware", {"ClusterArn": hyperpod("research", [])["ClusterArn"]})
-    aws.on("sagemaker", "DescribeCluster", lambda it: {**hyperpod("research", []), "ClusterStatus": states.pop(0)})
+    aws.on("sagemaker", "DescribeCluster", lambda item: {**hyperpod("research", []), "ClusterStatus": states.pop(0)})
     assert run("software", "update", "research", "--wait", "--yes").exit_code == code
     assert clock.at == 60
 

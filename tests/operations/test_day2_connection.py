@@ -86,7 +86,7 @@ def test_a_kubeconfig_may_leave_the_certificate_unchecked(api, run, tmp_path, mo
     assert "llama" in run("jobs", "list").stdout
 
 
-def test_a_certificate_of_an_unknown_authority_is_refused(api, run, tmp_path, monkeypatch):
+def test_a_certificate_of_an_unknown_authority_is_rejected(api, run, tmp_path, monkeypatch):
     configured(api, tmp_path, monkeypatch, **{"certificate-authority-data": None})
     result = run("jobs", "list")
     assert result.exit_code == 1
@@ -129,7 +129,7 @@ def on_eks(api, aws, *, endpoint=None) -> list[str]:
     return tokens
 
 
-def test_credentials_are_asked_for_again_when_they_are_refused(api, run):
+def test_credentials_are_requested_again_when_they_are_rejected(api, run):
     job(api)
     api.fault(method="GET", path="hyperpodpytorchjobs", status=401, reason="Unauthorized", times=1)
     assert "llama" in run("jobs", "list").stdout

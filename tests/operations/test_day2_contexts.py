@@ -17,7 +17,7 @@ from day2 import job
 def control(research, tmp_path, monkeypatch):
     authority = {"data": "Y2E="}
     research.on(
-        "eks", "DescribeCluster", lambda it: eks(it["name"], endpoint="https://k", certificateAuthority=authority)
+        "eks", "DescribeCluster", lambda item: eks(item["name"], endpoint="https://k", certificateAuthority=authority)
     )
     file = tmp_path / "kube" / "config"
     monkeypatch.setenv("KUBECONFIG", str(file))
@@ -126,7 +126,7 @@ def test_against_moto_clusters_and_contexts(moto, run, tmp_path, monkeypatch):
             }
         ],
     )
-    assert [it["name"] for it in json.loads(run("clusters", "list", "-o", "json").stdout)] == ["research"]
+    assert [load["name"] for load in json.loads(run("clusters", "list", "-o", "json").stdout)] == ["research"]
     assert len(json.loads(run("clusters", "nodes", "research", "-o", "json").stdout)) == 2
     assert run("context", "set", "control", "--eks").exit_code == 0
     assert json.loads(run("context", "show", "-o", "json").stdout)["eks"] == "control"
@@ -141,7 +141,9 @@ echo '{{"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1
 def test_the_job_commands_use_the_context_that_was_set(api, research, run, tmp_path, monkeypatch):
     """From `context set` to a list of jobs; only the AWS CLI that the kubeconfig calls is a stand-in."""
     authority = {"data": base64.b64encode(api.ca_pem.encode()).decode()}
-    research.on("eks", "DescribeCluster", lambda it: eks(it["name"], endpoint=api.url, certificateAuthority=authority))
+    research.on(
+        "eks", "DescribeCluster", lambda item: eks(item["name"], endpoint=api.url, certificateAuthority=authority)
+    )
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "new"))
     asked = tmp_path / "asked"
     cli = tmp_path / "bin" / "aws"

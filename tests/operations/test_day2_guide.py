@@ -57,7 +57,7 @@ def test_the_table_has_every_command_of_the_guide():
 
 
 @pytest.mark.parametrize("ours", [row[1] for row in ROWS])
-def test_each_of_ours_in_the_table_exists_with_its_options(ours):
+def test_each_construct_in_the_table_exists_with_its_options(ours):
     line = re.match(r"`hyperpod ([^`]+)`", ours)
     assert line is not None
     words = line[1].split()

@@ -40,7 +40,7 @@ def test_submit_creates_what_render_prints(api, run, tmp_path):
     assert "created" in result.stdout
 
 
-def test_submit_leaves_an_unchanged_job_alone(api, run, tmp_path):
+def test_submit_does_not_change_an_equal_job(api, run, tmp_path):
     file = tmp_path / "smoke.yaml"
     file.write_text(JOB_FILE)
     run("jobs", "submit", file)
@@ -50,7 +50,7 @@ def test_submit_leaves_an_unchanged_job_alone(api, run, tmp_path):
     assert told["outcome"] == "unchanged"
 
 
-def test_submit_refuses_a_fixed_name_that_is_taken(api, run, tmp_path):
+def test_submit_rejects_a_fixed_name_that_is_taken(api, run, tmp_path):
     file = tmp_path / "smoke.yaml"
     file.write_text(JOB_FILE + "on_change: refuse\n")
     run("jobs", "submit", file)
@@ -90,7 +90,7 @@ spec:
 """
 
 
-def test_submit_of_the_guides_manifest_takes_it_as_it_is(api, run, tmp_path):
+def test_submit_sends_the_guides_manifest_unchanged(api, run, tmp_path):
     file = tmp_path / "pytorch-job.yaml"
     file.write_text(GUIDES_MANIFEST)
     assert run("jobs", "submit", file).exit_code == 0
@@ -100,7 +100,7 @@ def test_submit_of_the_guides_manifest_takes_it_as_it_is(api, run, tmp_path):
     assert run("jobs", "submit", file, "--image", "other").exit_code == 2
 
 
-def test_submit_takes_jobs_and_their_companions_only(api, run, tmp_path):
+def test_submit_accepts_only_jobs_and_their_companions(api, run, tmp_path):
     file = tmp_path / "pod.yaml"
     file.write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n")
     result = run("jobs", "submit", file)
@@ -128,7 +128,7 @@ def test_companions_of_a_manifest_are_created_before_it(api, run, tmp_path):
     assert api.asked("POST", "configmaps")[0].path == "/api/v1/namespaces/default/configmaps"
 
 
-def test_a_companion_that_exists_is_left_alone_and_one_with_other_content_is_told(api, run, tmp_path):
+def test_an_existing_companion_is_not_changed_and_one_with_other_content_is_reported(api, run, tmp_path):
     file, other = tmp_path / "job.yaml", tmp_path / "other.yaml"
     file.write_text(GUIDES_MANIFEST + COMPANION)
     other.write_text(
@@ -155,7 +155,7 @@ def test_a_manifest_is_checked_like_everything_else(api, run, tmp_path):
     assert api.asked("POST", "pytorchjobs") == []
 
 
-def test_submit_of_a_file_that_is_not_there(api, run, tmp_path):
+def test_submit_of_a_file_that_does_not_exist(api, run, tmp_path):
     result = run("jobs", "submit", tmp_path / "none.yaml")
     assert result.exit_code == 1
     assert "HP002" in result.output
@@ -277,7 +277,7 @@ def test_wait_for_a_job_that_fails(api, run, clock):
     assert "llama failed: Why: so it is" in result.output
 
 
-def test_wait_that_takes_too_long(api, run, clock):
+def test_a_wait_that_times_out(api, run, clock):
     job(api)
     result = run("jobs", "wait", "llama", "--timeout", 60)
     assert result.exit_code == 3
@@ -320,7 +320,7 @@ def test_suspend_and_resume(api, run, kind, plural, path):
     assert {request.content_type for request in api.asked("PATCH")} == {"application/merge-patch+json"}
 
 
-def test_suspend_in_a_queue_goes_by_the_workload(api, run):
+def test_suspend_in_a_queue_deactivates_the_workload(api, run):
     put_crd(api, "workloads")
     made = job(api, labels={"kueue.x-k8s.io/queue-name": "queue"})
     workload = {
@@ -336,7 +336,7 @@ def test_suspend_in_a_queue_goes_by_the_workload(api, run):
     assert "suspend" not in api.store.get("hyperpodpytorchjobs", "llama", "team")["spec"]
 
 
-def test_suspend_leaves_the_workload_of_another_job_of_that_name_alone(api, run):
+def test_suspend_does_not_change_the_workload_of_another_job_of_that_name(api, run):
     put_crd(api, "workloads")
     job(api, labels={"kueue.x-k8s.io/queue-name": "queue"})
     workload = {
@@ -360,7 +360,7 @@ def test_delete_asks(api, run):
     assert api.asked("DELETE")[0].body["propagationPolicy"] == "Background"
 
 
-def test_refusals_have_a_cure(api, run):
+def test_rejections_have_a_fix(api, run):
     api.fault(method="GET", path="hyperpodpytorchjobs", status=403, reason="Forbidden", message="not you")
     result = run("jobs", "list")
     assert result.exit_code == 1

@@ -9,7 +9,7 @@ from day2 import job, pod
 
 
 def test_pods_of_a_replica(two_pods, run):
-    names = [it["name"] for it in json.loads(run("jobs", "pods", "llama", "-o", "json").stdout)]
+    names = [load["name"] for load in json.loads(run("jobs", "pods", "llama", "-o", "json").stdout)]
     assert names == ["llama-pod-0", "llama-pod-1", "llama-pod-10"]
     assert two_pods.asked("GET", "/pods$")[0].query["labelSelector"] == "HPJob=llama"
     [one] = json.loads(run("jobs", "pods", "llama", "--replica", "pod-1", "-o", "json").stdout)
@@ -32,7 +32,7 @@ def test_pods_that_only_their_owner_names(api, run):
     owner = job(api)["metadata"]["uid"]
     made = pod(api, "llama-x", {})
     made["metadata"]["ownerReferences"] = [{"uid": owner, "name": "llama"}]
-    assert [it["name"] for it in json.loads(run("jobs", "pods", "llama", "-o", "json").stdout)] == ["llama-x"]
+    assert [load["name"] for load in json.loads(run("jobs", "pods", "llama", "-o", "json").stdout)] == ["llama-x"]
 
 
 def test_logs_of_the_first_pod(two_pods, run):
@@ -55,14 +55,14 @@ def test_logs_with_all_options(two_pods, run):
 
 
 @pytest.mark.parametrize("follow", [[], ["--follow"]])
-def test_logs_of_all_pods_say_whose_they_are(two_pods, run, follow):
+def test_logs_of_all_pods_have_the_pods_name(two_pods, run, follow):
     lines = run("jobs", "logs", "llama", "--all", *follow).stdout.splitlines()
     assert sorted(lines) == sorted(
         f"[llama-pod-{index}] {text}" for index in (0, 1, 10) for text in (f"hello from {index}", "epoch 1")
     )
 
 
-def test_logs_of_a_replica_that_is_not_there(two_pods, run):
+def test_logs_of_a_replica_that_does_not_exist(two_pods, run):
     result = run("jobs", "logs", "llama", "--replica", "master")
     assert result.exit_code == 1
     assert "has no pod of replica master; `hyperpod jobs pods llama` lists them" in result.output

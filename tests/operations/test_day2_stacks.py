@@ -36,7 +36,7 @@ def stack(name, platform="research", *, created=1, exports=(), **more):
         "StackStatus": "CREATE_COMPLETE",
         "CreationTime": datetime(2026, 11, created, tzinfo=UTC),
         "Tags": tags,
-        "Outputs": [{"OutputKey": it, "OutputValue": "v", "ExportName": it} for it in exports],
+        "Outputs": [{"OutputKey": export, "OutputValue": "v", "ExportName": export} for export in exports],
         **more,
     }
 
@@ -45,12 +45,14 @@ class Account:
     """CloudFormation with stacks that go when they are asked to."""
 
     def __init__(self, aws, stacks, templates):
-        self.stacks = {it["StackName"]: it for it in stacks}
+        self.stacks = {item["StackName"]: item for item in stacks}
         self.templates, self.deleted, self.aws = templates, [], aws
         self.asked_for: dict[str, int] = {}
         aws.on("cloudformation", "DescribeStacks", self.describe)
         aws.on(
-            "cloudformation", "GetTemplate", lambda it: {"TemplateBody": json.dumps(self.templates[it["StackName"]])}
+            "cloudformation",
+            "GetTemplate",
+            lambda item: {"TemplateBody": json.dumps(self.templates[item["StackName"]])},
         )
         aws.on("cloudformation", "DeleteStack", self.delete)
         aws.on("cloudformation", "ListStackResources", self.resources)
@@ -86,19 +88,22 @@ class Account:
                 {
                     "LogicalResourceId": logical,
                     "PhysicalResourceId": f"{logical.lower()}-1",
-                    "ResourceType": it["Type"],
+                    "ResourceType": resource["Type"],
                     "LastUpdatedTimestamp": NOW,
                     "ResourceStatus": "DELETE_FAILED" if failed else "CREATE_COMPLETE",
                     "ResourceStatusReason": "it is in use" if failed else "",
                 }
-                for logical, it in self.templates[name]["Resources"].items()
+                for logical, resource in self.templates[name]["Resources"].items()
             ]
         }
 
 
 def needs(*exports, **resources):
     using = {
-        "Using": {"Type": "A::B::C", "Properties": {str(n): {"Fn::ImportValue": it} for n, it in enumerate(exports)}}
+        "Using": {
+            "Type": "A::B::C",
+            "Properties": {str(n): {"Fn::ImportValue": export} for n, export in enumerate(exports)},
+        }
     }
     return {"Resources": {**(using if exports else {}), **resources}}
 
@@ -125,12 +130,12 @@ def account(aws):
     return Account(aws, stacks, templates)
 
 
-def test_stacks_list_has_only_ours(account, run):
+def test_stacks_list_has_only_stacks_of_the_library(account, run):
     account.aws.page_size = 2
     names = [line.split()[0] for line in run("stacks", "list").stdout.splitlines()[1:]]
     assert names == ["research-Eks", "research-Network", "research-Addons", "research-HyperPod", "other-Network"]
     everything = json.loads(run("stacks", "list", "--all", "-o", "json").stdout)
-    assert {it["name"]: it["platform"] for it in everything}["alien"] is None
+    assert {item["name"]: item["platform"] for item in everything}["alien"] is None
     assert run("stacks", "list", "--status", "DELETE_FAILED").stdout.startswith("no stacks of hyperpod-constructs")
 
 
@@ -165,7 +170,7 @@ def test_stacks_delete_of_one_stack(account, run, clock):
     assert account.deleted == [("research-Addons", [])]
 
 
-def test_stacks_delete_leaves_others_alone(account, run, clock):
+def test_stacks_delete_does_not_change_other_stacks(account, run, clock):
     result = run("stacks", "delete", "alien", "--yes")
     assert result.exit_code == 1
     assert "use --all to include stacks of other tools" in result.output
@@ -184,7 +189,7 @@ def test_stacks_delete_stops_where_one_fails(account, run, clock):
     assert account.deleted[-1] == ("research-HyperPod", ["Scripts"])
 
 
-def test_stacks_delete_takes_no_foreign_stack_with_our_tag(account, run, clock):
+def test_stacks_delete_does_not_delete_other_stacks_with_the_tag(account, run, clock):
     account.stacks["billing"] = stack("billing", "research")
     account.stacks["research-Nested-Eks"] = stack("research-Eks", "research", ParentId="arn:parent") | {
         "StackName": "research-Nested-Eks"
@@ -199,7 +204,7 @@ def test_stacks_delete_takes_no_foreign_stack_with_our_tag(account, run, clock):
     assert set(account.stacks) == {"other-Network", "alien", "billing", "research-Nested-Eks"}
 
 
-def test_stacks_delete_takes_no_nested_stack_even_when_asked(account, run, clock):
+def test_stacks_delete_does_not_delete_a_nested_stack(account, run, clock):
     account.stacks["nested"] = stack("nested", None, ParentId="arn:parent")
     account.templates["nested"] = needs()
     result = run("stacks", "delete", "nested", "--all", "--yes")
@@ -207,7 +212,7 @@ def test_stacks_delete_takes_no_nested_stack_even_when_asked(account, run, clock
     assert account.deleted == []
 
 
-def test_retain_goes_to_the_stack_that_it_is_meant_for(account, run, clock):
+def test_retain_applies_to_the_specified_stack(account, run, clock):
     account.stacks["research-HyperPod"]["StackStatus"] = "DELETE_FAILED"
     assert run("stacks", "delete", "research", "--retain", "Scripts", "--yes").exit_code == 0
     kept = {name: retained for name, retained in account.deleted if retained}
@@ -221,7 +226,7 @@ def test_retain_of_what_no_failed_stack_has_deletes_nothing(account, run):
     assert account.deleted == []
 
 
-def test_retain_says_which_stack_where_several_have_it(account, run, clock):
+def test_retain_requires_a_stack_if_several_have_the_resource(account, run, clock):
     for name in ("research-HyperPod", "research-Addons"):
         account.stacks[name]["StackStatus"] = "DELETE_FAILED"
     result = run("stacks", "delete", "research", "--retain", "Using", "--yes")
@@ -251,9 +256,12 @@ def test_the_stacks_that_we_synthesize_go_in_the_right_order(default):
         name: [out["Export"]["Name"] for out in content.get("Outputs", {}).values() if "Export" in out]
         for name, content in default.templates.items()
     }
-    found = [stack(name, exports=[str(it) for it in exports[name]]) for name in sorted(default.templates, reverse=True)]
-    found.sort(key=lambda it: "Network" not in it["StackName"])
-    order = [it["StackName"].rpartition("-")[2] for it in stacks_module.deletion_order(found, default.templates)]
+    found = [
+        stack(name, exports=[str(export) for export in exports[name]])
+        for name in sorted(default.templates, reverse=True)
+    ]
+    found.sort(key=lambda item: "Network" not in item["StackName"])
+    order = [item["StackName"].rpartition("-")[2] for item in stacks_module.deletion_order(found, default.templates)]
     assert order == ["Jobs", "Addons", "HyperPod", "Eks", "Network"]
 
 
@@ -266,15 +274,15 @@ def test_the_order_of_deployment_is_the_constructs():
 def test_imports_go_before_the_order_of_deployment():
     found = [stack("research-Addons", exports=["metrics"]), stack("research-HyperPod")]
     templates = {"research-Addons": needs(), "research-HyperPod": needs("metrics")}
-    order = [it["StackName"] for it in stacks_module.deletion_order(found, templates)]
+    order = [item["StackName"] for item in stacks_module.deletion_order(found, templates)]
     assert order == ["research-HyperPod", "research-Addons"]
 
 
 def test_every_stack_that_we_synthesize_carries_the_tag(default):
     artifacts = json.loads((default.folder / "manifest.json").read_text())["artifacts"].values()
-    tags = [it["properties"]["tags"] for it in artifacts if it["type"] == "aws:cloudformation:stack"]
+    tags = [artifact["properties"]["tags"] for artifact in artifacts if artifact["type"] == "aws:cloudformation:stack"]
     assert tags
-    assert every(it[stacks_module.PLATFORM_TAG] == "research" for it in tags)
+    assert every(tag[stacks_module.PLATFORM_TAG] == "research" for tag in tags)
 
 
 def test_templates_with_short_tags():
@@ -306,7 +314,7 @@ def test_against_moto_stacks(moto, run, clock):
     }
     cloudformation.create_stack(StackName="research-Network", TemplateBody=json.dumps(network), Tags=tags)
     cloudformation.create_stack(StackName="research-HyperPod", TemplateBody=json.dumps(hyper), Tags=tags)
-    assert [it["name"] for it in json.loads(run("stacks", "list", "-o", "json").stdout)] == [
+    assert [load["name"] for load in json.loads(run("stacks", "list", "-o", "json").stdout)] == [
         "research-Network",
         "research-HyperPod",
     ]
@@ -314,4 +322,4 @@ def test_against_moto_stacks(moto, run, clock):
     assert result.exit_code == 0, result.output
     assert "kept" in result.stderr
     assert result.stdout.splitlines() == ["research-HyperPod: deleted", "research-Network: deleted"]
-    assert [it["Name"] for it in s3.list_buckets()["Buckets"]] == ["kept"]
+    assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["kept"]

@@ -83,7 +83,7 @@ def test_strings_of_aws(aws, run):
     aws.on(
         "cloudformation",
         "DescribeStacks",
-        lambda it: {
+        lambda item: {
             "Stacks": [
                 {
                     "StackName": "research-Eks",
@@ -104,7 +104,7 @@ def test_strings_of_aws(aws, run):
         "ResourceStatusReason": EVIL,
         "LastUpdatedTimestamp": NOW,
     }
-    aws.on("cloudformation", "ListStackResources", lambda it: {"StackResourceSummaries": [failed]})
+    aws.on("cloudformation", "ListStackResources", lambda item: {"StackResourceSummaries": [failed]})
     result = run("stacks", "describe", "research-Eks")
     assert "owned" in result.output
     assert harmless(result.output), repr(result.output)

@@ -46,7 +46,7 @@ def config(tmp_path):
 
 
 def test_versions_from_the_catalog(run):
-    found = {it["version"]: it for it in json.loads(run("versions", "-o", "json").stdout)}
+    found = {load["version"]: load for load in json.loads(run("versions", "-o", "json").stdout)}
     assert (found["1.34"]["status"], found["1.34"]["days_left"]) == ("standard", 9)
     assert found["1.35"]["hyperpod"] is True
     assert "1.30" not in found
@@ -58,13 +58,13 @@ def test_versions_live(aws, run):
     aws.on("eks", "DescribeClusterVersions", calendar())
     aws.page_size = 2
     found = json.loads(run("versions", "--live", "-o", "json").stdout)
-    assert [it["version"] for it in found] == ["1.36", "1.35", "1.34", "1.33", "1.31"]
-    assert [it["version"] for it in found if it["default"]] == ["1.35"]
+    assert [item["version"] for item in found] == ["1.36", "1.35", "1.34", "1.33", "1.31"]
+    assert [item["version"] for item in found if item["default"]] == ["1.35"]
     assert aws.asked("eks", "DescribeClusterVersions")[0]["includeAll"] is True
 
 
 def test_addons_from_the_catalog(run):
-    found = {it["addon"]: it["versions"] for it in json.loads(run("addons", "-o", "json").stdout)}
+    found = {load["addon"]: load["versions"] for load in json.loads(run("addons", "-o", "json").stdout)}
     assert found[OBSERVABILITY]["1.31"] is None
     assert found[OBSERVABILITY]["1.35"] == "v1.2.0-eksbuild.3"
     assert "vpc-cni" not in found
@@ -74,7 +74,7 @@ def test_addons_from_the_catalog(run):
 def test_addons_live(aws, run):
     aws.on("eks", "DescribeAddonVersions", addon_versions({**ADDONS, "amazon-sagemaker-spaces": {}}))
     result = run("addons", "--live", "--kubernetes", "1.31", "--kubernetes", "1.35", "-o", "json")
-    found = {it["addon"]: it for it in json.loads(result.stdout)}
+    found = {load["addon"]: load for load in json.loads(result.stdout)}
     assert found[GOVERNANCE]["versions"] == {"1.31": "v1.6.1-eksbuild.1", "1.35": "v1.6.1-eksbuild.1"}
     assert found[GOVERNANCE]["defaults"]["1.35"] == "v1.6.1-eksbuild.1"
     assert found[OBSERVABILITY]["versions"]["1.31"] is None
@@ -88,7 +88,7 @@ def test_addons_live_without_permission(aws, run):
     assert "access denied" in result.output
 
 
-def test_the_plan_goes_one_minor_version_at_a_time(run, config):
+def test_the_plan_has_a_step_for_each_minor_version(run, config):
     result = run("upgrade-plan", config, "--to", "1.35", "-o", "json")
     assert result.exit_code == 0, result.output
     made = json.loads(result.stdout)
@@ -140,13 +140,13 @@ def test_a_version_that_hyperpod_does_not_document_blocks(run, config):
     assert gate["meanwhile"] == "stay on 1.35 until it is documented"
 
 
-def test_an_addon_that_lags_behind_blocks_and_says_what_to_do_meanwhile():
+def test_an_addon_without_a_version_blocks_the_upgrade_and_has_an_alternative():
     platform = new(eks={"kubernetes_version": "1.34"}, addons={"task_governance": {}, "observability": {}})
     lagging = [
         *matrix([GOVERNANCE], ["1.34", "1.35"]),
     ]
     lagging = [
-        it.__class__(name=it.name, versions={"1.34": "v1", "1.35": None}, defaults={}, every={}) for it in lagging
+        item.__class__(name=item.name, versions={"1.34": "v1", "1.35": None}, defaults={}, every={}) for item in lagging
     ]
     [step] = plan(platform, "1.35", supports=lagging).steps
     assert [gate.name for gate in step.blocked_by] == [GOVERNANCE]
@@ -253,7 +253,7 @@ def test_nothing_to_do(run, config):
         ),
     ],
 )
-def test_no_way(run, config, source, target, text):
+def test_no_route_to_the_internet(run, config, source, target, text):
     with pytest.raises(NoPlan):
         plan(new(), target, source=source)
     result = run("upgrade-plan", config, "--from", source, "--to", target)
@@ -287,7 +287,7 @@ def test_preflight_findings_have_their_place_in_the_file(aws, run, tmp_path):
     assert "::error file=" in run("preflight", file, "--format", "github").stdout
 
 
-def test_preflight_that_could_not_ask_is_no_success(aws, run, tmp_path):
+def test_a_preflight_without_responses_fails(aws, run, tmp_path):
     """A pipeline that goes on with exit code 0 would go on blindly."""
     healthy(aws)
     aws.fail("eks", "DescribeCluster", "ResourceNotFoundException", status=404)
@@ -304,7 +304,7 @@ def test_preflight_that_could_not_ask_is_no_success(aws, run, tmp_path):
         assert run("preflight", file, "--timeout", seconds).exit_code == 2
 
 
-def test_preflight_of_a_wrong_config_asks_nothing(aws, run, tmp_path):
+def test_preflight_of_an_invalid_config_sends_no_request(aws, run, tmp_path):
     file = tmp_path / "hyperpod.yaml"
     file.write_text(CONFIG.replace("ml.p5.48xlarge", "ml.p5.48xlage"))
     result = run("preflight", file)

@@ -71,7 +71,7 @@ def test_adopt_reaches_every_resource_that_makes_something(example: str, kinds: 
     assert kinds <= types
 
 
-def test_nothing_is_taken_over_unasked(assemble: Any) -> None:
+def test_nothing_is_adopted_by_default(assemble: Any) -> None:
     for example in ("everything", "restricted-groups"):
         found = makers(assemble(f"examples/{example}.yaml"))
         assert found

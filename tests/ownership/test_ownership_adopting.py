@@ -28,7 +28,7 @@ def world() -> World:
 # What existed before.
 
 
-def test_what_existed_is_refused_without_adopt(world: World) -> None:
+def test_an_existing_object_is_rejected_without_adopt(world: World) -> None:
     before = world.put(config_map("x", v="theirs"))
     stack = world.stack()
     assert stack.deploy({"X": objects(config_map("x", v="ours"))}) == "ROLLBACK_COMPLETE"
@@ -40,7 +40,7 @@ def test_what_existed_is_refused_without_adopt(world: World) -> None:
     assert world.config_map("x") == before
 
 
-def test_the_refusal_says_whose_it_seems_to_be(world: World) -> None:
+def test_the_rejection_states_the_probable_owner(world: World) -> None:
     theirs = namespace("kueue-system")
     theirs["metadata"]["annotations"] = {"meta.helm.sh/release-name": "kueue"}
     world.put(theirs)
@@ -88,7 +88,7 @@ def test_an_adopted_object_that_two_share_is_as_before_after_the_last(world: Wor
     assert as_before(world.config_map("x"), before)
 
 
-def test_a_value_that_somebody_changed_since_is_left(world: World) -> None:
+def test_a_value_that_another_owner_changed_since_is_left(world: World) -> None:
     world.put(config_map("x", v="theirs"))
     stack = world.stack()
     stack.deploy({"X": objects(config_map("x", v="ours"), Adopt="true")})
@@ -105,7 +105,7 @@ def test_an_update_that_no_longer_sets_a_field_of_an_adopted_object(world: World
     assert world.config_map("x")["data"] == {"a": "2", "b": "1"}
 
 
-def test_our_object_was_deleted_by_hand_and_made_anew_by_somebody(world: World) -> None:
+def test_a_manually_deleted_object_was_recreated_by_another_owner(world: World) -> None:
     stack = world.stack()
     stack.deploy({"X": objects(config_map("x"))})
     remove(world, "x")
@@ -114,7 +114,7 @@ def test_our_object_was_deleted_by_hand_and_made_anew_by_somebody(world: World) 
     assert world.config_map("x")["data"] == {"theirs": "1"}
 
 
-def test_our_object_was_made_anew_by_somebody_and_is_updated(world: World) -> None:
+def test_an_object_recreated_by_another_owner_is_updated(world: World) -> None:
     """CloudFormation says that it is ours: it is taken back, as one that existed before."""
     stack = world.stack()
     stack.deploy({"X": objects(config_map("x", v="1"))})
@@ -126,7 +126,7 @@ def test_our_object_was_made_anew_by_somebody_and_is_updated(world: World) -> No
     assert as_before(world.config_map("x"), before)
 
 
-def test_our_object_was_deleted_by_hand_and_an_update_makes_it_again(world: World) -> None:
+def test_a_manually_deleted_object_is_recreated_by_an_update(world: World) -> None:
     stack = world.stack()
     stack.deploy({"X": objects(config_map("x", v="1"))})
     remove(world, "x")
@@ -135,7 +135,7 @@ def test_our_object_was_deleted_by_hand_and_an_update_makes_it_again(world: Worl
     assert world.config_map("x") is None
 
 
-def test_a_webhook_that_refuses_dry_runs_refuses_the_take_over_and_says_what_to_do(world: World) -> None:
+def test_a_webhook_that_rejects_dry_runs_blocks_the_adoption_with_a_fix(world: World) -> None:
     before = world.put(config_map("x", v="theirs"))
     world.server.webhook("/configmaps/x", "no-dry-run")
     stack = world.stack()
@@ -149,7 +149,7 @@ def test_a_webhook_that_refuses_dry_runs_refuses_the_take_over_and_says_what_to_
     assert as_before(world.config_map("x"), before)
 
 
-def test_a_webhook_that_refuses_dry_runs_does_not_disturb_what_is_ours_alone(world: World) -> None:
+def test_a_webhook_that_rejects_dry_runs_does_not_affect_objects_with_one_owner(world: World) -> None:
     world.server.webhook("/configmaps/x", "no-dry-run")
     stack = world.stack()
     assert stack.deploy({"X": objects(config_map("x", v="1"))}) == "CREATE_COMPLETE"
@@ -158,7 +158,7 @@ def test_a_webhook_that_refuses_dry_runs_does_not_disturb_what_is_ours_alone(wor
     assert world.config_map("x") is None
 
 
-def test_a_webhook_that_refuses_dry_runs_leaves_a_renamed_resource_as_it_was(world: World) -> None:
+def test_a_webhook_that_rejects_dry_runs_leaves_a_renamed_resource_as_it_was(world: World) -> None:
     stack = world.stack()
     stack.deploy({"X": objects(config_map("x", v="1"))})
     world.server.webhook("/configmaps/x", "no-dry-run")
@@ -172,21 +172,21 @@ def test_a_webhook_that_refuses_dry_runs_leaves_a_renamed_resource_as_it_was(wor
 # Events that fail half-way.
 
 
-def test_a_group_with_one_object_of_somebody_changes_nothing(world: World) -> None:
+def test_a_group_with_one_object_of_another_owner_changes_nothing(world: World) -> None:
     world.put(config_map("b"))
     world.stack().deploy({"X": objects(config_map("a"), config_map("b"))})
     assert world.config_map("a") is None
     assert not [r for r in world.server.requests if r.method == "PATCH"]
 
 
-def test_a_create_overwrites_fields_of_somebody_and_fails_on_its_second_object(world: World) -> None:
+def test_a_create_overwrites_fields_of_another_owner_and_fails_on_its_second_object(world: World) -> None:
     before = world.put(config_map("theirs", v="1"))
     with world.fault(method="PATCH", path="/configmaps/z", status=422, reason="Invalid", message="no"):
         world.stack().deploy({"X": objects(config_map("theirs", v="2"), config_map("z"), Adopt="true")})
     assert as_before(world.config_map("theirs"), before)
 
 
-def test_fields_of_somebody_are_given_back_when_the_second_object_refuses(world: World) -> None:
+def test_fields_of_another_owner_are_restored_if_the_second_object_is_rejected(world: World) -> None:
     before = world.put(config_map("one", v="1"))
     world.put(config_map("two"))
     with world.fault(method="PATCH", path="/configmaps/two", status=422, reason="Invalid", message="no"):
@@ -195,14 +195,14 @@ def test_fields_of_somebody_are_given_back_when_the_second_object_refuses(world:
     assert as_before(world.config_map("one"), before)
 
 
-def test_fields_whose_answer_was_lost_are_given_back_by_the_next_event(world: World) -> None:
+def test_fields_whose_response_was_lost_are_restored_by_the_next_event(world: World) -> None:
     before = world.put(config_map("one", v="1"))
     lose(world.cloud, "Create")
     assert world.stack().deploy({"X": objects(config_map("one", v="2"), FieldsOnly="true")}) == "ROLLBACK_COMPLETE"
     assert as_before(world.config_map("one"), before)
 
 
-def test_two_resources_set_fields_of_one_object_and_one_goes(world: World) -> None:
+def test_two_resources_set_fields_of_one_object_and_one_is_deleted(world: World) -> None:
     world.put(config_map("one", v="1"))
     stack = world.stack()
     a, b = (objects(config_map("one", **{key: "2"}), FieldsOnly="true") for key in "ab")
@@ -224,7 +224,7 @@ def test_an_aws_error_after_the_first_object(world: World) -> None:
     assert world.config_map("a") is None
 
 
-def test_an_answer_without_metadata_is_asked_for_again(world: World) -> None:
+def test_an_answer_without_metadata_is_requested_again(world: World) -> None:
     answer = world.server.answer
     spoilt: list[str] = []
 

@@ -27,7 +27,7 @@ def world() -> World:
 # Groups, replacement, rollback.
 
 
-def test_what_leaves_a_group_goes_after_everything_else_succeeded(world: World) -> None:
+def test_objects_that_left_a_group_are_deleted_after_everything_else_succeeded(world: World) -> None:
     stack = world.stack()
     stack.deploy({"X": objects(config_map("a"), config_map("b"))})
     uid = world.config_map("b")["metadata"]["uid"]
@@ -221,7 +221,7 @@ def secret(**values: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values}
 
 
-def test_a_key_that_leaves_string_data_goes(world: World) -> None:
+def test_a_key_removed_from_string_data_is_deleted(world: World) -> None:
     stack = world.stack()
     stack.deploy({"X": objects(secret(a="1", b="2"))})
     stack.deploy({"X": objects(secret(a="1"))})
@@ -234,7 +234,7 @@ def test_a_key_that_leaves_string_data_goes(world: World) -> None:
     ids=["plain", "escaped", "base64"],
 )
 @pytest.mark.parametrize("field", ["data", "stringData"])
-def test_a_refused_secret_is_not_quoted(world: World, quoted: str, field: str) -> None:
+def test_a_rejected_secret_is_not_quoted(world: World, quoted: str, field: str) -> None:
     value = 'hunter2 "quoted"\n'
     item = secret(password=value)
     if field == "data":

@@ -42,7 +42,7 @@ def test_a_renamed_and_changed_quota_is_rolled_back(quotas: Quotas, cloud: Cloud
     assert (quotas.count("vision"), names(quotas)) == (4, ["Platform/Old"])
 
 
-def test_a_quota_of_two_stacks_goes_with_the_last(quotas: Quotas, cloud: Cloud) -> None:
+def test_a_quota_of_two_stacks_is_deleted_with_the_last_one(quotas: Quotas, cloud: Cloud) -> None:
     a, b = cloud.stack("A"), cloud.stack("B")
     a.deploy({"X": quota("vision", 4)})
     b.deploy({"X": quota("vision", 8)})
@@ -52,7 +52,7 @@ def test_a_quota_of_two_stacks_goes_with_the_last(quotas: Quotas, cloud: Cloud) 
     assert quotas.find("vision") is None
 
 
-def test_a_quota_that_existed_is_refused(quotas: Quotas, cloud: Cloud) -> None:
+def test_a_quota_that_existed_is_rejected(quotas: Quotas, cloud: Cloud) -> None:
     before = quotas.service.put(json.loads(quota("vision", 2).properties["Request"]))
     stack = cloud.stack("Platform")
     assert stack.deploy({"X": quota("vision", 4)}) == "ROLLBACK_COMPLETE"
@@ -74,7 +74,7 @@ def test_an_adopted_quota_is_given_back(quotas: Quotas, cloud: Cloud, rolled_bac
     assert (quotas.count("vision"), before.tags) == (2, {"theirs": "1"})
 
 
-def test_a_quota_whose_answer_was_lost_goes(quotas: Quotas, cloud: Cloud) -> None:
+def test_a_quota_whose_response_was_lost_is_deleted(quotas: Quotas, cloud: Cloud) -> None:
     cloud.deliver = lambda event: Delivery.LOST if event["RequestType"] == "Create" else Delivery.ONCE
     assert cloud.stack("Platform").deploy({"X": quota("vision")}) == "ROLLBACK_COMPLETE"
     assert quotas.find("vision") is None
@@ -99,7 +99,7 @@ def test_another_team_is_rolled_back(quotas: Quotas, cloud: Cloud) -> None:
     assert quotas.find("speech") is None
 
 
-def test_a_quota_made_anew_by_somebody_is_left_by_our_deletion(quotas: Quotas, cloud: Cloud) -> None:
+def test_a_quota_recreated_by_another_owner_is_not_deleted(quotas: Quotas, cloud: Cloud) -> None:
     stack = cloud.stack("Platform")
     stack.deploy({"X": quota("vision", 4)})
     quotas.service.things.clear()

@@ -27,13 +27,13 @@ def world() -> World:
 # Lost answers and second deliveries.
 
 
-def test_a_create_whose_answer_is_lost_is_deleted_with_an_id_made_up(world: World) -> None:
+def test_a_create_whose_response_is_lost_is_deleted_with_a_generated_id(world: World) -> None:
     lose(world.cloud, "Create")
     assert world.stack().deploy({"A": objects(config_map("a"))}) == "ROLLBACK_COMPLETE"
     assert world.config_map("a") is None
 
 
-def test_a_group_whose_answer_is_lost_goes_too(world: World) -> None:
+def test_a_group_whose_response_is_lost_is_deleted(world: World) -> None:
     lose(world.cloud, "Create")
     assert world.stack().deploy({"A": objects(config_map("a"), config_map("b"))}) == "ROLLBACK_COMPLETE"
     assert (world.config_map("a"), world.config_map("b")) == (None, None)
@@ -115,7 +115,7 @@ def test_a_renamed_and_changed_construct_that_is_rolled_back_gives_the_fields_ba
     assert len(managers) == 1
 
 
-def test_a_namespace_of_two_stacks_goes_with_the_last(world: World) -> None:
+def test_a_namespace_of_two_stacks_is_deleted_with_the_last_one(world: World) -> None:
     first, second = world.stack("First"), world.stack("Second")
     first.deploy({"Space": objects(namespace("shared"))})
     second.deploy({"Space": objects(namespace("shared"))})
@@ -136,7 +136,7 @@ def test_two_resources_set_labels_of_one_namespace(world: World) -> None:
     assert world.find("namespaces", "shared", "")["metadata"]["labels"] == {"two": "2"}
 
 
-def test_stack_b_takes_the_object_of_a_and_fails_and_a_is_deleted(world: World) -> None:
+def test_stack_b_adopts_the_object_of_a_and_fails_and_a_is_deleted(world: World) -> None:
     a, b = world.stack("A"), world.stack("B")
     a.deploy({"X": objects(config_map("x", v="a"))})
     assert b.deploy({"X": objects(config_map("x", v="b")), "Bad": FAILS}) == "ROLLBACK_COMPLETE"

@@ -54,11 +54,11 @@ def needed(requirements: Iterable[str]) -> dict[str, Distribution]:
 
 def linked(distributions: Iterable[Distribution], into: Path) -> None:
     """Links to the files of distributions, by their first folder."""
-    for each in distributions:
-        for top in {file.parts[0] for file in each.files or ()} - {"..", "__pycache__"}:
+    for item in distributions:
+        for top in {file.parts[0] for file in item.files or ()} - {"..", "__pycache__"}:
             target = into / top
             if not target.exists():
-                target.symlink_to(Path(str(each.locate_file(top))).resolve())
+                target.symlink_to(Path(str(item.locate_file(top))).resolve())
 
 
 def environment(folder: Path, wheel: Path, more: Iterable[str] = ()) -> Path:

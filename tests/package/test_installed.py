@@ -61,7 +61,7 @@ def test_the_sdist_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
     with tarfile.open(sdist) as archive:
         archive.extractall(tmp_path, filter="data")
     again = built(tmp_path / "again", "wheel", tmp_path / sdist.name.removesuffix(".tar.gz"))
-    contents = [{info.filename: info.CRC for info in zipfile.ZipFile(one).infolist()} for one in (wheel, again)]
+    contents = [{info.filename: info.CRC for info in zipfile.ZipFile(value).infolist()} for value in (wheel, again)]
     assert contents[0] == contents[1]
 
 

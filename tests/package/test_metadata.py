@@ -19,8 +19,8 @@ def shown() -> str:
     """The README as the package index shows it."""
     hook = PROJECT["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]
     text = "".join((ROOT / fragment["path"]).read_text() for fragment in hook["fragments"])
-    for each in hook["substitutions"]:
-        text = re.sub(each["pattern"], each["replacement"], text)
+    for substitution in hook["substitutions"]:
+        text = re.sub(substitution["pattern"], substitution["replacement"], text)
     return text
 
 
@@ -35,7 +35,7 @@ def test_links_of_the_readme_are_whole_addresses_and_lead_to_files_that_exist() 
             assert (ROOT / link.removeprefix(base).partition("#")[0]).exists(), link
 
 
-def test_the_project_has_links_and_says_its_python_versions() -> None:
+def test_the_project_has_links_and_python_versions() -> None:
     project = PROJECT["project"]
     assert {"Homepage", "Documentation", "Changelog", "Issues"} <= project["urls"].keys()
     assert project["requires-python"] == ">=3.11"
@@ -51,5 +51,5 @@ def test_the_project_has_links_and_says_its_python_versions() -> None:
     ],
 )
 def test_ranges_admit_what_other_tools_pin(name: str, version: str, pinned_by: str) -> None:
-    (requirement,) = [one for one in map(Requirement, PROJECT["project"]["dependencies"]) if one.name == name]
+    (requirement,) = [item for item in map(Requirement, PROJECT["project"]["dependencies"]) if item.name == name]
     assert requirement.specifier.contains(version), pinned_by

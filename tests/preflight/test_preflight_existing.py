@@ -48,7 +48,7 @@ def test_eks_cluster(aws, rule, changes, text):
     assert text in said(look(aws, existing_platform()), rule).message
 
 
-def test_the_cure_of_the_authentication_mode_is_the_guides_command(aws):
+def test_the_fix_of_the_authentication_mode_is_the_guides_command(aws):
     aws.on("eks", "DescribeCluster", eks(accessConfig={"authenticationMode": "CONFIG_MAP"}))
     assert said(look(aws, existing_platform()), "HP941").cure == (
         "aws eks update-cluster-config --name shared "
@@ -56,7 +56,7 @@ def test_the_cure_of_the_authentication_mode_is_the_guides_command(aws):
     )
 
 
-def test_an_eks_cluster_that_is_not_there(aws):
+def test_an_eks_cluster_that_does_not_exist(aws):
     aws.fail("eks", "DescribeCluster", "ResourceNotFoundException", status=404)
     assert "EKS cluster 'shared' does not exist" in said(look(aws, existing_platform()), "HP940").message
 
@@ -169,7 +169,7 @@ def key_policy(*who: str) -> dict[str, str]:
         (
             {"KeyState": "Enabled"},
             f"arn:aws:iam::{ACCOUNT}:role/Other",
-            "does not delegate to the account's IAM policies",
+            "does not allow access through IAM policies of the account",
         ),
     ],
 )
@@ -181,7 +181,7 @@ def test_keys(aws, key, who, text):
     assert [text in f.message for f in found] == ([True] if text else [])
 
 
-def test_a_key_that_is_not_there(aws):
+def test_a_key_that_does_not_exist(aws):
     aws.fail("kms", "DescribeKey", "NotFoundException")
     aws.fail("kms", "GetKeyPolicy", "NotFoundException")
     platform = new(eks={"kubernetes_version": "1.35", "secrets_key_arn": KEY})
@@ -197,7 +197,7 @@ def test_a_key_that_is_not_there(aws):
         ([{"ImageId": "ami-0123456789", "OwnerId": "999999999999"}], "belongs to 999999999999, not to this account"),
         (
             [{"ImageId": "ami-0123456789", "OwnerId": ACCOUNT, "Architecture": "arm64"}],
-            "is for arm64, ml.p5.48xlarge is x86",
+            "is built for arm64, but ml.p5.48xlarge is x86",
         ),
     ],
 )
@@ -217,13 +217,13 @@ def test_images(aws, images, text):
     ],
 )
 def test_file_systems(aws, systems, text):
-    aws.on("fsx", "DescribeFileSystems", {"FileSystems": [{"CreationTime": NOW, **it} for it in systems]})
+    aws.on("fsx", "DescribeFileSystems", {"FileSystems": [{"CreationTime": NOW, **system} for system in systems]})
     storage = {"lustre": [{"name": "data", "existing_id": "fs-0123456789"}]}
     found = [f for f in look(aws, new(storage=storage)) if f.rule == "HP959"]
     assert [text in f.message for f in found] == ([True] if text else [])
 
 
-def test_a_workspace_that_is_not_there(aws):
+def test_a_workspace_that_does_not_exist(aws):
     def absent(_):
         raise AwsFault("ResourceNotFoundException", status=404)
 

@@ -75,7 +75,7 @@ def test_network(aws, rule, network, path, text):
     assert text in finding.message
 
 
-def test_nodes_that_are_there_have_their_addresses(aws):
+def test_nodes_that_exist_have_their_addresses(aws):
     has_network(aws, subnets=[A, {**B, "AvailableIpAddressCount": 100}])
     ours = hyperpod("ours", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 4, "TargetCount": 4}])
     has_clusters(aws, ours)
@@ -110,7 +110,7 @@ def test_endpoints_of_a_network_without_a_way_out_follow_the_features_of_the_cor
     assert "sqs" not in services
 
 
-def test_a_vpc_that_is_not_there(aws):
+def test_a_vpc_that_does_not_exist(aws):
     aws.on("ec2", "DescribeVpcs", {"Vpcs": []})
     assert said(look(aws, existing_platform()), "HP930").path == "network.existing.vpc_id"
 
@@ -135,7 +135,7 @@ def test_public_subnets(aws):
     assert found[0].message == "subnet-a is public: rtb-1 routes 0.0.0.0/0 to igw-1"
 
 
-def test_a_route_that_leads_nowhere(aws):
+def test_a_blackhole_route_is_reported(aws):
     aws.on("ec2", "DescribeRouteTables", table(BLACKHOLE))
     assert "blackhole" in next(f for f in look(aws, existing_platform()) if f.rule == "HP933").message
 
@@ -179,7 +179,7 @@ def test_a_closed_network_that_lacks_an_endpoint(aws):
     closed(aws, [name for name in BASE if name != "ecr.dkr"])
     finding = said(look(aws, existing_platform()), "HP934")
     assert "no endpoint of com.amazonaws.us-west-2.ecr.dkr" in finding.message
-    assert finding.cure == "add ecr.dkr to network.interface_endpoints"
+    assert finding.cure == "Add ecr.dkr to network.interface_endpoints."
 
 
 def test_a_closed_network_that_cannot_reach_s3(aws):

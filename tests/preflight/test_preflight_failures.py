@@ -32,7 +32,7 @@ def test_a_missing_permission(aws):
     assert finding.message.startswith(
         "access denied: ec2:DescribeInstanceTypeOfferings, servicequotas:ListServiceQuotas"
     )
-    assert "allow ec2:DescribeInstanceTypeOfferings, servicequotas:ListServiceQuotas" in finding.cure
+    assert "Allow ec2:DescribeInstanceTypeOfferings, servicequotas:ListServiceQuotas" in finding.cure
     assert "quotas of HyperPod" in finding.consequence
     assert ids(found) == ["HP920", "HP903"]  # what the same probe and the others could still ask
 
@@ -84,7 +84,7 @@ def test_credentials_and_clock_are_one_finding(aws, code, message, rule):
     assert ids(found) == [rule]
     assert found[0].severity == "error"
     assert message in found[0].message
-    assert found[0].consequence == "No check was possible."
+    assert found[0].consequence == "No check could be made."
 
 
 def test_no_credentials(monkeypatch, tmp_path):
@@ -143,7 +143,7 @@ def test_each_question_is_asked_once(aws):
     assert sorted(asked) == sorted(set(asked))
 
 
-def test_only_read_calls_are_made(aws):
+def test_only_read_calls_are_sent(aws):
     look(aws, existing_platform())
     look(aws, new())
     for call in aws.calls:
@@ -163,7 +163,7 @@ def test_a_finding_can_be_acknowledged(aws):
     assert said(look(aws, platform), "HP910").acknowledged == "the increase is on its way"
 
 
-def test_a_kueue_of_its_own(aws):
+def test_a_separate_kueue_is_reported(aws):
     import base64
 
     with FakeApiServer() as api:
@@ -178,7 +178,7 @@ def test_a_kueue_of_its_own(aws):
         metadata = {"name": "kueue-controller-manager", "namespace": "default", "labels": labels}
         api.store.put({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata})
         finding = said(look(aws, existing_platform()), "HP947")
-    assert finding.message == "shared runs a separate Kueue installation: default/kueue-controller-manager"
+    assert finding.message == "shared has a separate Kueue installation: default/kueue-controller-manager"
     assert every(token.startswith("Bearer k8s-aws-v1.") for token in sent)
 
 
@@ -231,7 +231,7 @@ def test_errors_of_botocore(name, cause):
     assert found.cause is cause
 
 
-def test_an_answer_that_a_check_does_not_understand(aws, caplog):
+def test_an_unexpected_response_is_reported(aws, caplog):
     caplog.set_level("DEBUG", logger="hyperpod_constructs.live.preflight")
     aws.on("eks", "DescribeClusterVersions", {"clusterVersions": [{"clusterVersion": "one"}]})
     found = look(aws, new(account="999999999999"))

@@ -10,7 +10,7 @@ def test_a_new_platform(aws):
     assert [str(f) for f in look(aws, new())] == []
 
 
-def test_a_brought_platform(aws):
+def test_an_imported_platform(aws):
     found = look(aws, existing_platform())
     assert [f.rule for f in found] == ["HP947"], [str(f) for f in found]
     assert found[0].severity == "note"

@@ -94,7 +94,7 @@ def beside_eks(found):
     return [id_ for id_ in ids(found) if id_ not in ("HP941", "HP943", "HP944")]
 
 
-def test_what_is_right_is_silent(account):
+def test_a_valid_config_has_no_findings(account):
     found = look(made())
     assert beside_eks(found) == [], [str(finding) for finding in found]
 

@@ -55,24 +55,24 @@ def test_the_bootstrap_is_the_one_that_the_synth_uses(aws):
 
     aws.on("ssm", "GetParameter", parameter)
     assert [finding for finding in look(aws, new()) if finding.rule == "HP909"] == []
-    asked = {it["PolicySourceArn"] for it in aws.asked("iam", "SimulatePrincipalPolicy")}
+    asked = {item["PolicySourceArn"] for item in aws.asked("iam", "SimulatePrincipalPolicy")}
     assert f"arn:aws:iam::{ACCOUNT}:role/cdk-corp1-cfn-exec-role-{ACCOUNT}-{REGION}" in asked
 
 
 @pytest.mark.usefixtures("corp1")
-def test_a_qualifier_without_a_bootstrap_is_named(aws):
+def test_a_qualifier_without_a_bootstrap_is_reported(aws):
     aws.fail("ssm", "GetParameter", "ParameterNotFound")
     finding = said(look(aws, new()), "HP909")
     assert finding.message.endswith("(with the qualifier corp1 of the CDK context)")
     assert finding.cure == f"cdk bootstrap aws://{ACCOUNT}/{REGION} --qualifier corp1"
 
 
-def test_administrators_with_an_access_entry_can_be_left_alone(aws):
+def test_existing_access_entries_of_administrators_can_be_kept(aws):
     platform = existing_platform()
     (admin, *_) = platform.eks.admins or (ADMIN,)
     platform = platform.model_copy(update={"eks": platform.eks.model_copy(update={"admins": (admin,)})})
     aws.on("eks", "ListAccessEntries", {"accessEntries": [admin]})
-    assert "eks.existing.admin_entries: false" in said(look(aws, platform), "HP946").cure
+    assert "eks.existing.admin_entries to false" in said(look(aws, platform), "HP946").cure
     existing = platform.eks.existing.model_copy(update={"admin_entries": False})
     left = platform.model_copy(update={"eks": platform.eks.model_copy(update={"existing": existing})})
     assert [finding for finding in look(aws, left) if finding.rule == "HP946"] == []

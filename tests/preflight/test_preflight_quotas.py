@@ -14,7 +14,7 @@ def code(name: str) -> str:
     return f"L-{list(QUOTAS).index(name):08d}"
 
 
-def test_instances_of_a_type_beside_what_others_use(aws):
+def test_instances_of_a_type_in_addition_to_those_in_use(aws):
     has_clusters(aws, hyperpod("other", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 3, "TargetCount": 6}]))
     finding = said(look(aws, new()), "HP910")
     assert finding.path == "cluster.instance_groups[1]"
@@ -41,7 +41,7 @@ def test_growth_beyond_the_quota_is_a_warning(aws):
     assert "12 instances required at its maximum size, but the quota is 8: 4 short" in finding.message
 
 
-def test_a_quota_that_the_account_has_no_value_of_takes_the_default(aws):
+def test_a_quota_without_a_value_in_the_account_has_the_default(aws):
     aws.on("service-quotas", "ListServiceQuotas", {"Quotas": []})
     aws.on(
         "service-quotas",
@@ -52,7 +52,7 @@ def test_a_quota_that_the_account_has_no_value_of_takes_the_default(aws):
     assert {(f.rule, f.path) for f in found} == {("HP919", "cluster"), ("HP919", "network")}  # vpc has none at all
 
 
-def test_a_flexible_group_takes_from_all_its_types(aws):
+def test_a_flexible_group_uses_the_quotas_of_all_its_types(aws):
     both = workers(instance_type=None, instance_types=["ml.p5.48xlarge", "ml.p5en.48xlarge"], count=10)
     service_quotas(aws, sagemaker={"Maximum number instances allowed per SageMaker HyperPod cluster": 99})
     assert ids(look(aws, new(cluster=both))) == []
@@ -157,7 +157,7 @@ def test_a_zone_that_the_account_does_not_have(aws):
 def test_a_type_that_is_not_offered_in_its_zone(aws):
     finding = said(look(aws, new(cluster=workers(availability_zone_id="usw2-az1"))), "HP921")
     assert finding.path == "cluster.instance_groups[1].availability_zone_id"
-    assert (finding.message, finding.cure) == ("ml.p5.48xlarge is not offered in usw2-az1", "use one of usw2-az2")
+    assert (finding.message, finding.cure) == ("ml.p5.48xlarge is not offered in usw2-az1", "Use one of usw2-az2.")
 
 
 def test_a_type_that_is_not_offered_in_the_region(aws):
@@ -219,7 +219,7 @@ def test_a_training_plan_that_does_not_fit(aws, rule, answer, path, text):
     assert finding.severity == ("note" if "Scheduled" in text else "error")
 
 
-def test_a_training_plan_that_is_not_there(aws):
+def test_a_training_plan_that_does_not_exist(aws):
     def absent(_):
         raise AwsFault("ResourceNotFound", "no plan")
 

@@ -89,13 +89,13 @@ def test_a_named_version(aws):
     assert ids(look(aws, named("v1.3.0-eksbuild.1"))) == []
     finding = said(look(aws, named("v1.1.0-eksbuild.1")), "HP964")
     assert finding.path == "addons.training_operator.version"
-    assert finding.cure == "one of v1.3.0-eksbuild.1"
+    assert finding.cure == "Use one of v1.3.0-eksbuild.1."
 
 
 def test_the_age_of_the_catalog(aws):
     with use_clock(date(2027, 2, 1)):
         found = preflight(new(), session=aws.session(shared=True), attempts=1)
-    assert said(found, "HP965").message == "the facts about versions are from 2026-11-23, 70 days old"
+    assert said(found, "HP965").message == "the catalog's version facts are 70 days old (2026-11-23)"
 
 
 def test_the_account(aws):
@@ -120,7 +120,7 @@ def test_names_in_use(aws):
     assert ids(look(aws, platform)) == []
 
 
-def test_stacks_of_others_with_our_names(aws):
+def test_other_stacks_with_the_names_of_the_platform(aws):
     has_stacks(aws, stack("research-Network", platform=None), stack("other-Network", platform=None))
     assert "the stack research-Network exists and does not belong" in said(look(aws, new()), "HP956").message
 
@@ -128,8 +128,8 @@ def test_stacks_of_others_with_our_names(aws):
 @pytest.mark.parametrize(
     ("status", "cure"),
     [
-        ("ROLLBACK_COMPLETE", "delete it (`hyperpod stacks delete`), then deploy again"),
-        ("UPDATE_IN_PROGRESS", "wait until it has finished"),
+        ("ROLLBACK_COMPLETE", "Delete it (`hyperpod stacks delete`), then deploy again."),
+        ("UPDATE_IN_PROGRESS", "Wait until it has finished."),
         (
             "UPDATE_ROLLBACK_FAILED",
             "aws cloudformation continue-update-rollback --stack-name research-Eks --region us-west-2",
@@ -152,7 +152,7 @@ def test_permissions_of_the_roles_that_deploy(aws):
     finding = said(look(aws, new()), "HP958")
     executor = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
     assert finding.message == f"CloudFormation's execution role ({executor}) is not allowed: sagemaker:CreateCluster"
-    asked = {it["PolicySourceArn"]: it for it in aws.asked("iam", "SimulatePrincipalPolicy")}
+    asked = {item["PolicySourceArn"]: item for item in aws.asked("iam", "SimulatePrincipalPolicy")}
     assert asked[f"arn:aws:iam::{ACCOUNT}:user/me"]["ActionNames"] == ["sts:AssumeRole"]
     assert "iam:PassRole" in asked[executor]["ActionNames"]
 

@@ -117,4 +117,4 @@ def deleted(rehearsal: Rehearsal, config: str, holds: str = "") -> None:
     else:
         assert refused == []
         assert list(rehearsal.stacks()) == []
-    assert [one for one in rehearsal.left() if one.why == "left behind"] == []
+    assert [item for item in rehearsal.left() if item.why == "left behind"] == []

@@ -69,7 +69,9 @@ def noticed(stacks: tuple[Stack, ...], late: list[str], folder: Path) -> bool:
             return True
         rehearsal.settle()
     well = all(outcome.ok for outcome in rehearsal.destroy())
-    return not well or bool(errors(rehearsal.findings) or [one for one in rehearsal.left() if one.why == "left behind"])
+    return not well or bool(
+        errors(rehearsal.findings) or [item for item in rehearsal.left() if item.why == "left behind"]
+    )
 
 
 def path_of(graph: Graph, id: str) -> str:

@@ -82,7 +82,7 @@ def test_what_functions_write_lies_on_the_server_until_it_is_deleted(config: str
     applied = [request for request in api.server.requests if request.path == pool and request.method == "PATCH"]
     assert applied, "our function applied the job over HTTP"
     assert [outcome for outcome in rehearsal.destroy() if not outcome.ok] == []
-    assert [one for one in rehearsal.left() if one.why == "left behind"] == []
+    assert [item for item in rehearsal.left() if item.why == "left behind"] == []
     assert api.made == []
 
 
@@ -99,7 +99,7 @@ def test_the_result_is_that_of_the_server_in_memory(platforms: Platforms, api: A
         rehearsal.deploy(app)
         rehearsal.settle()
         rehearsal.destroy()
-    told = [[(step.name, step.action, step.failed) for step in sorted(one.steps, key=str)] for one in (there, here)]
+    told = [[(step.name, step.action, step.failed) for step in sorted(value.steps, key=str)] for value in (there, here)]
     assert told[0] == told[1]
 
 
@@ -112,7 +112,7 @@ def test_a_rehearsal_removes_what_it_created(platforms: Platforms, api: Api):
     assert api.made == []
 
 
-def test_what_is_there_already_stays(platforms: Platforms, api: Api):
+def test_what_already_exists_stays(platforms: Platforms, api: Api):
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kubeflow", "labels": {"mine": "yes"}}}
     api.server.store.put(namespace)
     rehearsal = api.rehearsal()
@@ -135,7 +135,7 @@ def test_an_eks_cluster_is_not_written_to(api: Api, tmp_path: Path):
     assert {request.method for request in api.server.requests} == {"GET"}
 
 
-def test_a_server_that_does_not_answer_is_told(tmp_path: Path):
+def test_a_server_that_does_not_answer_is_reported(tmp_path: Path):
     with FakeApiServer() as server:
         file = write_kubeconfig(tmp_path / "kubeconfig", server.url, server.ca_pem, "wrong")
         result = CliRunner().invoke(main, ["rehearse", "--kubeconfig", str(file)])

@@ -73,7 +73,7 @@ def test_values_are_resolved(rehearsal: Rehearsal):
         ({"A": {**vpc(), "Properties": {"CidrBlock": {"Fn::Cidr": ["10.0.0.0/8", 2]}}}}, "Fn::Cidr is not modelled"),
     ],
 )
-def test_what_is_refused(rehearsal: Rehearsal, resources: dict[str, Any], reason: str):
+def test_what_is_rejected(rehearsal: Rehearsal, resources: dict[str, Any], reason: str):
     (outcome,) = rehearsal.deploy({"Net": {"Resources": resources}})
     assert outcome.status == "ROLLBACK_COMPLETE"
     assert re.search(reason, outcome.reason), outcome.reason
@@ -81,7 +81,7 @@ def test_what_is_refused(rehearsal: Rehearsal, resources: dict[str, Any], reason
     assert rehearsal.left() == []
 
 
-def test_a_kind_that_is_not_modelled_is_told(rehearsal: Rehearsal):
+def test_a_kind_without_a_model_is_reported(rehearsal: Rehearsal):
     assert statuses(rehearsal.deploy({"A": {"Resources": {"Q": resource("AWS::SQS::Queue")}}})) == ["CREATE_COMPLETE"]
     (finding,) = rehearsal.findings
     assert (finding.rule, finding.severity.value, finding.path) == ("HPR05", "note", "A.Q")
@@ -105,7 +105,7 @@ def test_a_late_resource_shows_a_missing_dependency():
     assert statuses(Rehearsal(Timing(late=["Net.Block"])).deploy(right)) == ["CREATE_COMPLETE"]
 
 
-def test_deletion_runs_backwards_and_is_refused_while_something_is_used(rehearsal: Rehearsal):
+def test_deletion_is_in_reverse_order_and_rejected_for_resources_in_use(rehearsal: Rehearsal):
     rehearsal.deploy(
         {"Net": {"Resources": {"Vpc": vpc(), "Subnet": {**subnet("10.0.0.0/24"), "DeletionPolicy": "Retain"}}}}
     )
@@ -140,7 +140,7 @@ def test_an_export_in_use_can_neither_go_nor_change(rehearsal: Rehearsal):
     assert [finding.rule for finding in rehearsal.findings if finding.path == "One"] == ["HP970", "HP970"]
 
 
-def test_the_last_use_goes_in_one_deployment_and_the_export_in_the_next(rehearsal: Rehearsal):
+def test_the_last_use_is_removed_in_one_deployment_and_the_export_in_the_next(rehearsal: Rehearsal):
     vpc_export = {"V": export({"Ref": "Vpc"}, "one:vpc")}
     rehearsal.deploy(_two(vpc_export, {"Fn::ImportValue": "one:vpc"}))
     own = {"Vpc": vpc("10.4.0.0/16"), "Subnet": subnet("10.4.0.0/24")}
@@ -152,7 +152,7 @@ def test_the_last_use_goes_in_one_deployment_and_the_export_in_the_next(rehearsa
     assert statuses(rehearsal.deploy([stack("One", {"Vpc": vpc()}, {}), second])) == ["UPDATE_COMPLETE", "UNCHANGED"]
 
 
-def test_a_stack_that_left_the_app_is_told(rehearsal: Rehearsal):
+def test_a_stack_that_left_the_app_is_reported(rehearsal: Rehearsal):
     rehearsal.deploy([stack("One", {"Vpc": vpc()}), stack("Two", {"Vpc": vpc()})])
     rehearsal.deploy([stack("One", {"Vpc": vpc()})])
     (finding,) = rehearsal.findings
@@ -162,13 +162,13 @@ def test_a_stack_that_left_the_app_is_told(rehearsal: Rehearsal):
 # Updates
 
 
-def test_a_create_only_property_replaces_and_the_old_one_goes_afterwards(rehearsal: Rehearsal):
+def test_a_create_only_property_replaces_and_the_old_resource_is_deleted_afterwards(rehearsal: Rehearsal):
     rehearsal.deploy([stack("Net", {"Vpc": vpc(), "Subnet": subnet("10.0.0.0/24")})])
     rehearsal.deploy([stack("Net", {"Vpc": vpc(), "Subnet": subnet("10.0.1.0/24")})])
     told = [(step.logical_id, step.action) for step in rehearsal.steps]
     assert told == [("Vpc", "create"), ("Subnet", "create"), ("Subnet", "update"), ("Subnet", "delete")]
     (site,) = rehearsal.sites.values()
-    assert [one.properties["CidrBlock"] for one in site.resources.account.of_kind("AWS::EC2::Subnet")] == [
+    assert [item.properties["CidrBlock"] for item in site.resources.account.of_kind("AWS::EC2::Subnet")] == [
         "10.0.1.0/24"
     ]
 
@@ -182,11 +182,11 @@ def test_a_failed_update_leaves_everything_as_it_was(rehearsal: Rehearsal):
     rehearsal.faults_left.append(Fault("Net.New"))
     assert statuses(rehearsal.deploy([after])) == ["UPDATE_ROLLBACK_COMPLETE"]
     assert {name: live.id for name, live in site.cloudformation.stacks["Net"].live.items()} == was
-    assert [one.id for one in site.resources.account.of_kind("AWS::EC2::Subnet")] == [was["Subnet"]]
+    assert [item.id for item in site.resources.account.of_kind("AWS::EC2::Subnet")] == [was["Subnet"]]
     assert statuses(rehearsal.deploy([after])) == ["UPDATE_COMPLETE"]
 
 
-def test_what_a_failed_update_made_goes_in_the_reverse_of_its_order(rehearsal: Rehearsal):
+def test_resources_of_a_failed_update_are_deleted_in_reverse_order(rehearsal: Rehearsal):
     rehearsal.deploy([stack("Net", {"Other": vpc("10.9.0.0/16")})])
     parts = {"Vpc": vpc(), "Subnet": subnet("10.0.0.0/24"), "Last": subnet("10.0.1.0/24", "Subnet")}
     rehearsal.faults_left.append(Fault("Net.Last"))
@@ -203,7 +203,7 @@ def test_an_interrupted_deployment_is_taken_up_again(rehearsal: Rehearsal):
         stack("Two", {"Vpc": vpc("10.1.0.0/16")}, depends_on=("One",)),
     ]
     rehearsal.faults_left.append(Fault("One.Vpc", how="interrupted"))
-    assert [(one.stack, one.status) for one in rehearsal.deploy(app)] == [("One", "INTERRUPTED")]
+    assert [(item.stack, item.status) for item in rehearsal.deploy(app)] == [("One", "INTERRUPTED")]
     assert rehearsal.steps == []
     (site,) = rehearsal.sites.values()
     assert site.cloudformation.stacks["One"].status == "CREATE_IN_PROGRESS"
@@ -213,7 +213,10 @@ def test_an_interrupted_deployment_is_taken_up_again(rehearsal: Rehearsal):
     assert refused.reason.endswith("is in CREATE_IN_PROGRESS state and can not be updated.")
     rehearsal.stabilize()
     outcomes = rehearsal.deploy(app)
-    assert [(one.stack, one.status) for one in outcomes] == [("One", "UNCHANGED"), ("Two", "CREATE_COMPLETE")]
+    assert [(outcome.stack, outcome.status) for outcome in outcomes] == [
+        ("One", "UNCHANGED"),
+        ("Two", "CREATE_COMPLETE"),
+    ]
     assert [(step.name, step.action) for step in rehearsal.steps] == [
         ("One.Vpc", "create"),
         ("One.Subnet", "create"),
@@ -221,7 +224,7 @@ def test_an_interrupted_deployment_is_taken_up_again(rehearsal: Rehearsal):
     ]
 
 
-def test_an_interrupted_update_that_fails_by_itself_is_made_again(rehearsal: Rehearsal):
+def test_an_interrupted_update_that_fails_is_repeated(rehearsal: Rehearsal):
     rehearsal.deploy([stack("One", {"Vpc": vpc()})])
     after = stack("One", {"Vpc": vpc(), "Subnet": subnet("10.0.0.0/24"), "Last": subnet("10.0.1.0/24", "Subnet")})
     rehearsal.faults_left += [Fault("One.Subnet", how="interrupted"), Fault("One.Last")]
@@ -249,7 +252,7 @@ def test_what_diff_finds_too_has_its_rule(before: Any, after: Any, reason: str):
     assert reason in finding.message
 
 
-def test_an_update_that_deletes_data_is_told(rehearsal: Rehearsal):
+def test_an_update_that_deletes_data_is_reported(rehearsal: Rehearsal):
     bucket = {"Data": resource("AWS::S3::Bucket"), "Vpc": vpc()}
     rehearsal.deploy([stack("A", bucket)])
     rehearsal.deploy([stack("A", {"Vpc": vpc()})])
@@ -260,7 +263,7 @@ def test_an_update_that_deletes_data_is_told(rehearsal: Rehearsal):
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_a_key_is_lost_when_something_stays_that_it_encrypts(rehearsal: Rehearsal, kept: bool):
+def test_deleting_a_key_is_a_loss_while_data_encrypted_with_it_is_retained(rehearsal: Rehearsal, kept: bool):
     key = resource("AWS::KMS::Key", KeyPolicy={"Statement": []})
     topic = resource("AWS::SNS::Topic", KmsMasterKeyId={"Fn::GetAtt": ["Key", "Arn"]})
     policy = {"DeletionPolicy": "Retain"} if kept else {}
@@ -276,7 +279,7 @@ def test_what_a_failed_creation_leaves_depends_on_the_deletion_policy(policy: st
     rehearsal.deploy(
         [stack("A", {"Data": bucket, "Vpc": resource("AWS::EC2::VPC", ["Data"], CidrBlock="10.0.0.0/16")})]
     )
-    assert [one.why for one in rehearsal.left()] == ["creation rolled back; its deletion policy retains it"] * left
+    assert [item.why for item in rehearsal.left()] == ["creation rolled back; its deletion policy retains it"] * left
 
 
 # Custom resources

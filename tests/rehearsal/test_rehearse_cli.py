@@ -61,7 +61,7 @@ def test_json_is_the_whole_rehearsal(app: Path, count: int):
     assert report["findings"] == []
 
 
-def test_html_stands_by_itself(app: Path, count: int):
+def test_html_has_no_external_resources(app: Path, count: int):
     page = rehearse(app, "-o", "html").output
     found: list[str] = []
 
@@ -85,7 +85,7 @@ def test_an_edit_after_the_creation(app: Path, platforms: Platforms):
         assert result.exit_code == 0, report["findings"]
 
 
-def test_a_fault_is_told_with_what_to_do(app: Path):
+def test_a_fault_is_reported_with_its_fix(app: Path):
     result = rehearse(app, "--fail", "research-HyperPod.HyperPodED6AB1C4")
     assert result.exit_code == 0, result.output
     assert "1 faults: after 1 of them the next deployment succeeds" in result.output
@@ -124,10 +124,10 @@ def test_each_resource_can_fail_in_turn(tmp_path: Path):
     assert result.exit_code == 1
 
 
-def test_what_is_not_modelled_is_said_in_each_form(app: Path):
+def test_what_is_not_modelled_is_reported_in_each_form(app: Path):
     said = "Helm: the release hyperpod-dependencies creates what a list for the chart helm_chart/HyperPodHelmChart contains"
     assert f"not modelled, but assumed to succeed:\n  {said}" in rehearse(app).output
-    assert [one.startswith(said) for one in json.loads(rehearse(app, "-o", "json").output)["not_modelled"]] == [True]
+    assert [item.startswith(said) for item in json.loads(rehearse(app, "-o", "json").output)["not_modelled"]] == [True]
     assert said in rehearse(app, "-o", "html").output
 
 
@@ -143,20 +143,20 @@ def test_several_faults_are_played_one_by_one_also_on_an_update(app: Path, platf
         (wait, None),
         (vpc, "INTERRUPTED"),
     ]
-    assert {one["status"] for drill in report["drills"] for one in drill["again"]} == {"UPDATE_COMPLETE", "UNCHANGED"}
+    assert {item["status"] for drill in report["drills"] for item in drill["again"]} == {"UPDATE_COMPLETE", "UNCHANGED"}
     assert [act["title"] for act in report["acts"]] == ["creation", "update"], "the plain deployment is played, too"
     text = rehearse(after, "--from", app, "--lose", wait).output
     assert f"  {wait} lost: nothing fails, because this deployment does not change it; to do: nothing" in text
 
 
-def test_what_is_refused_ends_with_1(app: Path):
+def test_what_is_rejected_ends_with_1(app: Path):
     result = rehearse(app, "--no-nodes", "system")
     assert result.exit_code == 1
     assert "error HPR01 research-HyperPod: ROLLBACK_COMPLETE" in result.output
     assert "no capacity is available (injected)" in result.output
 
 
-def test_a_resource_that_is_not_there_cannot_fail(app: Path):
+def test_a_resource_that_does_not_exist_cannot_fail(app: Path):
     result = rehearse(app, "--fail", "research-HyperPod.Nothing")
     assert result.exit_code == 2
     assert "the app has no resource research-HyperPod.Nothing" in result.output
@@ -168,7 +168,7 @@ def test_a_factor_has_to_be_a_number(app: Path):
     assert "'node' is not of the form STEP=FACTOR" in result.output
 
 
-def test_without_the_extra_it_says_what_to_install(app: Path, monkeypatch: pytest.MonkeyPatch):
+def test_without_the_extra_the_package_to_install_is_reported(app: Path, monkeypatch: pytest.MonkeyPatch):
     for cached in (schemas.schema, schemas._names, schemas._folder):
         cached.cache_clear()
     monkeypatch.setattr(schemas.importlib.util, "find_spec", lambda name: None)

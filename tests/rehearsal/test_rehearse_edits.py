@@ -87,7 +87,7 @@ def test_another_name_of_the_platform_is_another_platform(config: str, platforms
 
 @slow
 @pytest.mark.parametrize("config", EXAMPLES if ALL else ["hyperpod.yaml"])
-def test_another_name_of_the_cluster_is_refused_before_anything_is_replaced(config: str, platforms: Platforms):
+def test_a_changed_cluster_name_is_rejected_before_anything_is_replaced(config: str, platforms: Platforms):
     edited = content(config)
     rehearsal = Rehearsal()
     rehearsal.deploy(platforms.of(edited))
@@ -148,7 +148,7 @@ def released(config: str) -> Rehearsal:
 def scripts(rehearsal: Rehearsal) -> set[str]:
     """The lifecycle scripts that nodes can read."""
     objects = [site.resources.account.objects for site in rehearsal.sites.values()]
-    return {f"{name}/{key}" for one in objects for name, keys in one.items() for key in keys if "lifecycle/" in key}
+    return {f"{name}/{key}" for item in objects for name, keys in item.items() for key in keys if "lifecycle/" in key}
 
 
 @slow
@@ -156,7 +156,7 @@ def scripts(rehearsal: Rehearsal) -> set[str]:
 def test_the_released_version_is_upgraded(config: str, platforms: Platforms):
     rehearsal = released(config)
     before = scripts(rehearsal)
-    assert [one for one in rehearsal.deploy(platforms.of(content(config, RELEASED))) if not one.ok] == []
+    assert [item for item in rehearsal.deploy(platforms.of(content(config, RELEASED))) if not item.ok] == []
     assert [str(finding) for finding in errors(rehearsal.findings)] == []
     # the function that replaces CDK's upload copies its own, and the scripts of running nodes stay
     assert scripts(rehearsal) >= before
@@ -173,7 +173,7 @@ def test_an_upgrade_that_is_rolled_back_keeps_the_scripts_of_running_nodes(confi
     before = scripts(rehearsal)
     rehearsal.faults_left.append(Fault("HyperPodED6AB1C4", action="update"))
     folder = platforms.of(content(config, RELEASED))
-    assert [one.status for one in rehearsal.deploy(folder) if not one.ok] == ["UPDATE_ROLLBACK_COMPLETE"]
+    assert [item.status for item in rehearsal.deploy(folder) if not item.ok] == ["UPDATE_ROLLBACK_COMPLETE"]
     assert scripts(rehearsal) >= before
-    assert [one for one in rehearsal.deploy(folder) if not one.ok] == [], "the upgrade deploys at the second attempt"
+    assert [item for item in rehearsal.deploy(folder) if not item.ok] == [], "the upgrade deploys at the second attempt"
     assert scripts(rehearsal) >= before

@@ -55,7 +55,9 @@ def test_each_resource_fails(config: str, platforms: Platforms, capsys: pytest.C
     like.publish(folder)
     rehearsal = like.another()
     every = list(faults(stacks))
-    for fault in every if ALL else [one for index, one in enumerate(every) if one.how != "fails" or index % EACH == 0]:
+    for fault in (
+        every if ALL else [item for index, item in enumerate(every) if item.how != "fails" or index % EACH == 0]
+    ):
         result = drill(stacks, fault, rehearsal, again=False)
         if result.failed is None:  # an empty stack waits for no other and was deployed with the first one
             result = drill(stacks, fault, like.another(), again=False)
@@ -103,7 +105,7 @@ def test_created_and_deleted(config: str, platforms: Platforms):
     assert rehearsal.paying() == []
 
 
-def test_one_resource_fails_and_the_next_deployment_goes_through(platforms: Platforms):
+def test_one_resource_fails_and_the_next_deployment_succeeds(platforms: Platforms):
     folder = platforms("hyperpod.yaml")
     stacks = list(load(folder))
     rehearsal = Rehearsal()
@@ -112,7 +114,7 @@ def test_one_resource_fails_and_the_next_deployment_goes_through(platforms: Plat
     assert result.failed is not None
     assert result.failed.status == "ROLLBACK_COMPLETE"
     assert "1 AWS::EKS::Cluster" in result.paying
-    assert not any("ml." in one for one in result.paying)
+    assert not any("ml." in item for item in result.paying)
     assert result.todo == "deploy again: the CDK CLI deletes the rolled-back stack first"
     assert (result.ok, result.left) == (True, ())
 
@@ -144,7 +146,7 @@ def test_the_critical_path_is_near_what_aws_imposes(platforms: Platforms, capsys
     assert whole <= 1.15 * imposed
 
 
-def test_fail_each_takes_every_resource(platforms: Platforms):
+def test_fail_each_includes_every_resource(platforms: Platforms):
     stacks = [stack for stack in load(platforms("hyperpod.yaml")) if stack.deployed_name == "research-Network"]
     results = [result for result, _ in fail_each(stacks, Rehearsal())]
     assert len(results) == len(stacks[0].resources)

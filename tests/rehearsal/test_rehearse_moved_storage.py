@@ -53,14 +53,14 @@ def played(config: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("config", EDITS.values(), ids=EDITS)
-def test_a_deployment_that_would_move_a_file_system_is_refused(config: dict[str, Any], tmp_path: Path) -> None:
-    outcomes = {one["stack"]: one for one in played(config, tmp_path)["acts"][-1]["outcomes"]}
+def test_a_deployment_that_would_move_a_file_system_is_rejected(config: dict[str, Any], tmp_path: Path) -> None:
+    outcomes = {outcome["stack"]: outcome for outcome in played(config, tmp_path)["acts"][-1]["outcomes"]}
     failed = outcomes[f"{BASE['name']}-HyperPod"]
     assert failed["status"] == "UPDATE_ROLLBACK_COMPLETE"
     assert "moves file systems" in failed["reason"]
 
 
 @pytest.mark.parametrize("config", ALLOWED.values(), ids=ALLOWED)
-def test_others_go_through(config: dict[str, Any], tmp_path: Path) -> None:
+def test_others_succeed(config: dict[str, Any], tmp_path: Path) -> None:
     outcomes = played(config, tmp_path)["acts"][-1]["outcomes"]
-    assert {one["status"] for one in outcomes} <= {"UPDATE_COMPLETE", "UNCHANGED", "CREATE_COMPLETE"}, outcomes
+    assert {outcome["status"] for outcome in outcomes} <= {"UPDATE_COMPLETE", "UNCHANGED", "CREATE_COMPLETE"}, outcomes

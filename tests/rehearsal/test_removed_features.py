@@ -67,4 +67,4 @@ def test_a_feature_is_removed(feature: str, platforms: Platforms):
         assert [outcome for outcome in outcomes if not outcome.ok] == []
         rehearsal.settle()
     assert [str(finding) for finding in errors(rehearsal.findings)] == []
-    assert [one for one in rehearsal.left() if one.why == "left behind"] == []
+    assert [item for item in rehearsal.left() if item.why == "left behind"] == []

@@ -152,4 +152,4 @@ def test_a_link_that_was_removed_is_retained_and_blocks_another_one(platforms: P
         assert every(outcome.ok for outcome in rehearsal.deploy(platforms.of(config)))
     assert [left.kind for left in rehearsal.left()] == ["AWS::FSx::DataRepositoryAssociation"]
     outcomes = rehearsal.deploy(platforms.of(linked))
-    assert "overlaps with the data repository association" in next(one.reason for one in outcomes if not one.ok)
+    assert "overlaps with the data repository association" in next(item.reason for item in outcomes if not item.ok)

@@ -51,7 +51,7 @@ class Page(HTMLParser):
         if tag not in self.VOID:
             self.open.append(tag)
         self.ids += [given["id"]] if "id" in given else []
-        self.references |= {one for key in ("aria-labelledby",) for one in given.get(key, "").split()}
+        self.references |= {item for key in ("aria-labelledby",) for item in given.get(key, "").split()}
         self.references |= {given["href"][1:]} if given.get("href", "").startswith("#") else set()
         self.addresses += [given[key] for key in ("src", "href") if key in given and not given[key].startswith("#")]
         self.headings += [int(tag[1])] if re.fullmatch("h[1-6]", tag) else []
@@ -85,7 +85,7 @@ def test_each_example_has_a_report(examples: Path, example: Path, tmp_path: Path
     assert len(text.read_text()) < 65_536
 
 
-def test_a_report_has_every_section_and_says_what_is_left_out() -> None:
+def test_a_report_has_every_section_and_states_what_is_omitted() -> None:
     found = sections(data(ROOT / "hyperpod.yaml"))
     assert tuple(found) == SECTIONS
     assert "omitted" in words(found["order"])
@@ -114,14 +114,14 @@ def test_the_network_is_drawn_with_zones_sizes_uses_routes_and_endpoints() -> No
         assert said in drawing
 
 
-def test_a_closed_network_shows_that_there_is_no_way_out(examples: Path) -> None:
+def test_the_drawing_of_a_closed_network_states_that_it_has_no_internet_access(examples: Path) -> None:
     found = sections(data(examples / "closed-network.yaml"))
     assert "no internet gateway, no NAT gateway" in words(found["network"])
     assert "eks-auth" in words(found["network"])
     assert "no connection to the internet" in words(found["exposure"])
 
 
-def test_groups_are_drawn_with_what_a_reviewer_asks_for() -> None:
+def test_groups_are_drawn_with_the_details_for_a_reviewer() -> None:
     drawing = words(sections(data(ROOT / "examples/gpu-multi-zone-efa.yaml"))["cluster"][0])
     assert "use1-az4, node subnet 10.1.0.0/16, 2 groups" in drawing
     assert (
@@ -184,7 +184,7 @@ def test_changes_come_first_worst_first_with_cost_and_in_the_drawings(tmp_path: 
     assert words(parts["network"][0]).count("(new)") == 3
 
 
-def test_nothing_different_is_said(tmp_path: Path) -> None:
+def test_equal_configs_are_reported_as_equal(tmp_path: Path) -> None:
     example = ROOT / "examples/everything.yaml"
     assert "no differences" in report("--configs-only", example, "--from", example).stdout
 
@@ -246,7 +246,7 @@ def test_several_configs_are_one_document(tmp_path: Path, examples: Path) -> Non
     assert len(parsed.ids) == len(set(parsed.ids))
 
 
-def test_a_comment_is_never_longer_than_github_takes(tmp_path: Path) -> None:
+def test_a_comment_is_never_longer_than_github_allows(tmp_path: Path) -> None:
     paths = [written(tmp_path, {**many_groups(60), "name": f"n-{number}"}, f"{number}.yaml") for number in range(3)]
     text = report("--configs-only", *paths).stdout
     assert len(text) <= 65_000
@@ -309,7 +309,7 @@ def test_nothing_is_half_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_references_of_templates_are_told_by_name() -> None:
+def test_references_of_templates_are_reported_by_name() -> None:
     role = {"Type": "AWS::IAM::Role", "Metadata": {"aws:cdk:path": "a-Eks/Eks/Cluster/Role/Resource"}}
     found = words_of({"a-Eks": {"Resources": {"R1": role}}})
     assert found.text("a-Eks", {"Fn::Join": ["", [{"Fn::GetAtt": ["R1", "Arn"]}, "/*"]]}) == "<Eks/Cluster/Role>/*"

@@ -106,7 +106,9 @@ def as_report(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_quiet_alone_and_fits(name: str, browser: Any, page_of: Callable[[str], Path], tmp_path: Path):
+def test_a_page_loads_nothing_external_and_fits_the_width(
+    name: str, browser: Any, page_of: Callable[[str], Path], tmp_path: Path
+):
     path, shots = page_of(name), Path(os.environ.get("HYPERPOD_SCREENSHOTS") or tmp_path)
     page = browser.new_page()
     said: list[str] = []
@@ -133,7 +135,7 @@ def test_a_page_is_quiet_alone_and_fits(name: str, browser: Any, page_of: Callab
             ):  # everything once, with each fold open; in the dark the colors are different, nothing else
                 rules = {} if scheme == "light" else {"runOnly": ["color-contrast"]}
                 violations = page.evaluate("rules => axe.run(rules)", rules)["violations"]
-                told = [(one["id"], one["nodes"][0]["html"][:200]) for one in violations]
+                told = [(violation["id"], violation["nodes"][0]["html"][:200]) for violation in violations]
                 assert told == [], (scheme, width)
     assert said == []
     assert asked == [path.as_uri()]

@@ -36,26 +36,26 @@ def test_whole_reports_leave_nothing_out(whole: Whole, name: str):
     assert found["order"][1]["title"] == "Diagram of the order of deployment"
 
 
-def test_every_statement_of_every_role_is_told(whole: Whole):
+def test_every_statement_of_every_role_is_reported(whole: Whole):
     platform = load(ROOT / "examples/everything.yaml").platform
     assert platform is not None
-    resources = [one for template in synthesized(platform).values() for one in template["Resources"].values()]
+    resources = [resource for template in synthesized(platform).values() for resource in template["Resources"].values()]
     expected = 0
-    for one in resources:
-        properties = one.get("Properties", {})
+    for item in resources:
+        properties = item.get("Properties", {})
         documents = (
-            [properties["PolicyDocument"]] if one["Type"] in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy") else []
+            [properties["PolicyDocument"]] if item["Type"] in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy") else []
         )
         documents += (
-            [each["PolicyDocument"] for each in properties.get("Policies", ())]
-            if one["Type"] == "AWS::IAM::Role"
+            [policy["PolicyDocument"] for policy in properties.get("Policies", ())]
+            if item["Type"] == "AWS::IAM::Role"
             else []
         )
         expected += sum(len(document["Statement"]) for document in documents)
     tables = captions(read(whole, "everything")["access"])
     assert len(tables["IAM statements of roles"]) == expected > 50
     entries = [texts(row) for row in tables["Access entries: permissions in Kubernetes"]]
-    assert len(entries) == sum(one["Type"] == "AWS::EKS::AccessEntry" for one in resources)
+    assert len(entries) == sum(resource["Type"] == "AWS::EKS::AccessEntry" for resource in resources)
     assert ["arn:aws:iam::111122223333:role/PlatformAdmin", "everything (AmazonEKSClusterAdminPolicy)", "the whole cluster",
             ""] in entries  # fmt: skip
     assert ["arn:aws:iam::111122223333:role/Vision", "read most objects, but no secrets (AmazonEKSViewPolicy)",
@@ -101,7 +101,7 @@ def test_security_groups_and_endpoints(whole: Whole):
     ] in doors
 
 
-def test_charts_have_their_digests_and_images_say_that_they_have_none(whole: Whole):
+def test_charts_have_digests_and_images_without_one_are_marked(whole: Whole):
     found = captions(read(whole, "hyperpod")["artifacts"])
     chart = texts(found["Helm charts"][0])
     assert chart[0] == "hyperpod-dependencies"

@@ -86,7 +86,7 @@ def addon_versions(addons: dict[str, dict[str, list[str]]]) -> Callable[[dict[st
         name = asked["addonName"]
         every = [*CALENDAR, "1.32"]
         known = find_addon(name)
-        ours = {it.version: [k for k in every if it.covers(k)] for it in known.versions} if known else {}
+        ours = {item.version: [k for k in every if item.covers(k)] for item in known.versions} if known else {}
         versions = addons.get(name, ours if any(ours.values()) else {"v9.9.9-eksbuild.1": every})
         return {
             "addons": [
@@ -95,7 +95,9 @@ def addon_versions(addons: dict[str, dict[str, list[str]]]) -> Callable[[dict[st
                     "addonVersions": [
                         {
                             "addonVersion": version,
-                            "compatibilities": [{"clusterVersion": it, "defaultVersion": True} for it in kubernetes],
+                            "compatibilities": [
+                                {"clusterVersion": item, "defaultVersion": True} for item in kubernetes
+                            ],
                         }
                         for version, kubernetes in versions.items()
                     ],
@@ -298,7 +300,11 @@ def offers(**where: list[str]) -> dict[str, Any]:
 
 
 def allowed(asked: dict[str, Any]) -> dict[str, Any]:
-    return {"EvaluationResults": [{"EvalActionName": it, "EvalDecision": "allowed"} for it in asked["ActionNames"]]}
+    return {
+        "EvaluationResults": [
+            {"EvalActionName": action_name, "EvalDecision": "allowed"} for action_name in asked["ActionNames"]
+        ]
+    }
 
 
 def denying(*actions: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -306,7 +312,8 @@ def denying(*actions: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
         decide = {True: "implicitDeny", False: "allowed"}
         return {
             "EvaluationResults": [
-                {"EvalActionName": it, "EvalDecision": decide[it in actions]} for it in asked["ActionNames"]
+                {"EvalActionName": action_name, "EvalDecision": decide[action_name in actions]}
+                for action_name in asked["ActionNames"]
             ]
         }
 

@@ -74,14 +74,14 @@ def deploy(aws: FakeAws, platform: Platform, *, ours: bool = True) -> dict[str, 
         cluster_role_arn=role(f"{name}-HyperPod-Karpenter"),
     )
     arn = f"arn:aws:sagemaker:{region}:{ACCOUNT}:cluster/abcdefghijkl"
-    tags = {**{one["Key"]: one["Value"] for one in properties.pop("Tags", [])}, **tag}
+    tags = {**{item["Key"]: item["Value"] for item in properties.pop("Tags", [])}, **tag}
     answer: dict[str, Any] = {
         **{key: value for key, value in properties.items() if key not in cluster.properties},
         "ClusterArn": arn,
         "ClusterName": cluster.cluster_name or name,
         "ClusterStatus": "InService",
-        "InstanceGroups": [described(one) for one in properties.get("InstanceGroups", [])],
-        "RestrictedInstanceGroups": [described(one) for one in properties.get("RestrictedInstanceGroups", [])],
+        "InstanceGroups": [described(instance_group) for instance_group in properties.get("InstanceGroups", [])],
+        "RestrictedInstanceGroups": [described(item) for item in properties.get("RestrictedInstanceGroups", [])],
     }
     if "AutoScaling" in answer:
         answer["AutoScaling"] = {**answer["AutoScaling"], "Status": "InService"}
@@ -114,9 +114,11 @@ def _network(aws: FakeAws, platform: Platform, subnets: Mapping[str, str], tag: 
         {"SubnetId": subnets[zone], "AvailabilityZoneId": zone, "CidrBlock": ranges[zone], "VpcId": VPC}
         for zone in subnets
     ]
-    by_id = {one["SubnetId"]: one for one in answer}
+    by_id = {item["SubnetId"]: item for item in answer}
     aws.on(
-        "ec2", "DescribeSubnets", lambda asked: {"Subnets": [by_id[one] for one in asked["SubnetIds"] if one in by_id]}
+        "ec2",
+        "DescribeSubnets",
+        lambda asked: {"Subnets": [by_id[subnet_id] for subnet_id in asked["SubnetIds"] if subnet_id in by_id]},
     )
     vpc = {
         "VpcId": VPC,
@@ -125,7 +127,7 @@ def _network(aws: FakeAws, platform: Platform, subnets: Mapping[str, str], tag: 
         "Tags": [{"Key": key, "Value": value} for key, value in tag.items()],
     }
     aws.on("ec2", "DescribeVpcs", {"Vpcs": [vpc]})
-    associations = [{"SubnetId": one, "Main": False} for one in subnets.values()]
+    associations = [{"SubnetId": item, "Main": False} for item in subnets.values()]
     tables = [
         {"RouteTableId": "rtb-0123456789abcdef0", "Associations": [{"Main": True}]},
         {"RouteTableId": "rtb-0123456789abcdef1", "Associations": associations[:1]},

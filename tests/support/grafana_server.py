@@ -132,12 +132,12 @@ class Grafana:
 
     def _put_source(self, uid: str, content: dict[str, Any], *, new: bool) -> tuple[int, Any]:
         assert len(uid) <= 40
-        others = [each for key, each in self.sources.items() if key != uid]
-        if (new and uid in self.sources) or any(each["name"] == content["name"] for each in others):
+        others = [source for key, source in self.sources.items() if key != uid]
+        if (new and uid in self.sources) or any(other["name"] == content["name"] for other in others):
             return 409, {"message": "data source with the same name already exists"}
         if content.get("isDefault"):
-            for each in others:
-                each["isDefault"] = False
+            for item in others:
+                item["isDefault"] = False
         version = self.sources.get(uid, {}).get("version", 0)
         if not new and content.get("version", version) != version:
             return 412, {"message": "the data source was changed by somebody else"}

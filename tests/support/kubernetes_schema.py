@@ -68,7 +68,7 @@ def _type(schema: dict[str, Any], known: dict[str, Any]) -> tuple[str, list[str]
             return PLAIN[name], []
         return name.rpartition(".")[2], [name]
     kinds = schema.get("type")
-    kind = next((one for one in kinds if one != "null"), None) if isinstance(kinds, list) else kinds
+    kind = next((item for item in kinds if item != "null"), None) if isinstance(kinds, list) else kinds
     if kind == "array":
         inner, refs = _type(schema["items"], known)
         return f"[{inner}]", refs

@@ -16,7 +16,9 @@ class LateAggregation:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._resource = next(each for each in store.resources() if (each.group, each.kind) == (_API, "ClusterRole"))
+        self._resource = next(
+            resource for resource in store.resources() if (resource.group, resource.kind) == (_API, "ClusterRole")
+        )
         self._known: set[str] = set()
         self._running = False
         store.controllers.append(self.run)

@@ -31,7 +31,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from mutants_imports import PACKAGE, files_that_import, test_files
+from mutants_imports import PACKAGE, files_of_tests, files_that_import
 
 ROOT = Path(__file__).parents[2]
 TESTS = {  # the first that a module's path begins with; where none does, the tests of the same name
@@ -99,7 +99,7 @@ class Mutator(ast.NodeTransformer):
                 continue
             if isinstance(value, list):
                 first = value[:1] if docstring is not None and name == "body" else []
-                setattr(node, name, first + [self.visit(one) for one in value[len(first) :]])
+                setattr(node, name, first + [self.visit(item) for item in value[len(first) :]])
             elif isinstance(value, ast.AST):
                 setattr(node, name, self.visit(value))
         return node
@@ -184,7 +184,7 @@ def reaching(mutant: Mutant, reached: dict[str, list[str]]) -> list[str]:
     following = min((int(line) for line in reached if int(line) > mutant.line), default=None)
     near = reached[str(following)] if following is not None else []
     return list(
-        dict.fromkeys([*some_of(near, mutant.file), *near, *(test for each in reached.values() for test in each)])
+        dict.fromkeys([*some_of(near, mutant.file), *near, *(test for item in reached.values() for test in item)])
     )
 
 
@@ -207,13 +207,13 @@ def import_mutant(file: str, number: int) -> None:
 def tests_of(file: str) -> list[str]:
     module = file.removeprefix(f"{PACKAGE}/")
     found = next((tests.split() for prefix, tests in TESTS.items() if module.startswith(prefix)), None)
-    found = found if found is not None else [str(one) for one in Path("tests").rglob(f"test_{Path(file).stem}.py")]
-    return [file, *(each for each in found if Path(each).exists())]
+    found = found if found is not None else [str(item) for item in Path("tests").rglob(f"test_{Path(file).stem}.py")]
+    return [file, *(item for item in found if Path(item).exists())]
 
 
 def files_of(paths: list[str]) -> list[str]:
     """The files of test files and folders."""
-    return [str(file) for path in map(Path, paths) for file in ([path] if path.is_file() else test_files(path))]
+    return [str(file) for path in map(Path, paths) for file in ([path] if path.is_file() else files_of_tests(path))]
 
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -290,24 +290,27 @@ def with_import(mutant: Mutant, tests: list[str], seconds: int, failing: list[st
         if chosen is files or (len(chosen) == len(tests) and in_function(mutant)):
             break
     for group in () if in_function(mutant) else others:
-        if killed_by([file for file in group if file not in files], mutant, failing):
-            return "killed"
+        verdict = of_others([file for file in group if file not in files], mutant, seconds, failing)
+        if verdict is not None:
+            return verdict
         files += group
     return "survived"
 
 
-def killed_by(files: list[str], mutant: Mutant, failing: list[str]) -> bool:
-    """Whether a test of files that have not run without the mutant fails because of it."""
+def of_others(files: list[str], mutant: Mutant, seconds: int, failing: list[str]) -> str | None:
+    """The verdict of test files that have not run without the mutant; None where all pass."""
     failing = list(failing)
     while files:
-        code, output = run([*files, *deselected(failing)], None, mutant)
+        code, output = run([*files, *deselected(failing)], seconds, mutant)
         if code in (PASSED, NO_TESTS):
-            return False
+            break
+        if code is None:
+            return f"survived ({seconds} seconds of {len(files)} test files that import the module)"
         failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
         if not failed or run(failed, None)[0] == PASSED:
-            return True
+            return "killed"
         failing += failed  # without the mutant too
-    return False
+    return None
 
 
 def deselected(tests: list[str]) -> list[str]:
@@ -327,7 +330,7 @@ def changed() -> list[str]:
 
 def modules(paths: list[str]) -> list[str]:
     files = [
-        path for each in paths for path in ([Path(each)] if Path(each).is_file() else sorted(Path(each).rglob("*.py")))
+        path for item in paths for path in ([Path(item)] if Path(item).is_file() else sorted(Path(item).rglob("*.py")))
     ]
     return [str(file) for file in files if file.suffix == ".py"]
 
@@ -347,12 +350,12 @@ def verdicts(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) ->
             yield mutant, verdict if verdict == "killed" else "survived (no test runs the line)"
     with ThreadPoolExecutor(jobs) as pool:
         results = pool.map(
-            lambda one: with_import(
-                one,
-                reaching(one, found["reached"][one.file]) or tests or tests_of(one.file),
+            lambda item: with_import(
+                item,
+                reaching(item, found["reached"][item.file]) or tests or tests_of(item.file),
                 seconds,
                 found["failing"],
-                [] if tests else [files_of(tests_of(one.file)), files_that_import(one.file)],
+                [] if tests else [files_of(tests_of(item.file)), files_that_import(item.file)],
             ),
             again,
         )
@@ -373,7 +376,7 @@ def main() -> None:
     found = [mutant for file in files for mutant in mutants(file)]
     if options.sample and options.sample < len(found):
         found = sorted(
-            random.Random(options.seed).sample(found, options.sample), key=lambda one: (one.file, one.number)
+            random.Random(options.seed).sample(found, options.sample), key=lambda item: (item.file, item.number)
         )
     killed = 0
     for mutant, result in verdicts(found, options.tests, options.jobs, options.seconds) if found else ():

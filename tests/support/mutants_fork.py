@@ -29,7 +29,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         raise session.Interrupted("errors during collection")
     plan = json.loads(Path(os.environ["MUTANTS_PLAN"]).read_text())
     reached, with_jsii, failing = _traced(session, plan["files"])
-    chosen = [Mutant(*each) for each in plan["mutants"]]
+    chosen = [Mutant(*item) for item in plan["mutants"]]
     running: dict[int, tuple[Mutant, float]] = {}
     verdicts: dict[str, str] = {}
     while chosen or running:
@@ -91,25 +91,33 @@ def _function(mutant: Mutant) -> tuple[FunctionType, CodeType] | None:
     if len(found) != 1 or found[0][0].co_freevars != found[0][1].co_freevars:
         return None
     before, after = found[0]
-    live = [one for one in gc.get_objects() if isinstance(one, FunctionType) and one.__code__ == before]
-    live = [one for one in live if one.__code__.co_filename == str(ROOT / mutant.file)]
+    live = [
+        get_object
+        for get_object in gc.get_objects()
+        if isinstance(get_object, FunctionType) and get_object.__code__ == before
+    ]
+    live = [item for item in live if item.__code__.co_filename == str(ROOT / mutant.file)]
     return (live[0], after) if len(live) == 1 else None
 
 
 def _different(old: CodeType, new: CodeType) -> Iterator[tuple[CodeType, CodeType]]:
     """The outermost functions in which two modules or classes differ; the module itself where it is no function."""
-    of_old, of_new = ([one for one in code.co_consts if isinstance(one, CodeType)] for code in (old, new))
+    of_old, of_new = (
+        [constant for constant in code.co_consts if isinstance(constant, CodeType)] for code in (old, new)
+    )
     same = old.co_code == new.co_code and _constants(old) == _constants(new) and len(of_old) == len(of_new)
     if not same or old.co_names != new.co_names:
         yield old, new
         return
-    for one, other in zip(of_old, of_new, strict=True):
-        if one != other:
-            yield from [(one, other)] if one.co_flags & 0x02 else _different(one, other)  # a function has CO_NEWLOCALS
+    for item, other in zip(of_old, of_new, strict=True):
+        if item != other:
+            yield from (
+                [(item, other)] if item.co_flags & 0x02 else _different(item, other)
+            )  # a function has CO_NEWLOCALS
 
 
 def _constants(code: CodeType) -> list[Any]:
-    return [(type(one), one) for one in code.co_consts if not isinstance(one, CodeType)]
+    return [(type(constant), constant) for constant in code.co_consts if not isinstance(constant, CodeType)]
 
 
 def _traced(session: pytest.Session, files: list[str]) -> tuple[dict[str, dict[str, list[str]]], set[str], list[str]]:

@@ -11,16 +11,16 @@ from typing import Any
 PACKAGE = "hyperpod_constructs"
 
 
-def test_files(folder: Path) -> list[Path]:
+def files_of_tests(folder: Path) -> list[Path]:
     return sorted(folder.rglob("test_*.py"))
 
 
 def files_that_import(file: str) -> list[str]:
     """The test files that import a module, directly or not; first those that name it or its package."""
     importers = importing(file)
-    found = [each for each in test_files(Path("tests")) if not importers.isdisjoint(imported(each))]
+    found = [test_file for test_file in files_of_tests(Path("tests")) if not importers.isdisjoint(imported(test_file))]
     name = re.compile(rf"\b({Path(file).stem}|{Path(file).parent.name})\b")
-    return [str(each) for each in sorted(found, key=lambda each: not name.search(each.read_text()))]
+    return [str(item) for item in sorted(found, key=lambda item: not name.search(item.read_text()))]
 
 
 def importing(file: str) -> set[str]:
@@ -40,8 +40,8 @@ def _import_graph() -> Any:
         source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
         if "import_module(" in source.read_text():
             package = module if path.is_dir() else module.rpartition(".")[0]
-            for each in graph.find_descendants(package) - {module}:
-                graph.add_import(importer=module, imported=each)
+            for find_descendant in graph.find_descendants(package) - {module}:
+                graph.add_import(importer=module, imported=find_descendant)
     return graph
 
 

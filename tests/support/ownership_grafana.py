@@ -135,7 +135,7 @@ class Dashboards:
         uid = rng.choice(["b0", "b1", "b2", "x0", "x1"])
         if uid not in self.grafana.boards and rng.random() < 0.2:
             board = {"uid": uid, "title": f"Board {rng.choice(['b0', 'b1', uid])}", "tags": ["team"], "version": 1}
-            if any(each["title"] == board["title"] for each in self.grafana.boards.values()):
+            if any(item["title"] == board["title"] for item in self.grafana.boards.values()):
                 board["title"] += " of ours"
             self.grafana.boards[uid] = board
             self.theirs[uid] = copy.deepcopy(board)
@@ -178,9 +178,9 @@ class Dashboards:
         url = json.loads(properties["DataSource"])["url"]
         for board in json.loads(properties["Dashboards"]):
             found = [
-                each
-                for each in self.grafana.boards.values()
-                if each["uid"].startswith(board["uid"]) and any(mark.endswith(me) for mark in each.get("tags") or [])
+                item
+                for item in self.grafana.boards.values()
+                if item["uid"].startswith(board["uid"]) and any(mark.endswith(me) for mark in item.get("tags") or [])
             ]
             if len(found) != 1:
                 yield f"{board['uid']} of {me} is there {len(found)} times"

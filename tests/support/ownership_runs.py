@@ -89,7 +89,7 @@ class Run:
     quiet: bool = False
 
     def __post_init__(self) -> None:
-        self.cloud = Cloud({each.provider: self._watched(each) for each in self.things}, self._deliver)
+        self.cloud = Cloud({thing.provider: self._watched(thing) for thing in self.things}, self._deliver)
         self.stacks = [self._stack(name) for name in ("One", "Two")]
 
     def _stack(self, name: str) -> Stack:
@@ -220,7 +220,7 @@ class Run:
         return template
 
     def _of(self, resource: Resource) -> Things:
-        return next(each for each in self.things if each.provider == resource.provider)
+        return next(thing for thing in self.things if thing.provider == resource.provider)
 
     def _look(self) -> None:
         for things in self.things:

@@ -47,12 +47,15 @@ def features(job: Json) -> dict[str, Any]:
     roles: dict[str, Any] = {}
     if "replicaSpecs" in spec:
         row["object"] |= _some(policy=_policy(spec.get("runPolicy") or {}))
-        roles = {one["name"]: (one.get("replicas"), {}, one["template"]) for one in spec["replicaSpecs"]}
+        roles = {
+            replica_spec["name"]: (replica_spec.get("replicas"), {}, replica_spec["template"])
+            for replica_spec in spec["replicaSpecs"]
+        }
     elif "pytorchReplicaSpecs" in spec:
         row["object"] |= _some(policy=_policy(spec.get("runPolicy") or {}))
         roles = {
-            role: (one.get("replicas"), _some(restart=one.get("restartPolicy")), one["template"])
-            for role, one in spec["pytorchReplicaSpecs"].items()
+            role: (item.get("replicas"), _some(restart=item.get("restartPolicy")), item["template"])
+            for role, item in spec["pytorchReplicaSpecs"].items()
         }
     else:
         policy = {key: value for key, value in spec.items() if key not in ("template", "parallelism")}
@@ -83,7 +86,9 @@ def _label(key: str) -> str:
 def _policy(policy: Json) -> dict[str, Any]:
     found = {key: value for key, value in policy.items() if key != "logMonitoringConfiguration"}
     rules = policy.get("logMonitoringConfiguration") or []
-    return found | _some(rules=[{key: one[key] for key in one if key not in ("name", "logPattern")} for one in rules])
+    return found | _some(
+        rules=[{key: rule[key] for key in rule if key not in ("name", "logPattern")} for rule in rules]
+    )
 
 
 def _pod(template: Json, job: str | None) -> dict[str, Any]:
@@ -101,25 +106,26 @@ def _pod(template: Json, job: str | None) -> dict[str, Any]:
         security=dict(spec.get("securityContext") or {}),
         selector=[f"{key}={selector[key]}" if key in TYPE_KEYS else "own" for key in selector],
         tolerations=[
-            {**one, "key": "dedicated"} if one.get("key") else dict(one) for one in spec.get("tolerations") or ()
+            {**toleration, "key": "dedicated"} if toleration.get("key") else dict(toleration)
+            for toleration in spec.get("tolerations") or ()
         ],
         affinity=_affinity(spec.get("affinity")),
         spread=[
-            {k: v for k, v in one.items() if k != "labelSelector"}
-            for one in spec.get("topologySpreadConstraints") or ()
+            {k: v for k, v in constraint.items() if k != "labelSelector"}
+            for constraint in spec.get("topologySpreadConstraints") or ()
         ],
-        volumes=[_volume(one) for one in spec.get("volumes") or ()],
+        volumes=[_volume(volume) for volume in spec.get("volumes") or ()],
         main=_container(main, spec),
-        sidecars=[_container(one, spec) for one in others],
-        init=[_container(one, spec) for one in spec.get("initContainers") or ()],
+        sidecars=[_container(other, spec) for other in others],
+        init=[_container(init_container, spec) for init_container in spec.get("initContainers") or ()],
     )
 
 
 def _affinity(value: Any) -> Any:
     """An affinity with pod labels of this project."""
     if isinstance(value, dict):
-        return {key: {"app": NAME} if key == "matchLabels" else _affinity(one) for key, one in value.items()}
-    return [_affinity(one) for one in value] if isinstance(value, list) else value
+        return {key: {"app": NAME} if key == "matchLabels" else _affinity(item) for key, item in value.items()}
+    return [_affinity(item) for item in value] if isinstance(value, list) else value
 
 
 def _volume(volume: Json) -> dict[str, Any]:
@@ -229,11 +235,11 @@ def _template(pod: Json) -> dict[str, Any]:
         key, _, named = label.partition("=")
         labels[f"example.com/pod-{index}" if key == "own" else key] = NAME if named else _value(key)
     selector = dict(
-        one.split("=", 1) if "=" in one else (f"example.com/{index}", "a")
-        for index, one in enumerate(pod.get("selector", ()))
+        item.split("=", 1) if "=" in item else (f"example.com/{index}", "a")
+        for index, item in enumerate(pod.get("selector", ()))
     )
-    own = [_build(one, f"side-{index}") for index, one in enumerate(pod.get("sidecars", ()))]
-    spread = [{**one, "labelSelector": {"matchLabels": {"app": NAME}}} for one in pod.get("spread", ())]
+    own = [_build(sidecar, f"side-{index}") for index, sidecar in enumerate(pod.get("sidecars", ()))]
+    spread = [{**item, "labelSelector": {"matchLabels": {"app": NAME}}} for item in pod.get("spread", ())]
     spec = {**pod.get("spec", {})} | _some(
         serviceAccountName="trainer" if pod.get("account") else None,
         imagePullSecrets=[{"name": f"pull-{index}"} for index in range(pod.get("pull_secrets", 0))],
@@ -242,9 +248,9 @@ def _template(pod: Json) -> dict[str, Any]:
         tolerations=pod.get("tolerations"),
         affinity=pod.get("affinity"),
         topologySpreadConstraints=spread,
-        volumes=[_source(one, index) for index, one in enumerate(pod.get("volumes", ()))],
+        volumes=[_source(volume, index) for index, volume in enumerate(pod.get("volumes", ()))],
         containers=[_build(pod["main"], "trainer"), *own],
-        initContainers=[_build(one, f"init-{index}") for index, one in enumerate(pod.get("init", ()))],
+        initContainers=[_build(item, f"init-{index}") for index, item in enumerate(pod.get("init", ()))],
     )
     annotations = {f"example.com/pod-{index}": "x" for index in range(pod.get("annotations", 0))}
     return _some(metadata=_some(labels=labels, annotations=annotations), spec=spec)

@@ -32,7 +32,7 @@ def data(*arguments: Any, code: int = 0) -> dict[str, Any]:
 
 def sections(found: dict[str, Any], part: int = 0) -> dict[str, list[dict[str, Any]]]:
     """The blocks of each section."""
-    return {one["id"]: one["blocks"] for one in found["parts"][part]["sections"]}
+    return {section["id"]: section["blocks"] for section in found["parts"][part]["sections"]}
 
 
 def words(block: Any) -> str:

@@ -95,7 +95,8 @@ class Templates:
             parts = argument[1] if "Fn::Join" in value and isinstance(argument[1], list) else [text]
             if len(parts) > 1 and all(isinstance(part, str) or _is_pseudo(part) for part in parts):
                 # only the account, region or partition is unknown: one literal, such as an ARN
-                yield "".join(part if isinstance(part, str) else "${" + part["Ref"] + "}" for part in parts)
+                words = (part if isinstance(part, str) else "${" + part["Ref"] + "}" for part in parts)
+                yield str(argument[0]).join(words)
                 return
             yield from (part for part in parts if isinstance(part, str))
         elif isinstance(value, list):
@@ -340,11 +341,9 @@ def _is_pseudo(part: object) -> bool:
 
 def _cluster_name(text: str) -> str:
     """The name in a literal EKS cluster name or ARN; nothing for other texts."""
-    if text == CUT or not text.strip(":/"):
-        return ""
-    if ":cluster/" in text or text.startswith("arn:"):
+    if ":cluster/" in text:
         return text.rpartition(":cluster/")[2] if ":eks:" in text else ""
-    return text if re.fullmatch(r"[0-9A-Za-z][\w-]*", text) else ""
+    return text if text != CUT and re.fullmatch(r"[0-9A-Za-z][\w-]*", text) else ""
 
 
 def _objects(value: Any) -> Iterator[Object]:

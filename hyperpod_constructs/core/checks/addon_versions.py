@@ -87,17 +87,16 @@ def installs(effective_addons: EffectiveAddons, eks: Eks, ctx: Context) -> Itera
                 )
             elif known and not any(each.covers(str(kubernetes)) for each in known):
                 newest = known[0]
-                message = (
-                    f"no version is known for Kubernetes {kubernetes}; {newest.version} supports "
-                    f"{newest.kubernetes_min} to {newest.kubernetes_max}"
-                )
+                ends = " to ".join(dict.fromkeys((str(newest.kubernetes_min), str(newest.kubernetes_max))))
+                message = f"the catalog has no version for Kubernetes {kubernetes}; {newest.version} supports {ends}"
                 why = "The newest known version does not install; EKS may offer an older one."
                 known_to_hyperpod = (
                     str(version) for version in kubernetes_versions().values() if version.hyperpod_documented
                 )
                 documented = [version for version in known_to_hyperpod if newest.covers(version)]
-                span = f"{documented[0]} to {documented[-1]}" if documented else f"from {newest.kubernetes_min} on"
-                cure = f"Use Kubernetes {span}, or check with `--live`{_instead(key)}."
+                span = " to ".join(dict.fromkeys((documented[0], documented[-1]))) if documented else ""
+                span = span or f"{newest.kubernetes_min} or later"
+                cure = f"Use Kubernetes {span}, or check with `hyperpod addons --live`{_instead(key)}."
                 yield Problem(f"addons.{key}", message, cure, why, Severity.WARNING)
             elif not known and facts.provider == "hyperpod":
                 yield _unstated(key, facts, str(kubernetes))
@@ -116,14 +115,14 @@ def installs(effective_addons: EffectiveAddons, eks: Eks, ctx: Context) -> Itera
 def _unstated(key: str, facts: Addon, kubernetes: str) -> Problem:
     """An add-on of HyperPod without known versions by Kubernetes version; EKS's own follow EKS."""
     newest = facts.versions[0] if facts.versions else None
-    seen = f"; the newest version seen is {newest.version}" if newest else ""
-    seen += f", on {newest.date}" if newest and newest.date else ""
+    seen = f"; the newest known version is {newest.version}" if newest else ""
+    seen += f", as of {newest.date}" if newest and newest.date else ""
     return Problem(
         f"addons.{key}",
-        f"no known source lists a version for Kubernetes {kubernetes}{seen}",
+        f"the catalog has no version for Kubernetes {kubernetes}{seen}",
         f"Run `hyperpod preflight`, or `aws eks describe-addon-versions --addon-name {facts.name} --kubernetes-version "
         f"{kubernetes}`, before the deployment, and set the version that it lists.",
-        "EKS chooses the version; where it has none, it rejects the add-on after the cluster is created.",
+        "EKS selects the version; if it has none, it rejects the add-on after the cluster has been created.",
         Severity.NOTE,
     )
 
@@ -133,15 +132,15 @@ def _of_one_minor(path: str, version: str, its: int, cluster: int) -> Iterator[P
     skew = limit("kubernetes_node_minor_skew").value
     if not cluster - skew <= its <= cluster:
         message = f"{version} is for Kubernetes 1.{its}; the cluster has 1.{cluster}"
-        yield Problem(path, message, f"Use a version v1.{cluster}, or remove it.")
+        yield Problem(path, message, f"Use a v1.{cluster} version, or remove the version.")
     elif its != cluster:
         message = f"{version} is for Kubernetes 1.{its}; the cluster has 1.{cluster}"
-        cure = f"Upgrade to a version v1.{cluster} after the control plane."
+        cure = f"Update to a v1.{cluster} version after the upgrade of the control plane."
         yield Problem(
             path,
             message,
             cure,
-            "The version skew is supported for a limited time: kube-proxy follows the control plane.",
+            f"Kubernetes supports kube-proxy up to {skew} minor versions behind the control plane.",
             Severity.WARNING,
         )
 

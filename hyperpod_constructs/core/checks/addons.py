@@ -67,10 +67,12 @@ def core(addons: Addons, effective_addons: EffectiveAddons, eks: Eks, ctx: Conte
         if key == "pod_identity_agent":
             wanting = [user for user in users if user not in CORE]
             severity = None if wanting else Severity.WARNING
-            message = f"disabled, but {', '.join(wanting)} require it for their credentials" if wanting else "disabled"
+            message = f"disabled, but required for the credentials of {', '.join(wanting)}" if wanting else "disabled"
             yield Problem(f"addons.{key}.enabled", message, severity=severity)
         else:
-            yield Problem(f"addons.{key}.enabled", "disabled on a new EKS cluster, which has no add-ons of its own")
+            yield Problem(
+                f"addons.{key}.enabled", "disabled on a new EKS cluster, which is created without default add-ons"
+            )
 
 
 @rule(
@@ -208,6 +210,7 @@ def _factor(instance_type: str) -> int:
     "HP508",
     title="The Mountpoint for S3 driver has permissions on a bucket.",
     severity=Severity.WARNING,
+    complete=("storage",),
     why="Without buckets the driver's role has no permissions, and every mount fails.",
     cure="Set bucket_arns or role_arn.",
     source="documentation of the Mountpoint for Amazon S3 CSI driver",

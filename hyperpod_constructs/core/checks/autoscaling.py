@@ -138,7 +138,7 @@ def plain_groups(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
 
 @rule(
     "HP384",
-    title="One group is not scaled by Karpenter and runs the controllers.",
+    title="At least one group is not scaled by Karpenter, and runs its controllers.",
     severity=Severity.WARNING,
     why="Karpenter's controllers require a node before Karpenter can add one.",
     cure="Add a group with a fixed count.",
@@ -170,7 +170,7 @@ def owner_of_counts(cluster: Cluster) -> Iterator[Problem]:
 
 @rule(
     "HP386",
-    title="Autoscaling has the health monitoring agent.",
+    title="The health monitoring agent is enabled with autoscaling.",
     severity=Severity.ERROR,
     why="Autoscaling requires the agent, version 1.0.742.0_1.0.241.0 or later.",
     cure="Set dependencies.health_monitoring_agent to true.",
@@ -204,7 +204,8 @@ def tiered_storage(cluster: Cluster) -> Iterator[Problem]:
     storage = cluster.tiered_storage if cluster is not None else None
     if storage is not None and not limit("tiered_storage_memory_advised").allows(storage.memory_percent):
         yield Problem(
-            "cluster.tiered_storage.memory_percent", f"{storage.memory_percent} percent of the memory of each node"
+            "cluster.tiered_storage.memory_percent",
+            f"reserves {storage.memory_percent} percent of the memory of each node",
         )
 
 

@@ -167,7 +167,7 @@ def grafana_inside(network: Network, addons: Addons, ctx: Context) -> Iterator[P
 
 @rule(
     "HP145",
-    title="Endpoints of a closed network are restricted to own accounts.",
+    title="Endpoints of a closed network are restricted to your accounts.",
     severity=Severity.WARNING,
     why="With credentials of another account, or through a public bucket, data can leave the network through "
     "an endpoint.",
@@ -187,16 +187,14 @@ def endpoint_policies(network: Network) -> Iterator[Problem]:
     named = [name for name in ("endpoint_accounts", "organization_id") if getattr(network, name)]
     if network.mode == "open":
         for name in named:
-            yield Problem(
-                f"network.{name}", "without effect: endpoints of an open network have no policy", "Remove it."
-            )
+            yield Problem(f"network.{name}", "no effect: endpoints of an open network have no policy", "Remove it.")
 
 
 @rule(
     "HP146",
     title="Images of a closed network come from known accounts.",
     severity=Severity.NOTE,
-    why="If the endpoints allow any account, a node can pull foreign images, and the owner of a repository sees the names "
+    why="If the endpoints allow any account, a node can pull images of others, and the owner of a repository sees the names "
     "and tags that are requested. If they reject the account of an image, its pods stay in ImagePullBackOff.",
     cure='Replace "*" with the accounts of your images.',
     source="Amazon ECR user guide, VPC endpoints; EKS user guide, add-ons-images",
@@ -212,11 +210,11 @@ def image_accounts(network: Network, ctx: Context) -> Iterator[Problem]:
             yield Problem(f"network.image_accounts[{index}]", message, cure, None, Severity.ERROR)
     if not _is_closed(ctx) or not network.endpoint_policies:
         if accounts:
-            message = "has no effect: only endpoints of a closed network that this project creates have policies"
+            message = "no effect: only endpoints that this project creates for a closed network have policies"
             yield Problem("network.image_accounts", message, "Remove it.", None, Severity.WARNING)
         return
     if ANY_ACCOUNT in accounts:
-        yield Problem("network.image_accounts", "allows images of any account in ECR")
+        yield Problem("network.image_accounts", "allows images from ECR repositories of any account")
         return
     published = published_image_accounts(ctx.region)
     if not published and not accounts:

@@ -29,7 +29,7 @@ def _typed(ctx: Context) -> Iterator[tuple[str, str]]:
     "HP301",
     title="Instance types are supported by HyperPod.",
     severity=Severity.ERROR,
-    why="CreateCluster rejects it, 20 to 30 minutes after the start of the deployment.",
+    why="CreateCluster rejects the type, 20 to 30 minutes after the start of the deployment.",
     cure="`hyperpod catalog list instance-type` lists the supported types; specify a newer one in `facts.instance_types`.",
     source="service model of sagemaker: ClusterInstanceType",
     wrong="cluster: {instance_groups: [{name: system, instance_type: m5.4xlarge, count: 2}]}\n",
@@ -65,7 +65,7 @@ def type_in_region(cluster: Cluster, region: str, ctx: Context) -> Iterator[Prob
             cure = f"Use one of {', '.join(instance_type.regions)}."
             yield Problem(path, f"{name} may not be available in {region} (no list price)", cure)
         elif instance_type is not None and not instance_type.regions:
-            message = f"{name} is in no price list, so its regions are unknown"
+            message = f"{name} is not in the price list, so its regions are unknown"
             yield Problem(path, message, "Check with AWS, or in your training plan.", severity=Severity.NOTE)
 
 
@@ -106,16 +106,16 @@ def alike(instance_groups: InstanceGroups) -> Iterator[Problem]:
     for path, group in instance_groups:
         types = types_of(group)
         shapes = {
-            (kind.architecture, kind.accelerator.kind if kind.accelerator else "no accelerator") for kind in types
+            f"{kind.architecture} {f'with {kind.accelerator.kind}' if kind.accelerator else 'without accelerators'}"
+            for kind in types
         }
         if len(shapes) > 1:
-            mixed = "; ".join(sorted(f"{architecture} with {accelerator}" for architecture, accelerator in shapes))
-            yield Problem(f"{path}.instance_types", f"mixes {mixed}")
+            yield Problem(f"{path}.instance_types", f"mixes {' and '.join(sorted(shapes))}")
 
 
 @rule(
     "HP305",
-    title="Features that require Continuous provisioning have it.",
+    title="Features that require Continuous provisioning are used with it.",
     severity=Severity.ERROR,
     why="CreateCluster rejects the combination.",
     cure="Set `provisioning: Continuous`, the default.",
@@ -154,17 +154,17 @@ def needs_continuous(cluster: Cluster, instance_groups: InstanceGroups) -> Itera
 )
 def group_names(groups: Groups) -> Iterator[Problem]:
     for path, group in groups:
-        yield from _name(f"{path}.name", group.name, "instance_group_name")
+        yield from _name(f"{path}.name", group.name, "instance_group_name", "group")
 
 
-def _name(path: str, name: str, what: str) -> Iterator[Problem]:
+def _name(path: str, name: str, what: str, of: str) -> Iterator[Problem]:
     maximum = limit(f"{what}_length").value
     if is_token(name):
         yield skipped(path)
     elif len(name) > maximum:
         yield Problem(path, f"{len(name)} characters; the limit is {maximum}")
     elif not re.fullmatch(pattern(what), name):
-        yield Problem(path, f"invalid characters in the group name {as_text(name)}")
+        yield Problem(path, f"invalid characters in the {of} name {as_text(name)}")
 
 
 @rule(
@@ -237,7 +237,7 @@ def counts(groups: Groups) -> Iterator[Problem]:
 
 @rule(
     "HP310",
-    title="A group that requires all instances at once is of an available type.",
+    title="A group of accelerated instances does not require all instances at once.",
     severity=Severity.WARNING,
     why="If the minimum is not reached within 3 hours, the group is rolled back to 0 instances, and the "
     "cluster cannot be changed until then.",
@@ -267,7 +267,7 @@ def all_or_nothing(instance_groups: InstanceGroups) -> Iterator[Problem]:
 )
 def cluster_name(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     if cluster.cluster_name is not None:
-        yield from _name("cluster.cluster_name", cluster.cluster_name, "cluster_name")
+        yield from _name("cluster.cluster_name", cluster.cluster_name, "cluster_name", "cluster")
     elif ctx.name is not None and "cluster_name" not in cluster.model_fields_set and not is_token(ctx.name):
         maximum = limit("cluster_name_length").value
         if len(ctx.name) > maximum:

@@ -87,7 +87,9 @@ def device_plugins(groups: Groups, dependencies: DependencyChart) -> Iterator[Pr
             kind.name for kind in types if getattr(kind, needed) and (kind.is_accelerated or needed != "supports_efa")
         ]
         if users and not on:
-            yield Problem(f"dependencies.{name}", f"disabled, so {', '.join(users)} will have no {resource}")
+            yield Problem(
+                f"dependencies.{name}", f"disabled, so nodes of {', '.join(users)} do not advertise {resource}"
+            )
 
 
 @rule(
@@ -114,7 +116,7 @@ def agent(groups: Groups, dependencies: DependencyChart, ctx: Context) -> Iterat
 
 @rule(
     "HP405",
-    title="Deep health checks have their component of the chart.",
+    title="The chart's deep health check component is enabled for groups with deep health checks.",
     severity=Severity.ERROR,
     why="The checks require its namespace, service account and permissions.",
     cure="Set dependencies.deep_health_check to true.",
@@ -133,7 +135,7 @@ def health_check_parts(groups: Groups, dependencies: DependencyChart) -> Iterato
     if not chart.deep_health_check:
         yield Problem("dependencies.deep_health_check", "disabled, but groups have deep health checks")
     if not chart.mpi_operator and "InstanceConnectivity" in checked:
-        message = "disabled, but InstanceConnectivity may use it (inferred)"
+        message = "disabled, but InstanceConnectivity may use it (inferred, not documented)"
         yield Problem("dependencies.mpi_operator", message, "Enable it.", "", Severity.NOTE)
 
 
@@ -154,12 +156,14 @@ def installed_once(dependencies: DependencyChart, effective_addons: EffectiveAdd
     for component, addon in (("cert_manager", "cert_manager"), ("inference_operators", "inference_operator")):
         if getattr(chart, component) and addon in addons:
             why = (
-                f"; it is installed with {_installs(ctx)}" if ctx.addons and getattr(ctx.addons, addon) is None else ""
+                f", which is installed with {_installs(ctx)}"
+                if ctx.addons and getattr(ctx.addons, addon) is None
+                else ""
             )
-            yield Problem(f"dependencies.{component}", f"enabled together with the add-on {addon}{why}")
+            yield Problem(f"dependencies.{component}", f"conflicts with the add-on {addon}{why}")
     for part in ("metrics_server", "fsx_csi", "mountpoint_s3_csi"):
         if chart.inference_operators and part in addons:
-            yield Problem("dependencies.inference_operators", f"includes {part}, which the add-ons install too")
+            yield Problem("dependencies.inference_operators", f"includes {part}, which is also installed as an add-on")
 
 
 def _installs(ctx: Context) -> str:
@@ -170,7 +174,7 @@ def _installs(ctx: Context) -> str:
 
 @rule(
     "HP408",
-    title="Components that require values have them.",
+    title="Components of the chart have the values that they require.",
     severity=Severity.WARNING,
     why="The chart's defaults are placeholders.",
     cure="Set its values in dependencies.values.",

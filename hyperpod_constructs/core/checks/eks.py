@@ -162,6 +162,7 @@ def accesses_add_something(eks: Eks) -> Iterator[Problem]:
     "HP216",
     title="At least one principal has access to the Kubernetes cluster.",
     severity=Severity.WARNING,
+    complete=("eks",),
     why="Only the deployment's own functions can use the API; kubectl is denied for all users.",
     cure="Add a role to eks.admins.",
     source="EKS user guide, access entries",
@@ -224,7 +225,7 @@ describe(
     why="Nodes of Auto Mode have pod networking and DNS built in, so that such a cluster may not have these add-ons. "
     "HyperPod requires the Amazon VPC CNI; that its nodes never become Ready without it is expected, but not documented.",
     cure="Install vpc-cni, kube-proxy, coredns and eks-pod-identity-agent, or use default_capacity_type="
-    "DefaultCapacityType.NODEGROUP with default_capacity=0; acknowledge this where the add-ons are there.",
+    "DefaultCapacityType.NODEGROUP with default_capacity=0; acknowledge this finding if the add-ons are installed.",
     source="eksctl user guide, page auto-mode: networking and cluster DNS are core components of Auto Mode, not add-ons; "
     "documentation page sagemaker-hyperpod-eks-prerequisites: the Amazon VPC CNI is required; CDK's aws_eks_v2 switches "
     "Auto Mode on by default. Uncertain: no page describes HyperPod on a cluster with Auto Mode",

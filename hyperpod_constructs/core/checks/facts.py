@@ -20,7 +20,7 @@ cluster:
 
 @rule(
     "HP033",
-    title="No stated fact is used.",
+    title="Facts come from the catalog, not from the config.",
     severity=Severity.WARNING,
     why="Rules and numbers use values that the user stated, which are not verified with AWS.",
     cure="Remove the statement when the catalog has the fact; until then acknowledge the finding.",
@@ -34,9 +34,9 @@ def stated_facts(ctx: Context) -> Iterator[Problem]:
     for path, group in ctx.groups:
         for name in group.types:
             if name in types:
-                yield Problem(f"{path}.instance_type", f"{name} rests on a stated fact: {types[name]}")
+                yield Problem(f"{path}.instance_type", f"{name} depends on a fact from the config: {types[name]}")
     if ctx.region in regions:
-        yield Problem("region", f"{ctx.region} rests on a stated fact: {regions[ctx.region]}")
+        yield Problem("region", f"{ctx.region} depends on a fact from the config: {regions[ctx.region]}")
     for file, content in stated().items():
         if "date" in content:
             yield Problem("facts.folder", f"facts of {content['date']} are used over those shipped: {file}.json")
@@ -44,9 +44,9 @@ def stated_facts(ctx: Context) -> Iterator[Problem]:
 
 @rule(
     "HP034",
-    title="Stated facts say enough to be used.",
+    title="Facts in the config are complete.",
     severity=Severity.ERROR,
-    why="The facts are not used, so nothing that rests on them can be checked or calculated.",
+    why="Incomplete facts are not used, so nothing that depends on them can be checked or calculated.",
     cure="Give the missing fields, or `like` with a known instance type.",
     source="`facts` in the config",
     wrong="facts: {instance_types: {ml.p9.48xlarge: {note: preview, vcpu: 192}}}\n",

@@ -18,6 +18,7 @@ from ..catalog import (
     suggest,
 )
 from ..findings import Severity
+from ..plural import count
 from ..spec.base import is_token
 from ..spec.cluster import Cluster
 from ..spec.governance import Governance, QuotaResource
@@ -34,7 +35,7 @@ def _team(rest: str, scheduler: str = "") -> str:
 
 @rule(
     "HP601",
-    title="Governance has the task governance add-on.",
+    title="The task governance add-on is enabled for governance.",
     severity=Severity.ERROR,
     complete=("addons",),
     why="Quotas and the scheduler configuration are rejected: their webhook and queues do not exist.",
@@ -222,7 +223,8 @@ def one_measure(governance: Governance, ctx: Context) -> Iterator[Problem]:
         instance_type = find_instance_type(resource.instance_type)
         if instance_type is not None and instance_type.accelerator is None and resource.accelerators:
             yield Problem(
-                f"{path}.accelerators", f"{resource.accelerators} accelerators, but {instance_type.name} has none"
+                f"{path}.accelerators",
+                f"{count(resource.accelerators, 'accelerator')}, but {instance_type.name} has none",
             )
 
 

@@ -69,7 +69,7 @@ def images(instance_groups: InstanceGroups) -> Iterator[Problem]:
 
 @rule(
     "HP333",
-    title="An image is pinned, or patched by the service.",
+    title="An image is pinned or patched by the service, not both.",
     severity=Severity.WARNING,
     why="The service moves nodes past the pinned release, and the template no longer describes what runs.",
     cure="Remove image_release_version or auto_patch.",

@@ -109,7 +109,7 @@ def connectivity_check(groups: Groups) -> Iterator[Problem]:
     title="Groups with deep health checks have no taints.",
     severity=Severity.ERROR,
     why="CreateCluster rejects the combination.",
-    cure="Remove the taints or the checks. Pods without a request for accelerators can be kept off by node selectors.",
+    cure="Remove the taints or the checks. To keep other pods off the nodes, use node selectors.",
     source="documentation of deep health checks and custom taints",
     wrong=fragment(
         "instance_type: ml.p5.48xlarge, count: 2, deep_health_checks: [InstanceStress], "
@@ -216,7 +216,7 @@ _OPEN_DOMAINS = ("node.kubernetes.io", "node-restriction.kubernetes.io")
 
 @rule(
     "HP328",
-    title="A MIG label has the GPU operator, and a profile of the type.",
+    title="A MIG label specifies a profile of the instance type and is used with the GPU operator.",
     severity=Severity.WARNING,
     why="Without the operator the GPUs are not partitioned; a profile of another type fails on the node.",
     cure="Enable dependencies.gpu_operator, and use a MIG configuration of the type's GPU.",

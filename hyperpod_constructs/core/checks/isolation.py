@@ -9,6 +9,7 @@ from ..findings import Severity
 from ..isolation import baseline, system_nodes
 from ..isolation_preview import refused
 from ..jobs.pods import pod_template
+from ..jobs.schema import flaws
 from ..placement import system_group
 from ..spec.cluster import Cluster
 from ..spec.governance import Governance
@@ -62,7 +63,8 @@ def opened(governance: Governance) -> Iterator[Problem]:
         added = set(isolation.capabilities) - {*baseline("capabilities"), *Isolation().capabilities}
         if added:
             yield Problem(
-                f"{path}.capabilities", f"allows {', '.join(sorted(added))}, which the Pod Security baseline does not"
+                f"{path}.capabilities",
+                f"allows {', '.join(sorted(added))}, which the Pod Security baseline does not allow",
             )
         paths = set(isolation.host_paths) - set(Isolation().host_paths)
         if paths:
@@ -71,7 +73,7 @@ def opened(governance: Governance) -> Iterator[Problem]:
 
 @rule(
     "HP616",
-    title="No host path of a team is below another one.",
+    title="Host paths of a team are not nested.",
     severity=Severity.WARNING,
     why="A pod that writes to the outer path can put a symbolic link to any directory of the node at the inner one.",
     cure="Allow the outer path only; pods mount the inner one with `sub_path`.",
@@ -88,7 +90,7 @@ def nested_paths(governance: Governance) -> Iterator[Problem]:
             )
             if outer is not None:
                 at = f"governance.teams[{index}].isolation.host_paths[{place}]"
-                yield Problem(at, f"{path!r} is below {outer or '/'!r}, which pods can write to")
+                yield Problem(at, f"{path!r} is in {outer or '/'!r}, which pods can write to")
 
 
 @rule(
@@ -109,6 +111,8 @@ def refused_job(job: Job, governance: Governance, cluster: Cluster) -> Iterator[
         try:
             pod = pod_template(job, part)
         except UnknownName:  # reported by the rules about the job itself
+            continue
+        if any(flaws(pod)):  # reported as HP722
             continue
         broken = refused(pod, team, cluster=cluster)
         # Kueue sets the node selector of its quota on a job in a queue, unless the job selects a type itself
@@ -135,7 +139,7 @@ def without_effect(governance: Governance, cluster: Cluster, ctx: Context) -> It
         return
     if not all(team.isolation.system_nodes for team in teams) and system_nodes(cluster) is None:
         group = system_group(cluster)
-        where = f"of the only group, {group.name}" if group else "of any group"
+        where = f"those of {group.name}" if group else "those of any group"
         yield Problem("governance.teams", f"pods of teams and operators run on the same nodes, {where}")
     if not any(team.isolation.network_policy for team in teams):
         return

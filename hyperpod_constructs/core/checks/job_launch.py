@@ -94,7 +94,7 @@ def tiered_memory(job: Job, cluster: Cluster) -> Iterator[Problem]:
         if asked > left:
             yield Problem(
                 f"{prefix}memory_gib",
-                f"pods request {asked} GiB of the node's {instance_type.memory_gib} GiB; tiered storage reserves "
+                f"pods request {quantity(asked)} GiB of the node's {instance_type.memory_gib} GiB; tiered storage reserves "
                 f"{taken:.0f} ({tiered.memory_percent} percent), which leaves {left:.0f}",
             )
 

@@ -55,7 +55,7 @@ def has_type(job: Job, groups: Groups, ctx: Context) -> Iterator[Problem]:
             continue
         names = [group.name for _, group in groups]
         if part.instance_group is not None and not opaque(part.instance_group) and part.instance_group not in names:
-            message = f"no instance group {part.instance_group!r}"
+            message = f"unknown instance group {part.instance_group!r}"
             yield Problem(f"{prefix}instance_group", message, f"Use one of: {', '.join(names)}.")
         elif not _groups(part, ctx):
             types = sorted({instance_type for _, group in groups for instance_type in group.types})
@@ -116,7 +116,7 @@ def has_team(job: Job, governance: Governance) -> Iterator[Problem]:
     if not opaque(job.team) and job.team not in teams:
         yield Problem(
             "team",
-            f"no team {job.team!r}",
+            f"unknown team {job.team!r}",
             f"Use one of: {', '.join(teams)}." if teams else "Define it under governance.teams.",
         )
     queue = job.effective_queue
@@ -234,7 +234,7 @@ def _sum(resources: Sequence[QuotaResource], name: str, each: int) -> float | No
 
 @rule(
     "HP745",
-    title="A job for checked nodes has a group with deep health checks.",
+    title="A job that requires checked nodes has a group with deep health checks.",
     severity=Severity.WARNING,
     why="No node gets the label, and the pods stay pending.",
     cure="Add deep_health_checks to the group, or remove deep_health_check_passed_only.",
@@ -302,7 +302,7 @@ def has_storage(job: Job, storage: Storage) -> Iterator[Problem]:
                 if wanted not in known:
                     if field == "fsx":  # claims of other tools are not in the config
                         fix = f"Use one of: {', '.join(known)}." if known else "Define it under storage.lustre."
-                        yield Problem(path, f"no file system {wanted!r}", fix)
+                        yield Problem(path, f"unknown file system {wanted!r}", fix)
                 elif not {job.effective_namespace, job.team} & set(known[wanted]):
                     where = ", ".join(known[wanted])
                     message = f"{wanted!r} has claims in {where}, but the job runs in {job.effective_namespace}"

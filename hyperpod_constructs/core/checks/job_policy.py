@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ..catalog import label
 from ..findings import Severity
 from ..jobs.names import is_label
+from ..plural import count
 from ..spec.jobs import Job
 from .job_rule import example, opaque, pods
 from .registry import Problem, rule
@@ -27,30 +28,33 @@ def elastic(job: Job) -> Iterator[Problem]:
         return
     if job.kind == "PyTorchJob":
         yield from _kubeflow(job)
-    count = sum(part.count for part in job.parts if part.name != "master") if job.kind == "PyTorchJob" else None
-    count = job.parts[0].count if count is None else count
+    start = sum(part.count for part in job.parts if part.name != "master") if job.kind == "PyTorchJob" else None
+    start = job.parts[0].count if start is None else start
     values = job.elastic.discrete_values
     maximum = job.elastic.max_replicas or (max(values) if values else None)
     if maximum is None and job.kind == "HyperPodPyTorchJob":
         yield Problem("elastic", "max_replicas is not set", "Set max_replicas, the maximum number of replicas.")
-    default = (maximum or count) if job.kind == "PyTorchJob" else count
+    default = (maximum or start) if job.kind == "PyTorchJob" else start
     minimum = job.elastic.min_replicas or default
     maximum = maximum or minimum
     if maximum < minimum:
         yield Problem("elastic.max_replicas", f"{maximum} is less than the minimum of {minimum} replicas")
-    elif not minimum <= count <= maximum:
-        yield Problem("elastic", f"the job starts with {count} replicas, outside the range {minimum} to {maximum}")
+    elif not minimum <= start <= maximum:
+        yield Problem("elastic", f"the job starts with {start} replicas, outside the range {minimum} to {maximum}")
     if values and job.elastic.step:
         yield Problem("elastic.discrete_values", "conflicts with step", "Remove one of the two.")
     outside = [value for value in values if not minimum <= value <= maximum]
     if outside:
-        yield Problem("elastic.discrete_values", f"{outside} are outside the range {minimum} to {maximum}")
+        yield Problem(
+            "elastic.discrete_values",
+            f"values outside the range {minimum} to {maximum}: {', '.join(map(str, outside))}",
+        )
 
 
 def _kubeflow(job: Job) -> Iterator[Problem]:
     assert job.elastic is not None
     if job.replica_specs and not any(part.name == "worker" for part in job.parts):
-        yield Problem("replica_specs", "an elastic PyTorchJob has no worker", "Add a replica spec named worker.")
+        yield Problem("replica_specs", "an elastic PyTorchJob requires a worker", "Add a replica spec named worker.")
     if job.elastic.processes_per_node and job.processes_per_node:
         message = "conflicts with the job's processes_per_node"
         yield Problem("elastic.processes_per_node", message, "Keep the setting of the job, which is not deprecated.")
@@ -92,11 +96,11 @@ def log_rules(job: Job) -> Iterator[Problem]:
             )
         seen.add(log_rule.name)
         if log_rule.threshold is not None and groups == 0:
-            message = "has no group, so there is no value to compare with the threshold"
+            message = "the pattern has no group, so no value can be compared with the threshold"
             yield Problem(f"{path}.pattern", message, "Put parentheses around the number.")
         watches = (log_rule.starts_within_seconds, log_rule.recurs_within_seconds, log_rule.threshold)
         if all(value is None for value in watches) and not log_rule.fault_on_match:
-            message = "has no effect: no time, threshold or fault_on_match is set"
+            message = "no effect: no time, threshold or fault_on_match is set"
             yield Problem(path, message, "Set one of them.", severity=Severity.WARNING)
 
 
@@ -130,7 +134,7 @@ def replica_specs(job: Job) -> Iterator[Problem]:
 
 @rule(
     "HP726",
-    title="A limit of retries applies to the job's restarts.",
+    title="A retry limit applies to the way in which the job restarts.",
     severity=Severity.WARNING,
     why="Kubeflow's operator counts restarts of containers. If containers do not restart, the limit is never "
     "reached; if auto-resume restarts pods, the limit ends the job.",
@@ -158,7 +162,7 @@ def retries(job: Job) -> Iterator[Problem]:
 
 @rule(
     "HP727",
-    title="Spare pods have a queue.",
+    title="A job with spare pods has a queue.",
     why="Kueue allocates spare nodes: without a queue the job fails.",
     cure="Set `team` or `queue`, or remove spares.",
     source="AWS page sagemaker-eks-operator-usage: spare nodes need Kueue",
@@ -172,7 +176,7 @@ def spares(job: Job) -> Iterator[Problem]:
     for index, part in enumerate(job.parts):
         if part.spares:
             prefix = f"replica_specs[{index}]." if job.replica_specs else ""
-            yield Problem(f"{prefix}spares", f"{part.spares} spares, but the job has no queue")
+            yield Problem(f"{prefix}spares", f"{count(part.spares, 'spare')}, but the job has no queue")
 
 
 @rule(
@@ -188,4 +192,4 @@ def spares(job: Job) -> Iterator[Problem]:
 def scheduler(job: Job) -> Iterator[Problem]:
     for prefix, pod in pods(job):
         if pod.scheduler_name and pod.scheduler_name.lower() == "kueue":
-            yield Problem(f"{prefix}scheduler_name", "Kueue does not schedule pods")
+            yield Problem(f"{prefix}scheduler_name", "Kueue is not a pod scheduler")

@@ -12,6 +12,7 @@ from ..findings import Severity
 from ..jobs.devices import accelerator_name, mig_per_node, named_types
 from ..jobs.resources import has_all_accelerators, job_size, memory_limit, other_containers, share, wants_efa_preset
 from ..jobs.room import exact, number, offered, quantity, usable
+from ..plural import count
 from ..spec.jobs import Job, Replica
 from .job_rule import FORMULA, KUBERNETES, example, opaque, parts
 from .registry import Problem, rule
@@ -42,9 +43,9 @@ def instance_types(job: Job) -> Iterator[Problem]:
 
 @rule(
     "HP711",
-    title="Requests that depend on the node have an instance type.",
+    title="Requests that depend on the node specify an instance type.",
     severity=Severity.WARNING,
-    why="It is not specified on which nodes the pods run, and the requests are not checked against a type.",
+    why="The nodes of the pods are not specified, and the requests are not checked against an instance type.",
     cure="Set instance_type, or accelerator_resource for the kind of devices.",
     source=FORMULA,
     wrong=example("accelerators: 4"),
@@ -114,7 +115,7 @@ def accelerators(job: Job) -> Iterator[Problem]:
         node_type = max(types, key=lambda each: each.accelerator.count if each.accelerator else 0)
         counts_chips = part.accelerator_resource is None
         if node_type.accelerator is None:
-            message = f"{part.accelerators} accelerators, but {names} has none"
+            message = f"{count(part.accelerators, 'accelerator')}, but {names} has none"
             yield Problem(f"{prefix}accelerators", message, "Remove it, or use a GPU or Trainium type.")
         elif part.accelerators > node_type.accelerator.count and counts_chips:
             has = f"{node_type.accelerator.count} x {node_type.accelerator.model}"
@@ -167,29 +168,29 @@ def _fits(
     room, maximum = usable(field, total), offered(field, node_type)
     stated = number(getattr(part, field))
     path = f"{prefix}{field}" if stated is not None else f"{prefix}hugepages_2mi_mib"
-    requested = quantity(stated) if stated is not None else f"{part.hugepages_2mi_mib} MiB"
-    other_requests = [f"the other containers' {quantity(other)}"] if other else []
+    requested = f"{quantity(stated)} {unit}" if stated is not None else f"{part.hugepages_2mi_mib} MiB"
+    other_requests = [f"{quantity(other)} for the other containers"] if other else []
     if pages and stated is not None:
-        other_requests.append(f"{quantity(round(pages, 2))} of huge pages")
-    more = "".join(f" and {resource}" for resource in other_requests)
+        other_requests.append(f"{quantity(round(pages, 2))} for huge pages")
+    more = "".join(f" plus {resource}" for resource in other_requests)
     if needs > maximum:
-        has = f"{node_type.name} has {quantity(total)} {unit}, of which a kubelet offers "
-        has += f"{quantity(round(maximum, 2))} at most"
+        has = f"{node_type.name} has {quantity(total)} {unit}, of which at most {quantity(round(maximum, 2))} are "
+        has += "allocatable"
         cure = (
-            f"state {_maximum(room - other - pages)}"
+            f"Use {_maximum(room - other - pages)}."
             if stated is not None
             else "Request fewer huge pages, or set memory_gib too."
         )
-        yield Problem(path, f"is {requested}{more}, but {has}", cure)
+        yield Problem(path, f"{requested}{more}, but {has}", cure)
     elif needs > room and stated is not None:
-        less = f"{quantity(total)} less {quantity(exact(total) - room)}"
-        has = f"the estimate for {node_type.name} is {quantity(room)} {unit} for pods ({less})"
-        message = f"is {requested}{more}, but {has}"
+        less = f"{quantity(total)} minus {quantity(exact(total) - room)}"
+        message = f"{requested}{more} exceeds the estimate for {node_type.name}: "
+        message += f"{quantity(room)} {unit} for pods ({less})"
         why = (
             f"A kubelet of the EKS AMI offers up to {quantity(round(maximum, 2))} {unit}, minus the requests of "
             "DaemonSets: the pods may stay pending."
         )
-        cure = f"state {_maximum(room - other - pages)}, or check a node's allocatable resources"
+        cure = f"Use {_maximum(room - other - pages)}, or check a node's allocatable resources."
         yield Problem(path, message, cure, why, severity=Severity.WARNING)
 
 
@@ -200,13 +201,12 @@ def _limits_fit(prefix: str, part: Replica, node_type: InstanceType) -> Iterator
     ):
         stated = number(getattr(part, field))
         if stated is not None and stated > total:
-            yield Problem(
-                f"{prefix}{field}", f"is {quantity(stated)}, but {node_type.name} has {quantity(total)} {unit}"
-            )
+            message = f"{quantity(stated)} {unit} exceeds the {quantity(total)} {unit} of {node_type.name}"
+            yield Problem(f"{prefix}{field}", message)
 
 
 def _maximum(room: Decimal) -> str:
-    return f"{quantity(max(Decimal(), room.quantize(Decimal(1), rounding='ROUND_FLOOR')))} at most"
+    return f"at most {quantity(max(Decimal(), room.quantize(Decimal(1), rounding='ROUND_FLOOR')))}"
 
 
 @rule(
@@ -226,12 +226,12 @@ def small_memory(job: Job) -> Iterator[Problem]:
         if node_type is None or not has_all_accelerators(part, node_type):
             continue
         limit, room = number(part.memory_limit_gib), usable("memory_gib", node_type.memory_gib)
-        has = f"of {quantity(room)} GiB that {node_type.name} has for pods, with all of its accelerators"
+        has = f", but the pod uses all accelerators of {node_type.name}, which has {quantity(room)} GiB for pods"
         asked = number(part.memory_gib)
         if limit is not None and limit < few * room:
-            yield Problem(f"{prefix}memory_limit_gib", f"is {quantity(limit)} {has}")
+            yield Problem(f"{prefix}memory_limit_gib", f"{quantity(limit)} GiB{has}")
         elif part.memory_limit_gib is None and asked is not None and asked < few * room:
-            message = f"requests {quantity(asked)} {has}; no limit is set"
+            message = f"requests {quantity(asked)} GiB without a limit{has}"
             cure = "Remove it to use the node's share, or set memory_limit_gib (`none` for no limit)."
             yield Problem(f"{prefix}memory_gib", message, cure)
 
@@ -270,12 +270,12 @@ def limits(job: Job) -> Iterator[Problem]:
 )
 def partitions(job: Job) -> Iterator[Problem]:
     for prefix, part, node_type in parts(job):
-        profile, count = part.mig_profile, part.mig_count
-        if (profile is None) != (count is None):
-            missing, stated = ("mig_count", "mig_profile") if count is None else ("mig_profile", "mig_count")
+        profile, mig_count = part.mig_profile, part.mig_count
+        if (profile is None) != (mig_count is None):
+            missing, stated = ("mig_count", "mig_profile") if mig_count is None else ("mig_profile", "mig_count")
             yield Problem(f"{prefix}{stated}", f"requires {missing}", f"Set {missing}.")
             continue
-        if profile is None or count is None or opaque(profile):
+        if profile is None or mig_count is None or opaque(profile):
             continue
         if part.accelerators is not None:
             message = f"conflicts with accelerators: {part.accelerators}"
@@ -284,14 +284,13 @@ def partitions(job: Job) -> Iterator[Problem]:
             continue
         if profile not in node_type.mig_profiles:
             known = ", ".join(node_type.mig_profiles) or "none"
-            yield Problem(
-                f"{prefix}mig_profile", f"{node_type.name} does not support {profile!r}", f"Use one of: {known}."
+            message = f"{node_type.name} does not support {profile!r}"
+            yield Problem(f"{prefix}mig_profile", message, f"Use one of: {known}.")
+        elif mig_count > (maximum := mig_per_node(profile, node_type)):
+            message = (
+                f"{count(mig_count, 'partition')}, but a node of {node_type.name} has at most {maximum} x {profile}"
             )
-        elif count > (maximum := mig_per_node(profile, node_type)):
-            yield Problem(
-                f"{prefix}mig_count",
-                f"{count} partitions, but a node of {node_type.name} has at most {maximum} x {profile}",
-            )
+            yield Problem(f"{prefix}mig_count", message)
 
 
 @rule(
@@ -308,15 +307,15 @@ def efa(job: Job) -> Iterator[Problem]:
         if not part.efa or node_type is None:
             continue
         if not node_type.supports_efa:
-            yield Problem(f"{prefix}efa", f"{part.efa} EFA interfaces, but {node_type.name} has no EFA")
+            message = f"{count(part.efa, 'EFA interface')}, but {node_type.name} does not support EFA"
+            yield Problem(f"{prefix}efa", message)
         elif node_type.efa_interfaces is None:
             message = f"the number of EFA interfaces of {node_type.name} is unknown; {part.efa} cannot be checked"
             cure = "Compare it with a node's allocatable vpc.amazonaws.com/efa."
             yield Problem(f"{prefix}efa", message, cure, severity=Severity.NOTE)
         elif part.efa > node_type.efa_interfaces:
-            yield Problem(
-                f"{prefix}efa", f"{part.efa} EFA interfaces, but {node_type.name} has {node_type.efa_interfaces}"
-            )
+            message = f"{part.efa} EFA interfaces, but {node_type.name} has {node_type.efa_interfaces}"
+            yield Problem(f"{prefix}efa", message)
 
 
 @rule(
@@ -393,7 +392,9 @@ def uses_efa(job: Job) -> Iterator[Problem]:
     for prefix, part, node_type in parts(job):
         whole = node_type is not None and node_type.accelerator is not None and node_type.supports_efa
         if whole and node_type is not None and (part.nodes or 0) > 1 and share(part, job).efa == 0:
-            has = node_type.efa_interfaces if node_type.efa_interfaces is not None else "an unknown number"
-            yield Problem(f"{prefix}efa", f"no EFA for {part.nodes} nodes of {node_type.name}, which has {has}")
+            has = node_type.efa_interfaces if node_type.efa_interfaces is not None else "several"
+            yield Problem(
+                f"{prefix}efa", f"no EFA interfaces for {part.nodes} nodes of {node_type.name}, each with {has}"
+            )
     if job.efa_preset and not any(wants_efa_preset(part, job) for _, part, _ in parts(job)):
         yield Problem("efa_preset", "no effect: the job's nodes have no EFA, or EFA is disabled", "Remove efa_preset.")

@@ -64,8 +64,8 @@ def names(job: Job) -> Iterator[Problem]:
         added["pod suffix"] = len(f"-worker-{max(job.count - 2, 0)}")
     room = LONGEST_NAME - sum(added.values())
     if len(job.name) > room:
-        extra = " and ".join(f"{count} of its {what}" for what, count in added.items())
-        also = f", with {extra} more than {LONGEST_NAME}" if extra else f", the most is {LONGEST_NAME}"
+        extra = " and ".join(f"{count} for its {what}" for what, count in added.items())
+        also = f"; with {extra}, it exceeds {LONGEST_NAME}" if extra else f"; the limit is {LONGEST_NAME}"
         yield Problem("name", f"{job.name!r} has {len(job.name)} characters{also}", f"Use {room} characters at most.")
 
 

@@ -49,9 +49,12 @@ def version_exists(eks: Eks) -> Iterator[Problem]:
         if eks.existing is not None:
             yield skipped(path)
         else:
-            message = "is a CDK token, which is known only at deploy time, but synthesis selects add-on versions by it"
+            message = "a CDK token, which is known only at deploy time, but synthesis selects add-on versions by it"
             yield Problem(
-                path, message, f'Give the version itself, such as "{_newest()}".', "Nothing fits the version."
+                path,
+                message,
+                f'Specify a literal version, such as "{_newest()}".',
+                "No add-on version can be selected.",
             )
         return
     listed = f"Use {_newest()}, the latest version that HyperPod documents."
@@ -68,7 +71,7 @@ def version_exists(eks: Eks) -> Iterator[Problem]:
         minor(version)[0] == minor(newest)[0]
         and minor(version)[1] <= minor(newest)[1] + limit("kubernetes_versions_ahead").value
     ):
-        message = f"Kubernetes {version} is later than the catalog, which ends with {newest}"
+        message = f"Kubernetes {version} is newer than {newest}, the latest version in the catalog"
         why = "The version is unknown; HyperPod may not support it."
         yield Problem(path, message, f"{listed} Or run `hyperpod catalog refresh`.", why, Severity.WARNING)
     else:

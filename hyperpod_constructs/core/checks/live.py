@@ -29,56 +29,56 @@ _error(
     "HP902",
     title="AWS credentials are valid",
     why="Every call is rejected.",
-    cure="renew them, for example with `aws sso login`",
+    cure="Renew them, for example with `aws sso login`.",
     source=_BOTO,
 )
 _warning(
     "HP903",
     title="The caller can make the read-only calls of the pre-flight check.",
     why="Some checks could not be made.",
-    cure="allow the calls, or use another --profile",
+    cure="Allow the calls, or use another --profile.",
     source=_BOTO,
 )
 _warning(
     "HP904",
     title="AWS does not throttle the pre-flight check.",
     why="Some checks could not be made, although each call was tried several times.",
-    cure="try again in a minute",
+    cure="Try again in a minute.",
     source=_BOTO,
 )
 _warning(
     "HP905",
     title="AWS endpoints answer in time",
     why="Some checks could not be made.",
-    cure="check the network, proxy (HTTPS_PROXY) and VPN; in a closed network, the VPC endpoints",
+    cure="Check the network, proxy (HTTPS_PROXY) and VPN; in a closed network, the VPC endpoints.",
     source=_BOTO,
 )
 _error(
     "HP906",
     title="The clock of this machine is correct.",
     why="AWS rejects requests whose time differs by more than five minutes.",
-    cure="set the clock (NTP)",
+    cure="Synchronize the clock (NTP).",
     source=_BOTO,
 )
 _warning(
     "HP907",
     title="AWS answers the calls of the pre-flight check.",
     why="Some checks could not be made.",
-    cure="Read the message, and retry later.",
+    cure="Read the message, and try again later.",
     source=_BOTO,
 )
 _error(
     "HP908",
     title="The credentials are those of the config's account",
     why="The deployment would go to another account, or be rejected.",
-    cure="use the profile of that account, or correct `account`",
+    cure="Use a profile of that account, or correct `account`.",
     source="sts:GetCallerIdentity",
 )
 _error(
     "HP909",
     title="The account and region are bootstrapped for CDK",
     why="`cdk deploy` stops: no bucket for assets and no role to deploy with.",
-    cure="cdk bootstrap",
+    cure="Run `cdk bootstrap`.",
     source="AWS CDK guide, bootstrapping",
 )
 
@@ -89,35 +89,35 @@ _error(
     title="The quota of each instance type is enough",
     why="With Continuous provisioning nodes do not start and the service retries indefinitely; otherwise "
     "CreateCluster fails.",
-    cure="request an increase",
+    cure="Request an increase.",
     source=_QUOTAS,
 )
 _error(
     "HP911",
     title="The spot quota of each instance type is enough",
     why="Spot nodes do not start.",
-    cure="request an increase",
+    cure="Request an increase.",
     source=_QUOTAS,
 )
 _error(
     "HP912",
     title="The quota of instances per cluster is enough",
     why="The cluster cannot reach its maximum size.",
-    cure="request an increase",
+    cure="Request an increase.",
     source=_QUOTAS,
 )
 _error(
     "HP913",
     title="The quota of instances of all clusters is enough",
     why="The cluster cannot reach its maximum size.",
-    cure="request an increase",
+    cure="Request an increase.",
     source=_QUOTAS,
 )
 _error(
     "HP914",
     title="The quota of spot instances of all clusters is enough",
     why="Spot nodes do not start.",
-    cure="request an increase",
+    cure="Request an increase.",
     source=_QUOTAS,
 )
 _error(
@@ -131,7 +131,7 @@ _error(
     "HP916",
     title="The quota of FSx capacity of restricted instance groups is enough",
     why="The restricted instance group fails.",
-    cure="request an increase",
+    cure="Request an increase.",
     source=_QUOTAS,
 )
 _error(
@@ -139,14 +139,14 @@ _error(
     title="The quota of network interfaces is enough",
     why="Nodes fail to start: each network card is an interface, and a p5 has 32. AWS does not raise this "
     "quota automatically.",
-    cure="request an increase",
+    cure="Request an increase.",
     source=_QUOTAS,
 )
 _error(
     "HP918",
     title="The quotas of VPCs, internet gateways and elastic IPs are enough",
     why="The network stack fails and is rolled back.",
-    cure="request an increase, or use an existing network",
+    cure="Request an increase, or use an existing network.",
     source="Amazon VPC quotas",
 )
 _warning(
@@ -163,7 +163,7 @@ _error(
     "HP920",
     title="The zones are zones of the account",
     why="The network stack fails.",
-    cure="use zone ids of this account and region",
+    cure="Use zone ids of this account and region.",
     source="ec2:DescribeAvailabilityZones",
 )
 _error(
@@ -184,7 +184,7 @@ _error(
     "HP923",
     title="Training plans have the group's type in the group's zone.",
     why="The group gets no capacity of the plan.",
-    cure="use the plan's type and zone",
+    cure="Use the plan's type and zone.",
     source="sagemaker:DescribeTrainingPlan",
 )
 _error(
@@ -216,7 +216,7 @@ _error(
     title="The deployer has the permissions that the deployment requires.",
     why="The deployment fails and is rolled back. Policies of the organization are simulated only if the "
     "caller can read them.",
-    cure="allow the actions",
+    cure="Allow the actions.",
     source="documentation page sagemaker-hyperpod-prerequisites-iam; iam:SimulatePrincipalPolicy",
 )
 
@@ -233,7 +233,7 @@ _note(
     "HP961",
     title="The calendar of Kubernetes versions matches EKS.",
     why="Checks of versions are based on facts that have changed.",
-    cure="hyperpod catalog refresh --live --write",
+    cure="Run `hyperpod catalog refresh --live --write`.",
     source="eks:DescribeClusterVersions",
 )
 _error(
@@ -247,21 +247,21 @@ _note(
     "HP963",
     title="The versions of add-ons match EKS.",
     why="The catalog installs a version that is not the latest, or checks are based on facts that have changed.",
-    cure="hyperpod catalog refresh --live --write",
+    cure="Run `hyperpod catalog refresh --live --write`.",
     source="eks:DescribeAddonVersions",
 )
 _error(
     "HP964",
     title="Add-on versions of the config exist for the Kubernetes version.",
     why="CreateAddon rejects the version.",
-    cure="Remove `version`, or specify one of those.",
+    cure="Remove `version`, or specify a version that EKS offers.",
     source="eks:DescribeAddonVersions",
 )
 _warning(
     "HP966",
     title="No deep health check runs during a change of the cluster.",
-    why="Updates of a cluster are documented not to work while deep health checks run on its nodes.",
-    cure="wait until the checks are done: 60 to 90 minutes after a node starts",
+    why="According to the documentation, a cluster cannot be updated while deep health checks run on its nodes.",
+    cure="Wait until the checks have finished, 60 to 90 minutes after a node starts.",
     source="documentation page sagemaker-hyperpod-eks-resiliency-deep-health-checks",
 )
 _warning(

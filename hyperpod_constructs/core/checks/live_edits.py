@@ -12,7 +12,7 @@ _error(
     title="An export that a deployed stack imports does not change.",
     why="CloudFormation does not remove or change an export in use. The stack that exports is updated before "
     "the stack that stops importing, so the deployment fails there and is rolled back.",
-    cure="deploy the stacks that stop importing first (`npx cdk deploy --exclusively STACK`), then all",
+    cure="Deploy the stacks that stop importing first (`npx cdk deploy --exclusively STACK`), then all stacks.",
     source="CloudFormation user guide, using-cfn-stack-exports: exports cannot be deleted or modified while in use",
 )
 _error(
@@ -20,14 +20,14 @@ _error(
     title="Every deployed stack is part of the app",
     why="A stack that leaves the app is not deleted: it is not updated any more, and its resources keep "
     "running and are billed.",
-    cure="keep the stack in the app, or delete it with `hyperpod stacks delete NAME`",
+    cure="Keep the stack in the app, or delete it with `hyperpod stacks delete NAME`.",
     source="AWS CDK: `cdk deploy --all` deploys the stacks of the app",
 )
 _error(
     "HP972",
     title="A logical id keeps its resource type, and a custom resource its service token",
     why="CloudFormation does not change either in place.",
-    cure="remove the resource in one deployment, and add the new one in the next",
+    cure="Remove the resource in one deployment, and add the new one in the next.",
     source="CloudFormation: `Update of resource type is not permitted`, `Modifying service token is not allowed`",
 )
 _error(

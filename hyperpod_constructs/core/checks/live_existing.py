@@ -17,49 +17,49 @@ _error(
     "HP930",
     title="Existing VPCs, subnets and security groups exist in the account.",
     why="The deployment fails.",
-    cure="correct the id, the region or the profile",
+    cure="Correct the id, the region or the profile.",
     source="ec2:DescribeVpcs, DescribeSubnets, DescribeSecurityGroups",
 )
 _error(
     "HP931",
     title="Existing subnets and security groups are where the config says.",
     why="Nodes are in another zone than their capacity, or in a network without a route to the cluster.",
-    cure="correct the config",
+    cure="Correct the config.",
     source=_PREREQUISITES,
 )
 _error(
     "HP932",
     title="Existing subnets have enough free IP addresses.",
     why="Nodes fail to start when the subnet is full; a subnet cannot be resized.",
-    cure="use a larger subnet, or fewer nodes",
+    cure="Use a larger subnet, or fewer nodes.",
     source=_PREREQUISITES,
 )
 _error(
     "HP933",
     title="Existing node subnets are private and have a route to the internet or to S3.",
     why="HyperPod rejects public subnets; without a route to S3 and ECR the bootstrap of nodes fails.",
-    cure="use private subnets with a NAT gateway, or endpoints",
+    cure="Use private subnets with a NAT gateway, or endpoints.",
     source=_EKS,
 )
 _error(
     "HP934",
     title="A network without a route to the internet has the endpoints that nodes require.",
     why="Nodes cannot pull images, join the cluster or reach the service.",
-    cure="add the endpoints to network.interface_endpoints",
+    cure="Add the endpoints to network.interface_endpoints.",
     source="Terraform modules of awslabs/awsome-distributed-training, vpc_endpoints",
 )
 _error(
     "HP935",
     title="Existing node security groups allow all traffic from and to themselves.",
     why="EFA health checks fail, and nodes do not reach each other.",
-    cure="add explicit rules for all traffic with the group itself, in and out",
+    cure="Add explicit ingress and egress rules for all traffic with the group itself.",
     source=_PREREQUISITES,
 )
 _error(
     "HP936",
     title="Existing VPCs have DNS resolution and DNS host names enabled.",
     why="Nodes cannot register with EKS, and private endpoints are not resolved.",
-    cure="aws ec2 modify-vpc-attribute --enable-dns-support / --enable-dns-hostnames",
+    cure="Run `aws ec2 modify-vpc-attribute` with --enable-dns-support or --enable-dns-hostnames.",
     source="EKS user guide, page network-reqs",
 )
 
@@ -69,7 +69,7 @@ _error(
     "HP940",
     title="The existing EKS cluster is active.",
     why="The deployment fails.",
-    cure="correct the name, the region or the profile",
+    cure="Correct the name, the region or the profile.",
     source="eks:DescribeCluster",
 )
 _error(
@@ -83,7 +83,7 @@ _error(
     "HP942",
     title="The existing EKS cluster has a version that HyperPod supports.",
     why="HyperPod has no AMI for it.",
-    cure="use another cluster, or upgrade it",
+    cure="Use another cluster, or upgrade it.",
     source=_EKS,
 )
 _error(
@@ -111,7 +111,7 @@ _error(
     "HP946",
     title="Principals have no access entry in the existing EKS cluster.",
     why="CreateAccessEntry rejects a second one for the same principal.",
-    cure="remove it from the config, or delete the entry first",
+    cure="Remove it from the config, or delete the entry first.",
     source="eks:ListAccessEntries",
 )
 _error(
@@ -125,7 +125,7 @@ _error(
     "HP948",
     title="No other HyperPod cluster uses the EKS cluster",
     why="An EKS cluster supports one HyperPod cluster.",
-    cure="use another EKS cluster",
+    cure="Use another EKS cluster.",
     source="documentation page sagemaker-hyperpod-eks",
 )
 
@@ -135,28 +135,28 @@ _error(
     "HP950",
     title="Existing roles and principals exist in the account.",
     why="IAM and EKS reject principals that do not exist.",
-    cure="correct the ARN, or create the role or user",
+    cure="Correct the ARN, or create the role or user.",
     source="iam:GetRole, GetUser",
 )
 _error(
     "HP951",
     title="Existing roles can be assumed by the service that uses them.",
     why="The service cannot assume the role; nodes or pods get no credentials.",
-    cure="add the service to the role's trust policy",
+    cure="Add the service to the role's trust policy.",
     source=_IAM,
 )
 _error(
     "HP952",
     title="Existing execution roles can read the lifecycle scripts.",
     why="The bootstrap of nodes fails.",
-    cure="allow s3:GetObject and s3:ListBucket on the bucket",
+    cure="Allow s3:GetObject and s3:ListBucket on the bucket.",
     source=_IAM,
 )
 _error(
     "HP953",
     title="Existing buckets are in the platform's region.",
     why="Nodes cannot fetch their scripts.",
-    cure="correct the name, or create the bucket in the region",
+    cure="Correct the name, or create the bucket in the region.",
     source="s3:HeadBucket",
 )
 _error(
@@ -177,6 +177,6 @@ _error(
     "HP959",
     title="Existing file systems and workspaces are available.",
     why="Resources that use them fail.",
-    cure="correct the id, the region or the profile",
+    cure="Correct the id, the region or the profile.",
     source="fsx:DescribeFileSystems; aps:DescribeWorkspace",
 )

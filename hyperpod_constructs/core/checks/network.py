@@ -9,6 +9,7 @@ from ipaddress import IPv4Network
 from ..catalog import endpoints, limit, pattern, suggest
 from ..findings import Severity
 from ..network_plan import control_plane_addresses, ip_range, node_ranges, public_prefix
+from ..plural import count
 from ..spec.base import is_token
 from ..spec.network import Network
 from .context import Context, as_text, skipped
@@ -121,7 +122,7 @@ def primary_holds_subnets(network: Network) -> Iterator[Problem]:
 
 @rule(
     "HP105",
-    title="There is one node CIDR for each zone.",
+    title="Each zone has one node CIDR.",
     severity=Severity.ERROR,
     why="A zone would have no subnet for nodes.",
     cure="Specify as many node_cidrs as zones, in the same order, or remove them.",
@@ -134,7 +135,7 @@ def node_ranges_per_zone(network: Network) -> Iterator[Problem]:
         return
     given, zones = len(network.node_cidrs), len(network.availability_zone_ids)
     if given != zones:
-        yield Problem("network.node_cidrs", f"{given} CIDR{'s' * (given != 1)} for {zones} zones")
+        yield Problem("network.node_cidrs", f"{count(given, 'CIDR')} for {count(zones, 'zone')}")
 
 
 @rule(
@@ -295,7 +296,7 @@ def endpoint_services(network: Network) -> Iterator[Problem]:
             near = suggest(service.replace(".", "-"), [name.replace(".", "-") for name in endpoints()])
             known = next((name for name in endpoints() if name.replace(".", "-") == near), None)
             cure = f"did you mean {known!r}?" if known is not None else None
-            yield Problem(path, f"the catalog does not know {as_text(service)}", cure)
+            yield Problem(path, f"{as_text(service)} is not an endpoint service in the catalog", cure)
 
 
 _WHOLE_NAME = "com.amazonaws."

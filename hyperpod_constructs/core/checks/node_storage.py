@@ -111,7 +111,7 @@ def lustre_client_package(cluster: Cluster) -> Iterator[Problem]:
 
 @rule(
     "HP329",
-    title="No problem is known with the instance type.",
+    title="The instance type has no known problem.",
     severity=Severity.WARNING,
     why="Faulty nodes may not be detected and replaced, or nodes may not become ready.",
     cure="Test with one node first, or use another type of the family.",

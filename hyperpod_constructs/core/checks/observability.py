@@ -136,7 +136,7 @@ def alarms(addons: Addons, ctx: Context) -> Iterator[Problem]:
 
 @rule(
     "HP823",
-    title="Amazon Managed Grafana has IAM Identity Center.",
+    title="Amazon Managed Grafana is used with IAM Identity Center.",
     severity=Severity.NOTE,
     why="The workspace cannot be created without an Identity Center instance with a user.",
     cure="Set up Identity Center first, or use `kind: self-hosted`.",

@@ -87,7 +87,7 @@ def efa_zones(groups: Groups, ctx: Context) -> Iterator[Problem]:
     for family, places in by_family.items():
         for zone, path in list(places.items())[1:]:
             first = next(iter(places))
-            message = f"EFA nodes of {family} are in {zone} here and in {first} at {places[first]}"
+            message = f"EFA nodes of the {family} family are in {zone} here, and in {first} in {places[first]}"
             yield Problem(f"{path}.availability_zone_id", message)
 
 
@@ -145,6 +145,7 @@ def zone_or_subnets(groups: Groups) -> Iterator[Problem]:
     "HP319",
     title="Subnets and security groups of a group are in the network's VPC.",
     severity=Severity.ERROR,
+    complete=("network",),
     why="CreateCluster rejects them: existing resources are in another VPC than the new one.",
     cure="Remove them, or specify their network in network.existing. Acknowledge the finding if they were "
     "added to the VPC after its deployment.",
@@ -163,13 +164,13 @@ def of_the_vpc(groups: Groups, network: Network) -> Iterator[Problem]:
             for index, value in enumerate(getattr(group, name)):
                 if not is_token(value):
                     severity = Severity.ERROR if name == "subnet_ids" else Severity.WARNING
-                    message = f"{as_text(value)} exists, but the VPC is a new one"
+                    message = f"{as_text(value)} is an existing resource, but the VPC is new"
                     yield Problem(f"{path}.{name}[{index}]", message, severity=severity)
 
 
 @rule(
     "HP315",
-    title="Add-ons have nodes: CPU nodes without taints or deep health checks.",
+    title="The cluster has CPU nodes without taints or deep health checks for add-ons.",
     severity=Severity.WARNING,
     complete=("cluster",),
     why="CoreDNS, operators and webhooks stay pending on tainted nodes. On nodes with deep health checks "

@@ -125,16 +125,15 @@ def _tags(path: str, tags: Mapping[str, str]) -> Iterator[Problem]:
     key_length, value_length = limit("tag_key_length"), limit("tag_value_length")
     for key, value in tags.items():
         place = join(path, key)
-        if is_token(key) or is_token(value):
-            continue
-        if key.lower().startswith("aws:"):
+        if not is_token(key) and key.lower().startswith("aws:"):
             yield Problem(place, f"the tag key {as_text(key)} begins with `aws:`, which is reserved")
-        if not key_length.allows(len(key)):
+        if not is_token(key) and not key_length.allows(len(key)):
             yield Problem(place, f"the tag key has {len(key)} characters; 1 to {key_length.value} are allowed")
-        if not value_length.allows(len(value)):
+        if not is_token(value) and not value_length.allows(len(value)):
             yield Problem(place, f"the tag value has {len(value)} characters; the limit is {value_length.value}")
         for what, text in (("key", key), ("value", value)):
-            if refused := "".join(dict.fromkeys(c for c in text if not _allowed(c))):
+            refused = "".join(dict.fromkeys(c for c in text if not _allowed(c)))
+            if refused and not is_token(text):
                 yield Problem(place, f"the tag {what} {as_text(text)} has characters that AWS rejects: {refused!r}")
 
 
@@ -154,7 +153,7 @@ def _differ_in_case(
             other = seen.setdefault(key.lower(), key)
             if other != key and not is_token(key):
                 ours = " (added automatically)" if other in added else ""
-                why = "IAM compares tag keys without case, and rejects every role."
+                why = "Tag keys in IAM are case-insensitive, so IAM rejects every role."
                 message = f"the tag keys {as_text(key)} and {as_text(other)}{ours} differ only in case"
                 yield Problem(join(path, key), message, "Remove one of the two.", why)
 

@@ -72,7 +72,6 @@ def room_for_all(addons: Addons, groups: Groups, ctx: Context) -> Iterator[Probl
             room += group.count * max(0, min(holds) - per_node(ctx))
     total = in_total(ctx)
     if total > room and any(takes_anything(group) for _, group in groups):
-        message = (
-            f"the add-ons have about {total} pods in addition to {per_node(ctx)} on each node; the nodes can run {room}"
-        )
+        message = f"the add-ons require about {total} pods in addition to {per_node(ctx)} on each node; "
+        message += f"the nodes can run {room}"
         yield Problem("cluster.instance_groups", message)

@@ -25,7 +25,7 @@ describe(
 )
 describe(
     "HPR03",
-    title="Nothing is left behind that no stack owns.",
+    title="No resource is left behind without a stack.",
     severity=Severity.ERROR,
     why="It is billed or blocks a name, and is not deleted automatically.",
     cure="Delete it manually; if it is retained on purpose, set a deletion policy on the resource.",
@@ -33,15 +33,15 @@ describe(
 )
 describe(
     "HPR04",
-    title="An edit ends no running work",
+    title="An edit does not interrupt running work.",
     severity=Severity.ERROR,
     why="Jobs, nodes and keys that are deleted with a resource cannot be restored by a rollback.",
-    cure="revert the edit, or let the work end or move it first",
+    cure="Revert the edit, or wait until the work has finished, or move it first.",
     source=_SOURCE,
 )
 describe(
     "HPR05",
-    title="Everything in the app is modeled.",
+    title="The rehearsal models every resource of the app.",
     severity=Severity.NOTE,
     why="The rehearsal assumes that it succeeds; AWS may behave differently.",
     cure="Check this part manually, or in a test account.",

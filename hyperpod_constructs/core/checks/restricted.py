@@ -88,7 +88,7 @@ def prepared(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     ours = ctx.eks is None or ctx.eks.existing is None or ctx.eks.existing.core_addons
     if not cluster.prepare_restricted_nodes:
         yield Problem(
-            "cluster.prepare_restricted_nodes", "disabled: you must run the second step for restricted groups"
+            "cluster.prepare_restricted_nodes", "disabled: you must prepare the nodes of restricted groups yourself"
         )
     elif not ours:
         message = "disabled: aws-node of the cluster cannot be kept off restricted nodes"
@@ -229,7 +229,7 @@ _TERMS = ("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExec
 
 @rule(
     "HP377",
-    title="Continuous provisioning may not work with restricted groups.",
+    title="Restricted groups are used without Continuous provisioning.",
     severity=Severity.WARNING,
     why="The official Terraform module disables Continuous provisioning for restricted groups, and does not "
     "combine them with ordinary groups. The guide combines both kinds and does not mention the "
@@ -245,4 +245,6 @@ _TERMS = ("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExec
 )
 def restricted_provisioning(cluster: Cluster) -> Iterator[Problem]:
     if cluster.restricted_instance_groups and cluster.provisioning == "Continuous":
-        yield Problem("cluster.provisioning", "Continuous with restricted_instance_groups; sources disagree about it")
+        yield Problem(
+            "cluster.provisioning", "Continuous may not be supported with restricted groups; sources disagree"
+        )

@@ -13,7 +13,7 @@ describe(
     title="A config is valid YAML.",
     severity=Severity.ERROR,
     why="The file cannot be used.",
-    cure="Fix the syntax at this position; the error is often in the line above.",
+    cure="Fix the syntax at this position; the error is often on the line above.",
     source=_YAML,
     wrong="name: [research\n",
     right="name: research\n",
@@ -143,7 +143,7 @@ describe(
 )
 describe(
     "HP035",
-    title="A platform is in the region and account of its stacks and its stage.",
+    title="The region and account of a platform are those of its stacks and stage.",
     severity=Severity.ERROR,
     why="Zones, images, ARNs and checks are those of the platform's region and account; the deployment goes to the stack's.",
     cure="Give the stack or stage the platform's environment, or change the platform.",
@@ -151,9 +151,9 @@ describe(
 )
 describe(
     "HP030",
-    title="An acknowledgement refers to a rule.",
+    title="An acknowledgement refers to an existing rule.",
     severity=Severity.WARNING,
-    why="Nothing is acknowledged.",
+    why="The acknowledgement has no effect.",
     cure="`hyperpod explain` lists the rules.",
     source="this project",
     wrong="acknowledge: [{rule: HP31O, reason: agreed}]\n",

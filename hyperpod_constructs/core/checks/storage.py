@@ -170,16 +170,13 @@ def existing(storage: Storage) -> Iterator[Problem]:
             and not (matches("fsx_file_system_id", known) and limit("fsx_file_system_id_length").allows(len(known)))
         ):
             yield Problem(f"storage.lustre[{index}].existing_id", f"{as_text(known)} is not a valid file system id")
-        for name, form in (
-            ("existing_dns_name", "fsx_lustre_dns_name"),
-            ("existing_mount_name", "fsx_lustre_mount_name"),
+        for name, meaning, form in (
+            ("existing_dns_name", "DNS name", "fsx_lustre_dns_name"),
+            ("existing_mount_name", "mount name", "fsx_lustre_mount_name"),
         ):
             value = getattr(system, name)
             if value is not None and not is_token(value) and not re.fullmatch(pattern(form), value):
-                message = (
-                    f"{as_text(value)} is not a valid {name.removeprefix('existing_').replace('_', ' ')} of a "
-                    "file system"
-                )
+                message = f"{as_text(value)} is not a valid {meaning} of a file system"
                 yield Problem(
                     f"storage.lustre[{index}].{name}", message, "Copy it from `aws fsx describe-file-systems`."
                 )
@@ -300,7 +297,7 @@ def version_of_linked(storage: Storage, ctx: Context) -> Iterator[Problem]:
 
 @rule(
     "HP815",
-    title="A bucket has users.",
+    title="Each bucket can be used by nodes or namespaces.",
     severity=Severity.WARNING,
     why="The pods of jobs get AccessDenied. In version 0.1.0 the execution roles of all nodes could use every bucket.",
     cure="Specify namespaces or teams in used_by, or set nodes: true, the default of version 0.1.0.",

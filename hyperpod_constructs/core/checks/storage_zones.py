@@ -35,7 +35,7 @@ def zone_is_named(storage: Storage, cluster: Cluster) -> Iterator[Problem]:
     for index, system in enumerate(storage.lustre):
         if system.existing_id is None and system.availability_zone_id is None:
             zone = storage_zone(cluster)
-            message = f"the zone of {system.name} is that of the first accelerated group, {zone}"
+            message = f"not set: the file system {system.name} is in the zone of the first accelerated group, {zone}"
             yield Problem(
                 f"storage.lustre[{index}].availability_zone_id",
                 message,

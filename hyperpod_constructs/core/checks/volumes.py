@@ -148,8 +148,8 @@ def batches(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
         for name in ("maximum_batch_size", "rollback_batch_size"):
             size = getattr(deployment, name)
             if size is not None and (size.count is None) == (size.percent is None):
-                given = "neither count nor percent" if size.count is None else "both count and percent"
-                yield Problem(f"{path}.{name}", f"{given} is set")
+                given = "neither count nor percent is" if size.count is None else "both count and percent are"
+                yield Problem(f"{path}.{name}", f"{given} set")
 
 
 def _deployments(ctx: Context) -> Iterator[tuple[str, Deployment]]:
@@ -247,15 +247,15 @@ def script_bucket(cluster: Cluster, groups: Groups, ctx: Context) -> Iterator[Pr
         if not bucket.startswith("sagemaker-"):
             yield Problem(
                 path,
-                f"the bucket {as_text(bucket)} is not named sagemaker-*, and the execution role is an existing one",
+                f"the bucket {as_text(bucket)} is not named sagemaker-*, and the execution role is an existing role",
             )
 
 
 @rule(
     "HP361",
-    title="A lifecycle configuration has what its mode requires.",
+    title="A lifecycle configuration has the settings that its mode requires.",
     severity=Severity.WARNING,
-    why="Without a script nothing is run, and a script in bootstrap mode is not run.",
+    why="Without a script, nothing runs; in bootstrap mode, a script does not run.",
     cure="Use no source with bootstrap, and a source with extension.",
     source="CloudFormation schema of AWS::SageMaker::Cluster: LifeCycleConfig",
     wrong="cluster: {lifecycle: {mode: bootstrap, source: scripts/}}\n",

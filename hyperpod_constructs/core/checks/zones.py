@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ..catalog import Region, limit, matches, region_of_zone_id
 from ..findings import Severity
 from ..network_plan import control_plane_zones, zones_of
+from ..plural import count
 from ..spec.base import is_token
 from ..spec.network import Network
 from .context import Context, as_text, skipped
@@ -30,23 +31,24 @@ def two_zones(network: Network, ctx: Context) -> Iterator[Problem]:
         return
     if network.existing is None:
         zones = len(set(network.availability_zone_ids))
-        if zones < need:
+        # without any zone, an existing network that could not be read may have them
+        if zones < need and (zones or "network" not in ctx.cut):
             yield Problem(
                 "network.availability_zone_ids",
-                f"{zones} availability zone{'s' * (zones != 1)}; EKS requires at least {need}",
+                f"{count(zones, 'availability zone')}; EKS requires at least {need}",
             )
     elif network.existing.control_plane_subnet_ids:
         subnets = len(set(network.existing.control_plane_subnet_ids))
         if subnets < need:
             place = "network.existing.control_plane_subnet_ids"
-            yield Problem(
-                place, f"{subnets} subnet{'s' * (subnets != 1)}; EKS requires at least {need} in different zones"
-            )
+            yield Problem(place, f"{count(subnets, 'subnet')}; EKS requires at least {need} in different zones")
     else:
         zones = len({subnet.availability_zone_id for subnet in network.existing.node_subnets})
         if zones < need:
             cure = "Specify control_plane_subnet_ids in two zones; the node subnets can stay in one."
-            message = f"{zones} availability zone{'s' * (zones != 1)}; EKS uses them too and requires at least {need}"
+            message = (
+                f"{count(zones, 'availability zone')}; EKS also uses the node subnets, and requires at least {need}"
+            )
             yield Problem("network.existing.node_subnets", message, cure)
 
 
@@ -128,7 +130,7 @@ def zone_ids_of_region(region_facts: Region, ctx: Context) -> Iterator[Problem]:
     severity=Severity.ERROR,
     why="EKS rejects the cluster (UnsupportedAvailabilityZoneException), after the VPC, the bucket and the "
     "roles have been created.",
-    cure="Begin with two other zones, or set network.control_plane_zone_ids.",
+    cure="List two other zones first, or set network.control_plane_zone_ids.",
     source="EKS user guide, network-reqs: zones in which the cluster's subnets can't be",
     wrong="network: {availability_zone_ids: [use1-az3, use1-az4]}\nregion: us-east-1\n",
     right="network: {availability_zone_ids: [use1-az2, use1-az4]}\nregion: us-east-1\n",

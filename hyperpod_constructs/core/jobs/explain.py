@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..catalog import find_instance_type
+from ..plural import count
 from ..spec.cluster import Cluster
 from ..spec.jobs import Job, ReplicaSpec
 from .compile import compile_job
@@ -90,10 +91,10 @@ def _lines(job: Job, cluster: Cluster | None) -> Iterator[str]:
 def _part(job: Job, part: ReplicaSpec, cluster: Cluster | None) -> Iterator[str]:
     sized = share(part, job)
     name = f" {part.name}:" if job.replica_specs else ""
-    spares = f" and {part.spares} spares" if part.spares else ""
+    spares = f" and {count(part.spares, 'spare')}" if part.spares else ""
     where = f" of {part.instance_type}" if part.instance_type else ""
     what = "each a part of a node" if part.is_partial else "each a whole node" if where else "on any node"
-    yield f" {name} {_count(part.count, 'replica')}{spares}, {what}{where}, requesting"
+    yield f" {name} {count(part.count, 'replica')}{spares}, {what}{where}, requesting"
     if not sized.steps:
         yield "    nothing: set instance_type, or vcpu and memory_gib"
         return
@@ -123,8 +124,8 @@ def _totals(part: ReplicaSpec, sized: Share) -> Iterator[str]:
         if value is not None:
             totals.append(f"{quantity(value * part.count, unit)} {name}")
     if sized.accelerators:
-        count = round(sized.accelerators * part.count, 2)
-        totals.append(f"{quantity(count)} accelerator{'' if count == 1 else 's'}")
+        total = round(sized.accelerators * part.count, 2)
+        totals.append(f"{quantity(total)} accelerator{'' if total == 1 else 's'}")
     if sized.efa:
         totals.append(f"{sized.efa * part.count} EFA")
     yield f"    total: {', '.join(totals)}"
@@ -135,12 +136,12 @@ def _room(part: ReplicaSpec, sized: Share, cluster: Cluster | None) -> Iterator[
     if instance_type is None or sized.per_node is None:
         return
     bound = _bound(sized, part)
-    yield f"    {_count(sized.per_node, 'replica')} per node{bound}"
+    yield f"    {count(sized.per_node, 'replica')} per node{bound}"
     for group in cluster.groups if cluster is not None else ():
         if instance_type.name in group.types and part.instance_group in (None, group.name):
             nodes = group.max_instances
             yield (
-                f"    group {group.name} ({_count(nodes, 'node')}) can run {_count(nodes * sized.per_node, 'replica')}"
+                f"    group {group.name} ({count(nodes, 'node')}) can run {count(nodes * sized.per_node, 'replica')}"
             )
 
 
@@ -149,7 +150,3 @@ def _bound(sized: Share, part: ReplicaSpec) -> str:
         return ""
     used = sized.accelerators * sized.per_node
     return f", which use {quantity(round(used, 2))} of its accelerators" if used > Decimal() else ""
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

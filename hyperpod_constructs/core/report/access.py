@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..catalog import load
+from ..plural import count
 from . import rights
-from .model import Block, Cell, Content, Prose, Section, code, count, table
+from .model import Block, Cell, Content, Prose, Section, code, table
 from .subject import Subject
 from .words import Words, as_list, conditions, principal, statements
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from ..catalog import InstanceType, find_instance_type
 from ..network_plan import default_zone, plan, zones_of
 from ..placement import system_group
+from ..plural import count
 from ..spec.groups import InstanceGroup, RestrictedInstanceGroup
 from ..spec.platform import Platform
 from ..stack_templates import Stacks, resources
 from .canvas import Canvas, halves, text_width, wrapped
-from .model import Block, Content, Drawing, Notice, Section, code, count, table
+from .model import Block, Content, Drawing, Notice, Section, code, table
 from .subject import GONE, NEW, Mark, Subject, worst, worst_of
 
 _ACROSS, _CARD, _GAP, _STEP = 4, 232.0, 12.0, 17.0

@@ -11,11 +11,12 @@ from ..findings import Finding, errors
 from ..jobs.compile import compile_job
 from ..jobs.resources import Share, share
 from ..jobs.room import quantity
+from ..plural import count
 from ..spec.groups import InstanceGroup, RestrictedInstanceGroup
 from ..spec.jobs import Job, ReplicaSpec
 from ..spec.platform import Platform
 from .canvas import Canvas
-from .model import Block, Code, Content, Drawing, Figures, Notice, Part, Prose, Section, code, count, table
+from .model import Block, Code, Content, Drawing, Figures, Notice, Part, Prose, Section, code, table
 from .overview import findings as findings_section
 from .subject import Subject
 

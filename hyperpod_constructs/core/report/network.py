@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 from ..closed import endpoint_services
 from ..network_plan import Demand, default_zone, demands, nat_gateways, plan, usable, zones_of
+from ..plural import count
 from ..spec.network import Network
 from ..spec.platform import Platform
 from ..stack_templates import Stacks, resources
 from .canvas import Canvas
-from .model import Block, Cell, Content, Drawing, Section, code, count, table
+from .model import Block, Cell, Content, Drawing, Section, code, table
 from .subject import GONE, NEW, Mark, Subject
 
 _COLUMN, _GAP, _LEFT = 236, 14, 16

@@ -74,18 +74,18 @@ class Failure:
     def cure(self) -> str:
         """How the user can fix it."""
         return {
-            FailureCause.CREDENTIALS: "run `aws configure` or `aws sso login`, or set a profile with --profile",
-            FailureCause.EXPIRED: "renew them, for example with `aws sso login`, and try again",
+            FailureCause.CREDENTIALS: "Run `aws configure` or `aws sso login`, or set a profile with --profile.",
+            FailureCause.EXPIRED: "Renew them, for example with `aws sso login`, and try again.",
             FailureCause.CLOCK: (
-                "synchronize this machine's clock (NTP): AWS rejects requests whose time differs by more than 5 minutes"
+                "Synchronize this machine's clock (NTP): AWS rejects requests whose time differs by more than 5 minutes."
             ),
-            FailureCause.DENIED: f"allow {self.call} for this role or user, or use another --profile",
-            FailureCause.THROTTLED: "try again in a minute",
-            FailureCause.NETWORK: "check the network, proxy (HTTPS_PROXY) and VPN; in a closed network, the VPC endpoint",
-            FailureCause.REGION: "enable the region in the account's settings, or choose another one",
-            FailureCause.NO_REGION: "use --region, set AWS_REGION, or set a region in your AWS configuration",
-            FailureCause.NOT_FOUND: "check the name, and that --region and --profile are those of the resource's account",
-            FailureCause.SERVICE: "try again later",
+            FailureCause.DENIED: f"Allow {self.call} for this role or user, or use another --profile.",
+            FailureCause.THROTTLED: "Try again in a minute.",
+            FailureCause.NETWORK: "Check the network, proxy (HTTPS_PROXY) and VPN; in a closed network, the VPC endpoint.",
+            FailureCause.REGION: "Enable the region in the account's settings, or use another one.",
+            FailureCause.NO_REGION: "Use --region, set AWS_REGION, or set a region in your AWS configuration.",
+            FailureCause.NOT_FOUND: "Check the name, and that --region and --profile are those of the resource.",
+            FailureCause.SERVICE: "Try again later.",
         }[self.cause]
 
     def __str__(self) -> str:

@@ -47,7 +47,7 @@ def cluster(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         return
     live = answer["cluster"]
     if live["status"] != "ACTIVE":
-        yield "HP940", Problem(_PATH, f"EKS cluster {live['name']} is {live['status']}", "wait until it is ACTIVE")
+        yield "HP940", Problem(_PATH, f"EKS cluster {live['name']} is {live['status']}", "Wait until it is ACTIVE.")
     mode = live.get("accessConfig", {}).get("authenticationMode", "CONFIG_MAP")
     if mode not in catalog.allowed("eks_authentication_mode"):
         cure = (
@@ -93,7 +93,7 @@ def _version(platform: Platform, live: Json) -> Iterator[Found]:
     if known is None or not known.hyperpod_documented:
         documented = [str(version) for version in catalog.kubernetes_versions().values() if version.hyperpod_documented]
         message = f"EKS cluster {live['name']} has Kubernetes {version}, which HyperPod does not document"
-        cure = f"use a cluster with Kubernetes {', '.join(documented)}"
+        cure = f"Use a cluster with Kubernetes {', '.join(documented)}."
         newer = minor(version) > minor(documented[-1])
         yield "HP942", Problem(_PATH, message, cure, severity=Severity.WARNING if newer else None)
 
@@ -125,7 +125,7 @@ def addons_and_access(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         for path, arn in named:
             if arn in entries and not any(arn in id_ for id_ in own_entries):
                 message = f"{arn} already has an access entry in {name}; EKS rejects a second one"
-                cure = "set eks.existing.admin_entries: false to keep the existing entries of all admins"
+                cure = "Set eks.existing.admin_entries to false, to keep the existing entries of all admins."
                 yield "HP946", Problem(path, message, cure if path.startswith("eks.admins") else None)
 
 
@@ -147,24 +147,24 @@ def _addons(platform: Platform, installed: Mapping[str, Json], own_ids: Iterable
         if key in CORE and not managed:
             if live is None:
                 message = f"{name} is not installed as an EKS add-on"
-                cure = "set eks.existing.core_addons: true, or install it; not required if it runs self-managed"
+                cure = "Set eks.existing.core_addons to true, or install it; neither is required if it is self-managed."
                 yield "HP945", Problem(f"addons.{key}", message, cure, severity=Severity.WARNING)
                 continue
         elif live is not None and not any(name in id_ for id_ in own_ids):
             version = live["addonVersion"]
             message = f"{name} {version} is already installed, but not by this platform"
-            cure = f"set {key}: {{enabled: false}} to keep it; or remove it first"
+            cure = f"Set {key}: {{enabled: false}} to keep it, or remove it first."
             yield "HP945", Problem(f"addons.{key}", message, cure)
         if live is None:
             continue
         if live["status"] not in ("ACTIVE", "UPDATING", "CREATING"):
             issues = "; ".join(issue.get("message", "") for issue in live.get("health", {}).get("issues", ()))
             message = f"{name} is {live['status']}" + (f": {issues}" if issues else "")
-            yield "HP945", Problem(f"addons.{key}", message, "repair it first", severity=Severity.WARNING)
+            yield "HP945", Problem(f"addons.{key}", message, "Repair it first.", severity=Severity.WARNING)
         least = facts.min_version if facts else None
         if least and number(live["addonVersion"]) < number(least):
             message = f"{name} {live['addonVersion']} is older than {least}, the minimum version on HyperPod"
-            yield "HP945", Problem(f"addons.{key}", message, f"update it to {least} or later")
+            yield "HP945", Problem(f"addons.{key}", message, f"Update it to {least} or later.")
 
 
 @probe(
@@ -189,9 +189,9 @@ def own_kueue(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         found = api.items("/apis/apps/v1/deployments", labelSelector="app.kubernetes.io/name=kueue")
     except KubernetesError as error:
         message = f"could not check {name} for a Kueue installation: {error}"
-        cure = "check with: kubectl get deployments -A -l app.kubernetes.io/name=kueue"
-        yield "HP947", Problem(path, message, cure, "Unknown.", Severity.NOTE)
+        cure = "Check with `kubectl get deployments -A -l app.kubernetes.io/name=kueue`."
+        yield "HP947", Problem(path, message, cure, "Whether the two conflict is unknown.", Severity.NOTE)
         return
     if found:
         names = ", ".join(f"{item['metadata']['namespace']}/{item['metadata']['name']}" for item in found)
-        yield "HP947", Problem(path, f"{name} runs a separate Kueue installation: {names}")
+        yield "HP947", Problem(path, f"{name} has a separate Kueue installation: {names}")

@@ -154,7 +154,7 @@ def _bugs(runs: list[_Run]) -> Iterator[Finding]:
         if run.bug is not None:
             log.debug("the check %r failed", run.probe.title, exc_info=run.bug)
             message = f"the check itself failed: {type(run.bug).__name__}: {run.bug}"
-            cure = "report it with the traceback that is logged at level DEBUG"
+            cure = "Report it with the traceback that is logged at level DEBUG."
             yield _finding("HP907", Problem("", message, cure, _not_looked_at([run.probe.title])))
 
 
@@ -165,9 +165,11 @@ def _trouble(
     calls = ", ".join(sorted(call for call in failures if call))
     text = f"{calls} ({first.message})" if calls and not everything else first.message
     cure = (
-        f"allow {calls} for this role or user, or use another --profile" if cause is FailureCause.DENIED else first.cure
+        f"Allow {calls} for this role or user, or use another --profile."
+        if cause is FailureCause.DENIED
+        else first.cure
     )
-    consequence = "No check was possible." if everything else _not_looked_at(titles)
+    consequence = "No check could be made." if everything else _not_looked_at(titles)
     return _finding(_RULES[cause], Problem("", f"{cause}: {text}", cure, consequence))
 
 

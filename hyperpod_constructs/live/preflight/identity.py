@@ -207,7 +207,7 @@ def keys(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
             continue
         key = found["KeyMetadata"]
         if key.get("KeyState", "Enabled") != "Enabled":
-            yield "HP954", Problem(path, f"KMS key {arn} is {key['KeyState']}", "enable it, or use another key")
+            yield "HP954", Problem(path, f"KMS key {arn} is {key['KeyState']}", "Enable it, or use another key.")
         if key.get("KeySpec", "SYMMETRIC_DEFAULT") != "SYMMETRIC_DEFAULT":
             yield (
                 "HP954",
@@ -219,8 +219,8 @@ def keys(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         users = [role.arn for role in _roles(platform) if role.kind == "execution"]
         if not _delegates(document, arn) and not _grants(document, users):
             who = f" or allow {', '.join(dict.fromkeys(users))}" if users else ", which roles of the platform require"
-            message = f"the policy of KMS key {arn} does not delegate to the account's IAM policies{who}"
-            yield "HP954", Problem(path, message, "allow kms:CreateGrant and kms:DescribeKey in the key policy")
+            message = f"the policy of KMS key {arn} does not allow access through IAM policies of the account{who}"
+            yield "HP954", Problem(path, message, "Allow kms:CreateGrant and kms:DescribeKey in the key policy.")
 
 
 def _grantees(policy: Json) -> set[str]:
@@ -275,10 +275,10 @@ def images(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
             )
             continue
         if image.get("State", "available") != "available":
-            yield "HP955", Problem(groups[0][0], f"{id_} is {image['State']}", "wait, or use another image")
+            yield "HP955", Problem(groups[0][0], f"{id_} is {image['State']}", "Wait, or use another image.")
         if caller is not None and image["OwnerId"] != caller["Account"]:
             message = f"{id_} belongs to {image['OwnerId']}, not to this account"
-            cure = "copy it to this account (aws ec2 copy-image), built on HyperPod's own AMI"
+            cure = "Copy it to this account (`aws ec2 copy-image`); it must be built from a HyperPod AMI."
             yield "HP955", Problem(groups[0][0], message, cure, severity=Severity.WARNING)
         for path, group in groups:
             for instance_type in group.types:
@@ -286,7 +286,10 @@ def images(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
                 if facts and image.get("Architecture") and facts.architecture != image["Architecture"]:
                     yield (
                         "HP955",
-                        Problem(path, f"{id_} is for {image['Architecture']}, {instance_type} is {facts.architecture}"),
+                        Problem(
+                            path,
+                            f"{id_} is built for {image['Architecture']}, but {instance_type} is {facts.architecture}",
+                        ),
                     )
 
 

@@ -49,18 +49,18 @@ def names(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         stack_name, status = stack["StackName"], stack["StackStatus"]
         if stack_name.startswith(f"{platform.name}-") and "ParentId" not in stack and platform_of(stack) is None:
             message = f"the stack {stack_name} exists and does not belong to this platform"
-            cure = "use another name, or check whether the stack is an old one of yours"
+            cure = "Use another name, or check whether this is an old stack of the platform."
             yield "HP956", Problem("name", message, cure, severity=Severity.WARNING)
         if platform_of(stack) != platform.name:
             continue
         if status in _BROKEN:
-            cure = "delete it (`hyperpod stacks delete`), then deploy again"
+            cure = "Delete it (`hyperpod stacks delete`), then deploy again."
             if status == "UPDATE_ROLLBACK_FAILED":
                 quoted = shlex.quote(stack_name)
                 cure = f"aws cloudformation continue-update-rollback --stack-name {quoted} --region {aws.region}"
             yield "HP957", Problem("name", f"stack {stack_name} is {status}", cure)
         elif status.endswith("_IN_PROGRESS"):
-            yield "HP957", Problem("name", f"stack {stack_name} is {status}", "wait until it has finished")
+            yield "HP957", Problem("name", f"stack {stack_name} is {status}", "Wait until it has finished.")
     held = own_ids or {}
     if hyperpod is not None:
         ids = held.get("AWS::SageMaker::Cluster", ())
@@ -69,12 +69,12 @@ def names(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
             yield "HP956", Problem("cluster.cluster_name", message)
     if eks is not None and eks_name not in held.get("AWS::EKS::Cluster", ()):
         message = f"EKS cluster {eks_name!r} already exists ({eks['cluster']['status']})"
-        cure = "set another cluster_name, or use the cluster with `existing: {cluster_name: ...}`"
+        cure = "Set another cluster_name, or use the cluster with `existing: {cluster_name: ...}`."
         yield "HP956", Problem("eks.cluster_name", message, cure)
     if logged and log_group not in held.get("AWS::Logs::LogGroup", ()):
         message = f"log group {log_group} already exists; an earlier EKS cluster of this name created it"
         command = f"aws logs delete-log-group --log-group-name {shlex.quote(str(log_group))}"
-        cure = f"delete it ({command}), or set another eks.cluster_name"
+        cure = f"Delete it (`{command}`), or set another eks.cluster_name."
         yield "HP956", Problem("eks.cluster_name", message, cure)
 
 

@@ -214,7 +214,7 @@ def _default_routes(existing: ExistingNetwork, tables: Iterable[Json]) -> Iterat
             yield "HP933", Problem(path, message)
         elif any(route.get("State") == "blackhole" for route in default):
             message = f"the route of {table['RouteTableId']} to 0.0.0.0/0 points to a deleted target (blackhole)"
-            yield "HP933", Problem(path, message, "repair the route")
+            yield "HP933", Problem(path, message, "Repair the route.")
 
 
 def _default_of(table: Json) -> list[Json]:
@@ -257,7 +257,7 @@ def _second_endpoints(
         if live and live.get("PrivateDnsEnabled") and live["VpcEndpointId"] not in ours:
             there_is = f"{live['VpcEndpointId']} already serves {service} with private DNS in this VPC"
             message = f"{there_is}; EC2 rejects a second one"
-            yield "HP934", Problem(f"network.interface_endpoints[{index}]", message, f"remove {service} from the list")
+            yield "HP934", Problem(f"network.interface_endpoints[{index}]", message, f"Remove {service} from the list.")
 
 
 def _s3_endpoints(region: str, endpoints: Iterable[Json], closed: Iterable[Any]) -> Iterator[Found]:
@@ -269,7 +269,7 @@ def _s3_endpoints(region: str, endpoints: Iterable[Json], closed: Iterable[Any])
         if not has_s3 and not subnet.route_table_id:
             id_ = table["RouteTableId"]
             message = f"{subnet.subnet_id} has access to neither the internet nor S3: {id_} has no route to either"
-            cure = f"set route_table_id: {id_} to create a gateway endpoint for it"
+            cure = f"Set route_table_id: {id_}, to create a gateway endpoint for it."
             yield "HP933", Problem(path, message, cure)
 
 
@@ -286,13 +286,13 @@ def _missing_endpoints(platform: Platform, region: str, endpoints: Iterable[Json
                 f"no endpoint of com.amazonaws.{region}.{wanted.service} for nodes without internet access "
                 f"({wanted.reason})"
             )
-            cure = f"add {wanted.service} to network.interface_endpoints"
+            cure = f"Add {wanted.service} to network.interface_endpoints."
             yield "HP934", Problem("network.existing", message, cure, severity=severity)
         elif live.get("VpcEndpointType", "Interface") == "Interface" and live.get("PrivateDnsEnabled") is False:
             message = f"{live['VpcEndpointId']} ({wanted.service}) has private DNS disabled: clients cannot resolve it"
             yield (
                 "HP934",
-                Problem("network.existing", message, "enable private DNS names on the endpoint", severity=severity),
+                Problem("network.existing", message, "Enable private DNS names on the endpoint.", severity=severity),
             )
 
 
@@ -309,7 +309,7 @@ def _endpoint_groups(platform: Platform, endpoints: Iterable[Json], groups: Iter
             continue
         if not any(_admits(rule, nodes, port) for id_ in ids for rule in by_id[id_].get("IpPermissions", ())):
             message = f"{endpoint['VpcEndpointId']} ({endpoint['ServiceName']}) does not allow {nodes} on port {port}"
-            cure = f"allow tcp {port} from {nodes} in {', '.join(ids)}"
+            cure = f"Allow TCP {port} from {nodes} in {', '.join(ids)}."
             yield "HP934", Problem("network.existing.security_group_id", message, cure)
 
 

@@ -32,7 +32,7 @@ def age(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     collected = catalog_date()
     days = (catalog.today() - collected).days
     if days > OLD_DAYS:
-        yield "HP965", Problem("", f"the facts about versions are from {collected}, {days} days old")
+        yield "HP965", Problem("", f"the catalog's version facts are {days} days old ({collected})")
 
 
 @probe("Kubernetes version", services=("eks",))
@@ -84,7 +84,7 @@ def addons(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         path, named = wanted[support.name]
         statuses = support.every.get(version, ())
         if not support.every:
-            yield "HP962", Problem(path, f"EKS has no add-on {support.name} in {aws.region}", "remove it")
+            yield "HP962", Problem(path, f"EKS has no add-on {support.name} in {aws.region}", "Remove it.")
             continue
         if not statuses:
             supported = ", ".join(sorted(support.every, key=catalog.minor))
@@ -93,7 +93,7 @@ def addons(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
             continue
         if named is not None and named not in statuses:
             message = f"{support.name} has no version {named} for Kubernetes {version}"
-            yield "HP964", Problem(f"{path}.version", message, f"one of {', '.join(statuses[:5])}")
+            yield "HP964", Problem(f"{path}.version", message, f"Use one of {', '.join(statuses[:5])}.")
         facts = catalog.find_addon(support.name)
         ours = facts.version_for(version) if facts else None
         if ours is not None and ours.version != statuses[0]:

@@ -49,11 +49,11 @@ def zones(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
                 continue
             flexible = len(group.types) > 1
             if instance_type in where:
-                cure = f"use one of {', '.join(sorted(where[instance_type]))}"
+                cure = f"Use one of {', '.join(sorted(where[instance_type]))}."
                 message = f"{instance_type} is not offered in {in_zone}"
             else:
                 cure, message = (
-                    "choose another instance type or region",
+                    "Use another instance type or region.",
                     f"{instance_type} is not offered in {aws.region}",
                 )
             field = (
@@ -110,7 +110,12 @@ def training_plans(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
             message = f"training plan {plan['TrainingPlanName']} is Scheduled{starts}"
             yield (
                 "HP922",
-                Problem(place, message, "nothing; nodes are available when it starts", severity=Severity.NOTE),
+                Problem(
+                    place,
+                    message,
+                    "No change is required: nodes are available after it starts.",
+                    severity=Severity.NOTE,
+                ),
             )
         reserved = plan.get("ReservedCapacitySummaries", [])
         types = {part["InstanceType"] for part in reserved}
@@ -121,7 +126,7 @@ def training_plans(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
                 message = (
                     f"the plan contains {', '.join(sorted(types))}, but the group requires {', '.join(group.types)}"
                 )
-                yield "HP923", Problem(f"{path}.instance_type", message, f"use {sorted(types)[0]}")
+                yield "HP923", Problem(f"{path}.instance_type", message, f"Use {sorted(types)[0]}.")
             if zone and plan_zones and zone not in plan_zones:
                 message = (
                     f"the plan's capacity is in {', '.join(sorted(plan_zones))}, but the group's nodes are in {zone}"
@@ -134,4 +139,7 @@ def training_plans(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
             message = f"{wanted} instances required, but the plan has {total}"
             if total != usable:
                 message += f" of which {total - usable} are unhealthy"
-            yield "HP924", Problem(f"{groups[0][0]}.count", message, f"lower the count to {usable}, or extend the plan")
+            yield (
+                "HP924",
+                Problem(f"{groups[0][0]}.count", message, f"Reduce the count to {usable}, or extend the plan."),
+            )

@@ -23,7 +23,9 @@ class HelmApiServer(FakeApiServer):
 
     def _group(self, group: str) -> dict[str, Any]:
         found = super()._group(group)
-        found["versions"] = [{**each, "version": each["groupVersion"].rpartition("/")[2]} for each in found["versions"]]
+        found["versions"] = [
+            {**version, "version": version["groupVersion"].rpartition("/")[2]} for version in found["versions"]
+        ]
         return found
 
     @contextmanager

@@ -76,19 +76,21 @@ def test_and_removed_with_its_roles_and_installed_again(painted: Colors, server:
     assert verbs(server) == ["blue"]
 
 
-def test_roles_left_over_by_someone_elses_uninstall_do_not_refuse_an_install(
+def test_roles_left_by_an_uninstall_of_another_owner_do_not_block_an_install(
     painted: Colors, server: HelmApiServer
 ) -> None:
     painted.install()
     painted.helm.run(["uninstall", "colors", "--namespace", "team"])
     left = server.store.get("clusterroles", "paint-admin")
     assert left is not None, "the fake controller is late, as the real one is"
-    assert [each["manager"] for each in left["metadata"]["managedFields"]] == [AGGREGATION]
+    assert [managed_field["manager"] for managed_field in left["metadata"]["managedFields"]] == [AGGREGATION]
     assert painted.install() == 1
     assert verbs(server) == ["red"]
 
 
-def test_a_role_that_a_person_made_refuses_the_install_and_stays(painted: Colors, server: HelmApiServer) -> None:
+def test_a_role_that_a_user_created_blocks_the_install_and_is_not_changed(
+    painted: Colors, server: HelmApiServer
+) -> None:
     theirs = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
@@ -103,7 +105,7 @@ def test_a_role_that_a_person_made_refuses_the_install_and_stays(painted: Colors
 
 def test_fields_that_a_person_has_changed_are_set_again(painted: Colors, server: HelmApiServer) -> None:
     painted.install()
-    config_maps = next(each for each in server.store.resources() if each.plural == "configmaps")
+    config_maps = next(resource for resource in server.store.resources() if resource.plural == "configmaps")
     edited = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -141,7 +143,7 @@ def test_a_failed_update_leaves_nothing_that_it_created(painted: Colors, server:
         ('template: colors/templates/map.yaml:3: function "colour" not defined', False),
     ],
 )
-def test_answers_that_break_off_are_asked_for_again(painted: Colors, words: str, again: bool) -> None:
+def test_answers_that_break_off_are_requested_again(painted: Colors, words: str, again: bool) -> None:
     run, said = painted.helm.run, [words]
 
     def once(arguments: Any, /) -> str:

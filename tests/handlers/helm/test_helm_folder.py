@@ -48,7 +48,7 @@ def test_digest_changes_with_anything(tmp_path: Path, change: dict[str, str]) ->
     assert content_digest(write(tmp_path, change)) != before
 
 
-def test_digest_says_nothing_of_modes_or_empty_folders(tmp_path: Path) -> None:
+def test_the_digest_does_not_depend_on_modes_or_empty_folders(tmp_path: Path) -> None:
     before = content_digest(write(tmp_path, TREE))
     (tmp_path / "a.txt").chmod(0o755)
     (tmp_path / "nothing").mkdir()
@@ -70,7 +70,7 @@ def test_no_folder_has_no_digest(tmp_path: Path, make: bool) -> None:
         content_digest(tmp_path / "chart")
 
 
-def test_a_wrong_digest_is_refused_with_both(tmp_path: Path) -> None:
+def test_a_wrong_digest_is_rejected_with_both_digests(tmp_path: Path) -> None:
     write(tmp_path, TREE)
     with pytest.raises(ChartError) as refused:
         verify(tmp_path, "sha256:" + "0" * 64)
@@ -101,14 +101,14 @@ def test_what_is_packed_is_what_is_unpacked(tmp_path_factory: pytest.TempPathFac
     "name",
     ["top/charts/colors/../../../evil", "/etc/evil", "top/../../evil", "top/charts/colors/a\\..\\evil", "../evil"],
 )
-def test_a_path_that_could_leave_the_folder_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_path_that_could_leave_the_folder_is_rejected(tmp_path: Path, name: str) -> None:
     with pytest.raises(ChartError, match="unsafe path"):
         unpack(tar([("top/charts/colors/Chart.yaml", b"1"), (name, b"evil")]), tmp_path / "chart")
     assert not list(tmp_path.rglob("evil"))
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
-def test_a_link_in_the_chart_is_refused(tmp_path: Path, kind: bytes) -> None:
+def test_a_link_in_the_chart_is_rejected(tmp_path: Path, kind: bytes) -> None:
     outside = write(tmp_path / "outside", {"secret": "s"})
     link = member("top/charts/colors/out", kind, str(outside))
     with pytest.raises(ChartError, match="a link or a device"):
@@ -125,24 +125,24 @@ def test_a_link_elsewhere_in_the_repository_does_not_matter(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("second", ["top/charts/colors/a", "top/charts/colors/a/b"])
-def test_a_file_that_is_there_twice_is_refused(tmp_path: Path, second: str) -> None:
+def test_a_file_that_is_listed_twice_is_rejected(tmp_path: Path, second: str) -> None:
     with pytest.raises(ChartError, match="twice"):
         unpack(tar([("top/charts/colors/a", b"1"), (second, b"2")]), tmp_path / "chart")
 
 
-def test_a_missing_folder_is_said(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ChartError, match="the archive has no folder 'charts/color'"):
         unpack(repository(chart(tmp_path / "source")), tmp_path / "chart", "charts/color")
 
 
 @pytest.mark.parametrize("keep", [0, 10, 300], ids=["nothing", "header", "middle"])
-def test_a_damaged_archive_is_refused(tmp_path: Path, keep: int) -> None:
+def test_a_damaged_archive_is_rejected(tmp_path: Path, keep: int) -> None:
     archive = tar([("top/charts/colors/a", bytes(range(256)) * 64)])
     with pytest.raises(ChartError, match="damaged"):
         unpack(archive[:keep], tmp_path / "chart")
 
 
-def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
+def test_what_is_not_an_archive_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ChartError, match="damaged"):
         unpack(b"<html>sign in</html>", tmp_path / "chart")
 
@@ -157,7 +157,7 @@ def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
         ("MAX_ARCHIVE_BYTES", 100, "the archive has more than 100 bytes"),
     ],
 )
-def test_too_much_is_refused(
+def test_too_much_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, message: str
 ) -> None:
     archive = tar((f"top/charts/colors/{n}", bytes(range(256)) * 4) for n in range(4))
@@ -166,7 +166,7 @@ def test_too_much_is_refused(
         unpack(archive, tmp_path / "chart")
 
 
-def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+def test_a_bomb_is_rejected_before_it_is_unpacked(tmp_path: Path) -> None:
     class Counted(io.BytesIO):
         taken = 0
 
@@ -184,7 +184,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\tb", "\x1b[31mred", "a\u202eb", "a\x7f", "a\u2028b"])
-def test_names_with_control_characters_are_refused(tmp_path: Path, name: str) -> None:
+def test_names_with_control_characters_are_rejected(tmp_path: Path, name: str) -> None:
     """With a line break in a name, one file could have the digest of two."""
     with pytest.raises(ChartError, match="with characters that cannot be printed; rename the file") as refused:
         unpack(tar([("top/charts/colors/Chart.yaml", b"1"), (f"top/charts/colors/{name}", b"2")]), tmp_path / "chart")
@@ -238,7 +238,7 @@ FILE: tuple[str, bytes] = ("top/charts/colors/Chart.yaml", b"1")
     ],
     ids=["of a file", "of all", "a long name", "many"],
 )
-def test_headers_that_alone_would_fill_the_memory_are_refused(
+def test_headers_larger_than_the_memory_are_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entries: list[tarfile.TarInfo | tuple[str, bytes]]
 ) -> None:
     monkeypatch.setattr(folder_module, "MAX_HEADERS_BYTES", 200_000)
@@ -248,7 +248,7 @@ def test_headers_that_alone_would_fill_the_memory_are_refused(
 
 def test_many_small_headers_stay_within_the_functions_memory(tmp_path: Path) -> None:
     """Files elsewhere in a repository, each with a header of its own."""
-    entries = [each for n in range(1_500) for each in (*extended({"path": f"top/docs/{n}"}), ("short", b""))]
+    entries = [value for n in range(1_500) for value in (*extended({"path": f"top/docs/{n}"}), ("short", b""))]
     archive = packed([*entries, FILE])
     tracemalloc.start()
     unpack(archive, tmp_path / "chart")
@@ -266,7 +266,7 @@ def test_many_small_headers_stay_within_the_functions_memory(tmp_path: Path) -> 
     ],
     ids=["1.0", "0.1", "0.0"],
 )
-def test_sparse_files_are_refused(tmp_path: Path, records: dict[str, str]) -> None:
+def test_sparse_files_are_rejected(tmp_path: Path, records: dict[str, str]) -> None:
     """Their maps have no limit."""
     with pytest.raises(ChartError, match="a sparse file; only plain files are supported"):
         unpack(packed([*extended(records), ("top/sparse", b"1\n0\n1\n")]), tmp_path / "chart")
@@ -302,7 +302,7 @@ def sixty_four(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("commented", [False, True])
-def test_a_directory_that_alone_would_fill_the_memory_is_refused(
+def test_a_directory_larger_than_the_memory_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commented: bool
 ) -> None:
     monkeypatch.setattr(folder_module, "MAX_DIRECTORY_BYTES", 1000)
@@ -337,7 +337,7 @@ def test_an_asset_is_unpacked(tmp_path: Path) -> None:
     ],
     ids=["path", "link", "cut", "empty", "encrypted", "name", "nothing", "64 bits"],
 )
-def test_a_bad_asset_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+def test_a_bad_asset_is_rejected(tmp_path: Path, content: bytes, message: str) -> None:
     write(tmp_path, {"a.zip": content})
     with pytest.raises(ChartError, match=message):
         unpack_zip(tmp_path / "a.zip", tmp_path / "chart")

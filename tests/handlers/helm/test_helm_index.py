@@ -187,13 +187,13 @@ def test_lines_are_inserted_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "after"), [("list.yaml", "  - x"), ("list.yaml", "  - a"), ("none.yaml", "  - a")])
-def test_a_chart_of_another_shape_is_refused(tmp_path: Path, name: str, after: str) -> None:
+def test_a_chart_of_another_shape_is_rejected(tmp_path: Path, name: str, after: str) -> None:
     folder = write(tmp_path / "c", {"list.yaml": "  - a\n  - a\n"})
     with pytest.raises(index.ChartError, match=name):
         insert_line(folder, name, after=after, line="  - c")
 
 
-def test_messages_are_short_and_say_what_matters(fake: Stack, server: HelmApiServer) -> None:
+def test_messages_are_short_and_state_the_cause(fake: Stack, server: HelmApiServer) -> None:
     server.fault(method="PATCH", path="/configmaps", status=422, reason="Invalid", message="é" * 5000 + " the end")
     with pytest.raises(ReleaseFailed) as failed:
         fake.send("Create")
@@ -255,7 +255,7 @@ def test_no_secret_is_in_a_reason_in_any_encoding(
         assert part not in said
 
 
-def test_what_a_secret_holds_is_not_quoted_even_when_no_value_says_it(fake: Stack, server: HelmApiServer) -> None:
+def test_the_content_of_a_secret_is_not_quoted(fake: Stack, server: HelmApiServer) -> None:
     message = 'Secret "db" is invalid: data[key]: Invalid value: "made by the chart": no; {"data":{"key":"bWFkZQ=="}}'
     server.fault(method="PATCH", path="/configmaps", status=422, reason="Invalid", message=message)
     with pytest.raises(ReleaseFailed) as failed:
@@ -277,7 +277,7 @@ def test_a_cluster_that_is_gone(fake: Stack) -> None:
         send("Create")
 
 
-def test_a_refusal_of_aws_names_the_release(fake: Stack) -> None:
+def test_a_rejection_of_aws_names_the_release(fake: Stack) -> None:
     def refused(name: str) -> ClusterAccess:
         raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": f"not for {name}"}}, "DescribeCluster")
 
@@ -331,7 +331,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.usefixtures("aws")
-def test_the_way_into_an_eks_cluster() -> None:
+def test_access_to_an_eks_cluster() -> None:
     eks = boto3.client("eks")
     eks.create_cluster(name="research", roleArn="arn:aws:iam::111122223333:role/eks", resourcesVpcConfig={})
     access = cluster_access("research")
@@ -345,6 +345,6 @@ def test_the_way_into_an_eks_cluster() -> None:
 
 
 @pytest.mark.usefixtures("aws")
-def test_an_eks_cluster_that_is_not_there() -> None:
+def test_an_eks_cluster_that_does_not_exist() -> None:
     with pytest.raises(ClusterGone, match="EKS cluster 'research' does not exist"):
         cluster_access("research")

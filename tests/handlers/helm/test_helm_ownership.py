@@ -81,7 +81,7 @@ def test_a_replacement_that_is_rolled_back_leaves_one_release(helm_cloud: HelmCl
     assert (helm_cloud.color("colors"), helm_cloud.color("paints")) == ("red", None)
 
 
-def test_a_replacement_whose_answer_is_lost_leaves_one_release(helm_cloud: HelmCloud) -> None:
+def test_a_replacement_whose_response_is_lost_leaves_one_release(helm_cloud: HelmCloud) -> None:
     stack = helm_cloud.cloud.stack("Platform")
     stack.deploy({"Colors": helm_cloud.release("red")})
     lost = iter([Delivery.LOST])
@@ -93,7 +93,7 @@ def test_a_replacement_whose_answer_is_lost_leaves_one_release(helm_cloud: HelmC
 # Shared.
 
 
-def test_a_release_of_two_stacks_goes_with_the_last(helm_cloud: HelmCloud) -> None:
+def test_a_release_of_two_stacks_is_uninstalled_with_the_last_one(helm_cloud: HelmCloud) -> None:
     first, second = helm_cloud.cloud.stack("First"), helm_cloud.cloud.stack("Second")
     first.deploy({"Colors": helm_cloud.release("red")})
     second.deploy({"Colors": helm_cloud.release("red")})
@@ -104,7 +104,7 @@ def test_a_release_of_two_stacks_goes_with_the_last(helm_cloud: HelmCloud) -> No
     assert helm_cloud.color() is None
 
 
-def test_who_leaves_a_shared_release_gives_back_the_others_values(helm_cloud: HelmCloud) -> None:
+def test_leaving_a_shared_release_restores_the_values_of_the_other_owner(helm_cloud: HelmCloud) -> None:
     first, second = helm_cloud.cloud.stack("First"), helm_cloud.cloud.stack("Second")
     first.deploy({"Colors": helm_cloud.release("red")})
     second.deploy({"Colors": helm_cloud.release("blue")})
@@ -144,7 +144,7 @@ def test_an_owner_of_before_does_not_come_back_with_the_revision_that_it_owned(h
 # Made by somebody else.
 
 
-def test_a_release_made_by_hand_is_refused(helm_cloud: HelmCloud) -> None:
+def test_a_manually_installed_release_is_rejected(helm_cloud: HelmCloud) -> None:
     helm_cloud.install_by_hand()
     stack = helm_cloud.cloud.stack("Platform")
     assert stack.deploy({"Colors": helm_cloud.release("blue")}) == "ROLLBACK_COMPLETE"
@@ -188,7 +188,7 @@ def test_an_adoption_that_fails_gives_the_release_back(helm_cloud: HelmCloud, se
     assert not helm_cloud.history()[-1].marks
 
 
-def test_who_shares_an_adopted_release_does_not_uninstall_it_either(helm_cloud: HelmCloud) -> None:
+def test_a_shared_adopted_release_is_not_uninstalled(helm_cloud: HelmCloud) -> None:
     helm_cloud.install_by_hand()
     first, second = helm_cloud.cloud.stack("First"), helm_cloud.cloud.stack("Second")
     first.deploy({"Colors": helm_cloud.release("blue", adopt=True)})
@@ -199,7 +199,7 @@ def test_who_shares_an_adopted_release_does_not_uninstall_it_either(helm_cloud: 
     assert helm_cloud.color() is not None
 
 
-def test_a_release_that_somebody_made_anew_is_not_uninstalled(helm_cloud: HelmCloud) -> None:
+def test_a_release_recreated_by_another_owner_is_not_uninstalled(helm_cloud: HelmCloud) -> None:
     stack = helm_cloud.cloud.stack("Platform")
     stack.deploy({"Colors": helm_cloud.release("red")})
     helm_cloud.by_hand("uninstall", "colors")
@@ -251,7 +251,7 @@ def take_marks_off(helm_cloud: HelmCloud) -> None:
 # Lost answers, repeated events.
 
 
-def test_a_create_whose_answer_is_lost_is_deleted_with_an_id_of_cloudformation(helm_cloud: HelmCloud) -> None:
+def test_a_create_whose_response_is_lost_is_deleted_with_an_id_of_cloudformation(helm_cloud: HelmCloud) -> None:
     helm_cloud.cloud.deliver = lambda event: Delivery.LOST if event["RequestType"] == "Create" else Delivery.ONCE
     stack = helm_cloud.cloud.stack("Platform")
     assert stack.deploy({"Colors": helm_cloud.release("red")}) == "ROLLBACK_COMPLETE"
@@ -261,7 +261,7 @@ def test_a_create_whose_answer_is_lost_is_deleted_with_an_id_of_cloudformation(h
 
 
 @pytest.mark.parametrize("how", [Delivery.RETRIED, Delivery.TWICE])
-def test_each_event_may_come_again(helm_cloud: HelmCloud, how: Delivery) -> None:
+def test_each_event_can_be_repeated(helm_cloud: HelmCloud, how: Delivery) -> None:
     helm_cloud.cloud.deliver = lambda event: how
     stack = helm_cloud.cloud.stack("Platform")
     assert stack.deploy({"Colors": helm_cloud.release("red")}) == "CREATE_COMPLETE"
@@ -293,7 +293,7 @@ def test_a_create_that_succeeded_is_not_undone_when_it_comes_again_and_fails(
 @pytest.mark.parametrize(
     ("status", "reason"), [(403, "Forbidden"), (429, "TooManyRequests"), (503, "ServiceUnavailable"), (504, "Timeout")]
 )
-def test_a_release_that_cannot_be_asked_for_is_not_taken_for_gone(
+def test_a_release_that_cannot_be_read_is_not_considered_deleted(
     helm_cloud: HelmCloud, server: HelmApiServer, status: int, reason: str
 ) -> None:
     stack = helm_cloud.cloud.stack("Platform")
@@ -307,7 +307,7 @@ def test_a_release_that_cannot_be_asked_for_is_not_taken_for_gone(
     assert helm_cloud.color() is None
 
 
-def test_a_fresh_role_that_eks_and_the_api_server_refuse_for_some_seconds(
+def test_a_new_role_that_eks_and_the_api_server_reject_for_some_seconds(
     helm_cloud: HelmCloud, server: HelmApiServer
 ) -> None:
     refusals = 3
@@ -324,7 +324,7 @@ def test_a_fresh_role_that_eks_and_the_api_server_refuse_for_some_seconds(
     assert helm_cloud.cloud.stack("Platform").deploy({"Colors": helm_cloud.release("red")}) == "CREATE_COMPLETE"
 
 
-def test_a_cluster_without_an_endpoint_is_waited_for_and_said(helm_cloud: HelmCloud) -> None:
+def test_a_cluster_without_an_endpoint_is_waited_for_and_reported(helm_cloud: HelmCloud) -> None:
     def access(name: str) -> ClusterAccess:
         raise ClusterNotReady(f"EKS cluster {name!r} has no endpoint yet (status CREATING)")
 
@@ -334,7 +334,7 @@ def test_a_cluster_without_an_endpoint_is_waited_for_and_said(helm_cloud: HelmCl
     assert "was not installed: 503 NoEndpoint: EKS cluster 'research' has no endpoint yet" in stack.reasons[0]
 
 
-def test_access_that_went_first_says_what_to_do(helm_cloud: HelmCloud, server: HelmApiServer) -> None:
+def test_access_that_was_deleted_first_is_reported_with_the_fix(helm_cloud: HelmCloud, server: HelmApiServer) -> None:
     stack = helm_cloud.cloud.stack("Platform")
     stack.deploy({"Colors": helm_cloud.release("red")})
     server.fault(status=401, reason="Unauthorized", message="Unauthorized")
@@ -348,7 +348,9 @@ def test_access_that_went_first_says_what_to_do(helm_cloud: HelmCloud, server: H
 # Interrupted operations.
 
 
-def test_an_operation_that_somebody_may_still_run_is_not_touched(helm_cloud: HelmCloud, server: HelmApiServer) -> None:
+def test_an_operation_that_another_owner_may_still_run_is_not_touched(
+    helm_cloud: HelmCloud, server: HelmApiServer
+) -> None:
     first, second = helm_cloud.cloud.stack("First"), helm_cloud.cloud.stack("Second")
     first.deploy({"Colors": helm_cloud.release("red")})
     server.set_status("colors", "pending-upgrade")
@@ -358,7 +360,7 @@ def test_an_operation_that_somebody_may_still_run_is_not_touched(helm_cloud: Hel
     assert helm_cloud.owners() == ["First.Colors"]
 
 
-def test_an_operation_that_is_older_than_any_of_ours_is_over(helm_cloud: HelmCloud, server: HelmApiServer) -> None:
+def test_an_operation_older_than_the_functions_timeout_has_ended(helm_cloud: HelmCloud, server: HelmApiServer) -> None:
     helm_cloud.install_by_hand()
     helm_cloud.install_by_hand(color="never finished")
     server.set_status("colors", "pending-upgrade")
@@ -368,7 +370,7 @@ def test_an_operation_that_is_older_than_any_of_ours_is_over(helm_cloud: HelmClo
     assert helm_cloud.color() == "blue"
 
 
-def test_an_operation_that_our_last_event_left_is_over_at_once(helm_cloud: HelmCloud, server: HelmApiServer) -> None:
+def test_an_operation_of_the_last_event_has_ended(helm_cloud: HelmCloud, server: HelmApiServer) -> None:
     stack = helm_cloud.cloud.stack("Platform")
     stack.deploy({"Colors": helm_cloud.release("red")})
     server.set_status("colors", "pending-upgrade")

@@ -99,7 +99,7 @@ def test_install_upgrade_uninstall(colors: Colors, cluster: Cluster) -> None:
     assert colors.release.history() == []
 
 
-def test_values_are_owned_by_us(colors: Colors, cluster: Cluster) -> None:
+def test_values_are_owned_by_the_library(colors: Colors, cluster: Cluster) -> None:
     colors.install({"color": "blue"})
     colors.install({})
     assert cluster.data_of("colors") == {"color": "red"}
@@ -119,7 +119,7 @@ def test_few_revisions_are_kept(colors: Colors, monkeypatch: pytest.MonkeyPatch)
     assert [revision.number for revision in colors.release.history()] == [3, 4]
 
 
-def test_a_namespace_is_made_where_wanted(server: HelmApiServer, helm: Helm, tmp_path: Path) -> None:
+def test_a_namespace_is_created_on_request(server: HelmApiServer, helm: Helm, tmp_path: Path) -> None:
     release = Colors(helm, access_to(server), "new", tmp_path, now=server.clock.now)
     with pytest.raises(HelmError, match='namespaces "new" not found'):
         release.install(create_namespace=False)
@@ -255,7 +255,7 @@ def test_an_api_server_that_keeps_failing(fake: Colors, server: HelmApiServer) -
     assert 0 < fake.left < 120  # nearly all the time was used, enough is left to answer
 
 
-def test_a_failed_uninstall_is_said(fake: Colors, server: HelmApiServer) -> None:
+def test_a_failed_uninstall_is_reported(fake: Colors, server: HelmApiServer) -> None:
     fake.install()
     server.fault(method="DELETE", path="/configmaps", status=422, reason="Invalid", message="not on a Friday")
     with pytest.raises(HelmError, match="not on a Friday"):
@@ -313,7 +313,7 @@ def test_the_arguments_that_helm_gets() -> None:
     ]
 
 
-def test_what_could_not_be_removed_is_said() -> None:
+def test_what_could_not_be_removed_is_reported() -> None:
     def answer(asked: Sequence[str]) -> str:
         helm.api.secrets = NoRelease("failed").secrets
         raise HelmError(f"Error: {asked[0]} is broken")

@@ -33,7 +33,7 @@ from hyperpod_constructs.handlers.kubernetes.errors import ApiError
         'Get "https://x.eks.amazonaws.com/version": EOF',
     ],
 )
-def test_what_may_pass_by_itself(output: str) -> None:
+def test_failures_that_can_be_temporary(output: str) -> None:
     assert is_transient(HelmError(f"Error: {output}"))
     assert not is_unauthorized(HelmError(f"Error: {output}"))
 
@@ -57,7 +57,7 @@ def test_what_stays_as_it_is(output: str) -> None:
     "output",
     ["Unauthorized", "the server has asked for the client to provide credentials", 'secrets "a" is forbidden'],
 )
-def test_who_asked_is_not_known_yet(output: str) -> None:
+def test_the_caller_is_not_known_yet(output: str) -> None:
     assert is_unauthorized(HelmError(f"Error: {output}"))
 
 

@@ -92,7 +92,7 @@ def test_a_server_that_keeps_failing(web: Any, helm: Helm, tmp_path: Path) -> No
     assert pauses == [2.0, 4.0, 8.0, 16.0]
 
 
-def test_a_commit_that_is_not_there_is_asked_for_once(web: Any, helm: Helm, tmp_path: Path) -> None:
+def test_a_commit_that_does_not_exist_is_requested_once(web: Any, helm: Helm, tmp_path: Path) -> None:
     pauses = Pauses()
     with pytest.raises(ChartError, match="404 Not Found"):
         obtain(git(web.url + PATH, WRONG), tmp_path / "work", helm, sleep=pauses)
@@ -108,7 +108,7 @@ def test_a_host_out_of_reach(helm: Helm, tmp_path: Path) -> None:
             obtain(git(url, WRONG), tmp_path / "work", helm, sleep=Pauses())
 
 
-def test_plain_http_is_refused(helm: Helm, tmp_path: Path) -> None:
+def test_plain_http_is_rejected(helm: Helm, tmp_path: Path) -> None:
     with pytest.raises(ChartError, match="must be downloaded over https"):
         obtain(git("http://example.com/a.tar.gz", WRONG), tmp_path / "work", helm)
 
@@ -180,7 +180,7 @@ def test_an_asset_with_another_content(helm: Helm, source: Path, tmp_path: Path)
 
 
 @pytest.mark.usefixtures("aws")
-def test_an_asset_that_is_not_there(helm: Helm, source: Path, tmp_path: Path) -> None:
+def test_an_asset_that_does_not_exist(helm: Helm, source: Path, tmp_path: Path) -> None:
     asset(source, tmp_path / "chart.zip")
     with pytest.raises(ChartError, match=r"s3://assets/other.zip cannot be downloaded: .*404"):
         obtain({"Kind": "asset", "Bucket": "assets", "Key": "other.zip", "Digest": WRONG}, tmp_path / "work", helm)
@@ -222,7 +222,7 @@ def test_an_oci_chart_with_another_digest(web: Any, helm: Helm, source: Path, tm
         obtain({"Kind": "oci", "Reference": reference, "Version": "1.0.0", "Digest": WRONG}, tmp_path / "work", helm)
 
 
-def test_an_oci_version_that_is_not_there(web: Any, helm: Helm, source: Path, tmp_path: Path) -> None:
+def test_an_oci_version_that_does_not_exist(web: Any, helm: Helm, source: Path, tmp_path: Path) -> None:
     reference, wanted = registry(web, source)
     with pytest.raises(ChartError, match=r"colors 2\.0\.0 cannot be pulled: .*not found"):
         obtain({"Kind": "oci", "Reference": reference, "Version": "2.0.0", "Digest": wanted}, tmp_path / "work", helm)

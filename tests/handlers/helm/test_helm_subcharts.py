@@ -68,7 +68,7 @@ def parent(web: Any, tmp_path: Path) -> Path:
     )
 
 
-def test_only_what_is_switched_on_is_pulled(web: Any, helm: Helm, parent: Path, tmp_path: Path) -> None:
+def test_only_what_is_enabled_is_pulled(web: Any, helm: Helm, parent: Path, tmp_path: Path) -> None:
     packed = publish(web, tmp_path, "paint", "1.2.0")
     assert complete(parent, helm, tmp_path, **{"paint_1.2.0": sha256(packed)}) == ["paint 1.2.0"]
     assert "name: painted" in rendered(parent, helm)
@@ -120,7 +120,7 @@ def test_a_repository_out_of_reach(web: Any, helm: Helm, parent: Path, tmp_path:
     assert web.times("/index.yaml") == 3
 
 
-def test_a_range_of_versions_is_no_pin(helm: Helm, tmp_path: Path) -> None:
+def test_a_version_range_is_not_a_pin(helm: Helm, tmp_path: Path) -> None:
     dependency = {"name": "paint", "version": "^1.2.0", "repository": "https://nowhere.invalid"}
     folder = chart(tmp_path / "parent", dependencies=[dependency])
     with pytest.raises(ChartError, match=r"paint \^1\.2\.0 .*its version is not exact"):
@@ -155,7 +155,7 @@ def test_subcharts_of_local_subcharts(web: Any, helm: Helm, tmp_path: Path, swit
     assert complete(folder, helm, tmp_path, values) == (["paint 1.2.0"] if switched_on else [])
 
 
-def test_a_package_beside_the_folder_of_the_same_chart_is_left_out(helm: Helm, tmp_path: Path) -> None:
+def test_a_package_is_omitted_if_a_folder_has_the_same_chart(helm: Helm, tmp_path: Path) -> None:
     """As the health monitoring agent's at the pinned commit, which differs from the folder."""
     folder = chart(tmp_path / "parent", dependencies=[{"name": "agent", "version": "1.0.0", "repository": "file://x"}])
     chart(folder / "charts" / "agent", "agent")
@@ -168,7 +168,7 @@ def test_a_package_beside_the_folder_of_the_same_chart_is_left_out(helm: Helm, t
     assert found.count("name: agent") == 1
 
 
-def test_metadata_that_is_no_yaml(helm: Helm, tmp_path: Path) -> None:
+def test_metadata_that_is_not_yaml(helm: Helm, tmp_path: Path) -> None:
     folder = write(chart(tmp_path / "parent"), {"values.yaml": "a: [1"})
     with pytest.raises(ChartError, match=r"values\.yaml is not a YAML mapping: error converting YAML"):
         complete(folder, helm, tmp_path)
@@ -215,7 +215,7 @@ def test_values_are_merged_as_helm_merges_them(helm: Helm, tmp_path: Path) -> No
     assert merge_patch(base, over) == by_helm
 
 
-def test_a_sub_chart_without_a_digest_is_refused_before_it_is_pulled(parent: Path, helm: Helm, tmp_path: Path) -> None:
+def test_a_sub_chart_without_a_digest_is_rejected_before_it_is_pulled(parent: Path, helm: Helm, tmp_path: Path) -> None:
     def pull(dependency: Dependency, into: Path) -> None:
         raise AssertionError("nothing is pulled")
 
@@ -245,7 +245,7 @@ def test_a_sub_chart_without_a_digest_is_refused_before_it_is_pulled(parent: Pat
         ("https://", "neither in charts/ nor in a remote repository"),
     ],
 )
-def test_a_repository_that_cannot_be_trusted_is_refused(
+def test_a_repository_that_cannot_be_trusted_is_rejected(
     helm: Helm, tmp_path: Path, repository: str, message: str
 ) -> None:
     folder = chart(tmp_path / "p", dependencies=[{"name": "paint", "version": "1.2.0", "repository": repository}])

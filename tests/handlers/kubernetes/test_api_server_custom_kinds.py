@@ -75,7 +75,7 @@ def test_custom_kinds_have_their_schema(
     )
 
 
-def test_a_namespace_says_what_is_left_in_it(fake: Target) -> None:
+def test_a_namespace_reports_its_remaining_content(fake: Target) -> None:
     held = body(fake, "ConfigMap", "held")
     held["metadata"]["finalizers"] = ["example.com/hold"]
     fake.api.apply(at(fake, "configmaps", "held"), held)
@@ -115,7 +115,7 @@ def test_a_namespace_says_what_is_left_in_it(fake: Target) -> None:
     ],
     ids=["Job", "Pod", "Claim", "StatefulSet"],
 )
-def test_what_never_changes(
+def test_immutable_values(
     fake: Target, kind: str, plural: str, api_version: str, before: Any, after: Any, ends: str
 ) -> None:
     path = at(fake, plural, "x", "" if api_version == "v1" else api_version)

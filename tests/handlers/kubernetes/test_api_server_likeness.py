@@ -41,7 +41,7 @@ def test_what_is_not_found(target: Target, api: ApiClient) -> None:
     assert refused(api.request, "DELETE", gone) == (404, 'configmaps "none" not found')
 
 
-def test_a_kind_without_spec_has_no_generation_and_managed_fields_say_the_operation(
+def test_a_kind_without_spec_has_no_generation_and_managed_fields_state_the_operation(
     target: Target, api: ApiClient
 ) -> None:
     made = api.apply(at(target, "configmaps", "a"), body(target, "ConfigMap", "a", data={"a": "1"}))
@@ -163,7 +163,7 @@ def test_a_dry_run_changes_nothing(target: Target, api: ApiClient) -> None:
     assert api.find(path) is None
 
 
-def test_an_apply_with_an_old_version_is_refused(target: Target, api: ApiClient) -> None:
+def test_an_apply_with_an_old_version_is_rejected(target: Target, api: ApiClient) -> None:
     path = at(target, "configmaps", "v")
     old = api.apply(path, body(target, "ConfigMap", "v", data={"a": "1"}))["metadata"]["resourceVersion"]
     api.apply(path, body(target, "ConfigMap", "v", data={"a": "2"}))

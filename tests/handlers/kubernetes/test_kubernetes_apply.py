@@ -119,7 +119,7 @@ def test_another_namespace_moves_the_object(cloudformation: CloudFormation, targ
     assert target.find(f"/api/v1/namespaces/default/configmaps/{name}") is None
 
 
-def test_naming_the_default_namespace_is_no_change(cloudformation: CloudFormation, target: Target) -> None:
+def test_setting_the_default_namespace_is_not_a_change(cloudformation: CloudFormation, target: Target) -> None:
     name = f"same-{uuid.uuid4().hex[:6]}"
     bare = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
     cloudformation.create([bare])
@@ -252,7 +252,7 @@ def test_retained_objects_stay(cloudformation: CloudFormation, target: Target, n
     assert every(target.config_map(name) for name in "abc")
 
 
-def test_a_finalizer_holds_the_deletion_until_it_is_gone(
+def test_a_finalizer_blocks_the_deletion_until_it_is_removed(
     cloudformation: CloudFormation, target: Target, ns: str
 ) -> None:
     held = config_map("held", ns)
@@ -307,7 +307,7 @@ def test_an_asset_is_not_needed_for_the_deletion(stack: CloudFormation, packed: 
     assert stack.target.config_map("b") is None
 
 
-def test_an_asset_with_another_content_is_refused(stack: CloudFormation) -> None:
+def test_an_asset_with_another_content_is_rejected(stack: CloudFormation) -> None:
     with pytest.raises(HandlerError, match=r"s3://assets/m\.json has the SHA-256 .* expected 00"):
         _as_asset(stack, [config_map("a", "team")], sha="00")
     assert stack.target.config_map("a") is None
@@ -324,7 +324,7 @@ def test_a_permission_to_read_the_asset_may_take_a_while(stack: CloudFormation) 
         stack.create([], Manifest=None, ManifestAsset=asset, Objects=[])
 
 
-def test_an_asset_that_is_gone_is_named(stack: CloudFormation) -> None:
+def test_an_asset_that_is_gone_is_reported(stack: CloudFormation) -> None:
     stack.target.aws.clients["s3"] = FakeS3({})
     asset = {"Bucket": "assets", "Key": "m.json", "Sha256": "00"}
     with pytest.raises(HandlerError, match=r"s3://assets/m\.json could not be read: .*NoSuchKey"):
@@ -342,7 +342,7 @@ def test_an_asset_that_is_gone_is_named(stack: CloudFormation) -> None:
         (json.dumps([config_map("a", "default"), config_map("a", "")]), "ConfigMap a is in the manifest twice"),
     ],
 )
-def test_a_manifest_that_is_no_list_of_objects(stack: CloudFormation, manifest: str, says: str) -> None:
+def test_a_manifest_that_is_not_a_list_of_objects(stack: CloudFormation, manifest: str, says: str) -> None:
     with pytest.raises(HandlerError, match=says):
         stack.create([], Manifest=manifest)
 

@@ -108,7 +108,7 @@ def test_the_last_two_warnings_about_the_object_and_its_pods_are_quoted() -> Non
 
 def test_pods_of_others_are_left_out() -> None:
     client = Client([pod("web-1", **READY), pod("other", phase="Failed")])
-    found = pods_and_events(client, "team", "web", lambda each: each["metadata"]["name"] == "web-1", None)  # type: ignore[arg-type]
+    found = pods_and_events(client, "team", "web", lambda manifest: manifest["metadata"]["name"] == "web-1", None)  # type: ignore[arg-type]
     assert (found, client.asked[0][1]) == ("1 pods", {})
 
 
@@ -122,7 +122,7 @@ def test_a_line_is_cut() -> None:
     assert len(text.encode()) <= len("1 pods; ") + 260
 
 
-def test_an_answer_that_is_refused_is_said() -> None:
+def test_a_rejected_response_is_reported() -> None:
     class Refusing:
         def items(self, path: str, **query: str) -> list[Json]:
             raise ApiError(403, "Forbidden", "pods is forbidden")

@@ -83,7 +83,7 @@ def test_the_token_is_kept_until_three_minutes_before_its_end(server: FakeApiSer
     assert bearer(connection) == "token-2"
 
 
-def test_a_token_that_is_refused_is_made_anew(server: FakeApiServer) -> None:
+def test_a_rejected_token_is_renewed(server: FakeApiServer) -> None:
     tokens = iter(["stale", server.token])
     connection = EksConnection(Session(active(server)), "research", server.clock)
     object.__setattr__(connection._access, "make_token", lambda: next(tokens))
@@ -120,7 +120,7 @@ def test_certificates_without_key_identifiers_are_taken(server: FakeApiServer) -
     assert context.check_hostname
 
 
-def test_no_cluster_is_said(server: FakeApiServer) -> None:
+def test_a_region_without_clusters_is_reported(server: FakeApiServer) -> None:
     with pytest.raises(ClusterGone, match="research"):
         EksConnection(Session(None), "research", server.clock)
 
@@ -168,7 +168,7 @@ def test_a_permission_that_never_comes_is_missed_after_a_grace(server: FakeApiSe
     assert 90 <= sum(clock.slept) < 120
 
 
-def test_other_refusals_of_eks_are_passed_on(server: FakeApiServer) -> None:
+def test_other_rejections_of_eks_are_passed_on(server: FakeApiServer) -> None:
     session = Refusing(active(server), "InvalidParameterException", times=1)
     with pytest.raises(ClientError, match="InvalidParameterException"):
         EksConnection(session, "research", server.clock)

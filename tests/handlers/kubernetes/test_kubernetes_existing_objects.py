@@ -158,7 +158,7 @@ def test_a_failed_copy_removes_what_it_made(copies: CloudFormation, fake: Target
 # Fields
 
 
-def test_fields_are_set_beside_those_of_others_and_given_back(
+def test_fields_are_set_without_changing_those_of_others_and_restored(
     fields: CloudFormation, fake: Target, server: FakeApiServer
 ) -> None:
     theirs(server, service(clusterIP="10.0.0.10"))
@@ -178,7 +178,9 @@ def test_fields_survive_an_update_of_their_owner(fields: CloudFormation, fake: T
     assert (fake.find(SERVICE) or {})["spec"]["internalTrafficPolicy"] == "Local"
 
 
-def test_a_field_that_the_owner_wants_too_stays(fields: CloudFormation, fake: Target, server: FakeApiServer) -> None:
+def test_a_field_that_the_owner_sets_as_well_is_retained(
+    fields: CloudFormation, fake: Target, server: FakeApiServer
+) -> None:
     theirs(server, service(internalTrafficPolicy="Local"))
     fields.create([service(internalTrafficPolicy="Local")])
     theirs(server, service(internalTrafficPolicy="Local"))
@@ -186,7 +188,7 @@ def test_a_field_that_the_owner_wants_too_stays(fields: CloudFormation, fake: Ta
     assert (fake.find(SERVICE) or {})["spec"] == {"internalTrafficPolicy": "Local"}
 
 
-def test_two_resources_hold_fields_of_one_object(fake: Target, server: FakeApiServer) -> None:
+def test_two_resources_own_fields_of_one_object(fake: Target, server: FakeApiServer) -> None:
     theirs(server, service(clusterIP="10.0.0.10"))
     first, second = (CloudFormation(fake, name, FieldsOnly="true") for name in ("First", "Second"))
     first.create([service(internalTrafficPolicy="Local")])
@@ -195,7 +197,7 @@ def test_two_resources_hold_fields_of_one_object(fake: Target, server: FakeApiSe
     assert (fake.find(SERVICE) or {})["spec"] == {"clusterIP": "10.0.0.10", "sessionAffinity": "ClientIP"}
 
 
-def test_an_object_that_is_not_there_is_waited_for_and_never_made(
+def test_a_missing_object_is_waited_for_and_not_created(
     fields: CloudFormation, fake: Target, server: FakeApiServer
 ) -> None:
     with pytest.raises(HandlerError, match=r"Service team/dns was not applied: gave up .* does not exist"):
@@ -218,7 +220,7 @@ def test_giving_back_succeeds_when_the_object_or_the_cluster_is_gone(
     handle(event, Services(fake.aws, cluster_gone, fake.services.clock), 840)
 
 
-def test_a_refusal_to_give_back_says_so(fields: CloudFormation, server: FakeApiServer) -> None:
+def test_a_rejected_restore_is_reported(fields: CloudFormation, server: FakeApiServer) -> None:
     theirs(server, service(clusterIP="10.0.0.10"))
     fields.create([service(internalTrafficPolicy="Local")])
     server.fault(method="PATCH", path="services", status=422, reason="Invalid", message="no")

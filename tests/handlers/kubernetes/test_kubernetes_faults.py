@@ -96,7 +96,7 @@ def test_the_functions_own_time_bounds_the_retries(stack: CloudFormation, fake: 
     ],
     ids=lambda fault: f"{fault['status']}-{fault['message'][:10]}",
 )
-def test_a_refusal_for_good_fails_at_once_with_the_apis_words(
+def test_a_permanent_rejection_fails_immediately_with_the_apis_message(
     stack: CloudFormation, fake: Target, fault: dict[str, Any]
 ) -> None:
     fake.server.fault(method="PATCH", path="/configmaps/a", **fault)
@@ -130,7 +130,7 @@ def test_a_new_version_of_a_known_kind_is_waited_for(stack: CloudFormation, fake
     assert fake.server.store.get("widgets", "w", "team")
 
 
-def test_a_kind_that_never_comes_is_named(stack: CloudFormation, fake: Target) -> None:
+def test_a_kind_that_never_comes_is_reported(stack: CloudFormation, fake: Target) -> None:
     with pytest.raises(
         HandlerError, match=r"^Widget team/w was not applied: .*does not serve the kind Widget in example\.com/v1"
     ):
@@ -179,7 +179,7 @@ def test_a_crd_whose_names_clash_fails_at_once(stack: CloudFormation, fake: Targ
         stack.create([crd(GROUP)])
 
 
-def test_an_object_that_is_still_being_deleted_is_waited_out_and_made_anew(stack: CloudFormation, fake: Target) -> None:
+def test_an_object_that_is_being_deleted_is_waited_for_and_recreated(stack: CloudFormation, fake: Target) -> None:
     store = fake.server.store
     held = config_map("a", "team")
     held["metadata"]["finalizers"] = ["example.com/hold"]
@@ -191,12 +191,12 @@ def test_an_object_that_is_still_being_deleted_is_waited_out_and_made_anew(stack
     assert (fake.config_map("a") or {})["metadata"]["uid"] not in (uid, held_uid)
 
 
-def test_a_refusal_that_is_not_json_is_quoted_too() -> None:
+def test_a_rejection_that_is_not_json_is_quoted() -> None:
     refusal = client._refusal(503, {"Retry-After": "5"}, b"upstream connect error\n")
     assert (str(refusal), refusal.retry_after) == ("503 Error: upstream connect error", 5.0)
 
 
-def test_aws_that_refuses_fails_the_event(stack: CloudFormation, fake: Target) -> None:
+def test_aws_that_rejects_fails_the_event(stack: CloudFormation, fake: Target) -> None:
     def refuse(_: str) -> Any:
         raise ClientError({"Error": {"Code": "InvalidParameterException", "Message": "no"}}, "DescribeCluster")
 
@@ -238,7 +238,7 @@ def test_a_finalizer_that_completes_is_waited_for(stack: CloudFormation, fake: T
     assert len(fake.server.asked("DELETE")) == 1
 
 
-def test_a_finalizer_that_never_completes_is_named(stack: CloudFormation, fake: Target) -> None:
+def test_a_finalizer_that_never_completes_is_reported(stack: CloudFormation, fake: Target) -> None:
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "fresh"}}
     held = config_map("a", "fresh")
     held["metadata"]["finalizers"] = ["example.com/hold"]
@@ -260,7 +260,7 @@ def test_a_deletion_after_the_cluster_went_succeeds(stack: CloudFormation, fake:
         stack.create([config_map("a", "team")])
 
 
-def test_an_object_that_was_made_again_by_somebody_else_is_left_alone(stack: CloudFormation, fake: Target) -> None:
+def test_an_object_recreated_by_another_owner_is_not_changed(stack: CloudFormation, fake: Target) -> None:
     store = fake.server.store
     held = config_map("a", "team")
     held["metadata"]["finalizers"] = ["example.com/hold"]

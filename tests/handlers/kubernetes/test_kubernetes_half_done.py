@@ -30,7 +30,7 @@ def test_a_failed_create_removes_what_it_created_and_nothing_else(
     assert "annotations" not in theirs["metadata"]
 
 
-def test_a_failed_clean_up_is_said_and_the_next_deployment_takes_what_is_left(
+def test_a_failed_clean_up_is_reported_and_the_next_deployment_adopts_the_remainder(
     stack: CloudFormation, fake: Target
 ) -> None:
     """A second delivery does not remove it: it cannot know that the first one failed."""
@@ -49,7 +49,7 @@ def test_a_failed_clean_up_is_said_and_the_next_deployment_takes_what_is_left(
     assert fake.config_map("a") is None
 
 
-def test_a_lost_answer_counts_as_created(stack: CloudFormation, fake: Target) -> None:
+def test_a_lost_response_counts_as_created(stack: CloudFormation, fake: Target) -> None:
     fake.server.fault(method="PATCH", path="/configmaps/a", drop=True, after=True, times=1)
     fake.server.fault(method="PATCH", path="/configmaps/z", status=422, reason="Invalid", message="bad z")
     with pytest.raises(HandlerError, match="bad z"):

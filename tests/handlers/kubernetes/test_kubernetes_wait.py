@@ -93,7 +93,7 @@ def endpoint_slice(*ready: bool | None) -> dict[str, Any]:
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {"name": "hook-1", "namespace": "team", "labels": {"kubernetes.io/service-name": "hook"}},
-        "endpoints": [{"conditions": {} if one is None else {"ready": one}} for one in ready],
+        "endpoints": [{"conditions": {} if item is None else {"ready": item}} for item in ready],
     }
 
 
@@ -354,7 +354,7 @@ def test_a_cluster_that_is_gone_fails_at_once(fake: Target) -> None:
         stack.wait(NODES)
 
 
-def test_an_unknown_condition_is_named(stack: CloudFormation) -> None:
+def test_an_unknown_condition_is_reported(stack: CloudFormation) -> None:
     with pytest.raises(HandlerError, match="unknown condition 'Later'"):
         stack.wait({"Type": "Later"})
 

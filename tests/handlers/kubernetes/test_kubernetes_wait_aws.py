@@ -79,7 +79,7 @@ EVENTS = {
 }
 
 
-def test_sagemaker_says_why_nodes_do_not_come(stack: CloudFormation) -> None:
+def test_the_reason_of_sagemaker_for_missing_nodes_is_reported(stack: CloudFormation) -> None:
     answers = (
         ("describe_cluster", cluster("InService")),
         ("describe_cluster", cluster("InService")),
@@ -116,7 +116,7 @@ def test_a_failed_hyperpod_cluster_fails_the_wait_at_once(stack: CloudFormation)
     assert stack.target.server.clock.slept == []
 
 
-def test_a_sagemaker_that_refuses_to_speak_is_no_failure(stack: CloudFormation) -> None:
+def test_a_failing_request_to_sagemaker_does_not_fail_the_wait(stack: CloudFormation) -> None:
     sagemaker(
         stack, *[("describe_cluster", "AccessDeniedException")] * 2, *[("list_cluster_nodes", "ValidationException")]
     )

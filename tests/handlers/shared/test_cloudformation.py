@@ -44,7 +44,7 @@ def test_create_in_order_and_delete_in_reverse(recorder: Recorder) -> None:
     assert recorder.events == [("Create", "A", ""), ("Create", "B", ""), ("Delete", "B", "b"), ("Delete", "A", "a")]
 
 
-def test_what_was_replaced_or_left_goes_last(recorder: Recorder) -> None:
+def test_replaced_and_removed_resources_are_deleted_last(recorder: Recorder) -> None:
     stack = cloud_of(recorder).stack("Platform")
     stack.deploy({"A": thing("a"), "B": thing("b")})
     recorder.events.clear()
@@ -67,7 +67,7 @@ def test_the_delete_of_a_create_that_failed_is_swallowed(recorder: Recorder) -> 
     assert cloud.sent[2].physical_id == CREATE_FAILED
 
 
-def test_a_lost_answer_of_a_create_is_deleted_with_an_id_made_up(recorder: Recorder) -> None:
+def test_a_create_with_a_lost_response_is_deleted_with_a_generated_id(recorder: Recorder) -> None:
     stack = cloud_of(recorder, Delivery.LOST).stack("Platform")
     assert stack.deploy({"A": thing("a")}) == "ROLLBACK_COMPLETE"
     assert [e[0] for e in recorder.events] == ["Create", "Delete"]

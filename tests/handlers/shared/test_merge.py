@@ -42,7 +42,7 @@ def test_the_examples_of_rfc_7386(original: Any, patch: Any, result: Any, by_nam
     assert (original, patch) == before
 
 
-def test_named_items_merge_by_name_only_when_asked_for() -> None:
+def test_named_items_merge_by_name_only_on_request() -> None:
     containers = {"containers": [{"name": "a", "image": "1"}, {"name": "b"}]}
     patch = {"containers": ({"name": "a", "tty": True}, {"name": "c", "args": None})}
     assert _by_name(containers, patch) == {

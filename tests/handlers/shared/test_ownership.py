@@ -24,7 +24,7 @@ STACK = "arn:aws:cloudformation:us-west-2:111122223333:stack/Platform/0e1a"
 A, B = owner(STACK, "Queue", "research/Namespace/a"), owner(STACK, "Other", "research/Namespace/a")
 
 
-def test_an_owner_is_made_of_stack_logical_id_and_identity() -> None:
+def test_an_owner_consists_of_stack_logical_id_and_identity() -> None:
     same = owner(STACK, "Queue", "research/Namespace/a")
     others = [
         owner(STACK.replace("0e1a", "0e1b"), "Queue", "research/Namespace/a"),
@@ -42,7 +42,7 @@ def test_the_digest_of_a_single_object_is_that_of_the_former_version() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "by hand", "a/b/c"])
-def test_a_legacy_mark_of_an_unknown_form_is_an_owner_that_nobody_is(value: str) -> None:
+def test_a_legacy_mark_of_an_unknown_format_is_an_unknown_owner(value: str) -> None:
     (found,) = owners({LEGACY_KEY: value})
     assert found.digest == ""
     assert release(marked=[found], me=[A], existed_before=False) is Release.LEAVE
@@ -55,7 +55,7 @@ def test_marks_are_read_where_they_were_written() -> None:
     assert owners(None) == frozenset()
 
 
-def test_a_label_value_is_one_that_kubernetes_takes() -> None:
+def test_a_label_value_is_valid_in_kubernetes() -> None:
     long = owner(f"arn:aws:cloudformation:us-west-2:111122223333:stack/{'a' * 128}/0e1a", "Queue", "x")
     assert len(long.label_value) == 63
     assert A.label_value == "Platform.Queue"
@@ -76,7 +76,7 @@ def test_claims(exists: bool, marked: list[Owner], adopt: bool, expected: Claim)
     assert claim("Namespace a", exists=exists, marked=marked, me=A, adopt=adopt) is expected
 
 
-def test_what_existed_is_refused_with_whose_it_seems_to_be_and_what_to_do() -> None:
+def test_an_existing_object_is_rejected_with_its_probable_owner_and_the_fix() -> None:
     seems = seems_to_be({}, {"app.kubernetes.io/managed-by": "Helm", "meta.helm.sh/release-name": "kueue"})
     with pytest.raises(Foreign) as refusal:
         claim("Namespace kueue-system", exists=True, marked=[], me=A, adopt=False, seems=seems)

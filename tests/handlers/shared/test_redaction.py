@@ -38,7 +38,7 @@ def test_no_encoding_of_a_secret_is_left(secret: str) -> None:
 
 
 @pytest.mark.parametrize("before", ["", "x", "xy", "xyz"])
-def test_base64_of_a_text_that_holds_the_secret(before: str) -> None:
+def test_base64_of_a_text_that_contains_the_secret(before: str) -> None:
     text = base64.b64encode(f"{before}hunter2hunter2 and more".encode()).decode()
     assert "***" in redact(text, ["hunter2hunter2"])
 

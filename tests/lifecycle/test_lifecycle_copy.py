@@ -127,7 +127,7 @@ class Refusing:
 
 
 @pytest.mark.parametrize(("operation", "code"), [("download_fileobj", "403"), ("upload_fileobj", "AccessDenied")])
-def test_permissions_that_are_not_yet_there_are_waited_for(operation: str, code: str, s3: Any) -> None:
+def test_delayed_permissions_are_waited_for(operation: str, code: str, s3: Any) -> None:
     slept: list[float] = []
     refusing = Refusing(s3, operation, code, times=3)
     answer(event("Create"), refusing, slept.append)
@@ -143,7 +143,7 @@ def test_a_permanent_rejection_fails_within_the_functions_timeout(s3: Any) -> No
 
 
 @pytest.mark.parametrize("missing", [{"Bucket": "none"}, {"Source": {"Bucket": ASSETS, "Key": "none.zip"}}])
-def test_what_does_not_exist_fails_at_once(missing: dict[str, Any], s3: Any) -> None:
+def test_a_missing_object_fails_immediately(missing: dict[str, Any], s3: Any) -> None:
     with pytest.raises(ClientError, match=r"404|NoSuchBucket"):
         answer(event("Create", **missing), s3, lambda _: pytest.fail("waited"))
 

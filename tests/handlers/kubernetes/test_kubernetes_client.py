@@ -61,7 +61,7 @@ def slow() -> Iterator[Slow]:
     server.socket.close()
 
 
-def test_the_deadline_applies_to_the_whole_response(slow: Slow) -> None:
+def test_the_deadline_applies_to_the_complete_response(slow: Slow) -> None:
     client = ApiClient(slow, Deadline.after(Clock(), 1))
     with pytest.raises(ApiError, match=r"the API server did not answer: no complete answer in 3 s"):
         client.get("/version")

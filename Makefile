@@ -17,11 +17,11 @@ synth: .venv/installed  ## check CONFIG and synthesize it into OUT
 
 test: lint types check  ## run everything that CI runs
 
-check: .venv/installed-dev node_modules/installed  # the tests alone: the quick ones, then those that take whole processes
+check: .venv/installed-dev node_modules/installed  # the tests only: the quick ones, then those that start processes
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory -j 2 $(SYNC) slow-half slow-rest
 
-# Two halves at the same time, each with a jsii process of its own; together they are all quick tests.
+# Two halves at the same time, each with its own jsii process; together they are all quick tests.
 HALF := tests/constructs tests/graph tests/handlers tests/jobs
 SLOW := tests/matrix tests/edits tests/ownership $(HALF)
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)

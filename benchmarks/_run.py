@@ -1,6 +1,6 @@
 """Times whole processes side by side: interleaved rounds after a warm-up, medians, ratios to a floor of the same run.
 
-A shared machine is noisy, so nothing here asserts a time; the ratios and the CPU seconds beside the wall clock show whether
+A shared machine is noisy, so nothing here asserts a time; the ratios and the CPU seconds show whether
 a number can be trusted.
 """
 
@@ -84,7 +84,7 @@ def _once(case: Case) -> tuple[float, float]:
 
 
 def table(title: str, cases: Sequence[Case], times: Mapping[str, Times]) -> None:
-    """Print medians [min-max], and the ratio against each case's floor beside its aim."""
+    """Print medians [min-max], and the ratio against each case's floor, with its aim."""
     width = max(len(case.name) for case in cases)
     print(
         f"\n{title} ({len(next(iter(times.values())).wall)} rounds, wall seconds: median [min-max], CPU median, ratio)"

@@ -1,7 +1,7 @@
 """`python app.py` against an empty app and stack with the same imports, and how synth grows.
 
 Budgets: the default platform at most 1.6 times the floor with CDK's validator off, at most 1.25 times with it on; groups,
-clusters and jobs linear; the assets of the default platform below 20 MB (`tests/test_app.py` holds that).
+clusters and jobs linear; the assets of the default platform below 20 MB (`tests/test_app.py` enforces this).
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class _Finder:
         return f"{moved}.{rest}" if moved and rest else moved
 
     def exec_module(self, module: ModuleType) -> None:
-        """Put the module of the new name in the place of the empty one."""
+        """Puts the module of the new name in the place of the empty one."""
         new = self._new_name(module.__name__)
         assert new is not None
         warnings.warn(f"{module.__name__} is now {new}", DeprecationWarning, stacklevel=2)
@@ -67,6 +67,6 @@ class _Finder:
 
 
 def install() -> None:
-    """Make the former module paths importable."""
+    """Makes the former module paths importable."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())  # before the path finder, which would load submodules a second time

@@ -123,7 +123,7 @@ def test_training_operator_has_a_standalone_association_and_a_role_for_this_clus
     assert set(statement["Condition"]) == {"StringEquals", "ArnEquals"}
 
 
-def test_execution_role_is_held_to_its_subnets_and_security_group(default: Assembly):
+def test_the_execution_role_is_restricted_to_its_subnets_and_security_group(default: Assembly):
     policies = [
         s
         for p in default.resources("AWS::IAM::Policy").values()

@@ -102,7 +102,7 @@ def test_an_edit_is_reported_by_the_policy_of_its_field(new: dict[str, Any], pat
     assert replaces([edit]) == (change not in (Change.IN_PLACE, Change.DRAINS, Change.NONE))
 
 
-def test_the_worst_comes_first_and_groups_are_distinguished_by_name() -> None:
+def test_the_worst_change_is_listed_first_and_groups_are_identified_by_name() -> None:
     old = platform(groups=[GROUP, GROUP | {"name": "gone"}])
     new = platform(groups=[GROUP | {"name": "new"}, GROUP | {"count": 3}], region="us-east-1")
     found = edits(old, new)
@@ -151,12 +151,12 @@ def template_edits(old: dict[str, Any], new: dict[str, Any]) -> list[Edit]:
          "C.InstanceGroups[w].InstanceType", Change.REPLACES_GROUP),
     ],
 )  # fmt: skip
-def test_templates_are_held_against_each_other(changed: dict[str, Any], path: str, change: Change) -> None:
+def test_templates_are_compared_with_each_other(changed: dict[str, Any], path: str, change: Change) -> None:
     [edit] = template_edits(template(), template(**changed))
     assert (edit.path, edit.change) == (path, change)
 
 
-def test_updates_in_place_are_counted_only() -> None:
+def test_updates_in_place_are_only_counted() -> None:
     found = deployment({"s": template()}, {"s": template(NodeRecovery="None")})
     assert (list(found.edits), [str(step) for step in found.steps]) == ([], ["s: updated (1 changed)"])
 

@@ -80,7 +80,7 @@ def test_lists_without_a_gap_are_left_to_the_chart() -> None:
         ("eu-south-2", "455263428931.dkr.ecr.eu-south-2.amazonaws.com"),
     ],
 )
-def test_the_efa_plugin_comes_from_the_clusters_region(region: str, registry: str) -> None:
+def test_the_efa_plugin_is_pulled_from_the_clusters_region(region: str, registry: str) -> None:
     """A closed network has a way to its own region's registry only; the chart names another's."""
     values = chart_values(DependencyChart(), region=region, instance_types=[])
     assert values["aws-efa-k8s-device-plugin"]["image"] == {"repository": f"{registry}/eks/aws-efa-k8s-device-plugin"}

@@ -114,7 +114,7 @@ def test_a_plain_group_has_what_it_must_have_and_nothing_else():
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
-def test_each_field_becomes_its_property(fields: dict[str, Any], properties: dict[str, Any]):
+def test_each_field_sets_its_property(fields: dict[str, Any], properties: dict[str, Any]):
     assert group(**fields) == {**ALWAYS, **properties}
 
 
@@ -218,7 +218,7 @@ def test_a_plain_cluster():
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
-def test_each_field_of_the_cluster_becomes_its_property(fields: dict[str, Any], properties: dict[str, Any]):
+def test_each_field_of_the_cluster_sets_its_property(fields: dict[str, Any], properties: dict[str, Any]):
     assert cluster(**fields) == {**PLAIN, **properties}
 
 

@@ -160,7 +160,7 @@ def test_the_chart_of_the_gpu_example_matches_the_page(gpu: Assembly) -> None:
 
 
 def test_the_execution_roles_of_the_gpu_example_match_the_page(gpu: Assembly, default: Assembly) -> None:
-    assert row("`cloudwatch:DescribeAlarms`") == "where a rolling update names alarms"
+    assert row("`cloudwatch:DescribeAlarms`") == "where a rolling update specifies alarms"
     assert "cloudwatch:DescribeAlarms" in actions(gpu)
     assert "cloudwatch:DescribeAlarms" not in actions(default)
     assert row("`fsx:DescribeFileSystems`") == "where a group mounts FSx"

@@ -217,7 +217,7 @@ def test_manifests_are_read_with_all_documents_and_reported_at_their_path(tmp_pa
             "{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: default}}]",
             "HP737",
             "manifests[1]",
-            "Pod a is in manifests[0] too",
+            "Pod a is in manifests[0] as well",
         ),
     ],
 )
@@ -370,7 +370,7 @@ def test_a_config_keeps_the_defaults_of_the_first_version(tmp_path: Path) -> Non
         assert found == settings
 
 
-def test_settings_of_a_config_stay_whatever_its_defaults(tmp_path: Path) -> None:
+def test_settings_of_a_config_do_not_depend_on_its_defaults(tmp_path: Path) -> None:
     text = OLD.replace("cluster:\n", "cluster:\n  cluster_name: own\n  execution_roles: per-group\n", 1)
     text = text.replace("{name: data}", "{name: data, nodes: false}").replace("[burst]}", "[burst], pools: per-group}")
     platform = load(write(tmp_path, text.replace("eks: {", "eks: {cluster_name: mine, "))).platform
@@ -391,7 +391,7 @@ def test_old_defaults_are_reported(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "part", ["cluster: 3", "cluster: {autoscaling: 3}", "storage: {buckets: {name: a}}", "eks: []"]
 )
-def test_odd_shapes_are_findings_also_where_a_default_would_go(tmp_path: Path, part: str) -> None:
+def test_invalid_types_are_findings_also_for_keys_with_a_default(tmp_path: Path, part: str) -> None:
     key = part.partition(":")[0]
     text = "".join(line for line in GOOD.splitlines(keepends=True) if not line.startswith(key))
     loaded = load(write(tmp_path, f"{part}\n" + (text if key != "cluster" else text.partition("  instance_groups")[0])))

@@ -68,7 +68,7 @@ def test_unknown_values_are_not_guessed() -> None:
     assert line(found, "control plane").usd_per_hour == 0.10, "one price for every region"
 
 
-def test_own_prices_come_first() -> None:
+def test_the_users_prices_take_precedence() -> None:
     found = estimate(platform(), own_prices={"ml.g5.8xlarge": 2.0, "nat_gateway": 0.5})
     assert line(found, "group workers").usd_per_hour == 8.0
     assert line(found, "NAT gateways").usd_per_hour == 0.5

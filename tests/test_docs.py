@@ -74,7 +74,7 @@ def test_every_rule_that_is_named_exists():
         assert [rule for rule in re.findall(r"HP\d{3}", text) if not find(rule)] == []
 
 
-def test_every_link_leads_somewhere():
+def test_every_link_has_a_target():
     for text in PAGES.values():
         for link in re.findall(r"\]\(([^)#]+)\)", text):
             assert (ROOT / "docs" / link).exists(), link
@@ -121,7 +121,7 @@ def test_the_evidence_exists(reference: str):
 ABOUT_PAGES = {"CI of the peer itself", "Docs: getting started, how-to, reference", "Troubleshooting guide"}
 
 
-def test_what_is_claimed_has_evidence_and_what_is_not_has_a_reason():
+def test_claims_have_evidence_and_omissions_have_a_reason():
     for feature, here, evidence in ROWS:
         if here.startswith("no: "):
             assert len(here) > 20, feature

@@ -43,7 +43,7 @@ def test_every_page_is_on_the_site_and_is_found(site: Path) -> None:
     assert "deep health checks" in json.dumps(found).lower()
 
 
-def test_every_link_of_the_site_leads_somewhere(site: Path) -> None:
+def test_every_link_of_the_site_has_a_target(site: Path) -> None:
     count, dead = 0, set()
     for page in (site / "1.1.0").rglob("*.html"):
         if page.name == "404.html":  # its links begin at the root of the server

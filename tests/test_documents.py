@@ -69,7 +69,7 @@ def test_aliases_and_merge_keys() -> None:
         ("a: " + "[" * (DEEPEST + 1), "HP004", "deeper", (1, DEEPEST + 3)),
     ],
 )
-def test_what_is_rejected(text: str, rule: str, word: str, place: tuple[int | None, int | None]) -> None:
+def test_rejected_requests(text: str, rule: str, word: str, place: tuple[int | None, int | None]) -> None:
     [finding] = parse(text).findings
     assert finding.rule == rule
     assert word in finding.message

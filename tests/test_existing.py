@@ -55,7 +55,7 @@ def test_a_zone_id_of_a_foreign_vpc_is_looked_up_among_its_subnets(assemblies: d
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nodes_and_control_plane_let_each_other_in(assemblies: dict[str, Assembly], kind: str):
+def test_nodes_and_control_plane_allow_each_other(assemblies: dict[str, Assembly], kind: str):
     rules = [r["Properties"] for r in assemblies[kind].resources("AWS::EC2::SecurityGroupIngress").values()]
     ours = [(r["GroupId"], r["SourceSecurityGroupId"]) for r in rules if r["Description"] == "HyperPod"]
     nodes = "sg-0123456789abcdef0"

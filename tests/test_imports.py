@@ -97,7 +97,7 @@ def test_annotations_of_specs_are_no_text() -> None:
     assert [path.name for path in with_models if "import annotations" in path.read_text().split('"""', 2)[2]] == []
 
 
-def test_every_room_is_in_the_contributors_table_and_in_the_design() -> None:
+def test_every_folder_is_in_the_contributors_table_and_in_the_design() -> None:
     package = ROOT / "hyperpod_constructs"
     rooms = {path.name for path in package.iterdir() if path.is_dir() and not path.name.startswith("_")}
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

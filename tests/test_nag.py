@@ -24,7 +24,7 @@ def test_every_reason_is_a_sentence():
     assert every(len(item.reason.split()) > 2 for item in JUSTIFIED)
 
 
-def test_what_nothing_justifies_is_a_finding(tmp_path: Path):
+def test_unjustified_statements_are_a_finding(tmp_path: Path):
     app = cdk.App(outdir=str(tmp_path))
     s3.Bucket(cdk.Stack(app, "Mine"), "Open")
     rules = {finding.split()[0] for finding in JustifiedNag(app).findings()}

@@ -82,7 +82,7 @@ def test_a_network_that_exists_has_the_node_subnets_whose_range_it_names() -> No
     assert default_zone(existing()) == ZONES[0]
 
 
-def test_node_ranges_keep_off_the_primary_range_and_those_of_eks() -> None:
+def test_node_cidrs_do_not_overlap_the_primary_cidr_and_those_of_eks() -> None:
     assert list(map(str, node_ranges(network(vpc_cidr="10.1.0.0/16")))) == ["10.2.0.0/16", "10.3.0.0/16"]
     # 10.100.0.0/16 is one of the two ranges that EKS chooses services from
     many = Network(availability_zone_ids=[f"z{number}" for number in range(100)])
@@ -91,7 +91,7 @@ def test_node_ranges_keep_off_the_primary_range_and_those_of_eks() -> None:
 
 
 @pytest.mark.parametrize("text", ["10.0.0.0", "10.0.0.0/", "10.0.0.0/255.0.0.0", "10.0.0/16"])
-def test_what_is_not_a_range(text: str) -> None:
+def test_a_text_that_is_not_a_cidr(text: str) -> None:
     with pytest.raises(ValueError, match=r"10\.0\.0"):
         ip_range(text)
 
@@ -161,7 +161,7 @@ def test_nodes_that_are_replaced_at_a_time(fields: dict[str, Any], nodes: int) -
     assert replacement_nodes(group(**fields)) == nodes
 
 
-def test_what_groups_take_of_each_zone() -> None:
+def test_addresses_that_groups_use_in_each_zone() -> None:
     groups = [
         group(name="a", instance_type="ml.g5.2xlarge", count=2),
         group(name="b", instance_type="ml.g5.2xlarge", count=3, availability_zone_id=ZONES[1]),

@@ -36,7 +36,7 @@ class Justified:
     used: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Reject a row that accepts every statement on `*`.
+        """Rejects a row that accepts every statement on `*`.
 
         Raises:
             ValueError: the finding may be the resource `*`, and no actions are named.
@@ -54,7 +54,7 @@ def actions_of(role: str, *groups: str) -> frozenset[str]:
 
 
 def describing() -> frozenset[str]:
-    """Return the actions of an execution role that only look up, which do not support resource-level permissions."""
+    """Returns the actions of an execution role that only look up, which do not support resource-level permissions."""
     looked_up = {action for action in catalog.role("execution").actions["network"] if action.startswith("ec2:Describe")}
     others = actions_of("execution", "network_identity", "fsx", "rolling_update_alarms")
     return frozenset({*looked_up, *others, "ecr:GetAuthorizationToken"})

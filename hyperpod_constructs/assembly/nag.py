@@ -64,7 +64,7 @@ class JustifiedNag:
         return None
 
     def validate(self, context: IPolicyValidationContext) -> PolicyValidationPluginReport:
-        """Return findings without an accepted reason, as CDK's report."""
+        """Returns findings without an accepted reason, as CDK's report."""
         violations = [
             PolicyViolation(
                 rule_name=rule_name,
@@ -77,7 +77,7 @@ class JustifiedNag:
         return PolicyValidationPluginReport(success=not violations, violations=violations)
 
     def findings(self) -> list[str]:
-        """Return findings without an accepted reason, one line each."""
+        """Returns findings without an accepted reason, one line each."""
         return [f"{rule_name} at {path}: {description}" for rule_name, path, description, _ in self._unjustified()]
 
     def _unjustified(self) -> Iterator[tuple[str, str, str, str | None]]:
@@ -118,7 +118,7 @@ class JustifiedNag:
 
 
 def _paths_below(resource: IConstruct, justified: Justified) -> Iterator[str]:
-    """Return paths of a resource below constructs of the class that can have created it: the innermost, or a sibling."""
+    """Returns paths of a resource below constructs of the class that can have created it: the innermost, or a sibling."""
     path = resource.node.path
     for scope in reversed(resource.node.scopes):
         if justified.sibling:
@@ -131,7 +131,7 @@ def _paths_below(resource: IConstruct, justified: Justified) -> Iterator[str]:
 
 
 def actions_on_any_resource(resource: IConstruct) -> set[str]:
-    """Return the actions that a role's or policy's statements allow on the resource `*`."""
+    """Returns the actions that a role's or policy's statements allow on the resource `*`."""
     return {
         action
         for statement in statements_of(resource)
@@ -141,7 +141,7 @@ def actions_on_any_resource(resource: IConstruct) -> set[str]:
 
 
 def statements_of(resource: IConstruct) -> list[dict[str, Any]]:
-    """Return the statements of an IAM policy, or of a role's inline policies, as in the template."""
+    """Returns the statements of an IAM policy, or of a role's inline policies, as in the template."""
     documents: list[Any] = []
     if isinstance(resource, iam.CfnPolicy | iam.CfnManagedPolicy):
         documents = [Stack.of(resource).resolve(resource.policy_document)]
@@ -157,7 +157,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def _eks_violations(cluster: eks_v2.CfnCluster) -> Iterator[tuple[str, str, str, str | None]]:
-    """Return findings about a cluster of `aws_eks_v2`, a class that cdk-nag does not know: its rules get an older copy."""
+    """Returns findings about a cluster of `aws_eks_v2`, a class that cdk-nag does not know: its rules get an older copy."""
     from cdk_nag import AwsSolutionsChecks
 
     resolved = Stack.of(cluster).resolve

@@ -23,7 +23,7 @@ STACKS = {
 def platform_stacks(
     scope: Construct, platform: Platform, *, prefix: str = "", name: str | None = None
 ) -> HyperPodPlatform:
-    """Create the stacks of a platform in an app or a stage.
+    """Creates the stacks of a platform in an app or a stage.
 
     References between stacks are exports (a feature flag in cdk.json), so that CloudFormation refuses to delete a network
     or an EKS cluster in use. All stacks exist whatever the config says, so that what an edit removes from a stack is
@@ -81,7 +81,7 @@ def platform_stacks(
 
 
 def _name_in(scope: Construct, name: str) -> str:
-    """Return a platform's name in a stage."""
+    """Returns a platform's name in a stage."""
     stage = scope if isinstance(scope, Stage) else Stage.of(scope)
     within = stage.stage_name if stage is not None else ""
     return name if not within or f"{name}-".startswith(f"{within}-") else f"{within}-{name}"

@@ -33,14 +33,14 @@ DEFAULT_OUTPUT = "cdk.out"
 
 
 def run() -> NoReturn:
-    """Synthesize as the whole task of this process, which ends with the exit code of `main`."""
+    """Synthesizes as the whole task of this process, which ends with the exit code of `main`."""
     gc.disable()  # looking for garbage in what aws_cdk defines takes a twentieth of the time, and freeing it a tenth
     with end():
         sys.exit(main())
 
 
 def main(configs: Sequence[Path] = (), outdir: Path | None = None) -> int:
-    """Synthesize; 0 on success, 1 with the findings if the config has errors.
+    """Synthesizes; 0 on success, 1 with the findings if the config has errors.
 
     Args:
         configs: the config files; default: those of the CDK context or the environment, otherwise `hyperpod.yaml`.
@@ -71,13 +71,13 @@ def main(configs: Sequence[Path] = (), outdir: Path | None = None) -> int:
 
 
 def config_paths(context: Mapping[str, Any]) -> list[str]:
-    """Return the requested config files."""
+    """Returns the requested config files."""
     chosen = str(context.get("config") or os.environ.get("HYPERPOD_CONFIG") or DEFAULT_CONFIG)
     return [path.strip() for path in chosen.split(",") if path.strip()]
 
 
 def build(platforms: Sequence[Platform], *, context: Mapping[str, Any], outdir: str, validate: bool = True) -> App:
-    """Return the app: the stacks of one platform, or a stage for each of several.
+    """Returns the app: the stacks of one platform, or a stage for each of several.
 
     `validate` enables CDK's CloudFormation validator, which takes most of the time of a synthesis.
     """
@@ -101,7 +101,7 @@ def build(platforms: Sequence[Platform], *, context: Mapping[str, Any], outdir: 
 
 
 def stage_names(platforms: Sequence[Platform]) -> list[str]:
-    """Return the stage of each of several platforms: its name, with region and account if another one has the same name.
+    """Returns the stage of each of several platforms: its name, with region and account if another one has the same name.
 
     >>> from types import SimpleNamespace as P
     >>> stage_names([P(name="a", region="us-west-2"), P(name="a", region="us-east-1"), P(name="b", region="us-east-1")])
@@ -131,7 +131,7 @@ def _synth_into(outdir: Path, platforms: Sequence[Platform], context: Mapping[st
 
 
 def describe(outdir: Path, loaded: Sequence[Loaded]) -> str:
-    """Return a summary of the output, on one screen."""
+    """Returns a summary of the output, on one screen."""
     lines = []
     total = 0
     for template in sorted(outdir.rglob("*.template.json")):

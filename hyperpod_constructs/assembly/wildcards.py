@@ -34,7 +34,7 @@ class Wildcard:
 
 
 def wildcards(scope: IConstruct) -> Iterator[Wildcard]:
-    """Return the statements of every role and policy in a construct tree that allow something with `*`."""
+    """Returns the statements of every role and policy in a construct tree that allow something with `*`."""
     for construct in scope.node.find_all():
         if isinstance(construct, iam.CfnPolicy | iam.CfnManagedPolicy | iam.CfnRole):
             maker = _maker(construct)
@@ -64,7 +64,7 @@ def _maker(construct: IConstruct) -> str:
 
 
 def _text(resource: Any) -> str:
-    """Return a resource as text: references as what they refer to, without ids."""
+    """Returns a resource as text: references as what they refer to, without ids."""
     if isinstance(resource, str):
         return re.sub(r"(?<=arn:aws:s3:::)[\w-]+", "BUCKET", resource)
     if isinstance(resource, Mapping):
@@ -78,7 +78,7 @@ def _text(resource: Any) -> str:
 
 
 def normalized(found: Iterable[Wildcard], regions: Iterable[str]) -> list[Wildcard]:
-    """Return the statements, each once, without the regions of the apps."""
+    """Returns the statements, each once, without the regions of the apps."""
     pattern = re.compile("|".join(map(re.escape, sorted(regions))))
     return sorted(
         {
@@ -94,7 +94,7 @@ def normalized(found: Iterable[Wildcard], regions: Iterable[str]) -> list[Wildca
 
 
 def reasons(wildcard: Wildcard) -> list[str]:
-    """Return the reasons of the accepted findings of cdk-nag that the statement causes."""
+    """Returns the reasons of the accepted findings of cdk-nag that the statement causes."""
     texts = [f"Action::{action}" for action in wildcard.actions if "*" in action]
     texts += [f"Resource::{resource}" for resource in wildcard.resources if "*" in resource]
     found: dict[str, None] = {}

@@ -16,7 +16,7 @@ from hyperpod_constructs.core.packaged_node import use_packaged_node
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the charts; 0 on success, 1 with the findings if a job has errors, 2 for invalid usage."""
+    """Writes the charts; 0 on success, 1 with the findings if a job has errors, 2 for invalid usage."""
     parser = argparse.ArgumentParser(
         prog="python -m hyperpod_constructs.charts", description="Job files to Kubernetes YAML by cdk8s."
     )
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _read(files: Sequence[Path], kind: str | None) -> list[Job] | None:
-    """Return the jobs of the files, None if one has errors; prints all findings but notes."""
+    """Returns the jobs of the files, None if one has errors; prints all findings but notes."""
     jobs, found = [], []
     for loaded in [loaded for file in files for loaded in read_jobs(file)]:
         found += loaded.findings

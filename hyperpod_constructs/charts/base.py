@@ -20,5 +20,5 @@ class ObjectsChart(cdk8s.Chart):
         self.objects: list[dict[str, Any]] = [dict(manifest) for manifest in objects]
 
     def to_json(self) -> list[Any]:
-        """Return the objects as cdk8s writes them and as CDK applies them."""
+        """Returns the objects as cdk8s writes them and as CDK applies them."""
         return self.objects

@@ -42,7 +42,7 @@ class AccessEntries(Construct):
 
     @staticmethod
     def of(eks_cluster: EksCluster) -> AccessEntries:
-        """Return the access entries of an EKS cluster, created on first use."""
+        """Returns the access entries of an EKS cluster, created on first use."""
         assert isinstance(eks_cluster, Construct)
         found = eks_cluster.node.try_find_child("AccessEntries")
         if isinstance(found, AccessEntries):
@@ -61,14 +61,14 @@ class AccessEntries(Construct):
         granted.entry.access_policies = [_association(*policy) for policy in granted.policies.items()]
 
     def add_to_group(self, principal: str, group: str) -> None:
-        """Add a principal to a Kubernetes group that role bindings refer to."""
+        """Adds a principal to a Kubernetes group that role bindings refer to."""
         granted = self._grant(principal)
         granted.groups = list(dict.fromkeys([*granted.groups, group]))
         granted.entry.kubernetes_groups = granted.groups
 
     @checked
     def add_team(self, team: Team) -> None:
-        """Allow a team's members to run jobs and its viewers to read, both in the team's namespace only.
+        """Allows a team's members to run jobs and its viewers to read, both in the team's namespace only.
 
         EKS provides the view policy; access to custom kinds (jobs, queues) comes from the role bindings of the team's
         groups.
@@ -92,7 +92,7 @@ class AccessEntries(Construct):
 
 
 def add_all(eks_cluster: EksCluster, accesses: Iterable[Access]) -> None:
-    """Add several accesses; without any, no entry is created."""
+    """Adds several accesses; without any, no entry is created."""
     for access in accesses:
         AccessEntries.of(eks_cluster).add(access)
 

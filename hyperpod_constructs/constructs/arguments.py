@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
-    """Check the types of a constructor's or method's arguments before it runs.
+    """Checks the types of a constructor's or method's arguments before it runs.
 
     For types that are imported for the type checker only, and for CDK's interfaces, the required members are checked;
     texts of a `Literal` are compared.
@@ -54,7 +54,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def mismatch(value: Any, hint: Any, path: str) -> tuple[str, Any, Any] | None:
-    """Return path, value and expected type of the first mismatch, None when the value fits.
+    """Returns path, value and expected type of the first mismatch, None when the value fits.
 
     >>> mismatch("finish", Literal["start", "completion"] | None, "wait_for")[:2]
     ('wait_for', 'finish')
@@ -128,7 +128,7 @@ def _has(value: Any, protocol: type) -> bool:
 
 @cache
 def _members(protocol: type) -> frozenset[str]:
-    """Return the public names that a protocol requires."""
+    """Returns the public names that a protocol requires."""
     names: set[str] = set()
     for each in protocol.__mro__:
         if _is_protocol(each) and each.__name__ not in ("Protocol", "Generic"):
@@ -138,7 +138,7 @@ def _members(protocol: type) -> frozenset[str]:
 
 @cache
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the type of each argument; a type that is imported for the type checker only accepts any value."""
+    """Returns the type of each argument; a type that is imported for the type checker only accepts any value."""
     names = _Names(vars(sys.modules[function.__module__]))
     hints = {}
     for name, text in function.__annotations__.items():
@@ -148,7 +148,7 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 class _Names(dict[str, Any]):
-    """Return the names that annotations of a module can use."""
+    """Returns the names that annotations of a module can use."""
 
     def __missing__(self, name: str) -> Any:
         if hasattr(builtins, name):
@@ -183,7 +183,7 @@ def _is_text_choice(hint: Any) -> bool:
 
 
 def _wanted(hint: Any) -> str:
-    """Return a type as text for messages.
+    """Returns a type as text for messages.
 
     >>> _wanted(Sequence[Literal["a", "b"]]), _wanted(Mapping[str, int])
     ("a sequence of 'a' or 'b'", 'a mapping to int')
@@ -213,7 +213,7 @@ def _got(value: Any) -> str:
 
 
 def _hint(value: Any, wanted: Any) -> str:
-    """Return how to write a mapping as the required model, and a single one as a sequence."""
+    """Returns how to write a mapping as the required model, and a single one as a sequence."""
     models = [each for each in (wanted, *get_args(wanted)) if inspect.isclass(each) and issubclass(each, SpecModel)]
     if not models:
         return ""

@@ -83,7 +83,7 @@ class HyperPodBucket(Construct):
             self.grant(cluster)
 
     def grant(self, grantee: iam.IGrantable) -> None:
-        """Grant a principal what `access` of the bucket says."""
+        """Grants a principal what `access` of the bucket says."""
         if self.spec.access == "read":
             self.bucket.grant_read(grantee)
         elif self.spec.access == "read-write":

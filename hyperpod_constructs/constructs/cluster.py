@@ -231,7 +231,7 @@ class HyperPodCluster(HyperPodClusterBase):
         return self._roles.shared
 
     def execution_role_of(self, group_name: str) -> iam.IRole:
-        """Return the execution role of an instance group.
+        """Returns the execution role of an instance group.
 
         Raises:
             KeyError: the cluster has no such group.
@@ -247,14 +247,14 @@ class HyperPodCluster(HyperPodClusterBase):
         return self._roles.principal
 
     def grant_volume_key(self, key: kms.IKey) -> None:
-        """Allow a key to encrypt volumes of the nodes: add the required permissions to the key policy and the roles."""
+        """Allows a key to encrypt volumes of the nodes: adds the required permissions to the key policy and the roles."""
         grant_volume_key(self._roles.principal, key)
         if self.cluster_role:
             grant_volume_key(self.cluster_role, key)
 
     @checked
     def add_instance_group(self, group: InstanceGroup) -> None:
-        """Add an instance group; it is included in the same checks."""
+        """Adds an instance group; it is included in the same checks."""
         before = self.spec
         self.spec = before.model_copy(update={"instance_groups": (*before.instance_groups, group)})
         ensure_arns(self, cluster=self.spec)
@@ -269,7 +269,7 @@ class HyperPodCluster(HyperPodClusterBase):
     # ---- parts ----
 
     def _used_subnet_ids(self) -> list[str]:
-        """Return the subnets of zones that groups name; those that groups name by id are granted to their own role."""
+        """Returns the subnets of zones that groups name; those that groups name by id are granted to their own role."""
         if not self._placement.subnets:
             return []
         return [self.subnet_id(group.availability_zone_id) for group in self.spec.groups if not group.subnet_ids]
@@ -307,7 +307,7 @@ class HyperPodCluster(HyperPodClusterBase):
         return GroupPlacement(execution_role_arn=role.role_arn, lifecycle=lifecycle, **where)
 
     def keep_in_place(self, file_system: fsx.CfnFileSystem, *, name: str) -> None:
-        """Fail a deployment that would move a file system of this stack to another subnet."""
+        """Fails a deployment that would move a file system of this stack to another subnet."""
         if Stack.of(file_system) is Stack.of(self):
             self._guard.watch_file_system(file_system, name=name)
 
@@ -330,7 +330,7 @@ class HyperPodCluster(HyperPodClusterBase):
         )
 
     def _wait_for_nodes(self) -> None:
-        """Wait for the nodes of the system group: with Continuous provisioning a cluster without nodes is InService.
+        """Waits for the nodes of the system group: with Continuous provisioning a cluster without nodes is InService.
 
         The group and the number of nodes are resolved at synthesis, because groups may be added later.
         """
@@ -351,7 +351,7 @@ class HyperPodCluster(HyperPodClusterBase):
         self._nodes_ready.add(self._gate)
 
     def _make_node_pools(self) -> None:
-        """Create Karpenter's NodePools: one construct for the initial groups, and one for each group that is added.
+        """Creates Karpenter's NodePools: one construct for the initial groups, and one for each group that is added.
 
         A NodePool that all groups share is one construct, with the groups at synthesis.
         """

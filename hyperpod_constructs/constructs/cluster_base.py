@@ -94,21 +94,21 @@ class HyperPodClusterBase(Construct):
         return self._milestones.setdefault(f"namespace {namespace}", DependencyGroup())
 
     def subnet_id(self, availability_zone_id: str | None = None) -> str:
-        """Return the id of the private subnet that nodes of a zone use. Default: that of the first zone."""
+        """Returns the id of the private subnet that nodes of a zone use. Default: that of the first zone."""
         return self._placement.subnet_id(availability_zone_id)
 
     # ---- events: HyperPod sends them to EventBridge by itself ----
 
     def on_state_change(self, id: str, **options: Any) -> events.Rule:
-        """Create a rule for changes of the cluster's state, such as `Failed`; `options` are those of `on_event`."""
+        """Creates a rule for changes of the cluster's state, such as `Failed`; `options` are those of `on_event`."""
         return self.on_event(id, detail_type=STATE_CHANGE, **options)
 
     def on_node_health_event(self, id: str, **options: Any) -> events.Rule:
-        """Create a rule for changes of the health of nodes; `options` are those of `on_event`."""
+        """Creates a rule for changes of the health of nodes; `options` are those of `on_event`."""
         return self.on_event(id, detail_type=NODE_HEALTH, **options)
 
     def on_cluster_event(self, id: str, **options: Any) -> events.Rule:
-        """Create a rule for events of the cluster and its instance groups; `options` are those of `on_event`."""
+        """Creates a rule for events of the cluster and its instance groups; `options` are those of `on_event`."""
         return self.on_event(id, detail_type=CLUSTER_EVENT, **options)
 
     @checked
@@ -122,7 +122,7 @@ class HyperPodClusterBase(Construct):
         description: str | None = None,
         scope: Construct | None = None,
     ) -> events.Rule:
-        """Create a rule for events of this cluster.
+        """Creates a rule for events of this cluster.
 
         Args:
             id: construct id of the rule.
@@ -140,7 +140,7 @@ class HyperPodClusterBase(Construct):
     # ---- metrics ----
 
     def metric(self, metric_name: str, **options: Any) -> cloudwatch.Metric:
-        """Return a metric of Container Insights about the cluster, which the CloudWatch Observability add-on publishes.
+        """Returns a metric of Container Insights about the cluster, which the CloudWatch Observability add-on publishes.
 
         `options` are those of `aws_cloudwatch.Metric`, such as `period` and `statistic`.
         """
@@ -166,7 +166,7 @@ def eks_cluster_of(
     nodes: ec2.ISecurityGroup | None,
     handler_subnets: Sequence[ec2.ISubnet],
 ) -> EksCluster:
-    """Return an EKS cluster in the form that all constructs use, with rules between `nodes` and its security group."""
+    """Returns an EKS cluster in the form that all constructs use, with rules between `nodes` and its security group."""
     if isinstance(eks_cluster, HyperPodEks):
         return eks_cluster
     if isinstance(eks_cluster, ImportedEks):

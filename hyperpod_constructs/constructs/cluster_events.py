@@ -23,7 +23,7 @@ def cluster_rule(
     description: str | None = None,
     targets: Sequence[events.IRuleTarget] = (),
 ) -> events.Rule:
-    """Create a rule for the events of one HyperPod cluster."""
+    """Creates a rule for the events of one HyperPod cluster."""
     pattern = events.EventPattern(
         source=["aws.sagemaker"], detail_type=[detail_type], resources=[cluster_arn], detail=detail
     )

@@ -67,7 +67,7 @@ class ClusterGuard(Construct):
         guarded.node.add_dependency(self)
 
     def watch(self, properties: Mapping[str, Any], scaled_groups: Sequence[str]) -> dict[str, Any]:
-        """Return the cluster's properties, with the live counts in place of those of `scaled_groups`."""
+        """Returns the cluster's properties, with the live counts in place of those of `scaled_groups`."""
         event: dict[str, Any] = {
             "ClusterName": properties.get("ClusterName"),
             "Subnets": properties["VpcConfig"]["Subnets"],
@@ -104,7 +104,7 @@ class ClusterGuard(Construct):
         return {**properties, "InstanceGroups": groups} if groups else dict(properties)
 
     def watch_file_system(self, file_system: fsx.CfnFileSystem, *, name: str) -> None:
-        """Reject a change that moves a file system to another subnet. It must be in the same stack."""
+        """Rejects a change that moves a file system to another subnet. It must be in the same stack."""
         if not self._file_systems:  # IAM has no resource for describing file systems
             self._role.add_to_policy(iam.PolicyStatement(actions=["fsx:DescribeFileSystems"], resources=["*"]))
         (subnet,) = file_system.subnet_ids

@@ -149,7 +149,7 @@ class HyperPodEks(Construct):
         vpc: ec2.IVpc | None = None,
         handler_subnets: Sequence[ec2.ISubnet] = (),
     ) -> ImportedEks:
-        """Return an EKS cluster of CDK's own classes, created or imported.
+        """Returns an EKS cluster of CDK's own classes, created or imported.
 
         Its Kubernetes version, authentication mode and endpoint access are used where the construct has them.
 
@@ -176,7 +176,7 @@ class HyperPodEks(Construct):
         authentication_mode: str | None = None,
         endpoint_access: EndpointAccess | None = None,
     ) -> ImportedEks:
-        """Return an existing EKS cluster by its attributes; the arguments are those of `EksClusterAttributes`."""
+        """Returns an existing EKS cluster by its attributes; the arguments are those of `EksClusterAttributes`."""
         attributes = EksClusterAttributes(
             cluster_name=cluster_name,
             vpc=vpc,
@@ -219,7 +219,7 @@ class HyperPodEks(Construct):
         return oidc_identity(self.spec.existing.oidc_provider_arn)
 
     def _keep_control_plane_logs_for(self, days: int, cluster: eks_v2.Cluster) -> None:
-        """Set the retention of the log group that EKS creates for a cluster whose name CloudFormation chooses."""
+        """Sets the retention of the log group that EKS creates for a cluster whose name CloudFormation chooses."""
         retention = logs.LogRetention(
             self,
             "ControlPlaneLogRetention",

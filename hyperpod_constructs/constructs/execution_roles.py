@@ -28,7 +28,7 @@ class AllRoles:
         self.ready = DependencyGroup()
 
     def include(self, role: iam.IRole) -> None:
-        """Add a role."""
+        """Adds a role."""
         if role.node.path not in self._roles:
             self._roles[role.node.path] = role
             self.ready.add(role)  # with its policies: the first nodes would otherwise boot without them
@@ -56,7 +56,7 @@ class AllRoles:
         return self._account
 
     def add_to_principal_policy(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:
-        """Add a statement to every role."""
+        """Adds a statement to every role."""
         self._statements.append(statement)
         for role in self._roles.values():
             role.add_to_principal_policy(statement)
@@ -118,7 +118,7 @@ class ExecutionRoles(Construct):
         return self._shared
 
     def of(self, group: InstanceGroup | RestrictedInstanceGroup, placement: Mapping[str, Sequence[str]]) -> iam.IRole:
-        """Return the role of a group with its permissions; `placement` has its subnets and security groups."""
+        """Returns the role of a group with its permissions; `placement` has its subnets and security groups."""
         role = self._find(group, placement)
         self.principal.include(role)
         if group.name not in self._granted:
@@ -127,7 +127,7 @@ class ExecutionRoles(Construct):
         return role
 
     def admit(self, subnet_id: str) -> None:
-        """Allow the shared role to use another subnet, for a group that was added after the role."""
+        """Allows the shared role to use another subnet, for a group that was added after the role."""
         if self._shared is not None and self._shared_subnets is not None and subnet_id not in self._shared_subnets:
             self._shared_subnets.add(subnet_id)
             grant_subnet(self._shared, subnet_id)

@@ -110,7 +110,7 @@ class HyperPodFileSystem(Construct):
             self._link(link.path, self._uri(link.bucket, buckets or {}), link.auto_import, link.auto_export)
 
     def _subnet_id(self) -> str:
-        """Return the nodes' subnet of its zone. Default: the zone that follows from the groups at synthesis."""
+        """Returns the nodes' subnet of its zone. Default: the zone that follows from the groups at synthesis."""
         zone = self.spec.availability_zone_id
         if zone is not None:
             return self.cluster.subnet_id(zone)
@@ -133,7 +133,7 @@ class HyperPodFileSystem(Construct):
         )
 
     def admit(self, *clients: ec2.IPeer) -> None:
-        """Let clients mount the file system: the ports of Lustre are opened to them, and no others.
+        """Lets clients mount the file system: the ports of Lustre are opened to them, and no others.
 
         Args:
             clients: security groups, or ranges such as `ec2.Peer.ipv4("10.0.0.0/24")`.
@@ -155,7 +155,7 @@ class HyperPodFileSystem(Construct):
         return self._security_group
 
     def metric(self, metric_name: str, **options: Any) -> cloudwatch.Metric:
-        """Return a metric of the file system in `AWS/FSx`.
+        """Returns a metric of the file system in `AWS/FSx`.
 
         `options` are those of `aws_cloudwatch.Metric`, such as `period` and `statistic`. Source: the FSx for Lustre guide,
         "metrics and dimensions".
@@ -196,7 +196,7 @@ class HyperPodFileSystem(Construct):
 
 
 def _completed(file_system: LustreFileSystem, capacity: Size | None, key: kms.IKey | None) -> LustreFileSystem:
-    """Return the spec with the values given by keyword, which take precedence."""
+    """Returns the spec with the values given by keyword, which take precedence."""
     given: dict[str, Any] = {} if capacity is None else {"size_gib": capacity.to_gibibytes()}
     if key is not None:
         given["kms_key_arn"] = key.key_arn

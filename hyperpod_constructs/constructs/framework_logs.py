@@ -28,7 +28,7 @@ def framework_logs(scope: Construct) -> logs.LogGroup:
 
 
 def keep_emptying_logs(bucket: s3.Bucket) -> None:
-    """Make the function that empties a bucket with `auto_delete_objects` write to the stack's log group.
+    """Makes the function that empties a bucket with `auto_delete_objects` write to the stack's log group.
 
     CDK has no option for it. Without it, Lambda creates a log group that is never deleted.
     """

@@ -21,7 +21,7 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def handler_code(*sources: str) -> lambda_.AssetCode:
-    """Return the asset that contains these packages of `hyperpod_constructs.handlers`, importable as `handlers.<source>`.
+    """Returns the asset that contains these packages of `hyperpod_constructs.handlers`, importable as `handlers.<source>`.
 
     Its hash depends on the sources only: files that Python or a tool writes there are excluded.
     """
@@ -37,12 +37,12 @@ def handler_code(*sources: str) -> lambda_.AssetCode:
 
 
 def function_role(scope: Construct, id: str, description: str) -> iam.Role:
-    """Create a role for functions. `handler_function` allows it to write to the log group; it has no managed policy."""
+    """Creates a role for functions. `handler_function` allows it to write to the log group; it has no managed policy."""
     return iam.Role(scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), description=description)
 
 
 def function_logs(scope: Construct, id: str, retention: logs.RetentionDays = DEFAULT_RETENTION) -> logs.LogGroup:
-    """Create a log group that is deleted with its stack."""
+    """Creates a log group that is deleted with its stack."""
     return logs.LogGroup(scope, id, retention=retention, removal_policy=RemovalPolicy.DESTROY)
 
 
@@ -58,7 +58,7 @@ def handler_function(
     sources: tuple[str, ...] = ("shared",),
     **options: Any,
 ) -> lambda_.Function:
-    """Create a function from `hyperpod_constructs.handlers`, which can write to its log group.
+    """Creates a function from `hyperpod_constructs.handlers`, which can write to its log group.
 
     Args:
         scope: scope of the function.
@@ -87,7 +87,7 @@ def handler_function(
 
 
 def waiting_provider(scope: Construct, id: str, **options: Any) -> custom_resources.Provider:
-    """Create CDK's provider with an `is_complete_handler`; only this account's state machines can assume its role."""
+    """Creates CDK's provider with an `is_complete_handler`; only this account's state machines can assume its role."""
     provider = custom_resources.Provider(scope, id, **options)
     role = provider.node.find_child("waiter-state-machine").node.find_child("Role").node.default_child
     assert isinstance(role, iam.CfnRole)

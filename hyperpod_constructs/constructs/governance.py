@@ -172,12 +172,12 @@ class HyperPodTeam(Construct):
         return self.team.queue
 
     def add_member(self, principal_arn: str) -> None:
-        """Allow an IAM role or user to run jobs in the team's namespace."""
+        """Allows an IAM role or user to run jobs in the team's namespace."""
         AccessEntries.of(self._cluster.eks_cluster).add_team(Team(name=self.team.name, members=(principal_arn,)))
 
     @checked
     def job(self, job: Job) -> Job:
-        """Return a job as this team's: in its namespace and queue, with its priority unless the job names one."""
+        """Returns a job as this team's: in its namespace and queue, with its priority unless the job names one."""
         return Governance(teams=(self.team,)).completed(job.model_copy(update={"team": self.team.name}))
 
 
@@ -224,7 +224,7 @@ class HyperPodGovernance(Construct):
 
 
 def _rights(team: Team) -> list[dict[str, Any]]:
-    """Create the role and bindings of the team's two groups; the service owns the namespace."""
+    """Creates the role and bindings of the team's two groups; the service owns the namespace."""
     members, viewers = team.groups
     role = "hyperpod-team-viewer"
     metadata = {"name": role, "namespace": team.namespace}
@@ -249,7 +249,7 @@ def _rights(team: Team) -> list[dict[str, Any]]:
 
 
 def _name(construct: Construct) -> str:
-    """Return the required name, generated from the path, so that it is unique in the account."""
+    """Returns the required name, generated from the path, so that it is unique in the account."""
     return Names.unique_resource_name(construct, max_length=63, separator="-")
 
 

@@ -56,7 +56,7 @@ def _region(scope: Construct) -> catalog.Region | None:
 
 
 def _find_missing_type(construct: Construct, kind: Kind, cluster: IHyperPodCluster, through: Through) -> None:
-    """Report `through: native` in a region without CloudFormation's own type."""
+    """Reports `through: native` in a region without CloudFormation's own type."""
     region, rule = _region(construct), find("HP602")
     if through == "native" and region is not None and region.hyperpod and not region.has_type(kind) and rule:
         message = f"native, but {region.name} does not have AWS::SageMaker::{kind}"
@@ -72,7 +72,7 @@ def governed(
     adopt: bool,
     tags: Mapping[str, str] | None,
 ) -> CfnResource:
-    """Create the resource of a scheduler config or a quota, with its tags."""
+    """Creates the resource of a scheduler config or a quota, with its tags."""
     _find_missing_type(construct, kind, cluster, through)
     if is_native(construct, kind, through):
         resource = _native(construct, kind, properties)
@@ -132,7 +132,6 @@ def _handled(
         },
     )
     resource.add_property_deletion_override("Tags")  # the request contains the tags
-    resource.node.add_dependency(provider.role)
     return resource
 
 
@@ -162,7 +161,7 @@ class GovernanceProvider(Construct):
 
     @staticmethod
     def of(scope: Construct, cluster: IHyperPodCluster) -> GovernanceProvider:
-        """Return the provider of a cluster in the stack of `scope`, created on first use."""
+        """Returns the provider of a cluster in the stack of `scope`, created on first use."""
         stack = Stack.of(scope)
         id = f"HyperPodGovernanceProvider{cluster.node.addr[-8:]}"
         found = stack.node.try_find_child(id)

@@ -254,7 +254,7 @@ def _reading(stack: Stack, workspace_arn: str) -> list[iam.PolicyStatement]:
 
 
 def _data_source(endpoint: str) -> dict[str, Any]:
-    """Return the Prometheus workspace as a data source with signed queries."""
+    """Returns the Prometheus workspace as a data source with signed queries."""
     signing = {"sigV4Auth": True, "sigV4AuthType": "default", "sigV4Region": Aws.REGION, "httpMethod": "POST"}
     return {
         "name": "HyperPod",
@@ -267,7 +267,7 @@ def _data_source(endpoint: str) -> dict[str, Any]:
 
 
 def _values(endpoint: str) -> dict[str, Any]:
-    """Return the library's values of the Grafana chart."""
+    """Returns the library's values of the Grafana chart."""
     return {
         "serviceAccount": {"name": _SERVICE_ACCOUNT},
         "env": {"AWS_SDK_LOAD_CONFIG": "true", "GF_AUTH_SIGV4_AUTH_ENABLED": "true"},

@@ -14,7 +14,7 @@ from ..core.spec.base import is_token
 
 
 def digest(scope: Construct, value: str) -> str:
-    """Return eight digits that identify a value.
+    """Returns eight digits that identify a value.
 
     The text of a token contains a counter that depends on the rest of the app; what it resolves to is used instead.
     """
@@ -23,12 +23,12 @@ def digest(scope: Construct, value: str) -> str:
 
 
 def known_id(scope: Construct, value: str) -> str:
-    """Return a value as part of a construct id: itself, or a digest of a token, which ids cannot contain."""
+    """Returns a value as part of a construct id: itself, or a digest of a token, which ids cannot contain."""
     return digest(scope, value) if is_token(value) else value
 
 
 def ensure_known(scope: Construct, path: str, why: str, *values: str) -> None:
-    """Reject tokens where the value is required at synthesis.
+    """Rejects tokens where the value is required at synthesis.
 
     Raises:
         ValueError: a value is a token.

@@ -110,7 +110,7 @@ class ImportedCluster(HyperPodClusterBase):
         return principal
 
     def execution_role_of(self, group_name: str) -> iam.IRole:
-        """Return the execution role of an instance group.
+        """Returns the execution role of an instance group.
 
         Raises:
             ValueError: it is unknown.
@@ -121,7 +121,7 @@ class ImportedCluster(HyperPodClusterBase):
         return role
 
     def subnet_id(self, availability_zone_id: str | None = None) -> str:
-        """Return the id of the private subnet that nodes of a zone use. Default: that of the first zone."""
+        """Returns the id of the private subnet that nodes of a zone use. Default: that of the first zone."""
         if self._nodes is None:
             raise ValueError(self._missing("vpc and security_group"))
         return self._nodes.subnet_id(availability_zone_id)

@@ -53,7 +53,7 @@ class EksFacts:
 
 
 def facts_of(eks_cluster: CdkEksCluster | EksClusterAttributes) -> EksFacts:
-    """Return the attributes that an EKS cluster's construct has; one that CDK imported has none."""
+    """Returns the attributes that an EKS cluster's construct has; one that CDK imported has none."""
     if isinstance(eks_cluster, EksClusterAttributes):
         return EksFacts(
             kubernetes_version=eks_cluster.kubernetes_version,
@@ -163,7 +163,7 @@ class ImportedEks(Construct):
             self.allow_node_traffic(self, node_security_group)
 
     def allow_node_traffic(self, scope: Construct, nodes: ec2.ISecurityGroup) -> None:
-        """Allow traffic between nodes and control plane, by rules in `scope`."""
+        """Allows traffic between nodes and control plane, by rules in `scope`."""
         control_plane = self.security_group_id
         rules = connect_security_groups(scope, nodes=nodes.security_group_id, control_plane=control_plane)
         self.kubernetes.reachable.add(rules)
@@ -199,7 +199,7 @@ class ImportedEks(Construct):
         return oidc_identity(provider.open_id_connect_provider_arn)
 
     def _spec(self) -> Eks:
-        """Return the cluster as the rules see it."""
+        """Returns the cluster as the rules see it."""
         known: dict[str, Any] = {
             "kubernetes_version": self.kubernetes_version,
             "endpoint_access": self._facts.endpoint_access or "public-and-private",
@@ -208,7 +208,7 @@ class ImportedEks(Construct):
         return Eks().model_copy(update=known)
 
     def _findings(self) -> Iterator[Finding]:
-        """Check the rules about live EKS clusters that can be decided from the attributes."""
+        """Checks the rules about live EKS clusters that can be decided from the attributes."""
         mode = self._facts.authentication_mode
         if mode is not None and mode not in catalog.allowed("eks_authentication_mode"):
             cure = "authentication_mode=AuthenticationMode.API_AND_CONFIG_MAP"
@@ -232,5 +232,5 @@ _NEEDS_VPC = "set its vpc, or the private subnets from which the functions can r
 
 
 def eks_cluster_arn(scope: Construct, cluster_name: str) -> str:
-    """Return the ARN of an EKS cluster in the stack's account and region."""
+    """Returns the ARN of an EKS cluster in the stack's account and region."""
     return Stack.of(scope).format_arn(service="eks", resource="cluster", resource_name=cluster_name)

@@ -81,7 +81,7 @@ class NetworkAddon(Protocol):
         ...
 
     def set_default(self, key: str, value: Any) -> None:
-        """Set a configuration value that the user's own settings override."""
+        """Sets a configuration value that the user's own settings override."""
         ...
 
 
@@ -160,7 +160,7 @@ class IHyperPodCluster(iam.IGrantable, Protocol):
         ...
 
     def keep_in_place(self, file_system: fsx.CfnFileSystem, *, name: str) -> None:
-        """Fail a deployment that would move a file system to another subnet."""
+        """Fails a deployment that would move a file system to another subnet."""
         ...
 
     def milestone(self, key: str) -> DependencyGroup:

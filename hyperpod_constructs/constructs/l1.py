@@ -13,7 +13,7 @@ _FREE_FORM = {"Labels"}
 
 
 def set_properties(resource: CfnResource, props: type, values: Mapping[str, Any]) -> None:
-    """Set the properties of an L1 construct from plain data with CloudFormation's names; values may contain tokens.
+    """Sets the properties of an L1 construct from plain data with CloudFormation's names; values may contain tokens.
 
     A property that the L1 does not have yet, at any depth, becomes a property override. Property overrides of users are
     merged over it, whenever they are added. Tags go to the tag manager, where `Tags.of` finds them.
@@ -42,7 +42,7 @@ def _is_data(value: Any) -> bool:
 
 
 def _named(value: Any, known: Mapping[str, str]) -> Any:
-    """Return the value with the property names of the L1; CDK converts them back to CloudFormation's."""
+    """Returns the value with the property names of the L1; CDK converts them back to CloudFormation's."""
     if isinstance(value, Mapping):
         return {
             name: dict(inner) if key in _FREE_FORM else _named(inner, known)
@@ -53,7 +53,7 @@ def _named(value: Any, known: Mapping[str, str]) -> Any:
 
 
 def _newer(value: Any, known: Mapping[str, str], path: str) -> Iterator[tuple[str, Any]]:
-    """Return path and value of properties that the L1 does not have."""
+    """Returns path and value of properties that the L1 does not have."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             place = f"{path}.{key.replace('.', chr(92) + '.')}"
@@ -68,13 +68,13 @@ def _newer(value: Any, known: Mapping[str, str], path: str) -> Iterator[tuple[st
 
 @cache
 def _attributes(props: type) -> dict[str, str]:
-    """Return the attribute of the L1 for each CloudFormation name in lower case."""
+    """Returns the attribute of the L1 for each CloudFormation name in lower case."""
     mapping: Mapping[str, str] = props.__jsii_name_mapping__  # type: ignore[attr-defined]
     return {name.casefold(): attribute for attribute, name in mapping.items()}
 
 
 def _name(key: str, known: Mapping[str, str]) -> str | None:
-    """Return the L1's name of a property; None if it has none.
+    """Returns the L1's name of a property; None if it has none.
 
     CloudFormation has both `FSxLustreConfig` and `FsxLustreConfig`: an exact match takes precedence over one that differs
     in case (`VolumeSizeInGB` is `volumeSizeInGb`).
@@ -84,7 +84,7 @@ def _name(key: str, known: Mapping[str, str]) -> str | None:
 
 @cache
 def _names(l1: type) -> dict[str, str]:
-    """Return names in the property types of an L1, as they are and in lower case."""
+    """Returns names in the property types of an L1, as they are and in lower case."""
     structs = [value for name, value in vars(l1).items() if name.endswith("Property")]
     names = {name for struct in structs for name in struct.__jsii_name_mapping__.values()}
     return {**{name.casefold(): name for name in names}, **{name: name for name in names}}

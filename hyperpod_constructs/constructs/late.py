@@ -19,5 +19,5 @@ class _Late:
 
 
 def late(make: Callable[[], Any]) -> IResolvable:
-    """Return a value that is computed at synthesis; an empty list leaves the property out."""
+    """Returns a value that is computed at synthesis; an empty list leaves the property out."""
     return Lazy.any(_Late(make), omit_empty_array=True)

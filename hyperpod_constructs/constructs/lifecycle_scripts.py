@@ -68,7 +68,7 @@ class LifecycleScripts(Construct):
     def configuration(
         self, lifecycle: Lifecycle, role: iam.IRole, settings: Mapping[str, str] | None = None
     ) -> dict[str, str] | None:
-        """Return `LifeCycleConfig` of a group, and allow its role to read the scripts; None in bootstrap mode.
+        """Returns `LifeCycleConfig` of a group, and allow its role to read the scripts; None in bootstrap mode.
 
         `settings` are environment variables for the default scripts; scripts of a user get none.
         """
@@ -147,7 +147,7 @@ class ScriptCopier(Construct):
 
 
 def content_hash(folder: Path, settings: str = "") -> str:
-    """Return the hash of the files below a folder (names and contents, not times or modes) and of the settings.
+    """Returns the hash of the files below a folder (names and contents, not times or modes) and of the settings.
 
     >>> len(content_hash(DEFAULT_SCRIPTS))
     16

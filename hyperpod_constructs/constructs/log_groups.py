@@ -16,7 +16,7 @@ DEFAULT_RETENTION = logs.RetentionDays.THREE_MONTHS
 
 
 def set_log_groups(scope: Construct, settings: Logs) -> None:
-    """Set retention and key of all log groups created in a scope from now on, by CDK's property injection.
+    """Sets retention and key of all log groups created in a scope from now on, by CDK's property injection.
 
     Example:
         Log groups that the account gives a retention, with a key of its own:
@@ -30,7 +30,7 @@ def set_log_groups(scope: Construct, settings: Logs) -> None:
 
 
 def set_log_group(construct: IConstruct, settings: Logs) -> None:
-    """Set them for one existing log group; anything else is not changed."""
+    """Sets them for one existing log group; anything else is not changed."""
     if isinstance(construct, logs.LogGroup) and settings != Logs():
         resource = construct.node.default_child
         assert isinstance(resource, logs.CfnLogGroup)
@@ -50,7 +50,7 @@ class _LogGroupSettings:
 
     @jsii.member(jsii_name="inject")
     def inject(self, original_props: Any, context: InjectionContext) -> Any:
-        """Return the properties of a log group with retention and key; names are those of jsii."""
+        """Returns the properties of a log group with retention and key; names are those of jsii."""
         days, key = self._settings.retention_days, self._settings.kms_key_arn
         props = dict(original_props) | {"retention": logs.RetentionDays.INFINITE if days == "unset" else days}
         if key:

@@ -101,7 +101,7 @@ class HyperPodNetwork(Construct):
         security_group: ec2.ISecurityGroup | None = None,
         interface_endpoints: Sequence[str] = (),
     ) -> HyperPodNetwork:
-        """Return the network of a platform in any VPC: of CDK's own class, looked up, or by attributes.
+        """Returns the network of a platform in any VPC: of CDK's own class, looked up, or by attributes.
 
         What depends on the network depends on the VPC's routes, NAT gateways and endpoints, if the app creates them.
 
@@ -129,11 +129,11 @@ class HyperPodNetwork(Construct):
         )
 
     def _findings(self) -> list[Finding]:
-        """Return findings of a network that no EKS cluster of the app uses; others are checked with their cluster."""
+        """Returns findings of a network that no EKS cluster of the app uses; others are checked with their cluster."""
         return [] if self.is_checked_with_cluster else check(Context(network=self.spec, region=region_of(self)))
 
     def _ensure_planned(self, network: Network) -> None:
-        """Reject a network whose subnets cannot be planned, with the findings that explain it."""
+        """Rejects a network whose subnets cannot be planned, with the findings that explain it."""
         found = errors(check(Context(network=network, region=region_of(self))))
         if blocking := [finding for finding in found if finding.rule in _NO_PLAN]:
             raise InvalidSpec(blocking)
@@ -218,7 +218,7 @@ class HyperPodNetwork(Construct):
     def _routes(
         self, network: Network, subnets: Mapping[str, Mapping[str, ec2.CfnSubnet]]
     ) -> dict[str, ec2.CfnRouteTable]:
-        """Return the route tables of the private subnets by zone; an open network also gets internet access."""
+        """Returns the route tables of the private subnets by zone; an open network also gets internet access."""
         gateways: dict[str, ec2.CfnNatGateway] = {}
         if subnets["public"]:
             internet = ec2.CfnInternetGateway(self, "InternetGateway")

@@ -49,7 +49,7 @@ class NodePlacement:
             self.security_group = security_group or node_security_group(scope, "NodeSecurityGroup", vpc)
 
     def subnet_id(self, availability_zone_id: str | None = None) -> str:
-        """Return the id of the private subnet of a zone. Default: that of the first zone.
+        """Returns the id of the private subnet of a zone. Default: that of the first zone.
 
         A zone that the network does not have gets the subnet of another one: such an app is not synthesized (HP311).
         """
@@ -67,7 +67,7 @@ class NodePlacement:
         return [subnet.subnet_id for subnet in self._cluster_subnets] or self.private()
 
     def private(self) -> list[str]:
-        """Return ids of the VPC's private subnets, or of its isolated ones if it has no private ones.
+        """Returns ids of the VPC's private subnets, or of its isolated ones if it has no private ones.
 
         Raises:
             ValueError: the VPC has public subnets only.
@@ -81,7 +81,7 @@ class NodePlacement:
         return [subnet.subnet_id for subnet in subnets]
 
     def findings(self, cluster: Cluster, *, region: str | None) -> list[Finding]:
-        """Return findings about zones of groups that are not in `node_subnets`."""
+        """Returns findings about zones of groups that are not in `node_subnets`."""
         if not self._given:
             return []
         subnets = [

@@ -203,7 +203,7 @@ class HyperPodAlarms(Construct):
 
 
 def _alert_manager(topic_arn: str) -> str:
-    """Return the alert manager configuration of a workspace that sends every alert to one topic."""
+    """Returns the alert manager configuration of a workspace that sends every alert to one topic."""
     config = {
         "route": {"receiver": "topic", "group_by": ["alertname"], "group_wait": "30s", "repeat_interval": "4h"},
         "receivers": [{"name": "topic", "sns_configs": [{"topic_arn": "TOPIC", "sigv4": {"region": "REGION"}}]}],

@@ -64,7 +64,7 @@ class Parts:
         return self.eks is not None and self.eks.existing is None
 
     def add_addon(self, key: str, settings: object, construct: Construct) -> None:
-        """Add an add-on; a second one of the same key is a finding."""
+        """Adds an add-on; a second one of the same key is a finding."""
         other = self._installed_by.setdefault(key, construct)
         if other is not construct and (rule := find("HP517")):
             message = f"{construct.node.path} installs the same add-on as {other.node.path}"
@@ -72,7 +72,7 @@ class Parts:
         self.addons[key] = settings
 
     def findings(self, *, region: str | None, account: str | None, others: Sequence[Parts] = ()) -> list[Finding]:
-        """Return every finding about the parts, each once; findings about a job name its construct.
+        """Returns every finding about the parts, each once; findings about a job name its construct.
 
         A finding that depends on parts outside of this app is a warning: another app or person may install them. `others`
         are parts of the same EKS cluster, by constructs that were created after these.
@@ -125,7 +125,7 @@ class Parts:
         )
 
     def _eks(self) -> Eks | None:
-        """Return the EKS cluster; core add-ons of an existing one count as managed if the app creates one of them."""
+        """Returns the EKS cluster; core add-ons of an existing one count as managed if the app creates one of them."""
         existing = self.eks.existing if self.eks is not None else None
         if self.eks is None or existing is None or not set(CORE) & set(self.addons):
             return self.eks

@@ -195,7 +195,7 @@ class HyperPodPlatform(Construct):
 
 
 def _siblings(parts: Iterable[Construct]) -> dict[str, IConstruct]:
-    """Return the constructs next to the parts in their stacks, by path.
+    """Returns the constructs next to the parts in their stacks, by path.
 
     Singletons of a stack are created there: CDK's functions that copy files or empty buckets, and those for quotas.
     """

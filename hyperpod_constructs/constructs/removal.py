@@ -10,7 +10,7 @@ from .validation import validate_with
 
 
 def removal_policy(construct: Construct, removal: str, *, allow_data_loss: bool) -> RemovalPolicy:
-    """Delete data only if its own policy and the global switch both say so; if only one does, it is reported.
+    """Deletes data only if its own policy and the global switch both say so; if only one does, it is reported.
 
     A resource of a failed creation has no data yet and is deleted by the rollback; otherwise each attempt would leave one.
     """

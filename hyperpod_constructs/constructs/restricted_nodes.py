@@ -115,14 +115,14 @@ def _workload(kind: str, name: str) -> dict[str, Any]:
 
 
 def _network_agent(name: str) -> dict[str, Any]:
-    """Return the changes to the add-on's DaemonSet. Its label `k8s-app` is kept: tools find network agents by it."""
+    """Returns the changes to the add-on's DaemonSet. Its label `k8s-app` is kept: tools find network agents by it."""
     mode = [{"name": key, "value": value} for key, value in load("restricted_nodes")["network_environment"].items()]
     pod = {"affinity": _affinity(restricted=True), "containers": [{"name": "aws-node", "env": mode}]}
     return _labelled({_COPY: name}, pod)
 
 
 def _dns_servers(name: str, *, restricted: bool) -> dict[str, Any]:
-    """Return the changes that make the add-on's Deployment a DaemonSet.
+    """Returns the changes that make the add-on's Deployment a DaemonSet.
 
     The pods keep `k8s-app`, by which the Service finds them. A different component label excludes them from the
     Deployment's selector and from its disruption budget, which cannot count a DaemonSet's pods and would block every
@@ -143,12 +143,12 @@ def _dns_servers(name: str, *, restricted: bool) -> dict[str, Any]:
 
 
 def _labelled(labels: dict[str, str], pod: dict[str, Any]) -> dict[str, Any]:
-    """Return pods with a label that distinguishes them from the original's, which the copy selects."""
+    """Returns pods with a label that distinguishes them from the original's, which the copy selects."""
     return {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
 
 
 def _affinity(*, restricted: bool) -> dict[str, Any]:
-    """Return the affinity of the network add-on, limited to restricted nodes or to all others."""
+    """Returns the affinity of the network add-on, limited to restricted nodes or to all others."""
     group_type = label("instance_group_type")
     held = {"key": group_type.key, "operator": "In" if restricted else "NotIn", "values": list(group_type.values)}
     terms = [*load("restricted_nodes")["network_affinity"], held]

@@ -89,7 +89,7 @@ def execution_role(
 
 
 def grant_subnet(role: iam.IRole, subnet_id: str) -> None:
-    """Allow an execution role to place network interfaces in another subnet."""
+    """Allows an execution role to place network interfaces in another subnet."""
     _allow(role, *_network_actions(describing=False), on=[_ec2(Stack.of(role), "subnet", subnet_id)])
 
 
@@ -171,7 +171,7 @@ def cluster_role(scope: Construct, id: str, *, key_arns: Sequence[str] = ()) -> 
 
 
 def grant_volume_key(grantee: iam.IGrantable, key: kms.IKey) -> None:
-    """Allow a role to pass a volume's key to the service, which encrypted volumes require.
+    """Allows a role to pass a volume's key to the service, which encrypted volumes require.
 
     A key that CDK creates trusts its account's policies, so this is sufficient. The key's own policy must not have a
     condition on the encryption context: the service does not send one.
@@ -195,7 +195,7 @@ def grant_volume_keys(role: iam.IRole, key_arns: Sequence[str]) -> None:
 
 
 def grant_read_of_prefix(role: iam.IRole, address: str) -> None:
-    """Allow a role to read objects under `s3://bucket/prefix`, and to list only these.
+    """Allows a role to read objects under `s3://bucket/prefix`, and to list only these.
 
     For a bucket of another account, its owner must allow this as well.
     """
@@ -257,7 +257,7 @@ def service_account_role(
 
 
 def allow_catalog_actions(role: iam.IRole, name: str, **resources: Sequence[str]) -> None:
-    """Grant a role the actions that the catalog lists for `name`: each keyword is a group of actions and its resources."""
+    """Grants a role the actions that the catalog lists for `name`: each keyword is a group of actions and its resources."""
     fact = catalog.role(name)
     for group, on in resources.items():
         _allow(role, *fact.actions[group], on=on)

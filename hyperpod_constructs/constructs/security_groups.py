@@ -30,7 +30,7 @@ def node_security_group(scope: Construct, id: str, vpc: ec2.IVpc) -> ec2.Securit
 
 
 def connect_security_groups(scope: Construct, *, nodes: str, control_plane: str | None) -> DependencyGroup:
-    """Create rules, by group id, that allow traffic between the nodes and the control plane of an existing EKS cluster.
+    """Creates rules, by group id, that allow traffic between the nodes and the control plane of an existing EKS cluster.
 
     Both groups may be imported, so each rule is a separate resource. No rule is needed if both are the same group; if the
     group of the control plane is unknown, a warning reports it.

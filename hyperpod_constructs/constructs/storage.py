@@ -100,7 +100,7 @@ class HyperPodStorage(Construct):
     def claims(
         self, scope: Construct, *, governance: Governance | None = None, mountpoint: Construct | None = None
     ) -> list[Claims]:
-        """Create the volumes and claims of all file systems and mounted buckets, in `scope` (the add-ons' stack).
+        """Creates the volumes and claims of all file systems and mounted buckets, in `scope` (the add-ons' stack).
 
         `governance` maps team names to namespaces; `mountpoint` is the Mountpoint add-on, whose role gets access to the
         buckets that it mounts.

@@ -235,7 +235,7 @@ class TrainingJobs(Construct):
         return (stack, *more)
 
     def _holder(self, shard: int, cluster: JobCluster) -> tuple[Construct, JobCluster]:
-        """Return the scope of a shard's jobs, and the cluster behind one barrier, so that dependencies do not multiply."""
+        """Returns the scope of a shard's jobs, and the cluster behind one barrier, so that dependencies do not multiply."""
         scope: Construct = self if shard == 0 else self.stacks[shard]
         barrier = CfnWaitConditionHandle(scope, "Ready")
         barrier.node.add_dependency(cluster.jobs_ready, cluster.kubernetes.before_jobs)
@@ -258,7 +258,7 @@ class _Behind:
 
 
 def _child_id(job: Job) -> str:
-    """Return what distinguishes the job from the others of its cluster."""
+    """Returns what distinguishes the job from the others of its cluster."""
     parts = [
         *([job.kind] if job.kind != "HyperPodPyTorchJob" else []),
         *([job.effective_namespace] if job.effective_namespace != "default" else []),
@@ -270,7 +270,7 @@ def _child_id(job: Job) -> str:
 
 
 def _shards(jobs: Sequence[Job]) -> int:
-    """Return the smallest number of stacks, a power of two, whose share of the jobs is within the limits."""
+    """Returns the smallest number of stacks, a power of two, whose share of the jobs is within the limits."""
     sizes = [(job, len(json.dumps(manifest_of(job), separators=(",", ":"))) + _hash_length(job)) for job in jobs]
     count = 1
     while True:
@@ -290,13 +290,13 @@ def _hash_length(job: Job) -> int:
 
 
 def _shard(job: Job, count: int) -> int:
-    """Return the stack of a job: the low bits of a hash, so that doubling moves jobs to later stacks only."""
+    """Returns the stack of a job: the low bits of a hash, so that doubling moves jobs to later stacks only."""
     name = f"{job.kind}/{job.effective_namespace}/{job.name}"
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % count
 
 
 def _resolved(scope: Construct, content: Any) -> Any:
-    """Return content with its tokens as in the template; without tokens no call to Node is made."""
+    """Returns content with its tokens as in the template; without tokens no call to Node is made."""
     return Stack.of(scope).resolve(content) if is_token(json.dumps(content)) else content
 
 

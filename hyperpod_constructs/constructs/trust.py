@@ -11,19 +11,19 @@ INTERNAL_TAG = "hyperpod-constructs:internal"
 
 
 def keep_internal(scope: IConstruct) -> None:
-    """Tag all functions below a construct as internal to the deployment, including those of CDK's providers."""
+    """Tags all functions below a construct as internal to the deployment, including those of CDK's providers."""
     Tags.of(scope).add(INTERNAL_TAG, "true", include_resource_types=["AWS::Lambda::Function"])
 
 
 def keep_calling_internal(scope: IConstruct) -> None:
-    """Tag the functions of the stack that make single calls, which CDK creates itself, in the same way."""
+    """Tags the functions of the stack that make single calls, which CDK creates itself, in the same way."""
     for child in Stack.of(scope).node.children:
         if child.node.id.startswith(("AWS679f53fac002430cb0da5b7982bd2287", "LogRetention")):
             keep_internal(child)
 
 
 def restrict_to_account(role: iam.IRole | iam.CfnRole) -> None:
-    """Allow the service of a role's only trust statement to assume it for resources of this account only.
+    """Allows the service of a role's only trust statement to assume it for resources of this account only.
 
     Only for services that are documented to send the account: others could not assume the role at all.
     """

@@ -41,7 +41,7 @@ class _Checks:
         self._construct, self._findings, self._in_platforms = construct, findings, in_platforms
 
     def validate(self) -> list[str]:
-        """Return error texts; CDK calls this at synthesis."""
+        """Returns error texts; CDK calls this at synthesis."""
         if not self._in_platforms and self._construct.node.try_get_context(CHECKED):
             return []
         found = list(self._findings())
@@ -54,12 +54,12 @@ class _Checks:
 
 
 def validate_with(construct: Construct, findings: Callable[[], Iterable[Finding]]) -> None:
-    """Check a construct at synthesis, unless a platform above it was checked as a whole."""
+    """Checks a construct at synthesis, unless a platform above it was checked as a whole."""
     construct.node.add_validation(_Checks(construct, findings))
 
 
 def check_parts(construct: Construct, parts: Parts) -> None:
-    """Check everything on the EKS cluster of a construct at synthesis."""
+    """Checks everything on the EKS cluster of a construct at synthesis."""
     stack = Stack.of(construct)
     app = _PARTS.setdefault(construct.node.root, [])
     app.append((stack.environment, parts))
@@ -76,7 +76,7 @@ def check_parts(construct: Construct, parts: Parts) -> None:
 def ensure_unique(
     construct: Construct, kind: str, name: str | None, acknowledge: Sequence[Acknowledgement] = ()
 ) -> None:
-    """Report a cluster name that another construct of the app has in the same account and region.
+    """Reports a cluster name that another construct of the app has in the same account and region.
 
     If account or region is known only at deploy time, two stacks may differ in them: that is a warning.
     """
@@ -109,7 +109,7 @@ def ensure_arns(construct: Construct, **parts: Any) -> None:
 
 
 def ensure_platform(platform: Platform) -> None:
-    """Reject a platform with errors; the facts that it states are used from then on.
+    """Rejects a platform with errors; the facts that it states are used from then on.
 
     Raises:
         InvalidSpec: the platform has errors.
@@ -119,7 +119,7 @@ def ensure_platform(platform: Platform) -> None:
 
 
 def ensure_place(platform: Platform, scopes: Iterable[IConstruct]) -> None:
-    """Reject a platform whose region or account differs from that of a stack or stage that contains it.
+    """Rejects a platform whose region or account differs from that of a stack or stage that contains it.
 
     Raises:
         InvalidSpec: a stack or stage differs.
@@ -147,7 +147,7 @@ def ensure_place(platform: Platform, scopes: Iterable[IConstruct]) -> None:
 
 
 def accept_newer_properties(resource: CfnResource) -> None:
-    """Allow properties of a resource that CDK's validator does not know; all others are still validated."""
+    """Allows properties of a resource that CDK's validator does not know; all others are still validated."""
     Validations.of(resource).acknowledge(
         Acknowledgment(
             id="CloudFormation-Validate::F3002",
@@ -157,6 +157,6 @@ def accept_newer_properties(resource: CfnResource) -> None:
 
 
 def region_of(construct: Construct) -> str | None:
-    """Return the region of a construct's stack, None if it is known only at deploy time."""
+    """Returns the region of a construct's stack, None if it is known only at deploy time."""
     region = Stack.of(construct).region
     return None if Token.is_unresolved(region) else region

@@ -16,12 +16,12 @@ GATEWAYS = ("s3",)
 
 
 def service_name(service: str) -> str:
-    """Return the name of a service's endpoints in the stack's region."""
+    """Returns the name of a service's endpoints in the stack's region."""
     return Fn.join(".", ["com.amazonaws", Aws.REGION, service])
 
 
 def policy_of(scope: Construct, network: Network, service: str) -> dict[str, Any] | None:
-    """Return the policy of an endpoint in a closed network; others have AWS's default policy, which allows everything."""
+    """Returns the policy of an endpoint in a closed network; others have AWS's default policy, which allows everything."""
     if network.mode != "closed" or not network.endpoint_policies:
         return None
     return endpoint_policy(

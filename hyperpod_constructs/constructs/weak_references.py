@@ -7,7 +7,7 @@ from constructs import IConstruct
 
 
 def refer_weakly(construct: IConstruct) -> None:
-    """Allow other stacks to read the attributes of a resource without blocking its removal."""
+    """Allows other stacks to read the attributes of a resource without blocking its removal."""
     for child in construct.node.find_all():
         if CfnResource.is_cfn_resource(child):
             CrossStackReferences.of(child).produce(ReferenceStrength.BOTH)

@@ -109,7 +109,7 @@ def test_every_role_has_the_boundary(way: str) -> None:
 # ---- 13: another qualifier and asset bucket; 14: no bootstrap at all ----
 
 
-def test_assets_go_to_the_bucket_of_the_qualifier() -> None:
+def test_assets_are_uploaded_to_the_bucket_of_the_qualifier() -> None:
     made = app()
     synthesizer = DefaultStackSynthesizer(qualifier="mlplat", file_assets_bucket_name="corp-assets-${AWS::Region}")
     stack = Stack(made, "Research", env=ENV, synthesizer=synthesizer)
@@ -129,7 +129,7 @@ def test_an_app_without_bootstrap_is_rejected_since_functions_are_assets() -> No
 # ---- 15: escape hatches and removal policies ----
 
 
-def test_overrides_are_merged_also_when_groups_come_later() -> None:
+def test_overrides_are_merged_also_for_groups_added_later() -> None:
     _, stack, cluster = one_stack()
     cluster.resource.add_property_override("NodeRecovery", "None")
     cluster.resource.add_property_override("InstanceGroups.1.InstanceCount", 7)

@@ -67,7 +67,7 @@ def test_everything_in_one_stack(research: Template) -> None:
     )
 
 
-def test_the_job_comes_after_its_operator(research: Template) -> None:
+def test_the_job_is_created_after_its_operator(research: Template) -> None:
     objects = research.find_resources("Custom::HyperPodKubernetesObjects")
     (job,) = [item for name, item in objects.items() if name.startswith("Job")]
     assert any("TrainingOperator" in name for name in job["DependsOn"])

@@ -55,7 +55,7 @@ def test_version_for(name: str, kubernetes: str, version: str | None) -> None:
     assert (found.version if found else None) == version
 
 
-def test_what_supports_a_kubernetes_version() -> None:
+def test_add_ons_that_support_a_kubernetes_version() -> None:
     governance, observability = catalog.addon(GOVERNANCE), catalog.addon(OBSERVABILITY)
     assert (governance.supports("1.29"), governance.supports("1.35"), governance.supports("1.30")) == (
         False,

@@ -139,7 +139,7 @@ UNCERTAIN = [
 
 
 @pytest.mark.parametrize(("look_up", "name", "field"), UNCERTAIN)
-def test_what_the_sources_disagree_about_is_marked(look_up: str, name: str, field: str) -> None:
+def test_facts_with_disagreeing_sources_are_marked(look_up: str, name: str, field: str) -> None:
     assert field in getattr(catalog, look_up)(name).uncertain
 
 

@@ -61,7 +61,7 @@ def test_patterns(name: str, right: str, wrong: str) -> None:
     assert not re.fullmatch(catalog.pattern(name), wrong)
 
 
-def test_what_cloudformation_does_not_have_yet() -> None:
+def test_properties_that_cloudformation_does_not_have_yet() -> None:
     def missing(name: str) -> set[str]:
         return set(catalog.allowed(name)) - set(catalog.allowed(f"{name}_cfn"))
 

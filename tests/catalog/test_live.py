@@ -223,7 +223,7 @@ def test_offers(aws: Aws) -> None:
     )
 
 
-def test_an_offer_that_comes_back_loses_its_mark(aws: Aws) -> None:
+def test_an_offer_that_is_available_again_loses_its_mark(aws: Aws) -> None:
     contents = load_all()
     entry = contents["instance_types"]["instance_types"]["ml.p5.48xlarge"]
     entry["uncertain"] = {"regions": "The price list has us-west-2, but EC2 does not offer the type there."}

@@ -75,7 +75,7 @@ def test_a_modified_fact_is_detected_and_corrected(file: str, path: tuple[str, .
     assert outcome.differences == (Difference(file, ".".join(path), wrong, expected),)
 
 
-def test_types_that_come_and_go() -> None:
+def test_types_that_are_added_and_removed() -> None:
     contents = load_all()
     types = contents["instance_types"]["instance_types"]
     types["ml.p9.48xlarge"] = types.pop("ml.p5.48xlarge")

@@ -42,7 +42,7 @@ def test_an_instance_type() -> None:
     assert "Facts of 2026-11-23." in text
 
 
-def test_what_is_uncertain_has_a_number_and_a_reason() -> None:
+def test_uncertain_facts_have_a_number_and_a_reason() -> None:
     text = show.render_instance_type(catalog.instance_type("ml.p6e-gb200.36xlarge"))
     assert "EFA interfaces         yes, number unknown (vpc.amazonaws.com/efa) [3]" in text
     assert "  [3] EC2's EFA guide describes four useful EFA-only interfaces" in text

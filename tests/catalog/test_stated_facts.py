@@ -85,7 +85,7 @@ def test_a_config_states_a_type_and_every_use_is_a_finding_that_can_be_acknowled
     assert finding.acknowledged == "compared with the sheet"
 
 
-def test_what_one_config_states_does_not_count_for_another(tmp_path: Path) -> None:
+def test_facts_of_one_config_do_not_apply_to_another(tmp_path: Path) -> None:
     first, second = written(tmp_path, CONFIG + FACTS, "a.yaml"), written(tmp_path, CONFIG, "b.yaml")
     found = load_all([first, second]).findings
     assert [(f.rule, Path(f.file or "").name) for f in errors(found) if f.rule == "HP301"] == [("HP301", "b.yaml")]

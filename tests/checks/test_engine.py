@@ -80,7 +80,7 @@ def test_tokens_are_skipped_with_one_note(context: Context, rule: str, path: str
         (date(2030, 1, 1), None, "HP202", "EKS no longer supports any version"),
     ],
 )
-def test_dates_come_from_the_clock(day: date, version: str | None, rule: str, words: str) -> None:
+def test_dates_are_those_of_the_clock(day: date, version: str | None, rule: str, words: str) -> None:
     with use_clock(day):
         assert any(words in finding.message for finding in found(Context(eks=Eks(kubernetes_version=version)), rule))
 
@@ -128,7 +128,7 @@ def test_ensure_raises_with_the_findings_as_text() -> None:
     assert ensure(Context()) == []
 
 
-def test_errors_come_first() -> None:
+def test_errors_are_listed_first() -> None:
     ranks = [f.severity for f in check(Context(eks=Eks(endpoint_access="public", cluster_name="my.cluster")))]
     assert ranks == sorted(ranks, key=list(Severity).index)
 

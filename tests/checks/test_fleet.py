@@ -82,7 +82,7 @@ def written(folder: Path, *configs: dict[str, Any]) -> list[Path]:
         ({"name": "b", "cluster": {"cluster_name": None}}, {"cluster": {"cluster_name": "research"}}, []),
     ],
 )
-def test_what_must_be_one_between_configs(
+def test_names_that_must_be_unique_between_configs(
     one: dict[str, Any], two: dict[str, Any], found: list[tuple[str, str, str]], tmp_path: Path
 ) -> None:
     paths = written(tmp_path, merged(BASE, one), merged(BASE, two))
@@ -145,7 +145,7 @@ def test_one_name_in_two_regions_is_two_stages(
     )
 
 
-def test_what_is_printed_after_synth_names_its_own_output(
+def test_the_output_of_synth_refers_to_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (path,) = written(tmp_path, EXISTING)

@@ -50,7 +50,7 @@ def test_help_imports_neither_boto3_nor_kubernetes():
 
 
 @pytest.mark.parametrize("arguments", [["versions"], ["addons"], ["upgrade-plan", "hyperpod.yaml", "--to", "1.35"]])
-def test_what_the_catalog_answers_needs_no_client(arguments):
+def test_answers_of_the_catalog_require_no_client(arguments):
     code = f"import sys; from hyperpod_constructs.cli import main; main({arguments!r}, standalone_mode=False)"
     user_message = f"print(sorted(set(sys.modules) & {HEAVY!r}), file=sys.stderr)"
     script = f"try:\n  {code}\nexcept SystemExit: pass\n{user_message}"

@@ -72,7 +72,7 @@ def test_a_command_that_is_never_answered_ends(words: list[str], silent: str) ->
     assert "fix: check the network" in result.stderr
 
 
-def test_what_waits_by_request_has_its_own_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_explicit_waits_have_their_own_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYPERPOD_TIMEOUT", "0.05")
 
     @limited

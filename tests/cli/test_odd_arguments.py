@@ -254,7 +254,7 @@ def test_an_answer_is_the_same_in_each_format(words: list[str], place: Path) -> 
         assert every(result.stdout.strip() for result in results.values())
 
 
-def test_findings_before_a_plan_are_json_where_json_is_asked_for(place: Path) -> None:
+def test_findings_before_a_plan_have_the_requested_format(place: Path) -> None:
     result = ran("upgrade-plan", "list.yaml", "--to", "1.35", "-o", "json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["findings"][0]["rule"] == "HP012"

@@ -140,7 +140,7 @@ def test_core_add_ons_keep_their_objects_and_others_do_not(everything: Synthesiz
     assert keeps == core | {ADDON_NAMES["task_governance"]}
 
 
-def test_what_others_build_on_is_waited_for(everything: Synthesized):
+def test_required_add_ons_are_waited_for(everything: Synthesized):
     waits = [wait["Condition"] for wait in everything.of("Custom::HyperPodKubernetesWait").values()]
     active = {resource["AddonName"] for resource in waits if resource["Type"] == "AddonActive"}
     assert active == {ADDON_NAMES[key] for key in EVERYTHING.effective() if key not in CORE_ADDONS}
@@ -229,7 +229,7 @@ def test_the_operators_accounts_trust_the_right_service_accounts(everything: Syn
     }
 
 
-def test_the_load_balancer_controller_changes_only_what_it_made(everything: Synthesized):
+def test_the_load_balancer_controller_changes_only_its_own_resources(everything: Synthesized):
     for action in (
         "elasticloadbalancing:DeleteLoadBalancer",
         "elasticloadbalancing:CreateLoadBalancer",
@@ -323,7 +323,7 @@ def test_kueue_is_the_pinned_chart_with_the_released_image(kueue: Synthesized):
     assert configuration["manageJobsWithoutQueueName"] is False
 
 
-def test_kueue_comes_after_nodes_and_before_what_its_webhook_sees(kueue: Synthesized):
+def test_kueue_is_created_after_nodes_and_before_what_its_webhook_intercepts(kueue: Synthesized):
     proved({"Test": kueue.template}, "operator-before-jobs", "cert-manager-before-webhooks")
     (wait,) = [
         name

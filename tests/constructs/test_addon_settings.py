@@ -117,7 +117,7 @@ def test_settings_arrive_in_the_configuration(everything: Synthesized, key: str)
     assert values(everything, key) == ARRIVES[key]
 
 
-def test_what_is_not_set_is_the_add_ons_own():
+def test_unset_values_are_the_add_ons_defaults():
     template = made(Addons.model_validate({"cert_manager": {}, "metrics_server": {}, "spaces": {}}))
     every_taint = {"tolerations": [{"operator": "Exists"}]}
     assert values(template, "cert_manager") == {**every_taint, "webhook": every_taint, "cainjector": every_taint}
@@ -159,7 +159,7 @@ TYPED = {
 
 
 @pytest.mark.parametrize("key", [key for key, places in TYPED.items() if places])
-def test_every_place_is_below_a_key_that_the_catalog_knows(key: str):
+def test_every_path_starts_with_a_key_of_the_catalog(key: str):
     assert {place.partition(".")[0] for place in TYPED[key]} <= set(addon(ADDON_NAMES[key]).configuration_keys)
 
 
@@ -175,7 +175,7 @@ def test_text_of_the_environment_stays_as_it_is():
     assert configuration_of(ControllerResources(requests={"memory": "2Gi"})) == {"requests": {"memory": "2Gi"}}
 
 
-def test_prerequisites_that_come_along_have_their_own_settings():
+def test_implicit_prerequisites_have_their_own_settings():
     effective = Addons.model_validate({"inference_operator": {}}).effective()
     assert type(effective["cert_manager"]) is CertManager
     assert type(effective["metrics_server"]) is MetricsServer

@@ -186,7 +186,7 @@ def test_a_text_that_is_not_an_allowed_value_is_rejected(made: HyperPodCluster, 
     assert str(refused.value) == message
 
 
-def test_what_cdk_imports_fits_its_interfaces():
+def test_imported_resources_of_cdk_fit_its_interfaces():
     stack = Stack(App(analytics_reporting=False), "S", env=Environment(account="111122223333", region="us-west-2"))
     vpc = ec2.Vpc.from_vpc_attributes(
         stack,

@@ -149,7 +149,7 @@ def test_the_default_platform_does_point_outside(default: Assembly):
         ({"A": {"Fn::Join": ["", ["https://", {"Ref": "X"}, ".example.com/", {"Ref": "Y"}]]}}, "${}.example.com"),
     ],
 )
-def test_what_points_outside_is_found(properties: dict[str, Any], host: str):
+def test_external_references_are_found(properties: dict[str, Any], host: str):
     found = outside({"S": {"Resources": {"R": {"Type": "Custom::X", "Properties": properties}}}})
     assert [reference.host for reference in found] == [host]
 
@@ -164,7 +164,7 @@ def test_what_points_outside_is_found(properties: dict[str, Any], host: str):
         {"Description": "see https://docs.example.com"},
     ],
 )
-def test_what_stays_inside_is_not(properties: dict[str, Any]):
+def test_internal_references_are_not_found(properties: dict[str, Any]):
     assert outside({"S": {"Resources": {"R": {"Type": "Custom::X", "Properties": properties}}}}) == []
 
 
@@ -216,9 +216,7 @@ def findings(tmp_path: Path, **parts: Any) -> set[tuple[str, str]]:
         ),
     ],
 )
-def test_what_would_be_fetched_from_outside_is_an_error(
-    parts: dict[str, Any], found: set[tuple[str, str]], tmp_path: Path
-):
+def test_external_downloads_are_an_error(parts: dict[str, Any], found: set[tuple[str, str]], tmp_path: Path):
     assert findings(tmp_path, **parts) == found
 
 

@@ -86,7 +86,7 @@ def test_an_added_group_is_in_the_template_and_keeps_the_shared_role(granted: Sy
     assert groups[0]["ExecutionRole"] == groups[1]["ExecutionRole"]
 
 
-def test_per_group_roles_are_held_to_their_own_subnet(per_group: Synthesized):
+def test_per_group_roles_are_restricted_to_their_subnet(per_group: Synthesized):
     groups = per_group.one("AWS::SageMaker::Cluster")["InstanceGroups"]
     assert groups[0]["ExecutionRole"] != groups[1]["ExecutionRole"]
     (workers,) = per_group.allows("ExecutionRolesworkers", "ec2:CreateNetworkInterface")
@@ -193,7 +193,7 @@ def test_the_autoscaler_keeps_the_counts_of_its_groups_and_the_config_the_others
     assert scaled.one("Custom::HyperPodClusterGuard")["Groups"] == [{"Name": "scaled", "Count": 0}]
 
 
-def test_whatever_updates_the_cluster_makes_the_counts_be_read_anew(scaled: Synthesized):
+def test_every_update_of_the_cluster_reads_the_counts_again(scaled: Synthesized):
     guard, cluster = scaled.one("Custom::HyperPodClusterGuard"), scaled.one("AWS::SageMaker::Cluster")
     assert guard["Watches"] == {k: v for k, v in cluster.items() if k != "InstanceGroups"}
     for watched, group in zip(guard["WatchedGroups"], cluster["InstanceGroups"], strict=True):
@@ -203,7 +203,7 @@ def test_whatever_updates_the_cluster_makes_the_counts_be_read_anew(scaled: Synt
 # ---- the guard ----
 
 
-def test_the_guard_sees_what_would_replace_the_cluster_and_comes_before_it(granted: Synthesized):
+def test_the_guard_gets_what_would_replace_the_cluster_and_runs_first(granted: Synthesized):
     (name,) = granted.of("AWS::SageMaker::Cluster")
     guard = granted.one("Custom::HyperPodClusterGuard")
     cluster = granted.one("AWS::SageMaker::Cluster")
@@ -289,7 +289,7 @@ def test_accelerated_nodes_are_waited_for_if_all_nodes_are_accelerated():
 # ---- lifecycle scripts that lie in a bucket, security groups, images ----
 
 
-def test_scripts_that_lie_in_a_bucket_can_be_read_and_nothing_else_of_it():
+def test_only_the_scripts_in_a_bucket_can_be_read():
     spec = Cluster(instance_groups=(SYSTEM,), lifecycle=Lifecycle(source="s3://my-scripts/nodes/v3/"))
     template = synthesize(lambda stack: make_cluster(stack, spec) and None)
     (made,) = template.one("AWS::SageMaker::Cluster")["InstanceGroups"]
@@ -315,7 +315,7 @@ def test_a_bucket_for_scripts_is_created_where_some_are_uploaded(lifecycle: Life
     assert len(template.of("AWS::S3::Bucket")) == buckets
 
 
-def test_security_groups_of_a_group_come_on_top_of_the_nodes_own():
+def test_security_groups_of_a_group_are_added_to_that_of_the_nodes():
     own = SYSTEM.model_copy(update={"security_group_ids": ("sg-0123456789abcdef9",)})
     template = synthesize(lambda stack: make_cluster(stack, Cluster(instance_groups=(own,))) and None)
     cluster = template.one("AWS::SageMaker::Cluster")
@@ -327,7 +327,7 @@ def test_security_groups_of_a_group_come_on_top_of_the_nodes_own():
     assert json.dumps(nodes[0]) in attach
 
 
-def test_images_may_come_from_any_region(per_group: Synthesized):
+def test_images_of_any_region_are_allowed(per_group: Synthesized):
     (pull,) = per_group.allows("ExecutionRolessystem", "ecr:BatchGetImage")
     assert pull["Resource"] == "arn:aws:ecr:*:*:repository/*"
 

@@ -44,7 +44,7 @@ WAIT = "Custom::HyperPodKubernetesWait"
 # ---- props by keyword ----
 
 
-def test_props_of_the_cluster_go_before_its_spec() -> None:
+def test_props_of_the_cluster_override_its_spec() -> None:
     def build(stack: Stack) -> None:
         network = HyperPodNetwork(stack, "Network", zones=ZONES)
         HyperPodCluster(
@@ -175,7 +175,7 @@ def test_metrics_of_the_cluster_are_those_of_container_insights() -> None:
 # ---- observability ----
 
 
-def test_notifications_go_to_a_topic_that_is_given() -> None:
+def test_notifications_are_sent_to_an_existing_topic() -> None:
     def use(stack: Stack, cluster: HyperPodCluster) -> None:
         alarms = HyperPodAlarms(stack, "Alarms", cluster=cluster, topic=sns.Topic(stack, "Mine"))
         assert alarms.topic.node.path == "Test/Mine"

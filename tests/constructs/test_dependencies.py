@@ -113,7 +113,7 @@ def test_switches(made: Made) -> None:
     assert made.properties["ValuesFiles"] == ["regional-values/values-us-west-2.yaml"]
 
 
-def test_values_come_last(made: Made) -> None:
+def test_values_are_merged_last(made: Made) -> None:
     spec = DependencyChart(values={"mpi-operator": {"a": 1, "b": 1}, "health-monitoring-agent": {"imageTag": "x"}})
     made.dependencies(components=spec, values={"mpi-operator": {"b": 2}, "storage": {"enabled": True}})
     values = made.values

@@ -174,7 +174,7 @@ def test_clusters_log_groups_and_state_machines_of_others_are_out_of_reach(
     assert not allowed(made, action, of_others)
 
 
-def test_what_is_held_to_names_is_what_has_a_resource_in_the_service_authorization_reference() -> None:
+def test_statements_with_names_have_a_resource_in_the_service_authorization_reference() -> None:
     reference = json.loads((Path(cfnlint.__file__).parent / "data" / "AdditionalSpecs" / "Policies.json").read_text())
     listed = {action for actions in load("deployer")["types"].values() for action in actions}
     of_services = {action for action in listed if action.partition(":")[0] in ("eks", "logs", "states")}

@@ -138,7 +138,7 @@ def test_principals_get_access_entries():
     assert found["Support"][1] == {"Type": "cluster"}
 
 
-def test_core_add_ons_that_need_no_nodes_come_with_it(default: Synthesized):
+def test_core_add_ons_without_nodes_are_created_with_the_control_plane(default: Synthesized):
     addons = {a["AddonName"]: a for a in default.of("AWS::EKS::Addon").values()}
     assert set(addons) == {"vpc-cni", "kube-proxy", "eks-pod-identity-agent"}
     assert every(a["PreserveOnDelete"] and a["ResolveConflicts"] == "OVERWRITE" for a in addons.values())
@@ -165,7 +165,7 @@ def test_an_existing_cluster_can_have_its_core_add_ons_managed():
     assert len(template.of("AWS::EKS::Addon")) == 3
 
 
-def test_nodes_and_an_existing_clusters_security_group_let_each_other_in():
+def test_nodes_and_an_existing_clusters_security_group_allow_each_other():
     template = eks(existing={"cluster_name": "mine", "security_group_id": "sg-0123456789abcdef1"})
     rules = template.of("AWS::EC2::SecurityGroupIngress").values()
     assert {(rule["GroupId"], rule["SourceSecurityGroupId"]) for rule in rules} == {
@@ -179,7 +179,7 @@ def test_one_group_for_nodes_and_control_plane_needs_no_rules():
     assert not template.of("AWS::EC2::SecurityGroupIngress")
 
 
-def test_the_rules_come_before_nodes_and_functions_of_an_existing_cluster():
+def test_the_rules_are_created_before_nodes_and_functions_of_an_existing_cluster():
     options = {"existing": {"cluster_name": "mine", "security_group_id": "sg-0123456789abcdef1"}}
     spec = Eks.model_validate({**options, "endpoint_access": "private"})
     template = synthesize(lambda stack: make_cluster(stack, network=BROUGHT, eks=spec) and None)

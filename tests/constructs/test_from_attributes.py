@@ -304,7 +304,7 @@ def test_zones_of_a_vpc_are_looked_up_among_its_private_subnets():
     assert made.one("AWS::EKS::Cluster")["ResourcesVpcConfig"]["SubnetIds"] == subnets
 
 
-def test_routes_of_a_vpc_that_the_app_makes_come_before_the_clusters():
+def test_routes_of_a_vpc_of_the_app_are_created_before_the_cluster():
     made = synthesize(platform_in(lambda stack: ec2.Vpc(stack, "Vpc", max_azs=2), zones=ZONES))
     resources = made.template["Resources"]
     routes = {name for name, resource in resources.items() if resource["Type"] == "AWS::EC2::Route"}

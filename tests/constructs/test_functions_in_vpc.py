@@ -65,7 +65,7 @@ def test_every_role_of_a_function_may_have_interfaces(inside: Assembly) -> None:
         assert [list(VPC_ACTIONS)] == [statement["Action"] for statements in inline for statement in statements], name
 
 
-def test_functions_have_their_way_out_before_they_are_called_and_after(inside: Assembly) -> None:
+def test_functions_have_network_access_while_they_are_called(inside: Assembly) -> None:
     proved(inside.folder, "routes-before-handlers", "security-group-rules-before-handlers")
 
 

@@ -68,7 +68,7 @@ def test_a_better_group_that_is_added_later_is_the_one_waited_for():
     )
 
 
-def test_without_a_group_to_wait_for_the_cluster_itself_comes_first():
+def test_without_a_group_to_wait_for_the_cluster_is_created_first():
     def build(stack):
         there = Eks(existing=ExistingEks(cluster_name="mine", security_group_id="sg-0123456789abcdef0"))
         cluster = make_cluster(stack, Cluster(instance_groups=(TAINTED,)), eks=there, network=THEIRS)

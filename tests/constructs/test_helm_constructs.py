@@ -125,7 +125,7 @@ def test_its_options(made: Made) -> None:
     assert wanted.items() <= resource["Properties"].items()
 
 
-def test_what_the_handler_reads_is_what_the_construct_writes(made: Made) -> None:
+def test_the_handler_reads_the_properties_that_the_construct_sets(made: Made) -> None:
     made.release(values={"a": 1}, wait=True, insertions=[Insertion("p", "a", "l")])
     text = {
         key: str(value).lower() if isinstance(value, bool) else value
@@ -163,7 +163,7 @@ def test_values_with_tokens(made: Made) -> None:
     }
 
 
-def test_values_made_at_synthesis(made: Made) -> None:
+def test_values_created_at_synthesis(made: Made) -> None:
     colors = ["red"]
     made.release(values=lambda: {"colors": colors})
     colors.append("blue")
@@ -364,7 +364,7 @@ def test_a_source_that_is_not_pinned(wrong: dict[str, str], message: str) -> Non
         GitChart(**{**GIT.model_dump(), **wrong})
 
 
-def test_a_source_may_hold_tokens(made: Made) -> None:
+def test_a_source_can_contain_tokens(made: Made) -> None:
     parameter = cdk.CfnParameter(made.stack, "Digest").value_as_string
     made.release(chart=GitChart(**{**GIT.model_dump(), "digest": parameter}))
     assert properties(made.template())["Chart"]["Digest"] == {"Ref": "Digest"}

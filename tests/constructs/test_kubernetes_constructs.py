@@ -169,7 +169,7 @@ def test_objects_are_one_resource(app: App) -> None:
     assert template["Outputs"]["Name"]["Value"] == {"Fn::GetAtt": ["Settings1CCB6159", "Name"]}
 
 
-def test_objects_come_after_access_and_permissions_and_so_go_before_them(app: App) -> None:
+def test_objects_are_created_after_access_and_deleted_before_it(app: App) -> None:
     KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=[config_map("a")])
     KubernetesWait(
         app.stack, "Wait", kubernetes=app.provider, condition=addon_active("x"), timeout=cdk.Duration.minutes(1)
@@ -211,7 +211,7 @@ def test_the_adopt_setting_reaches_the_functions(app: App) -> None:
     assert only(app.template(), OBJECTS)["Properties"]["Adopt"] == "true"
 
 
-def test_objects_of_another_stack_come_after_the_providers_stack(app: App) -> None:
+def test_objects_of_another_stack_depend_on_the_providers_stack(app: App) -> None:
     jobs = cdk.Stack(app.app, "Jobs")
     KubernetesObjects(jobs, "Settings", kubernetes=app.provider, objects=[config_map("a")])
     assembly = app.app.synth()
@@ -308,9 +308,7 @@ def test_a_token_that_cdk8s_did_not_keep_is_rejected(app: App) -> None:
         ([config_map("a", x=float("nan"))], "ConfigMap team/a is not JSON"),
     ],
 )
-def test_what_is_not_a_list_of_objects_is_rejected_with_the_objects_name(
-    app: App, objects: list[Any], says: str
-) -> None:
+def test_an_object_that_is_not_in_a_list_is_rejected_with_its_name(app: App, objects: list[Any], says: str) -> None:
     with pytest.raises(ValueError, match=rf"^Platform/Settings: .*{says}"):
         KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=objects)
 
@@ -331,7 +329,7 @@ def test_retry_seconds_have_bounds(app: App) -> None:
         KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=[config_map("a")], retry_seconds=781)
 
 
-def test_large_objects_go_as_an_asset(app: App, tmp_path: Path) -> None:
+def test_large_objects_are_stored_in_an_asset(app: App, tmp_path: Path) -> None:
     large = config_map("large", x="y" * 1_400_000)
     KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=[large, config_map("small")])
     template = app.template()

@@ -67,7 +67,7 @@ def test_the_file_system_is_in_the_zone_of_the_accelerated_group(last: bool) -> 
 
 
 @each_order
-def test_a_team_may_tolerate_the_taints_of_its_groups_and_is_kept_off_the_system_nodes(last: bool) -> None:
+def test_a_team_can_tolerate_the_taints_of_its_groups_and_not_those_of_the_system_nodes(last: bool) -> None:
     (manifest,) = (
         json.loads(properties["Manifest"])
         for name, properties in made(last=last).of("Custom::HyperPodKubernetesObjects").items()
@@ -134,7 +134,7 @@ def manifests(found: Synthesized) -> dict[str, list[dict[str, object]]]:
 
 @pytest.mark.parametrize("pools", ["shared", "per-group"])
 @each_order
-def test_karpenters_groups_may_come_after_the_job(pools: str, last: bool) -> None:
+def test_karpenters_groups_can_be_added_after_the_job(pools: str, last: bool) -> None:
     def build(stack: Stack) -> None:
         cluster = scaled(stack, pools, *([] if last else [FILLED]))
         TrainingJob(stack, "Train", cluster=cluster, job=TRAIN, wait_for="start")
@@ -172,7 +172,7 @@ def test_the_job_has_the_same_name_in_both_orders() -> None:
     assert names[0] == names[1]
 
 
-def test_a_name_that_was_read_before_the_groups_came_fails_the_synth() -> None:
+def test_a_name_that_is_read_before_the_groups_are_added_fails_the_synth() -> None:
     def build(stack: Stack) -> None:
         cluster = scaled(stack, "per-group")
         job = TrainingJob(stack, "Train", cluster=cluster, job=TRAIN)
@@ -227,7 +227,7 @@ def test_the_copy_of_the_network_agent_is_recreated_when_a_team_changes_the_add_
 
 
 @each_order
-def test_a_job_comes_after_manifests_in_either_order(last: bool) -> None:
+def test_a_job_is_created_after_manifests_in_either_order(last: bool) -> None:
     def build(stack: Stack) -> None:
         cluster = make_cluster(stack)
         job = TRAIN.model_copy(update={"instance_type": "ml.m5.4xlarge"})

@@ -64,17 +64,17 @@ def test_objects_are_applied_by_namespace(assembly: Assembly) -> None:
     assert scripts["metadata"] == {"name": "scripts", "namespace": "default"}
 
 
-def test_what_has_no_namespace_comes_before_what_has_one(assembly: Assembly) -> None:
+def test_cluster_wide_objects_are_created_before_namespaced_ones(assembly: Assembly) -> None:
     made = assembly.templates["research-Addons"]["Resources"]
     (namespace,) = [name for name, resource in made.items() if resource is groups(assembly)["lab"]]
     assert namespace in groups(assembly)["data"]["DependsOn"]
 
 
-def test_claims_are_kept(assembly: Assembly) -> None:
+def test_claims_are_retained(assembly: Assembly) -> None:
     assert groups(assembly)["scratch"]["Properties"]["DeletionPolicy"] == "Retain"
     assert "DeletionPolicy" not in groups(assembly)["scripts"]["Properties"]
 
 
-def test_jobs_come_after_the_stack_of_the_objects(assembly: Assembly) -> None:
+def test_jobs_are_created_after_the_stack_of_the_objects(assembly: Assembly) -> None:
     manifest = json.loads((assembly.folder / "manifest.json").read_text())
     assert "research-Addons" in manifest["artifacts"]["research-Jobs"]["dependencies"]

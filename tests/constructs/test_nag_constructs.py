@@ -39,7 +39,7 @@ def test_another_construct_with_the_name_of_a_library_construct_is_a_finding(tmp
 
 
 @pytest.mark.parametrize("action", ["iam:PassRole", "s3:*", "ec2:TerminateInstances", "*"])
-def test_a_broader_statement_on_a_role_of_ours_is_a_finding(tmp_path: Path, action: str):
+def test_a_broader_statement_on_a_library_role_is_a_finding(tmp_path: Path, action: str):
     def build(stack: cdk.Stack) -> None:
         iam.Grant.add_to_principal(grantee=make_cluster(stack), actions=[action], resource_arns=["*"])
 

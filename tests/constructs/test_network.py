@@ -96,7 +96,7 @@ def test_node_ranges_can_be_chosen():
     assert ranges == {"10.192.128.0/18", "10.192.192.0/18"}
 
 
-def test_interface_endpoints_lie_in_the_node_subnets_behind_https():
+def test_interface_endpoints_are_in_the_node_subnets_and_allow_https():
     template = network(interface_endpoints=["ecr.api", "sts"])
     interfaces = [e for e in template.of("AWS::EC2::VPCEndpoint").values() if e["VpcEndpointType"] == "Interface"]
     assert {service(e) for e in interfaces} == {"ecr.api", "sts"}

@@ -158,7 +158,7 @@ def test_the_role_is_for_this_account_and_cluster(synth: Synth) -> None:
 # ---- Prometheus ----
 
 
-def test_a_new_workspace_is_kept(synth: Synth) -> None:
+def test_a_new_workspace_is_retained(synth: Synth) -> None:
     (workspace,) = synth({}).resources(AMP).values()
     assert (workspace["DeletionPolicy"], workspace["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert "AlertManagerDefinition" not in workspace["Properties"]

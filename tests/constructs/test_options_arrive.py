@@ -128,7 +128,7 @@ def test_an_existing_role_is_used_for_mountpoint():
 
 
 @pytest.mark.parametrize(("dynamic", "policy"), [(True, "AmazonFSxFullAccess"), (False, None)])
-def test_only_dynamic_provisioning_lets_the_fsx_driver_buy_file_systems(dynamic: bool, policy: str | None):
+def test_only_dynamic_provisioning_allows_the_fsx_driver_to_create_file_systems(dynamic: bool, policy: str | None):
     template = added(FsxCsiAddon, dynamic_provisioning=dynamic)
     (role,) = [item for name, item in template.of("AWS::IAM::Role").items() if name.startswith("AddedRole")]
     if policy:
@@ -209,7 +209,7 @@ def test_karpenters_role_may_exist():
     assert not [name for name in made.of("AWS::IAM::Role") if "HyperPodClusterRole" in name]
 
 
-def test_scripts_may_go_to_a_bucket_that_exists():
+def test_scripts_can_be_uploaded_to_an_existing_bucket():
     made = of_cluster(Cluster(instance_groups=(SYSTEM,), lifecycle_bucket_name="sagemaker-scripts"))
     assert not made.of("AWS::S3::Bucket")
     (group,) = made.one("AWS::SageMaker::Cluster")["InstanceGroups"]

@@ -149,7 +149,7 @@ def test_a_job_without_its_operator():
     ],
     ids=["kueue twice", "name of a team", "type of a quota", "size of a file system", "same team", "two clusters"],
 )
-def test_what_is_certainly_wrong_fails_the_synth(build, version, text):
+def test_certain_errors_fail_the_synth(build, version, text):
     errors, _ = app(build, version=version)
     assert text in errors
 

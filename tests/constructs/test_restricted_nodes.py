@@ -74,7 +74,7 @@ def terms(affinity: dict[str, Any]) -> dict[str, tuple[str, list[str]]]:
 # In the template
 
 
-def test_the_network_addon_keeps_off_restricted_nodes_and_where_it_kept_off_before(restricted: Synthesized) -> None:
+def test_the_network_addon_excludes_restricted_nodes_and_previously_excluded_ones(restricted: Synthesized) -> None:
     assert terms(configuration(restricted)["affinity"]) == {
         "kubernetes.io/os": ("In", ["linux"]),
         "kubernetes.io/arch": ("In", ["amd64", "arm64"]),

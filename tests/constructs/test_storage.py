@@ -205,7 +205,7 @@ def test_the_driver_may_only_look(linked: Assembly) -> None:
 # ---- buckets ----
 
 
-def test_a_bucket_is_closed_versioned_encrypted_and_kept(synth: Synth) -> None:
+def test_a_bucket_is_private_versioned_encrypted_and_retained(synth: Synth) -> None:
     assembly = synth({"buckets": [{"name": "datasets", "expire_days": 30}]})
     name, resource = bucket_of(assembly)
     properties = resource["Properties"]

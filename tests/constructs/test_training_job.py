@@ -57,11 +57,11 @@ def manifest_in(template: Template) -> dict:
     return manifest
 
 
-def test_applies_exactly_what_the_compiler_yields():
+def test_the_manifest_is_exactly_that_of_the_compiler():
     assert manifest_in(synthesized(llama())) == compile_job(llama())
 
 
-def test_comes_after_operators_queues_namespaces_and_volumes():
+def test_jobs_are_created_after_operators_queues_namespaces_and_volumes():
     (resource,) = synthesized(llama()).find_resources(OBJECTS).values()
     assert "Operator" in resource["DependsOn"]
 

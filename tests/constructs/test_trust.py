@@ -42,7 +42,7 @@ def trusts(assembly: Assembly) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("config", EXAMPLES)
-def test_roles_are_held_to_the_account_where_the_service_allows_it(
+def test_roles_are_restricted_to_the_account_if_the_service_supports_it(
     config: str, assemble: Callable[[str], Assembly]
 ) -> None:
     found = list(trusts(assemble(config)))
@@ -71,7 +71,7 @@ def test_functions_are_internal_without_a_platform_too() -> None:
         assert {"Key": INTERNAL_TAG, "Value": "true"} in function.get("Tags", ()), name
 
 
-def test_no_node_invokes_a_function_of_the_deployment_whatever_its_name() -> None:
+def test_no_node_can_invoke_a_function_of_the_deployment() -> None:
     nova = RestrictedInstanceGroup(name="nova", instance_type="ml.p5.48xlarge", count=2, reward_functions=True)
 
     def build(stack: Stack) -> None:
@@ -118,7 +118,7 @@ def test_a_deployed_cluster_keeps_its_shared_role() -> None:
     assert "ExecutionRolesShared" in roles[0]
 
 
-def test_the_guard_knows_the_role_of_each_group(assemble: Callable[[str], Assembly]) -> None:
+def test_the_guard_gets_the_role_of_each_group(assemble: Callable[[str], Assembly]) -> None:
     default = assemble("hyperpod.yaml")
     cluster = default.one("AWS::SageMaker::Cluster")
     guard = default.one("Custom::HyperPodClusterGuard")

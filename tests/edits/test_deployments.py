@@ -57,7 +57,7 @@ def test_the_two_deployments_succeed() -> None:
     assert not deployment({"net": NET, "app": new_app}, {"net": new_net, "app": new_app}).edits
 
 
-def test_a_stack_that_needs_more_than_is_deployed_cannot_go_first() -> None:
+def test_a_stack_with_a_new_import_cannot_be_deployed_first() -> None:
     weak = {"Fn::GetStackOutput": {"StackName": "net", "OutputName": "New"}}
     new_net = stack({"New": {"Value": {"Ref": "Vpc"}}}, Vpc=VPC, Subnet=SUBNET)
     edit = only(
@@ -67,7 +67,7 @@ def test_a_stack_that_needs_more_than_is_deployed_cannot_go_first() -> None:
     assert edit.advice.startswith("two deployments: first the version or the part of the edit that keeps")
 
 
-def test_an_export_that_nothing_imports_may_go() -> None:
+def test_an_unused_export_can_be_removed() -> None:
     found = deployment({"net": NET}, {"net": stack(Vpc=VPC, Subnet=SUBNET)})
     assert (list(found.edits), str(found.steps[0])) == ([], "net: updated (no changes to resources)")
 
@@ -106,7 +106,7 @@ def test_a_weak_reference_never_blocks() -> None:
     assert not found.edits
 
 
-def test_another_way_to_refer_to_the_same_resource_replaces_nothing() -> None:
+def test_another_reference_to_the_same_resource_replaces_nothing() -> None:
     """As when a strong reference becomes a weak one."""
     plain = exported("Subnet", {"Ref": "Subnet"}) | {"Id": {"Value": {"Ref": "Subnet"}}}
     net = stack(plain, Vpc=VPC, Subnet=SUBNET)
@@ -180,7 +180,7 @@ def test_types_and_service_tokens_cannot_change() -> None:
         ("Custom::HyperPodKubernetesObjects", "the Kubernetes objects are deleted"),
     ],
 )
-def test_what_serves_jobs_is_missed(kind: str, impact: str) -> None:
+def test_missing_parts_for_jobs_are_reported(kind: str, impact: str) -> None:
     old = stack(It=resource(kind), Kept=resource(kind, DeletionPolicy="Retain"))
     edit = only(deployment({"s": old}, {"s": stack()}).edits)
     assert (edit.path, edit.change, edit.message, edit.impact) == (
@@ -225,7 +225,7 @@ def test_scripts_of_the_project_are_no_data_of_users() -> None:
     assert not deployment({"s": stack(HpLifecycleScripts1=resource("AWS::S3::Bucket"))}, {"s": stack()}).edits
 
 
-def test_what_is_kept_leaves_the_stack() -> None:
+def test_retained_resources_leave_the_stack() -> None:
     old = {"s": stack(It=resource("AWS::S3::Bucket", "RetainExceptOnCreate"))}
     assert str(only(deployment(old, {"s": stack()}).edits)) == (
         "in-place: s: It (AWS::S3::Bucket): is removed from the stack\n  impact: it is retained outside the stack, "
@@ -234,7 +234,7 @@ def test_what_is_kept_leaves_the_stack() -> None:
 
 
 @pytest.mark.parametrize("group", ["InstanceGroups", "RestrictedInstanceGroups"])
-def test_groups_that_go_or_cannot_change(group: str) -> None:
+def test_groups_that_are_removed_or_cannot_change(group: str) -> None:
     def cluster(*groups: Json) -> Json:
         return {"s": stack(C=resource("AWS::SageMaker::Cluster", **{group: list(groups)}))}
 
@@ -252,7 +252,7 @@ def test_groups_that_go_or_cannot_change(group: str) -> None:
     ]
 
 
-def test_stacks_that_stop_importing_go_first_together() -> None:
+def test_stacks_that_stop_importing_are_deployed_first() -> None:
     """What else they import and read is deployed; then all the rest."""
     net = stack(exported("Subnet", {"Ref": "Subnet"}) | exported("Vpc", {"Ref": "Vpc"}), Vpc=VPC, Subnet=SUBNET)
     apps = {name: stack(Rule=resource("X", Name=imported("Subnet"), Vpc=imported("Vpc"))) for name in ("app", "b")}
@@ -270,7 +270,7 @@ def test_stacks_that_stop_importing_go_first_together() -> None:
     assert edit.message == "removes 2 exports that app, b import: Subnet"
 
 
-def test_what_each_stack_does() -> None:
+def test_the_operation_of_each_stack() -> None:
     old = {
         "a": stack(Same=resource("X"), Gone=resource("Y"), Kept=resource("Y", "Retain"), Changed=resource("X", A=1)),
         "b": stack(exported("Id", "1"), One=resource("X")),

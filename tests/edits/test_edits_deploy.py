@@ -185,7 +185,7 @@ def test_a_feature_is_added_and_removed_again(feature: str, synthesize: Callable
     assert {step.stack for step in found.steps} == set(with_it)  # each stack is in the app, also one that holds nothing
 
 
-def test_what_stacks_export_does_not_depend_on_what_is_used(synthesize: Callable[[Path | Config], Templates]) -> None:
+def test_exports_of_stacks_do_not_depend_on_their_use(synthesize: Callable[[Path | Config], Templates]) -> None:
     """Beyond the fixed set there are only exports of values that are read weakly, which nothing imports."""
     fixed = {stack: set(exports_of(template)) for stack, template in synthesize(CASE).items()}
     for feature in FEATURES.values():
@@ -197,7 +197,7 @@ def test_what_stacks_export_does_not_depend_on_what_is_used(synthesize: Callable
             assert not {name for name in more & imported if "az3" not in name}
 
 
-def test_a_zone_and_its_group_go_in_two_deployments(synthesize: Callable[[Path | Config], Templates]) -> None:
+def test_a_zone_and_its_group_are_removed_in_two_deployments(synthesize: Callable[[Path | Config], Templates]) -> None:
     three = {**CASE, **FEATURES["zone"]}
     third = {"name": "third", "instance_type": "ml.g5.2xlarge", "count": 1, "availability_zone_id": "usw2-az3"}
     groups = CASE["cluster"]["instance_groups"]

@@ -304,7 +304,7 @@ def test_a_lost_response_creates_no_second_object(
     assert len(service.things) == 1
 
 
-def test_another_owners_quota_is_not_taken_over(service: GovernanceService, cfn: CloudFormation) -> None:
+def test_another_owners_quota_is_not_adopted(service: GovernanceService, cfn: CloudFormation) -> None:
     before = service.put(quota(1), tags={"aws:cloudformation:stack-name": "Theirs"})
     with pytest.raises(GovernanceError) as refusal:
         cfn.begin("Create", quota())
@@ -323,16 +323,14 @@ def test_another_owners_quota_is_not_deleted(service: GovernanceService, cfn: Cl
     assert len(service.things) == 1
 
 
-def test_deleting_what_is_gone_is_done(service: GovernanceService, cfn: CloudFormation) -> None:
+def test_deleting_a_deleted_object_succeeds(service: GovernanceService, cfn: CloudFormation) -> None:
     cfn.run("Create", quota())
     service.things.clear()
     cfn.run("Delete")
     assert not service.asked("Delete")
 
 
-def test_deleting_on_a_cluster_that_is_gone_is_done(
-    aws: FakeAws, service: GovernanceService, cfn: CloudFormation
-) -> None:
+def test_deleting_on_a_deleted_cluster_succeeds(aws: FakeAws, service: GovernanceService, cfn: CloudFormation) -> None:
     cfn.run("Create", quota())
     aws.fail("sagemaker", "ListComputeQuotas", "ResourceNotFound", "no such cluster")
     cfn.run("Delete")
@@ -380,7 +378,7 @@ def test_tags_follow(service: GovernanceService, cfn: CloudFormation) -> None:
     assert tags == {"cost": "b"}
 
 
-def test_what_the_former_version_made_is_updated_and_deleted(service: GovernanceService, cfn: CloudFormation) -> None:
+def test_objects_of_the_former_version_are_updated_and_deleted(service: GovernanceService, cfn: CloudFormation) -> None:
     made = service.put(quota(1), tags={LEGACY_TAG: legacy_digest(STACK, "Quota")})
     cfn.properties, cfn.physical_id = cfn.properties_of(quota(1)), f"{CLUSTER}/ComputeQuota/vision-quota/vision"
     cfn.run("Update", quota(8))

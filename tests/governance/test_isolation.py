@@ -102,7 +102,7 @@ def test_an_escape_is_rejected(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NEEDED)
-def test_what_training_needs_is_admitted(name: str) -> None:
+def test_requirements_of_training_are_admitted(name: str) -> None:
     assert answers(pods_policy(), NEEDED[name]) == []
     assert refused(NEEDED[name], VISION, cluster=CLUSTER) == []
 
@@ -312,7 +312,7 @@ def test_a_job_that_the_cluster_would_reject_is_a_finding() -> None:
 # ---- in the stacks ----
 
 
-def test_the_isolation_comes_before_the_rights(assemble: Callable[[str], Assembly]) -> None:
+def test_the_isolation_is_created_before_the_permissions(assemble: Callable[[str], Assembly]) -> None:
     shared = assemble("examples/teams.yaml")
     resources = shared.resources("Custom::HyperPodKubernetesObjects")
     for team in ("vision", "speech", "interns"):

@@ -44,7 +44,9 @@ P5 = "ml.p5.48xlarge"
         ([[{"instance_type": P5, "memory_gib": 2048 * 17}]], "17"),
     ],
 )
-def test_the_sum_of_quotas_is_held_against_capacity(quotas: list[list[dict[str, Any]]], instances: str | None) -> None:
+def test_the_sum_of_quotas_is_compared_with_the_capacity(
+    quotas: list[list[dict[str, Any]]], instances: str | None
+) -> None:
     findings = found("HP606", governance=teams(*quotas), cluster=CLUSTER)
     if instances is None:
         assert findings == []

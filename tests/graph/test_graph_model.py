@@ -59,7 +59,7 @@ def test_each_form_of_reference_orders(value: Any) -> None:
     ],
     ids=str,
 )
-def test_what_is_not_certain_does_not_order(value: Any) -> None:
+def test_conditional_dependencies_do_not_order(value: Any) -> None:
     assert not two(value).before("S.One", "S.Two")
 
 

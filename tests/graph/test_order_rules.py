@@ -43,7 +43,7 @@ def violated(templates: Any, rule: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("rule", CASES)
-def test_rule_fails_without_order_and_holds_with_it(rule: str) -> None:
+def test_a_rule_fails_without_the_order_and_passes_with_it(rule: str) -> None:
     _, first, then, gate = CASES[rule]
     pair = (f"Platform.{first}", f"Platform.{then}")
     assert pair in violated(case(rule), rule)
@@ -56,7 +56,7 @@ def test_rule_fails_without_order_and_holds_with_it(rule: str) -> None:
 
 
 @pytest.mark.parametrize("rule", [rule for rule, (*_, gate) in CASES.items() if gate])
-def test_a_gate_must_lie_between(rule: str) -> None:
+def test_a_gate_must_be_between_both_resources(rule: str) -> None:
     _, first, then, gate = CASES[rule]
     assert gate
     pair = (f"Platform.{first}", f"Platform.{then}")
@@ -219,7 +219,7 @@ def test_a_manifest_with_tokens_is_read() -> None:
     assert violated(templates, "parts-before-jobs") == [("Platform.Claim", "Platform.Job")]
 
 
-def test_a_manifest_kept_as_an_asset_is_known_by_its_list_of_objects() -> None:
+def test_a_manifest_in_an_asset_is_recognized_by_its_list_of_objects() -> None:
     listed = [{"apiVersion": "v1", "kind": "HyperPodPyTorchJob", "namespace": "hyperpod-ns-blue", "name": "a"}]
     job = resource("Custom::HyperPodKubernetesObjects", ManifestAsset={"Bucket": "b", "Key": "k"}, Objects=listed)
     templates = case("parts-before-jobs")

@@ -60,7 +60,7 @@ def adopted(config: Path) -> tuple[Result, dict[str, dict]]:
     return result, {resource["type"]: resource for resource in data["resources"]}
 
 
-def test_what_an_import_describes_is_taken_over_and_nothing_is_replaced(config: Path, aws: FakeAws):
+def test_imported_resources_are_adopted_and_nothing_is_replaced(config: Path, aws: FakeAws):
     result, resources = adopted(config)
     assert result.exit_code == 0, result.output
     cluster = resources["AWS::SageMaker::Cluster"]

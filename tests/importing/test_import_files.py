@@ -51,7 +51,7 @@ def test_each_kind_has_twelve_files():
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_a_source_becomes_this_config(
+def test_a_source_is_converted_to_this_config(
     source: str, tmp_path: Path, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(DATA.parent)  # the header names the path as it was given
@@ -317,7 +317,7 @@ def test_no_variable_is_dropped_silently(name: str):
     assert _effects(import_variables, base, name, value)
 
 
-def test_every_place_that_a_name_goes_to_is_a_field():
+def test_every_target_of_a_name_is_a_field():
     table = catalog.load("importing")
     for entry in (*table["parameters"].values(), *table["variables"].values()):
         assert ("to" in entry) != ("why" in entry), entry
@@ -360,7 +360,7 @@ def groups_of_examples() -> list[Any]:
 
 
 @pytest.mark.parametrize("group", groups_of_examples())
-def test_a_group_comes_back_from_its_properties(group: InstanceGroup | RestrictedInstanceGroup):
+def test_a_group_is_restored_from_its_properties(group: InstanceGroup | RestrictedInstanceGroup):
     restricted = isinstance(group, RestrictedInstanceGroup)
     properties = restricted_group_properties(group, PLACE) if restricted else group_properties(group, PLACE)
     back = group_of(properties, AROUND, restricted=restricted)

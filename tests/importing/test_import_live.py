@@ -181,7 +181,7 @@ def test_a_file_system_of_the_vpc_is_described(aws: FakeAws):
     )
 
 
-def test_what_was_read_is_what_the_pure_part_requires():
+def test_the_data_that_is_read_is_what_the_pure_part_requires():
     assert set(Deployed.__dataclass_fields__) == {
         *("cluster", "tags", "eks", "addons", "entries", "subnets", "tables", "vpc", "nat_gateways", "quotas"),
         *("scheduler", "file_systems", "oidc_provider_arn", "stack", "failures"),

@@ -62,7 +62,7 @@ def test_no_value_makes_an_import_fail(path: Path):
             assert finished(draft, origin="a test").text.startswith("# Imported from a test.\n")
 
 
-def test_what_is_of_the_wrong_kind_is_reported():
+def test_values_of_the_wrong_type_are_reported():
     group = {"InstanceGroupName": "a", "InstanceCount": 1, "KubernetesConfig": {"Labels": "x"}, "OverrideVpcConfig": 5}
     draft = import_stack({"ResourceNamePrefix": "lab", "InstanceGroupSettings1": [group]})
     assert "group a: KubernetesConfig.Labels (x): must be a mapping" in draft.losses

@@ -155,7 +155,7 @@ def test_neuron_jobs_select_the_resource_name_and_report_it(chosen: str, name: s
     assert f"requests {name}" in [finding.message for finding in check_job(one)]
 
 
-def test_sidecars_come_out_of_the_nodes_share():
+def test_sidecars_are_subtracted_from_the_nodes_share():
     sidecar = {"name": "logs", "image": "registry/logs:v1", "vcpu": 2, "memory_gib": 4}
     part = numbers(**P5, nodes=2, sidecars=[sidecar])
     assert (part.requests["cpu"], part.requests["memory"]) == ("177", "1886Gi")

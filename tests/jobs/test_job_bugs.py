@@ -121,7 +121,7 @@ def test_bug_07_fractions_of_a_vcpu_work():
 
 
 @pytest.mark.parametrize("field", ["queue_name", "priority"])
-def test_bug_08_queue_and_priority_need_not_come_together(field: str):
+def test_bug_08_queue_and_priority_are_independent(field: str):
     labels = compiled(version="1.0", **{field: "urgent"})["metadata"]["labels"]
     assert list(labels.values()) == ["urgent"]
 

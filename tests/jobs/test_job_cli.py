@@ -43,7 +43,7 @@ def test_flags_without_a_file_are_a_job():
     assert shown == compile_job(job)
 
 
-def test_flags_go_over_a_file(file: Path):
+def test_flags_override_a_file(file: Path):
     shown = rendered(str(file), "--nodes", "3", "--run-policy.clean-pods", "None", "--on-change", "replace")
     assert shown["spec"]["replicaSpecs"][0]["replicas"] == 3
     assert shown["spec"]["runPolicy"] == {"cleanPodPolicy": "None", "jobMaxRetryCount": 1}

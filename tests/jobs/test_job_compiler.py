@@ -178,7 +178,7 @@ def test_the_guides_workaround_is_one_argument():
     assert main_container(first) | {"name": ""} == main_container(second) | {"name": ""}
 
 
-def test_several_replica_specs_take_from_the_job_what_they_do_not_state():
+def test_several_replica_specs_inherit_unset_fields_from_the_job():
     job = Job(
         name="mixed",
         image="a",
@@ -206,7 +206,7 @@ def test_several_replica_specs_take_from_the_job_what_they_do_not_state():
     assert found == [("trainer", 2, ["train"], 8), ("reader", 3, ["read"], None), ("same", 1, ["train"], 4)]
 
 
-def test_the_efa_preset_is_for_several_nodes_and_gives_way_to_what_is_stated():
+def test_the_efa_preset_is_for_several_nodes_and_has_lower_precedence():
     def container(**fields: object) -> dict:
         job = Job(name="a", image="b", instance_type="ml.p5.48xlarge", efa_preset=True, **fields)
         manifest = compile_job(job)
@@ -231,7 +231,7 @@ def test_tokens_pass_untouched():
     assert manifest["metadata"]["namespace"] == f"hyperpod-ns-{token}"
 
 
-def test_a_hashed_name_does_not_come_from_the_number_of_a_token():
+def test_a_hashed_name_does_not_depend_on_the_number_of_a_token():
     with pytest.raises(ValueError, match=r"^a: some values are known only at deploy time \(CDK tokens\)"):
         compile_job(Job(name="a", image="${Token[AWS.AccountId.4]}.dkr.ecr/a"))
     names = {

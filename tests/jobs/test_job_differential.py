@@ -149,7 +149,7 @@ def test_generated_configs_give_the_official_object(config: dict[str, Any]):
         {"elastic_replica_discrete_values": [9], "max_replica_count": 4},
     ],
 )
-def test_what_the_package_rejects_is_an_error_or_a_warning(config: dict[str, Any]):
+def test_values_that_the_package_rejects_are_an_error_or_a_warning(config: dict[str, Any]):
     full = {"job_name": "a", "image": "b", **config}
     with pytest.raises(ValueError):
         official_body(full)

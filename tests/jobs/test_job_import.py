@@ -55,7 +55,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_manifest_becomes_a_job_file_in_its_shortest_form():
+def test_a_manifest_is_converted_to_the_shortest_job_file():
     job = one(ELASTIC)
     assert job.is_equal
     assert job.data == {
@@ -286,7 +286,7 @@ def test_a_team_is_recognized_by_its_namespace_and_queue():
     assert job.is_equal
 
 
-def test_a_config_of_the_official_cli_becomes_a_job_file(tmp_path: Path):
+def test_a_config_of_the_official_cli_is_converted_to_a_job_file(tmp_path: Path):
     config = tmp_path / "config.yaml"
     config.write_text(
         "# template: hyp-pytorch-job\n# version: 1.1\njob_name: demo\nimage: registry/a:v1\n"
@@ -328,7 +328,7 @@ git: {repo_url: https://example.com/code.git}
 """
 
 
-def test_a_config_of_start_job_becomes_a_job_file_with_its_losses():
+def test_a_config_of_start_job_is_converted_to_a_job_file_with_its_losses():
     job = one(START_JOB)
     assert job.losses == ["git: no equivalent"]
     assert job.job is not None

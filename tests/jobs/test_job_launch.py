@@ -89,7 +89,7 @@ def test_the_preset_for_efa_locks_memory():
     assert container["securityContext"] == {"capabilities": {"add": ["IPC_LOCK", "SYS_PTRACE"]}}
 
 
-def test_host_network_comes_with_the_clusters_dns():
+def test_host_network_sets_the_clusters_dns():
     (replica,) = compile_job(Job(**BASE, host_network=True))["spec"]["replicaSpecs"]
     assert replica["template"]["spec"]["dnsPolicy"] == "ClusterFirstWithHostNet"
 

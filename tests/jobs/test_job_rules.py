@@ -140,7 +140,7 @@ def test_restricted_nodes_have_the_services_taint():
     assert platform(tolerates, cluster=cluster, **READY) == []
 
 
-def test_what_a_job_needs_is_installed():
+def test_requirements_of_a_job_are_installed():
     assert platform({"nodes": 1, "team": "vision"}, addons={}) == [
         "error HP743 jobs[0].kind: HyperPodPyTorchJob requires addons.training_operator",
         "error HP743 jobs[0].team: the queue 'hyperpod-ns-vision-localqueue' requires task governance",

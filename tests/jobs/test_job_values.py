@@ -133,7 +133,7 @@ def test_messages_of_values_with_units_and_words(text: str, message: str, cure: 
         ),
     ],
 )
-def test_what_kubernetes_or_linux_rejects(fields: dict[str, Any], said: str):
+def test_values_that_kubernetes_or_linux_rejects(fields: dict[str, Any], said: str):
     assert said in found(**fields)
 
 
@@ -141,7 +141,7 @@ def test_an_argument_of_the_largest_size_is_fine():
     assert not errors(check_job(Job(**BASE, args=["x" * 131_071])))
 
 
-def test_the_main_container_is_patched_whatever_its_kind():
+def test_the_main_container_is_patched_for_every_kind():
     for kind in ("HyperPodPyTorchJob", "PyTorchJob", "Job"):
         assert main_container(rendered(kind=kind, nodes=1, container_patch={"tty": True}))["tty"] is True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import random
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -13,8 +14,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from cloudformation import FAILS, Cloud, Delivery, Provider, Resource
+from function_logs import level_after_import
 from moto import mock_aws
 
+from hyperpod_constructs.handlers.lifecycle import index
 from hyperpod_constructs.handlers.lifecycle.index import answer
 
 ASSETS, SCRIPTS, KEY = "cdk-hnb659fds-assets-111122223333-us-west-2", "scripts", "0123.zip"
@@ -65,6 +68,21 @@ def test_every_file_is_copied_below_the_prefix(s3: Any) -> None:
     assert stored(s3) == COPIED
 
 
+def test_each_file_is_logged(s3: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    answer(event("Create"), s3)
+    assert [text for text in caplog.messages if text.startswith("copied")] == [
+        f"copied {WANTED['Prefix']}/{name}" for name in FILES
+    ]
+    assert level_after_import("hyperpod_constructs.handlers.lifecycle.index") == logging.INFO
+
+
+def test_the_entry_point_asks_s3(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boto3, "client", lambda service: service)
+    monkeypatch.setattr(index, "answer", lambda event, s3: {"event": event, "client": s3})
+    assert index.on_event({"a": 1}, None) == {"event": {"a": 1}, "client": "s3"}
+
+
 def test_settings_are_a_file_more(s3: Any) -> None:
     answer(event("Create", Settings="CONTAINER_DATA='/opt/é'\n"), s3)
     settings = {"lifecycle/2aac46595e834ce2/settings.env": "CONTAINER_DATA='/opt/é'\n".encode()}
@@ -109,7 +127,7 @@ class Refusing:
 
 
 @pytest.mark.parametrize(("operation", "code"), [("download_fileobj", "403"), ("upload_fileobj", "AccessDenied")])
-def test_permissions_that_are_not_yet_there_are_waited_for(operation: str, code: str, s3: Any) -> None:
+def test_delayed_permissions_are_waited_for(operation: str, code: str, s3: Any) -> None:
     slept: list[float] = []
     refusing = Refusing(s3, operation, code, times=3)
     answer(event("Create"), refusing, slept.append)
@@ -125,7 +143,7 @@ def test_a_permanent_rejection_fails_within_the_functions_timeout(s3: Any) -> No
 
 
 @pytest.mark.parametrize("missing", [{"Bucket": "none"}, {"Source": {"Bucket": ASSETS, "Key": "none.zip"}}])
-def test_what_does_not_exist_fails_at_once(missing: dict[str, Any], s3: Any) -> None:
+def test_a_missing_object_fails_immediately(missing: dict[str, Any], s3: Any) -> None:
     with pytest.raises(ClientError, match=r"404|NoSuchBucket"):
         answer(event("Create", **missing), s3, lambda _: pytest.fail("waited"))
 

@@ -106,7 +106,7 @@ def bare(node: Node) -> Node:
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
-def test_bash_understands_it(script: Path) -> None:
+def test_bash_can_parse_it(script: Path) -> None:
     done = subprocess.run(["bash", "-n", str(script)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -108,7 +108,7 @@ def test_rules_are_a_rule_file() -> None:
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_only_documented_metrics_are_asked_for(query: str) -> None:
+def test_only_documented_metrics_are_queried(query: str) -> None:
     assert names_in(query), query
     assert names_in(query) == metrics_of(query), query
     assert query.count("(") == query.count(")")

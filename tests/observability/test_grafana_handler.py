@@ -123,7 +123,7 @@ def test_the_token_lives_ten_minutes(grafana: Grafana) -> None:
     assert asked["secondsToLive"] == 600
 
 
-def test_deleting_in_a_workspace_that_is_gone_is_done(grafana: Grafana) -> None:
+def test_deleting_in_a_deleted_workspace_succeeds(grafana: Grafana) -> None:
     def gone(asked: dict[str, Any]) -> dict[str, Any]:
         raise AwsFault("ResourceNotFoundException", "no such workspace", 404)
 
@@ -302,7 +302,7 @@ def test_a_create_whose_response_is_lost_is_deleted_by_cloudformations_id(platfo
     assert (platforms.grafana.boards, platforms.grafana.sources) == ({}, {})
 
 
-def test_dashboards_of_the_former_version_are_kept_and_marked(platforms: Platforms) -> None:
+def test_dashboards_of_the_former_version_are_retained_and_marked(platforms: Platforms) -> None:
     stack = platforms.stack()
     stack.deploy({"Boards": platforms.boards()})
     for board in platforms.grafana.boards.values():

@@ -159,7 +159,7 @@ def test_the_job_commands_use_the_context_that_was_set(api, research, run, tmp_p
     assert asked.read_text() == "me --region us-west-2 eks get-token --cluster-name control --output json\n"
 
 
-def test_an_alias_of_another_cluster_is_not_taken_over(control, run):
+def test_an_alias_of_another_cluster_is_not_overwritten(control, run):
     control.parent.mkdir()
     other = {"name": "prod", "context": {"cluster": "production", "user": "me"}}
     control.write_text(yaml.safe_dump({"contexts": [other], "current-context": "prod"}))

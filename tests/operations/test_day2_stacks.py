@@ -271,7 +271,7 @@ def test_the_order_of_deployment_is_the_constructs():
     assert tuple(STACKS) == DEPLOY_ORDER
 
 
-def test_imports_go_before_the_order_of_deployment():
+def test_imports_take_precedence_over_the_order_of_deployment():
     found = [stack("research-Addons", exports=["metrics"]), stack("research-HyperPod")]
     templates = {"research-Addons": needs(), "research-HyperPod": needs("metrics")}
     order = [item["StackName"] for item in stacks_module.deletion_order(found, templates)]

@@ -34,7 +34,7 @@ def test_text_is_readable(made):
     assert "\n" not in made
 
 
-def test_what_is_printable_stays():
+def test_printable_characters_are_kept():
     assert readable("größer, 日本語, ~/[a]") == "größer, 日本語, ~/[a]"
 
 

@@ -49,7 +49,7 @@ def test_the_rejection_states_the_probable_owner(world: World) -> None:
     assert "(it seems to belong to the Helm release kueue)" in stack.reasons[0]
 
 
-def test_what_was_adopted_is_given_back_and_never_deleted(world: World) -> None:
+def test_adopted_objects_are_restored_and_never_deleted(world: World) -> None:
     before = world.put(config_map("x", v="theirs", kept="1"))
     stack = world.stack()
     assert stack.deploy({"X": objects(config_map("x", v="ours", new="2"), Adopt="true")}) == "CREATE_COMPLETE"
@@ -243,7 +243,7 @@ def test_an_answer_without_metadata_is_requested_again(world: World) -> None:
     assert world.config_map("a") is None
 
 
-def test_running_out_of_time_removes_what_was_made(world: World) -> None:
+def test_a_timeout_removes_what_was_created(world: World) -> None:
     with world.fault(method="PATCH", path="/configmaps/b", status=503, reason="ServiceUnavailable"):
         stack = world.stack()
         assert stack.deploy({"X": objects(config_map("a"), config_map("b"))}) == "ROLLBACK_COMPLETE"

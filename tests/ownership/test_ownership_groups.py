@@ -201,7 +201,7 @@ def test_a_renamed_construct_keeps_the_count_of_an_autoscaler(world: World) -> N
     assert world.find("deployments", "web")["spec"]["replicas"] == 7
 
 
-def test_a_job_that_kueue_let_start_is_not_suspended_again(world: World) -> None:
+def test_a_job_admitted_by_kueue_is_not_suspended_again(world: World) -> None:
     def train(**labels: str) -> dict[str, Any]:
         item = job("train")
         item["metadata"]["labels"] = labels

@@ -61,7 +61,7 @@ def test_a_quota_that_existed_is_rejected(quotas: Quotas, cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("rolled_back", [True, False])
-def test_an_adopted_quota_is_given_back(quotas: Quotas, cloud: Cloud, rolled_back: bool) -> None:
+def test_an_adopted_quota_is_restored(quotas: Quotas, cloud: Cloud, rolled_back: bool) -> None:
     before = quotas.service.put(json.loads(quota("vision", 2).properties["Request"]), tags={"theirs": "1"})
     stack = cloud.stack("Platform")
     template = {"X": quota("vision", 4, Adopt="true")}

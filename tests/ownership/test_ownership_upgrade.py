@@ -56,7 +56,7 @@ def test_the_former_versions_objects_are_deleted(world: World, names: str) -> No
 
 
 @pytest.mark.parametrize("names", ["a", "ab"])
-def test_the_former_versions_objects_are_updated_and_marked_anew(world: World, names: str) -> None:
+def test_objects_of_the_former_version_are_updated_and_marked(world: World, names: str) -> None:
     stack = old_stack(world, *(config_map(name, v="1", gone="1") for name in names))
     assert stack.deploy({"X": objects(*(config_map(name, v="2") for name in names))}) == "UPDATE_COMPLETE"
     for name in names:

@@ -95,7 +95,7 @@ def test_a_live_node_counts_for_one_group_only(aws):
     assert "200 free IP addresses, but the nodes use up to 486 (workers 1 x 81, more 5 x 81)" in finding.message
 
 
-def test_endpoints_of_a_network_without_a_way_out_follow_the_features_of_the_core(aws):
+def test_endpoints_of_a_closed_network_depend_on_the_features_in_use(aws):
     """Encrypted volumes need `kms`, file systems that groups mount need `fsx`."""
     has_network(aws)
     aws.on("ec2", "DescribeRouteTables", table())
@@ -188,7 +188,7 @@ def test_a_closed_network_that_cannot_reach_s3(aws):
     assert found[0].message == "subnet-a has access to neither the internet nor S3: rtb-1 has no route to either"
 
 
-def test_endpoints_that_do_not_let_nodes_in(aws):
+def test_endpoints_that_do_not_allow_traffic_from_nodes(aws):
     closed(aws, BASE, groups=[{"GroupId": "sg-endpoints", "IpPermissions": []}])
     found = [f for f in look(aws, existing_platform()) if f.rule == "HP934"]
     assert len(found) == len(BASE)

@@ -99,6 +99,6 @@ def test_a_valid_config_has_no_findings(account):
     assert beside_eks(found) == [], [str(finding) for finding in found]
 
 
-def test_what_is_wrong_is_found(account):
+def test_errors_are_found(account):
     found = look(made(service="ec2.amazonaws.com", public=True, second_zone="usw2-az3"))
     assert set(beside_eks(found)) == {"HP931", "HP933", "HP951"}, [str(finding) for finding in found]

@@ -12,7 +12,7 @@ from preflight_platforms import existing_platform, new
 ADMIN = "arn:aws:iam::111122223333:role/PlatformAdmin"
 
 
-def test_a_log_group_of_an_earlier_cluster_is_in_the_way(aws):
+def test_a_log_group_of_an_earlier_cluster_is_reported(aws):
     name = f"/aws/eks/{new().name}/cluster"
     aws.on("logs", "DescribeLogGroups", {"logGroups": [{"logGroupName": f"{name}-other"}, {"logGroupName": name}]})
     finding = said(look(aws, new()), "HP956")

@@ -67,7 +67,7 @@ def api(tmp_path: Path) -> Iterator[Api]:
 
 
 @pytest.mark.parametrize("config", ["hyperpod.yaml", "examples/teams.yaml"])
-def test_what_functions_write_lies_on_the_server_until_it_is_deleted(config: str, platforms: Platforms, api: Api):
+def test_objects_of_functions_are_on_the_server_until_deletion(config: str, platforms: Platforms, api: Api):
     rehearsal = api.rehearsal()
     outcomes = rehearsal.deploy(platforms(config))
     assert [outcome for outcome in outcomes if not outcome.ok] == []
@@ -112,7 +112,7 @@ def test_a_rehearsal_removes_what_it_created(platforms: Platforms, api: Api):
     assert api.made == []
 
 
-def test_what_already_exists_stays(platforms: Platforms, api: Api):
+def test_existing_objects_are_not_changed(platforms: Platforms, api: Api):
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kubeflow", "labels": {"mine": "yes"}}}
     api.server.store.put(namespace)
     rehearsal = api.rehearsal()

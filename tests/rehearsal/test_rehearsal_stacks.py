@@ -73,7 +73,7 @@ def test_values_are_resolved(rehearsal: Rehearsal):
         ({"A": {**vpc(), "Properties": {"CidrBlock": {"Fn::Cidr": ["10.0.0.0/8", 2]}}}}, "Fn::Cidr is not modelled"),
     ],
 )
-def test_what_is_rejected(rehearsal: Rehearsal, resources: dict[str, Any], reason: str):
+def test_rejected_requests(rehearsal: Rehearsal, resources: dict[str, Any], reason: str):
     (outcome,) = rehearsal.deploy({"Net": {"Resources": resources}})
     assert outcome.status == "ROLLBACK_COMPLETE"
     assert re.search(reason, outcome.reason), outcome.reason
@@ -87,7 +87,7 @@ def test_a_kind_without_a_model_is_reported(rehearsal: Rehearsal):
     assert (finding.rule, finding.severity.value, finding.path) == ("HPR05", "note", "A.Q")
 
 
-def test_what_depends_waits_and_what_does_not_runs_at_once(rehearsal: Rehearsal):
+def test_dependent_resources_wait_and_others_start_immediately(rehearsal: Rehearsal):
     nets = {"A": vpc(), "B": vpc("10.1.0.0/16"), "C": resource("AWS::EC2::VPC", ["A"], CidrBlock="10.2.0.0/16")}
     rehearsal.deploy({"Net": {"Resources": nets}})
     begun = {step.logical_id: step.start for step in rehearsal.steps}
@@ -127,7 +127,7 @@ def _two(exports: dict[str, Any], uses: Any) -> list[Any]:
     return [first, stack("Two", second.template["Resources"], depends_on=("One",))]
 
 
-def test_an_export_in_use_can_neither_go_nor_change(rehearsal: Rehearsal):
+def test_an_export_in_use_cannot_be_removed_or_changed(rehearsal: Rehearsal):
     using = {"Fn::ImportValue": "one:vpc"}
     vpc_export = {"V": export({"Ref": "Vpc"}, "one:vpc")}
     assert statuses(rehearsal.deploy(_two(vpc_export, using))) == ["CREATE_COMPLETE"] * 2
@@ -242,7 +242,7 @@ def test_an_interrupted_update_that_fails_is_repeated(rehearsal: Rehearsal):
         (custom(), {**custom(), "Properties": {"ServiceToken": {"Fn::GetAtt": ["Two", "Arn"]}}}, "service token"),
     ],
 )
-def test_what_diff_finds_too_has_its_rule(before: Any, after: Any, reason: str):
+def test_failures_that_diff_also_finds_have_its_rule(before: Any, after: Any, reason: str):
     rehearsal, _ = _with(lambda event: {"PhysicalResourceId": "a"})
     fixed = {**function(), "Two": function()["Function"], "Other": vpc("10.9.0.0/16")}
     assert statuses(rehearsal.deploy([stack("A", {**fixed, "It": before})])) == ["CREATE_COMPLETE"]
@@ -273,7 +273,7 @@ def test_deleting_a_key_is_a_loss_while_data_encrypted_with_it_is_retained(rehea
 
 
 @pytest.mark.parametrize(("policy", "left"), [("Retain", True), ("RetainExceptOnCreate", False), ("Delete", False)])
-def test_what_a_failed_creation_leaves_depends_on_the_deletion_policy(policy: str, left: bool):
+def test_the_remainder_of_a_failed_creation_depends_on_the_deletion_policy(policy: str, left: bool):
     rehearsal = Rehearsal(faults=[Fault("A.Vpc")])
     bucket = {**resource("AWS::S3::Bucket"), "DeletionPolicy": policy}
     rehearsal.deploy(
@@ -318,7 +318,7 @@ def test_a_failed_update_is_undone_with_another_update():
     assert seen == [("Create", None), ("Update", "a"), ("Update", "b"), ("Delete", "b")]
 
 
-def test_what_a_function_made_before_a_failure_was_reported_is_deleted():
+def test_resources_created_before_a_reported_failure_are_deleted():
     rehearsal, seen = _with(lambda event: {"PhysicalResourceId": "a"})
     rehearsal.faults_left.append(Fault("S.Thing"))
     assert statuses(rehearsal.deploy([stack("S", {**function(), "Thing": custom()})])) == ["ROLLBACK_COMPLETE"]

@@ -124,7 +124,7 @@ def test_each_resource_can_fail_in_turn(tmp_path: Path):
     assert result.exit_code == 1
 
 
-def test_what_is_not_modelled_is_reported_in_each_form(app: Path):
+def test_resources_without_a_model_are_reported_in_each_format(app: Path):
     said = "Helm: the release hyperpod-dependencies creates what a list for the chart helm_chart/HyperPodHelmChart contains"
     assert f"not modelled, but assumed to succeed:\n  {said}" in rehearse(app).output
     assert [item.startswith(said) for item in json.loads(rehearse(app, "-o", "json").output)["not_modelled"]] == [True]
@@ -149,7 +149,7 @@ def test_several_faults_are_played_one_by_one_also_on_an_update(app: Path, platf
     assert f"  {wait} lost: nothing fails, because this deployment does not change it; to do: nothing" in text
 
 
-def test_what_is_rejected_ends_with_1(app: Path):
+def test_rejected_input_exits_with_1(app: Path):
     result = rehearse(app, "--no-nodes", "system")
     assert result.exit_code == 1
     assert "error HPR01 research-HyperPod: ROLLBACK_COMPLETE" in result.output

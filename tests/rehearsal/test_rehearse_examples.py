@@ -119,7 +119,7 @@ def test_one_resource_fails_and_the_next_deployment_succeeds(platforms: Platform
     assert (result.ok, result.left) == (True, ())
 
 
-def test_nodes_that_never_come_fail_with_their_reason(platforms: Platforms):
+def test_nodes_that_do_not_join_are_reported_with_the_reason(platforms: Platforms):
     rehearsal = Rehearsal(Timing(no_nodes=["system"]))
     outcomes = rehearsal.deploy(platforms("hyperpod.yaml"))
     assert [outcome.stack for outcome in outcomes if not outcome.ok] == ["research-HyperPod"]

@@ -164,7 +164,7 @@ def test_a_cut_name_keeps_its_end() -> None:
 # ---- changes ----
 
 
-def test_changes_come_first_worst_first_with_cost_and_in_the_drawings(tmp_path: Path) -> None:
+def test_changes_are_listed_first_with_cost_and_in_the_drawings(tmp_path: Path) -> None:
     found = data(written(tmp_path, edited()), "--from", ROOT / "examples/everything.yaml", code=3)
     parts = sections(found)
     assert next(iter(parts)) == "changes"
@@ -189,7 +189,7 @@ def test_equal_configs_are_reported_as_equal(tmp_path: Path) -> None:
     assert "no differences" in report("--configs-only", example, "--from", example).stdout
 
 
-def test_what_cannot_be_deployed_and_what_loses_data(tmp_path: Path) -> None:
+def test_undeployable_edits_and_data_loss(tmp_path: Path) -> None:
     config = yaml.safe_load((ROOT / "examples/lustre.yaml").read_text())
     (system,) = config["storage"]["lustre"]
     system["removal"] = "destroy"

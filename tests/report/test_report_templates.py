@@ -123,7 +123,7 @@ def test_the_order_has_a_critical_path(whole: Whole):
     assert stacks == [f"research-{name}" for name in ("Network", "Eks", "HyperPod", "Addons", "Jobs")]
 
 
-def test_what_stays_after_a_deletion(whole: Whole):
+def test_retained_resources_after_a_deletion(whole: Whole):
     kept = captions(read(whole, "everything")["removal"])[
         "Retained when the stacks are deleted, and billed until you delete it"
     ]

@@ -9,7 +9,7 @@ from hyperpod_constructs.assembly.graph import order_table, prove
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the proof, or the table of rules; 0 if the order holds, 1 if not, 2 if the input cannot be read."""
+    """Prints the proof, or the table of rules; 0 if the order holds, 1 if not, 2 if the input cannot be read."""
     parser = argparse.ArgumentParser(
         prog="python -m hyperpod_constructs.assembly.graph", description="Prove the deploy order."
     )

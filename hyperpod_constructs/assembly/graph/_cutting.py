@@ -11,7 +11,7 @@ from hyperpod_constructs.assembly.graph._references import CUT, Reference, cut, 
 
 
 def without_edge(source: Source, *edges: Edge) -> tuple[Stack, ...]:
-    """Return the same stacks without these edges: no `DependsOn`, and literals in place of references.
+    """Returns the same stacks without these edges: no `DependsOn`, and literals in place of references.
 
     Raises `ValueError` for an edge that does not exist, or that no template can lose (a resource is in its stack).
 

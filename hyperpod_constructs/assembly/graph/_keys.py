@@ -41,7 +41,7 @@ _TOKEN = "${token}"
 
 
 def _known(names: set[str]) -> Keys:
-    """Return `names`, or ANY if one of them is known only at deploy time."""
+    """Returns `names`, or ANY if one of them is known only at deploy time."""
     found = frozenset(names)
     return ANY if any(_TOKEN in name for name in found) else found
 

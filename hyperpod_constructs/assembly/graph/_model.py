@@ -92,7 +92,7 @@ class Graph:
 
     @classmethod
     def of(cls, source: Source) -> Graph:
-        """Return the graph of any source that `load` accepts."""
+        """Returns the graph of any source that `load` accepts."""
         return cls(load(source))
 
     # Building
@@ -145,7 +145,7 @@ class Graph:
     # References
 
     def targets(self, stack: Stack, reference: Reference) -> Iterator[str]:
-        """Return the ids of the resources that a reference depends on, through exports and stack outputs."""
+        """Returns the ids of the resources that a reference depends on, through exports and stack outputs."""
         if reference.kind in ("Ref", "Fn::GetAtt"):
             body = stack.resources.get(reference.target) if isinstance(reference.target, str) else None
             if body is not None and reference.guard <= {body.get("Condition")}:
@@ -159,7 +159,7 @@ class Graph:
                 yield from self.targets(exporter[0], inner)
 
     def exporter(self, stack: Stack, reference: Reference) -> tuple[Stack, Any] | None:
-        """Return the stack and the value of `Fn::ImportValue` or `Fn::GetStackOutput`; None for one outside the set."""
+        """Returns the stack and the value of `Fn::ImportValue` or `Fn::GetStackOutput`; None for one outside the set."""
         found: tuple[Stack, Any] | None = None
         if reference.kind == "Fn::ImportValue":
             name = static_text(reference.target, stack)
@@ -204,7 +204,7 @@ class Graph:
 
     @cached_property
     def order(self) -> tuple[int, ...]:
-        """Return node numbers in an order in which CloudFormation may create them. Raises `CycleError`."""
+        """Returns node numbers in an order in which CloudFormation may create them. Raises `CycleError`."""
         waiting = [len(before) for before in self._before]
         after = self._after
         ready = deque(node for node, count in enumerate(waiting) if count == 0)
@@ -242,7 +242,7 @@ class Graph:
 
     @cached_property
     def _ancestors(self) -> list[int]:
-        """Return, for each node, the set of nodes before it, as the bits of an integer."""
+        """Returns, for each node, the set of nodes before it, as the bits of an integer."""
         ancestors = [0] * len(self._names)
         for node in self.order:
             bits = 0
@@ -265,7 +265,7 @@ class Graph:
         return any(self._conditions)
 
     def path(self, first: str, then: str, without: Container[tuple[str, str]] = ()) -> tuple[Edge, ...]:
-        """Return a shortest chain of edges from `first` to `then` without those of `without`; empty if there is none."""
+        """Returns a shortest chain of edges from `first` to `then` without those of `without`; empty if there is none."""
         start, two = self._nodes[first], self._nodes[then]
         allowed = self._conditions[start] | self._conditions[two]
         came: dict[int, int] = {two: two}
@@ -287,7 +287,7 @@ class Graph:
         return tuple(edges)
 
     def critical_edges(self, first: str, then: str) -> tuple[Edge, ...]:
-        """Return the edges on every path from `first` to `then` that a template could lose: each loss breaks the order."""
+        """Returns the edges on every path from `first` to `then` that a template could lose: each loss breaks the order."""
         start, two = self._nodes[first], self._nodes[then]
         allowed = self._conditions[start] | self._conditions[two]
         from_first, to_then = [0] * len(self._names), [0] * len(self._names)
@@ -312,7 +312,7 @@ class Graph:
         return tuple(edge for edge in found if not edge.inherent)
 
     def cut_set(self, first: str, then: str) -> tuple[Edge, ...]:
-        """Return edges that together carry all order from `first` to `then`: removing them all breaks it.
+        """Returns edges that together carry all order from `first` to `then`: removing them all breaks it.
 
         Raises `ValueError` if no template change can break it, because one is nested in what the other waits for.
         """
@@ -336,7 +336,7 @@ class Graph:
         return Edge(self._names[first], self._names[then], self._before[then][first])
 
     def waves(self) -> tuple[tuple[str, ...], ...]:
-        """Return resource ids by the earliest step at which they can be created: wave n waits only for waves before n."""
+        """Returns resource ids by the earliest step at which they can be created: wave n waits only for waves before n."""
         step = [0] * len(self._names)
         for node in self.order:
             for first in self._before[node]:
@@ -356,7 +356,7 @@ _PSEUDO = re.compile(r"\$\{(AWS::(?:StackName|Region|AccountId))\}")
 
 
 def static_text(value: object, stack: Stack) -> str | None:
-    """Return the text of a value that depends only on the stack's own name and environment; None otherwise."""
+    """Returns the text of a value that depends only on the stack's own name and environment; None otherwise."""
     account, _, region = stack.environment.removeprefix("aws://").partition("/")
     known = {"AWS::StackName": stack.deployed_name, "AWS::Region": region, "AWS::AccountId": account}
     if isinstance(value, str):

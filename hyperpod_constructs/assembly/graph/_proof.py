@@ -40,7 +40,7 @@ class Violation:
     fix: str
 
     def finding(self) -> Finding:
-        """Return the same as a finding, for reports of findings."""
+        """Returns the same as a finding, for reports of findings."""
         return Finding(
             rule=self.rule.id,
             severity=Severity.ERROR,
@@ -73,11 +73,11 @@ class OrderProof:
         return not self.violations and not self.cycle
 
     def path(self, first: str, then: str) -> tuple[Edge, ...]:
-        """Return a shortest chain that orders two resources, by id; empty if there is none."""
+        """Returns a shortest chain that orders two resources, by id; empty if there is none."""
         return self.graph.path(first, then)
 
     def cuts(self) -> Iterator[tuple[Pair, tuple[Edge, ...]]]:
-        """Return sets of edges whose loss must break each proved pair: each edge that every path needs, otherwise a cut.
+        """Returns sets of edges whose loss must break each proved pair: each edge that every path needs, otherwise a cut.
 
         A pair that holds by nesting only has none. Equal sets of one rule are returned once.
         """
@@ -111,7 +111,7 @@ class OrderProof:
             return ()
 
     def render(self) -> str:
-        """Return the result as text: what was checked, then each violation with its fix."""
+        """Returns the result as text: what was checked, then each violation with its fix."""
         if self.cycle:
             return "the templates cannot be deployed, because they have a circular dependency:\n  " + "\n  -> ".join(
                 self.cycle
@@ -126,7 +126,7 @@ class OrderProof:
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the result as plain data with stable keys."""
+        """Returns the result as plain data with stable keys."""
         return {
             "holds": self.holds,
             "resources": len(self.graph.resources),
@@ -149,12 +149,12 @@ class OrderProof:
         }
 
     def as_json(self) -> str:
-        """Return the result as JSON text."""
+        """Returns the result as JSON text."""
         return json.dumps(self.as_dict(), indent=2)
 
 
 def prove(source: Source, rules: Iterable[OrderRule] = ORDER_RULES) -> OrderProof:
-    """Check `rules` on every pair of resources of `source` (see `load`) that they apply to.
+    """Checks `rules` on every pair of resources of `source` (see `load`) that they apply to.
 
     A cycle is reported instead of a proof. Raises `FileNotFoundError` and `ValueError` for input that cannot be read.
     """
@@ -226,7 +226,7 @@ def _fix(first: Resource, then: Resource) -> str:
 
 
 def order_table(rules: Iterable[OrderRule] = ORDER_RULES) -> str:
-    """Return the rules as a Markdown table."""
+    """Returns the rules as a Markdown table."""
     lines = ["| rule | first | then | why | on deletion |", "|---|---|---|---|---|"]
     for rule in rules:
         between = f" → {rule.gate.title}" if rule.gate else ""

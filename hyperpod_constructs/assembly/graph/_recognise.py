@@ -67,7 +67,7 @@ class Templates:
         self._text: dict[str, str] = {}
 
     def of(self, *types: str) -> Iterator[Resource]:
-        """Return the resources of these types; `AWS::EKS::*` matches all that start with it."""
+        """Returns the resources of these types; `AWS::EKS::*` matches all that start with it."""
         for type_ in types:
             if type_.endswith("*"):
                 for name, resources in self.by_type.items():
@@ -76,13 +76,13 @@ class Templates:
                 yield from self.by_type.get(type_, ())
 
     def position(self, resource: Resource) -> int:
-        """Return the position of the resource among all, so that results have the templates' order."""
+        """Returns the position of the resource among all, so that results have the templates' order."""
         return self._positions[resource.id]
 
     # Values
 
     def origins(self, stack: Stack, value: object) -> Keys:
-        """Return the origins of a value: ids of resources and literal texts, through parameters, exports and outputs."""
+        """Returns the origins of a value: ids of resources and literal texts, through parameters, exports and outputs."""
         return frozenset(self._origins(stack, value))
 
     def _origins(self, stack: Stack, value: object) -> Iterator[str]:
@@ -145,13 +145,13 @@ class Templates:
         return frozenset(found)
 
     def named(self, keys: Keys) -> Keys:
-        """Return `keys` with literal ARNs and URIs shortened to the name at their end."""
+        """Returns `keys` with literal ARNs and URIs shortened to the name at their end."""
         return frozenset(key if key in self.graph.resources else re.split(r"[/:]", key.rstrip("/"))[-1] for key in keys)
 
     # Clusters
 
     def clusters(self, resource: Resource) -> Keys:
-        """Return the EKS clusters that a resource belongs to; a HyperPod cluster counts as its EKS cluster.
+        """Returns the EKS clusters that a resource belongs to; a HyperPod cluster counts as its EKS cluster.
 
         If the templates do not determine them, those of the resource's stage, or all.
         """
@@ -183,7 +183,7 @@ class Templates:
 
     @cached_property
     def _cluster_names(self) -> dict[str, str]:
-        """Return ids of the EKS clusters that have a physical name, by that name."""
+        """Returns ids of the EKS clusters that have a physical name, by that name."""
         return {
             name: cluster.id
             for cluster in self.of(*EKS_CLUSTERS)
@@ -222,7 +222,7 @@ class Templates:
         )
 
     def egress(self, resource: Resource) -> Keys:
-        """Return ids of the routes and route table associations that the resource's subnets and NAT gateways need."""
+        """Returns ids of the routes and route table associations that the resource's subnets and NAT gateways need."""
         found: set[str] = set()
         queue = list(self.subnets(resource))
         seen: set[str] = set()
@@ -253,7 +253,7 @@ class Templates:
         return found
 
     def security_groups(self, resource: Resource) -> Keys:
-        """Return security groups between the resource (or its handler), its control plane and its VPC's endpoints."""
+        """Returns security groups between the resource (or its handler), its control plane and its VPC's endpoints."""
         if not self.subnets(resource):
             return frozenset()
         runners = [resource, *(self.graph.resources[key] for key in self.handlers(resource))]
@@ -271,7 +271,7 @@ class Templates:
     # Roles and handlers
 
     def roles(self, resource: Resource) -> Keys:
-        """Return the roles that the resource runs as."""
+        """Returns the roles that the resource runs as."""
         return self.named(self.values(resource, *_ROLES)) - {""}
 
     def attached_roles(self, policy: Resource) -> Keys:
@@ -279,7 +279,7 @@ class Templates:
         return self.named(self.values(policy, "Roles", "RoleName"))
 
     def handlers(self, resource: Resource) -> Keys:
-        """Return functions and state machines behind a custom resource, starting at its service token."""
+        """Returns functions and state machines behind a custom resource, starting at its service token."""
         token = resource.properties.get("ServiceToken")
         if token is None:
             return frozenset()
@@ -307,7 +307,7 @@ class Templates:
     # Kubernetes
 
     def objects(self, resource: Resource) -> tuple[Object, ...]:
-        """Return the Kubernetes objects that a custom resource applies; tokens in them read `${token}`."""
+        """Returns the Kubernetes objects that a custom resource applies; tokens in them read `${token}`."""
         if resource.id not in self._objects:
             listed = resource.properties.get("Objects") or ()  # a manifest kept as an asset has this instead
             found = resource.properties.get("Manifest") or [{**item, "metadata": item} for item in listed]

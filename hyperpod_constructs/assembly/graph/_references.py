@@ -101,7 +101,7 @@ def _what(reference: Reference) -> tuple[str, str]:
 
 
 def cut(value: Any, matches: Callable[[Reference], bool]) -> Any:
-    """Return `value` with every matching reference replaced by a literal; everything else is unchanged.
+    """Returns `value` with every matching reference replaced by a literal; everything else is unchanged.
 
     >>> cut({"Fn::Sub": "${A}-${B}"}, lambda r: r.target == "A")
     {'Fn::Sub': 'cut-reference-${B}'}

@@ -36,7 +36,7 @@ class OrderRule:
     gate: Selector | None = None
 
     def pairs(self, templates: Templates) -> Iterator[tuple[Resource, Resource]]:
-        """Return every pair of resources of `templates` that the rule applies to."""
+        """Returns every pair of resources of `templates` that the rule applies to."""
         by_key: dict[tuple[str, str], list[Resource]] = {}
         for first in self.first.of(templates):
             keys = self.first_keys(templates, first)

@@ -30,7 +30,7 @@ class Selector:
     where: Where = lambda templates, resource: True
 
     def of(self, templates: Templates) -> list[Resource]:
-        """Return the resources of `templates` that it matches."""
+        """Returns the resources of `templates` that it matches."""
         return [resource for resource in templates.of(*self.types) if self.where(templates, resource)]
 
 
@@ -49,7 +49,7 @@ def addon_name(resource: Resource) -> str:
 
 
 def addon_fact(resource: Resource) -> catalog.Addon | None:
-    """Return the catalog's facts about an `AWS::EKS::Addon`; None if the catalog does not have it."""
+    """Returns the catalog's facts about an `AWS::EKS::Addon`; None if the catalog does not have it."""
     return catalog.addons().get(addon_name(resource))
 
 

@@ -81,11 +81,11 @@ class Account:
     # What exists
 
     def of_kind(self, kind: str) -> Iterator[Thing]:
-        """Return every resource of a kind."""
+        """Returns every resource of a kind."""
         return (thing for thing in list(self.things.values()) if thing.kind == kind)
 
     def find(self, kind: str, name: Any) -> Thing | None:
-        """Return the resource of a kind that has this id, ARN or other identifier."""
+        """Returns the resource of a kind that has this id, ARN or other identifier."""
         return self._names.get((kind, name)) if isinstance(name, str) else None
 
     def exists(self, kind: str, name: Any) -> bool:
@@ -98,14 +98,14 @@ class Account:
         return CUT not in name and (shape is None or re.fullmatch(shape, name) is not None)
 
     def add(self, thing: Thing) -> None:
-        """Add a resource."""
+        """Adds a resource."""
         self.things[thing.kind, thing.id] = thing
         for name in thing.names:
             self._names[thing.kind, name] = thing
         self.ever |= thing.names
 
     def remove(self, thing: Thing) -> None:
-        """Remove a resource."""
+        """Removes a resource."""
         self.things.pop((thing.kind, thing.id), None)
         for name in thing.names:
             if self._names.get((thing.kind, name)) is thing:
@@ -114,7 +114,7 @@ class Account:
     # Facts of the catalog about a kind
 
     def check_references(self, kind: str, properties: Mapping[str, Any]) -> None:
-        """Reject properties that name something that does not exist."""
+        """Rejects properties that name something that does not exist."""
         model = deployed_kinds().get(kind)
         for path, target in (model.refers if model else {}).items():
             for name in values_at(properties, path):
@@ -123,7 +123,7 @@ class Account:
                     raise Refused(f"{path.replace('[]', '')}: the {short} {name!r} does not exist")
 
     def check_unused(self, thing: Thing) -> None:
-        """Reject the deletion of what something else still uses."""
+        """Rejects the deletion of what something else still uses."""
         model = deployed_kinds().get(thing.kind)
         for kind in model.held_by if model else ():
             for other in self.of_kind(kind):
@@ -143,7 +143,7 @@ class Account:
         )
 
     def check_name_free(self, kind: str, id: str) -> None:
-        """Reject a name that is in use."""
+        """Rejects a name that is in use."""
         if (kind, id) in self.taken:
             raise Refused(f"{id} already exists: {self.taken[kind, id]} created it")
         taken = self.things.get((kind, id))
@@ -151,7 +151,7 @@ class Account:
             raise Refused(f"{id} already exists ({taken.stack}.{taken.name})")
 
     def identify(self, kind: str, stack: str, name: str, properties: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """Return a physical id and attributes in the service's format; a second resource has another id."""
+        """Returns a physical id and attributes in the service's format; a second resource has another id."""
         model = deployed_kinds().get(kind)
         seed = f"{self.account}/{self.region}/{stack}/{name}/{kind}"
         count = self._made[seed] = self._made.get(seed, 0) + 1
@@ -165,7 +165,7 @@ class Account:
 
 
 class _Fields(dict[str, str]):
-    """Return the fields of an id's or attribute's format."""
+    """Returns the fields of an id's or attribute's format."""
 
     def __init__(self, account: Account, stack: str, name: str, properties: Mapping[str, Any], seed: str) -> None:
         super().__init__()
@@ -203,7 +203,7 @@ class _Fields(dict[str, str]):
 
 
 def _explicit_name(model: DeployedKind, properties: Mapping[str, Any]) -> str:
-    """Return a name that the template sets, if the service uses it as the id."""
+    """Returns a name that the template sets, if the service uses it as the id."""
     if model.id not in ("{name64}", "{name100}", "{lower63}"):
         return ""
     short = model.name.rpartition("::")[2]

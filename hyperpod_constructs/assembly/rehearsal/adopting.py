@@ -125,13 +125,13 @@ def _existing(rehearsal: Rehearsal, services: Resources, found: Found) -> dict[t
 
 
 def _governed(kind: str, thing: Thing) -> dict[str, Any]:
-    """Return a quota or cluster policy as in the API, for the function that adopts it."""
+    """Returns a quota or cluster policy as in the API, for the function that adopts it."""
     names = {"Kind": _GOVERNED[kind], "Id": thing.id.rpartition("/")[2], "Arn": thing.id}
     return {**thing.properties, **names, "Status": "Created", "Version": 1, "Tags": []}
 
 
 def _physical_id(identifier: Mapping[str, str]) -> str:
-    """Return the result of `Ref`: the parts of the primary identifier."""
+    """Returns the result of `Ref`: the parts of the primary identifier."""
     return "|".join(identifier.values())
 
 
@@ -142,7 +142,7 @@ def _imported(
     region: str,
     account: str,
 ) -> Deployed:
-    """Return the stack after the import of its resources: unchanged, and retained by its template."""
+    """Returns the stack after the import of its resources: unchanged, and retained by its template."""
     bodies = {takeover.logical_id: takeover.as_resource() for takeover in takeovers}
     template = {"Resources": bodies}
     arn = f"arn:aws:cloudformation:{region}:{account}:stack/{stack.deployed_name}/imported"

@@ -69,7 +69,7 @@ class ApiServer:
         self._lock = threading.RLock()
 
     def fault(self, **given: Any) -> Fault:
-        """Answer matching requests (method, regular expression of the path) with a fault, ``times`` times or always.
+        """Answers matching requests (method, regular expression of the path) with a fault, ``times`` times or always.
 
         ``drop`` closes the connection without an answer, ``takes`` advances the clock first, ``after`` executes the
         request and then answers with the fault, like a lost answer. ``dry_run``: dry runs only.
@@ -95,11 +95,11 @@ class ApiServer:
         return self.fault(method="PATCH", path=path, message=message, times=times, takes=10.0 if how == "slow" else 0.0)
 
     def asked(self, method: str, path: str = "") -> list[Request]:
-        """Return the requests so far of a method whose path matches a regular expression."""
+        """Returns the requests so far of a method whose path matches a regular expression."""
         return [r for r in self.requests if r.method == method and re.search(path, r.path)]
 
     def answer(self, method: str, target: str, headers: Any, data: bytes) -> tuple[int, Any, dict[str, str]]:
-        """Return status, body and headers; ``None`` as status closes the connection."""
+        """Returns status, body and headers; ``None`` as status closes the connection."""
         url = urlsplit(target)
         query = dict(parse_qsl(url.query))
         body = json.loads(data) if data else None
@@ -227,7 +227,7 @@ class ApiServer:
 
 
 def _manager(query: dict[str, str], headers: Any) -> str:
-    """Return the field manager: that of the request, otherwise the first part of its user agent."""
+    """Returns the field manager: that of the request, otherwise the first part of its user agent."""
     return query.get("fieldManager") or str(headers.get("User-Agent") or "unknown").partition("/")[0]
 
 

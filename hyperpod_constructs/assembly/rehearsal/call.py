@@ -20,6 +20,6 @@ class Call:
 
     @property
     def left(self) -> Callable[[], float]:
-        """Return the remaining seconds of the invocation."""
+        """Returns the remaining seconds of the invocation."""
         end = self.services.world.now + self.limit
         return lambda: end - self.services.world.now

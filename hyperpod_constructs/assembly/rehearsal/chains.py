@@ -11,7 +11,7 @@ from .plan import Step
 
 
 def critical_path(steps: Sequence[Step]) -> list[Step]:
-    """Return the steps that the end waits for, first to last: each begins when the one before it is complete."""
+    """Returns the steps that the end waits for, first to last: each begins when the one before it is complete."""
     if not steps:
         return []
     by_name = {(step.stack, step.logical_id): step for step in steps}
@@ -28,7 +28,7 @@ def critical_path(steps: Sequence[Step]) -> list[Step]:
 
 
 def imposed_chain(source: Source, steps: Sequence[Step]) -> list[Step]:
-    """Return the longest chain of resources that depend on each other, in whatever stacks they are.
+    """Returns the longest chain of resources that depend on each other, in whatever stacks they are.
 
     An order is required by a reference, because its value does not exist earlier, and by each pair of a rule of the
     deployment order, including the wait between the two if the rule requires one.
@@ -72,5 +72,5 @@ def _name(graph: Graph, step: Step) -> str:
 
 
 def minutes(chain: Sequence[Step]) -> float:
-    """Return the time that a chain takes."""
+    """Returns the time that a chain takes."""
     return sum(step.end - step.start for step in chain) / 60

@@ -54,7 +54,7 @@ class _Client:
             raise error("AccessDeniedException", action, f"{self.call.role} is not authorized to perform: {action}")
 
     def get_paginator(self, operation: str) -> Any:
-        """Return everything on one page."""
+        """Returns everything on one page."""
         client = self
 
         class Paginator:
@@ -84,7 +84,7 @@ class Stacks(_Client):
     """CloudFormation."""
 
     def describe_stack_resource(self, StackName: str, LogicalResourceId: str) -> dict[str, Any]:
-        """Return the physical id of a resource."""
+        """Returns the physical id of a resource."""
         account = self.services.account
         self._may("cloudformation:DescribeStackResource", StackName)
         for thing in (*account.of_kind("AWS::SageMaker::Cluster"), *account.of_kind("AWS::FSx::FileSystem")):
@@ -105,14 +105,14 @@ class S3(_Client):
         return {"Body": io.BytesIO(file.read_bytes())}
 
     def download_fileobj(self, Bucket: str, Key: str, Fileobj: IO[bytes]) -> None:
-        """Return the archive of a folder, with its file names if the assembly is known and not only its templates."""
+        """Returns the archive of a folder, with its file names if the assembly is known and not only its templates."""
         self._may("s3:GetObject", f"arn:aws:s3:::{Bucket}/{Key}")
         with zipfile.ZipFile(Fileobj, "w") as archive:
             for name in self.services.sources.get(Key) or {ANYTHING}:
                 archive.writestr(name, b"")
 
     def upload_fileobj(self, Fileobj: IO[bytes], Bucket: str, Key: str) -> None:
-        """Write an object."""
+        """Writes an object."""
         if not self.services.account.exists("AWS::S3::Bucket", Bucket):
             raise error("NoSuchBucket", "PutObject")
         self._may("s3:PutObject", f"arn:aws:s3:::{Bucket}/{Key}")
@@ -132,19 +132,19 @@ class Grafana(_Client):
         return {"workspace": {"endpoint": f"{workspaceId}.grafana-workspace.amazonaws.com"}}
 
     def create_workspace_service_account(self, **_: Any) -> dict[str, Any]:
-        """Create one."""
+        """Creates one."""
         return {"id": str(next(_ids))}
 
     def create_workspace_service_account_token(self, **_: Any) -> dict[str, Any]:
-        """Create its token."""
+        """Creates its token."""
         return {"serviceAccountToken": {"key": "token"}}
 
     def list_workspace_service_accounts(self, **_: Any) -> dict[str, Any]:
-        """Return none: each is deleted immediately."""
+        """Returns none: each is deleted immediately."""
         return {"serviceAccounts": []}
 
     def delete_workspace_service_account(self, **_: Any) -> dict[str, Any]:
-        """Delete one."""
+        """Deletes one."""
         return {}
 
 
@@ -218,7 +218,7 @@ class SageMaker(_Client):
         return live
 
     def list_cluster_nodes(self, ClusterName: str, **_: Any) -> dict[str, Any]:
-        """Return nodes with failures."""
+        """Returns nodes with failures."""
         thing = self.services.account.find("AWS::SageMaker::Cluster", ClusterName)
         trouble = thing.state.get("trouble", {}) if thing else {}
         return {
@@ -229,7 +229,7 @@ class SageMaker(_Client):
         }
 
     def list_cluster_events(self, **_: Any) -> dict[str, Any]:
-        """Return none."""
+        """Returns none."""
         return {"Events": []}
 
     # Task governance, with the operations of both kinds.
@@ -246,14 +246,14 @@ class SageMaker(_Client):
         return {"Tags": next((record["Tags"] for record in self.services.governed if record["Arn"] == ResourceArn), [])}
 
     def add_tags(self, ResourceArn: str, Tags: list[dict[str, str]]) -> None:
-        """Set tags."""
+        """Sets tags."""
         for record in self.services.governed:
             if record["Arn"] == ResourceArn:
                 kept = [tag for tag in record["Tags"] if tag["Key"] not in {new["Key"] for new in Tags}]
                 record["Tags"] = kept + Tags
 
     def delete_tags(self, ResourceArn: str, TagKeys: list[str]) -> None:
-        """Remove tags."""
+        """Removes tags."""
         for record in self.services.governed:
             if record["Arn"] == ResourceArn:
                 record["Tags"] = [tag for tag in record["Tags"] if tag["Key"] not in TagKeys]
@@ -271,7 +271,7 @@ class Governed:
         self._all: list[dict[str, Any]] = client.services.governed
 
     def create(self, **given: Any) -> dict[str, Any]:
-        """Start a creation."""
+        """Starts a creation."""
         id_ = f"g{next(_ids):011d}"
         self._cluster(given["ClusterArn"])
         arn = f"{given['ClusterArn']}/{self._kind}/{id_}"
@@ -281,7 +281,7 @@ class Governed:
         return {f"{self._kind}Id": id_, f"{self._kind}Arn": arn}
 
     def update(self, TargetVersion: int, **given: Any) -> dict[str, Any]:
-        """Start an update."""
+        """Starts an update."""
         record = self._find(given[f"{self._kind}Id"])
         if record["Version"] != TargetVersion:
             raise error("ConflictException", "Update")
@@ -290,7 +290,7 @@ class Governed:
         return {f"{self._kind}Version": record["Version"]}
 
     def describe(self, **given: Any) -> dict[str, Any]:
-        """Return it."""
+        """Returns it."""
         record = self._find(given[f"{self._kind}Id"])
         known = {
             f"{self._kind}Arn": record["Arn"],
@@ -300,7 +300,7 @@ class Governed:
         return {**{key: record[key] for key in _CONTENT if key in record}, **known}
 
     def list(self, ClusterArn: str, NameContains: str = "", **_: Any) -> dict[str, Any]:
-        """Return those of a cluster."""
+        """Returns those of a cluster."""
         found = [
             {**record, f"{self._kind}Id": record["Id"]}
             for record in self._all
@@ -309,7 +309,7 @@ class Governed:
         return {f"{self._kind}Summaries": found}
 
     def delete(self, **given: Any) -> dict[str, Any]:
-        """Delete one."""
+        """Deletes one."""
         record = self._find(given[f"{self._kind}Id"])
         self._all.remove(record)
         self._team(record, exists=False)

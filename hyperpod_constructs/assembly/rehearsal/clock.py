@@ -12,15 +12,15 @@ class Clock:
         self.slept: list[float] = []
 
     def now(self) -> float:
-        """Return seconds since the epoch; ``time`` may be set, like a clock that jumps."""
+        """Returns seconds since the epoch; ``time`` may be set, like a clock that jumps."""
         return self.time
 
     def monotonic(self) -> float:
-        """Return seconds since some point in time; never jumps."""
+        """Returns seconds since some point in time; never jumps."""
         return self.elapsed
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Waits."""
         self.slept.append(seconds)
         self.advance(seconds)
 
@@ -30,5 +30,5 @@ class Clock:
         self.elapsed += seconds
 
     def jitter(self) -> float:
-        """Return the factor of each delay."""
+        """Returns the factor of each delay."""
         return 1.0

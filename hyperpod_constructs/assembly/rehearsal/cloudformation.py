@@ -31,7 +31,7 @@ class CloudFormation:
     # Operations of a user
 
     def deploy(self, stack: Stack) -> Steps:
-        """Create a stack, or update the deployed one. Returns an `Outcome`."""
+        """Creates a stack, or updates the deployed one. Returns an `Outcome`."""
         self.resources.changing -= {change for change in self.resources.changing if change[0] == stack.deployed_name}
         deployed = self.stacks.get(stack.deployed_name)
         if deployed is not None and deployed.in_progress:
@@ -51,7 +51,7 @@ class CloudFormation:
         return (yield from self._update(deployed, stack))
 
     def delete(self, name: str) -> Steps:
-        """Delete a stack. Returns an `Outcome`."""
+        """Deletes a stack. Returns an `Outcome`."""
         deployed = self.stacks[name]
         for export in deployed.exports:
             users = self._users(export, but=name)
@@ -160,7 +160,7 @@ class CloudFormation:
     def _roll_back(
         self, deployed: Deployed, stack: Stack, before: dict[str, Live], created: dict[str, Live], failure: str
     ) -> Steps:
-        """Undo an update to `stack`: changed resources in the old template's order, new ones in the reverse of the new."""
+        """Undoes an update to `stack`: changed resources in the old template's order, new ones in the reverse of the new."""
         failures: list[str] = []
         scope = self._scope(deployed, deployed.source, set())
         changed = {name: live for name, live in before.items() if deployed.live.get(name) is not live}
@@ -197,7 +197,7 @@ class CloudFormation:
         why: str,
         policy: Mapping[str, str] | None = None,
     ) -> Steps:
-        """Delete resources in the reverse order of their creation; return the reasons of failures."""
+        """Deletes resources in the reverse order of their creation; returns the reasons of failures."""
         failures: list[str] = []
         needs = dependencies(source, things)
         followers: dict[str, set[str]] = {name: set() for name in things}
@@ -252,7 +252,7 @@ class CloudFormation:
         action: str = "",
         go_on: bool = False,
     ) -> Steps:
-        """Run an operation on each resource once its dependencies are complete; return the first failure, else ''."""
+        """Runs an operation on each resource once its dependencies are complete; returns the first failure, else ''."""
         names = list(names)
         needs = needs if needs is not None else dependencies(stack, names)
         done: dict[str, Signal] = {name: self.world.signal() for name in names}
@@ -354,7 +354,7 @@ class CloudFormation:
     # Exports
 
     def _publish(self, deployed: Deployed, stack: Stack, scope: Scope, imports: set[str]) -> str:
-        """Set a stack's outputs and exports; return why CloudFormation rejects them, else ''."""
+        """Sets a stack's outputs and exports; returns why CloudFormation rejects them, else ''."""
         outputs: dict[str, Any] = {}
         exports: dict[str, Any] = {}
         try:

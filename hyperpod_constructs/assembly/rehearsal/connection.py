@@ -49,7 +49,7 @@ class Connection:
 
 
 def connect(call: Call, name: str) -> Connection:
-    """Call EKS for a cluster. Raises `ClusterGone`, and `ApiError` while the role lacks the permission."""
+    """Calls EKS for a cluster. Raises `ClusterGone`, and `ApiError` while the role lacks the permission."""
     account = call.services.account
     thing = account.find("AWS::EKS::Cluster", name)
     if thing is None and name in account.ever:

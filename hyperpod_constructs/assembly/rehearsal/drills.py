@@ -64,7 +64,7 @@ class Drill:
 
 
 def drill(stacks: list[Stack], fault: Fault, start: Rehearsal, *, again: bool = True) -> Drill:
-    """Deploy with a fault, record what is left, and deploy `again` (otherwise the next drill is the next attempt)."""
+    """Deploys with a fault, records what is left, and deploys `again` (otherwise the next drill is the next attempt)."""
     rehearsal = start
     rehearsal.faults_left.append(fault)
     outcomes = rehearsal.deploy(stacks)
@@ -77,7 +77,7 @@ def drill(stacks: list[Stack], fault: Fault, start: Rehearsal, *, again: bool = 
 
 
 def fail_each(stacks: list[Stack], like: Rehearsal, how: str = "fails") -> Iterator[tuple[Drill, Rehearsal]]:
-    """Let each resource of an app fail in turn while it is created; the rehearsal continues from the resulting state."""
+    """Lets each resource of an app fail in turn while it is created; the rehearsal continues from the resulting state."""
     for stack in stacks:
         for name in stack.resources:
             rehearsal = like.another()

@@ -31,7 +31,7 @@ def event(
     physical_id: str | None = None,
     old: Mapping[str, Any] | None = None,
 ) -> Event:
-    """Return the body of an event as a function receives it.
+    """Returns the body of an event as a function receives it.
 
     Args:
         request: `Create`, `Update` or `Delete`.
@@ -62,7 +62,7 @@ def event(
 
 
 def texts(value: Any) -> Any:
-    """Return properties as a function receives them.
+    """Returns properties as a function receives them.
 
     >>> texts({"Count": 2, "Wait": True, "Names": ["a"]})
     {'Count': '2', 'Wait': 'true', 'Names': ['a']}
@@ -75,7 +75,7 @@ def texts(value: Any) -> Any:
 
 
 def generated_id(stack: str, logical_id: str, number: int) -> str:
-    """Return the physical id that CloudFormation generates for a creation whose response it never received.
+    """Returns the physical id that CloudFormation generates for a creation whose response it never received.
 
     >>> generated_id("Platform", "Team", 10)
     'Platform-Team-00000000000A'
@@ -84,7 +84,7 @@ def generated_id(stack: str, logical_id: str, number: int) -> str:
 
 
 def answered_id(event: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
-    """Return the physical id after an `on_event`. Raises `RuntimeError` for a Delete that changes it."""
+    """Returns the physical id after an `on_event`. Raises `RuntimeError` for a Delete that changes it."""
     given = event.get("PhysicalResourceId")
     physical_id = answer.get("PhysicalResourceId") or given or event["RequestId"]
     if event["RequestType"] == "Delete" and physical_id != given:
@@ -95,7 +95,7 @@ def answered_id(event: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
 
 
 def is_complete(answer: Mapping[str, Any]) -> bool:
-    """Return the result of an `is_complete`. Raises `RuntimeError` for data before completion."""
+    """Returns the result of an `is_complete`. Raises `RuntimeError` for data before completion."""
     if not answer.get("IsComplete") and answer.get("Data"):
         raise RuntimeError('"Data" is not allowed if "IsComplete" is "False"')
     return bool(answer.get("IsComplete"))

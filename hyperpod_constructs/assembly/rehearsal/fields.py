@@ -45,7 +45,7 @@ class Conflict(Exception):
 
 
 def tree(value: Any, *, built_in: bool, name: str = "") -> Any:
-    """Return an object as a tree; anything but a mapping is a leaf."""
+    """Returns an object as a tree; anything but a mapping is a leaf."""
     if isinstance(value, dict):
         return {f"f:{key}": tree(inner, built_in=built_in, name=key) for key, inner in value.items()}
     keys = _keys(name, value) if built_in or name in ("ownerReferences", "finalizers") else ()
@@ -57,7 +57,7 @@ def tree(value: Any, *, built_in: bool, name: str = "") -> Any:
 
 
 def plain(node: Any) -> Any:
-    """Return the object of a tree."""
+    """Returns the object of a tree."""
     if not isinstance(node, dict):
         return copy.deepcopy(node)
     if node and all(key[:2] in ("k:", "v:") for key in node):
@@ -75,7 +75,7 @@ def leaves(node: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 
 def apply(current: Json | None, item: Json, owned: Owned, manager: str, *, force: bool, built_in: bool) -> Json:
-    """Return ``current`` with what the manager applies; ``owned`` is updated. Raises `Conflict`."""
+    """Returns ``current`` with what the manager applies; ``owned`` is updated. Raises `Conflict`."""
     node = tree(current or {}, built_in=built_in)
     wanted = {path: value for path, value in leaves(tree(item, built_in=built_in)) if value is not None}
     me = (manager, "Apply")
@@ -106,7 +106,7 @@ def apply(current: Json | None, item: Json, owned: Owned, manager: str, *, force
 
 
 def update(current: Json | None, item: Json, owned: Owned, manager: str, *, built_in: bool) -> None:
-    """Record a write of the whole object: the manager owns what it changes; what it removes has no owner."""
+    """Records a write of the whole object: the manager owns what it changes; what it removes has no owner."""
     before = dict(leaves(tree(current or {}, built_in=built_in)))
     after = dict(leaves(tree(item, built_in=built_in)))
     changed = {path for path, value in after.items() if before.get(path, _MISSING) != value}
@@ -119,7 +119,7 @@ def update(current: Json | None, item: Json, owned: Owned, manager: str, *, buil
 
 
 def encode(owned: Owned, api_version: str, time: str, former: list[Json]) -> list[Json]:
-    """Return ``metadata.managedFields``; an unchanged entry keeps its time."""
+    """Returns ``metadata.managedFields``; an unchanged entry keeps its time."""
     times = {(entry["manager"], entry["operation"]): entry for entry in former}
     found = []
     for (manager, operation), paths in owned.items():
@@ -142,7 +142,7 @@ def encode(owned: Owned, api_version: str, time: str, former: list[Json]) -> lis
 
 
 def decode(managed: list[Mapping[str, Any]]) -> Owned:
-    """Return the owner of each field, from ``metadata.managedFields``."""
+    """Returns the owner of each field, from ``metadata.managedFields``."""
     return {
         (entry["manager"], entry["operation"]): set(_paths(entry.get("fieldsV1") or {}))
         for entry in managed

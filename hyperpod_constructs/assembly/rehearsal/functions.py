@@ -38,7 +38,7 @@ class Functions:
     # CloudFormation's three verbs
 
     def create(self, request: Request, fault: Fault | None, made: dict[str, Live]) -> Steps:
-        """Send a Create."""
+        """Sends a Create."""
         if fault is not None and fault.how == "refused":
             raise Refused("the function cannot be invoked (injected)")
         live = Live(request.kind, "", request.properties, request.body, {})
@@ -54,7 +54,7 @@ class Functions:
         return live
 
     def update(self, request: Request, live: Live, fault: Fault | None, made: dict[str, Live]) -> Steps:
-        """Send an Update; a different physical id in the response makes CloudFormation delete the old one later."""
+        """Sends an Update; a different physical id in the response makes CloudFormation delete the old one later."""
         if request.properties.get("ServiceToken") != live.properties.get("ServiceToken"):
             raise Refused("Modifying service token is not allowed.")
         if fault is not None and fault.how == "refused":
@@ -72,7 +72,7 @@ class Functions:
         return new
 
     def back(self, request: Request, now: Live, then: Live) -> Steps:
-        """Send the Update that undoes an update: new and old properties are swapped."""
+        """Sends the Update that undoes an update: new and old properties are swapped."""
         event = self._event(
             "Update", request.stack_id, request.name, request.kind, then.properties, now.id, now.properties
         )
@@ -82,7 +82,7 @@ class Functions:
         return live
 
     def delete(self, live: Live, stack: str, stack_id: str, name: str, fault: Fault | None) -> Steps:
-        """Send a Delete."""
+        """Sends a Delete."""
         if live.id == CREATE_FAILED:
             return
         event = self._event("Delete", stack_id, name, live.kind, live.properties, live.id)
@@ -118,7 +118,7 @@ class Functions:
     def _deliver(
         self, event: dict[str, Any], request: Request, fault: Fault | None, live: Live, made: dict[str, Live]
     ) -> Steps:
-        """Send an event and wait for the response. Raises `Refused` with the reason of a failure."""
+        """Sends an event and waits for the response. Raises `Refused` with the reason of a failure."""
         world, token = self.services.world, request.properties.get("ServiceToken")
         limit = float(request.properties.get("ServiceTimeout", LONGEST_SECONDS))
         function = self.services.account.find(_FUNCTION, token)
@@ -202,7 +202,7 @@ class Functions:
         raise Refused("Operation timed out")
 
     def _user(self, request: Request, framework: Thing, arn: str) -> Thing:
-        """Return the function behind CDK's framework, which must have permission to invoke it."""
+        """Returns the function behind CDK's framework, which must have permission to invoke it."""
         user = self.services.account.find(_FUNCTION, arn)
         if user is None:
             raise Refused(f"Function not found: {arn}")
@@ -220,7 +220,7 @@ class Functions:
             raise Refused(f"The role {role} cannot be assumed by Lambda.")
 
     def _check_logs(self, function: Thing) -> None:
-        """Report a function that cannot write logs: its failures cannot be diagnosed."""
+        """Reports a function that cannot write logs: its failures cannot be diagnosed."""
         account, role = self.services.account, str(function.properties["Role"])
         if has_managed(account, role, *_LOGGING):
             return
@@ -233,7 +233,7 @@ class Functions:
             )
 
     def _call(self, event: Mapping[str, Any], request: Request, function: Thing) -> Steps:
-        """Run the code of one function."""
+        """Runs the code of one function."""
         self._check_role(function)
         self._check_logs(function)
         trouble = self._egress_problem(function)
@@ -263,7 +263,7 @@ class Functions:
         return answer or {}
 
     def _egress_problem(self, function: Thing) -> str:
-        """Return why a function in a VPC has no network access; empty if it has access, or is outside of a VPC."""
+        """Returns why a function in a VPC has no network access; empty if it has access, or is outside of a VPC."""
         for subnet in (function.properties.get("VpcConfig") or {}).get("SubnetIds") or ():
             routes = egress_routes(self.services.account, subnet)
             if routes is not None and "internet" not in routes and not {"eks", "sts"} & routes:

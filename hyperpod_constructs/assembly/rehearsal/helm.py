@@ -31,7 +31,7 @@ class ModelledHelm:
         self.seconds_left: Callable[[], float] = call.left
 
     def run(self, arguments: Sequence[str], /) -> str:
-        """Return helm's output. Raises `HelmError`."""
+        """Returns helm's output. Raises `HelmError`."""
         if self._cluster.denies(self._role) is not None:
             raise HelmError(
                 "Error: Kubernetes cluster unreachable: the server has asked for the client to provide credentials"
@@ -138,11 +138,11 @@ class ModelledRun(Run):
     """The library's function for one event, without the download and the digest of its chart."""
 
     def prepared(self, wanted: Properties) -> tuple[Path, list[Path]]:
-        """Return no chart: a list defines its objects."""
+        """Returns no chart: a list defines its objects."""
         return Path("chart"), []
 
     def runner(self, wanted: Properties) -> Runner:
-        """Return the model of helm, on the cluster in memory."""
+        """Returns the model of helm, on the cluster in memory."""
         call: Call = self.helm  # type: ignore[assignment]
         sleep = call.services.world.clock.sleep
         connection = with_retries(lambda: connect(call, wanted.cluster), seconds_left=call.left, sleep=sleep)

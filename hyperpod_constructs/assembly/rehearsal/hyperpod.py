@@ -53,7 +53,7 @@ def _before(services: Resources, request: Request) -> None:
 
 
 def _before_update(services: Resources, thing: Thing, request: Request) -> None:
-    """Reject changes of what UpdateCluster cannot change in a cluster and in an instance group."""
+    """Rejects changes of what UpdateCluster cannot change in a cluster and in an instance group."""
     mode = [one.get("NodeProvisioningMode") for one in (thing.properties, request.properties)]
     if mode[0] != mode[1]:
         raise Refused(f"NodeProvisioningMode cannot be changed from {mode[0]} to {mode[1]}")
@@ -91,7 +91,7 @@ def _autoscaling(services: Resources, thing: Thing) -> None:
 
 
 def _type_of(group: Mapping[str, Any]) -> str:
-    """Return the instance type of a group's nodes; the first one of a flexible group."""
+    """Returns the instance type of a group's nodes; the first one of a flexible group."""
     if "InstanceType" in group:
         return str(group["InstanceType"])
     return str(group["InstanceRequirements"]["InstanceTypes"][0])
@@ -124,7 +124,7 @@ def _kind_of(node: Mapping[str, Any]) -> str:
 
 
 def _interrupted(services: Resources, thing: Thing, cluster: KubernetesCluster, before: Counter[str]) -> None:
-    """Report running jobs whose nodes leave."""
+    """Reports running jobs whose nodes leave."""
     after = Counter(map(_kind_of, cluster.nodes()))
     for name, kind, pods in running_jobs(cluster):
         if after[kind] < min(pods, before[kind]):
@@ -242,7 +242,7 @@ def _governed(services: Resources, thing: Thing, _: Request) -> Steps:
 
 
 def govern(services: Resources, thing: Thing, *, exists: bool) -> Steps:
-    """Apply a scheduler config or a quota to Kueue, which requires its webhook to serve. Raises `Refused`."""
+    """Applies a scheduler config or a quota to Kueue, which requires its webhook to serve. Raises `Refused`."""
     hyperpod = services.account.find(CLUSTER, thing.properties["ClusterArn"])
     if hyperpod is None:
         return

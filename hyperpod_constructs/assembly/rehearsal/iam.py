@@ -18,7 +18,7 @@ def attached(account: Account, role: Thing) -> list[Thing]:
 
 
 def statements(account: Account, role: Thing) -> Iterator[Mapping[str, Any]]:
-    """Return the statements of a role's own policies; managed ones are known by name only."""
+    """Returns the statements of a role's own policies; managed ones are known by name only."""
     documents = [policy.properties["PolicyDocument"] for policy in attached(account, role)]
     documents += [policy["PolicyDocument"] for policy in role.properties.get("Policies") or ()]
     for document in documents:

@@ -89,7 +89,7 @@ class Resource:
         return f"{self.kind}.{self.group}" if self.group else self.kind
 
     def key(self, namespace: str, name: str) -> Key:
-        """Return the storage key of an object."""
+        """Returns the storage key of an object."""
         return SAME_STORAGE.get(self.group, self.group), self.plural, namespace, name
 
 
@@ -150,7 +150,7 @@ _FIELDS = {
 
 
 def check_body(resource: Resource, key: Key, item: Mapping[str, Any]) -> None:
-    """Check that the object of a request is the one of its URL. Raises `Refusal`."""
+    """Checks that the object of a request is the one of its URL. Raises `Refusal`."""
     group_version, kind = item.get("apiVersion"), item.get("kind")
     if (group_version, kind) != (resource.api_version, resource.kind):
         group, _, version = str(group_version).rpartition("/")
@@ -165,7 +165,7 @@ def check_body(resource: Resource, key: Key, item: Mapping[str, Any]) -> None:
 
 
 def check_fields(resource: Resource, key: Key, item: Mapping[str, Any]) -> None:
-    """Check fields and values that server-side apply cannot parse, for a few built-in kinds. Raises `Refusal`."""
+    """Checks fields and values that server-side apply cannot parse, for a few built-in kinds. Raises `Refusal`."""
     known = _FIELDS.get(resource.kind) if not resource.group else None
     if known is None:
         return
@@ -183,7 +183,7 @@ _ANY = {"apiVersion", "kind", "metadata"}
 
 
 def check_name(resource: Resource, key: Key) -> None:
-    """Check that the name is valid. Raises `Refusal`."""
+    """Checks that the name is valid. Raises `Refusal`."""
     if resource.group != _RBAC and not _NAME.fullmatch(key[3]):
         raise Refusal(
             422,
@@ -195,7 +195,7 @@ def check_name(resource: Resource, key: Key) -> None:
 
 
 def check_immutable(resource: Resource, key: Key, current: Json | None, item: Json) -> None:
-    """Check that no immutable field changes. Raises `Refusal`."""
+    """Checks that no immutable field changes. Raises `Refusal`."""
     if current is None:
         return
     for field, text in IMMUTABLE.get(key[:2], []):
@@ -228,7 +228,7 @@ def check_claim(key: Key, current: Json | None, item: Json, classes: Mapping[Key
 
 
 def written(resource: Resource, item: Json, current: Json | None) -> Json:
-    """Return the object as the API server stores it."""
+    """Returns the object as the API server stores it."""
     how = _WRITTEN.get((resource.group, resource.kind))
     return how(copy.deepcopy(item), current) if how else item
 

@@ -79,7 +79,7 @@ class ClusterServer(ApiServer):
         self.store.objects = Watched(self.store.objects, cluster)  # jobs run, namespaces of teams stay watched
 
     def request(self, method: str, url: str, role: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
-        """Return the answer to a request of a role."""
+        """Returns the answer to a request of a role."""
         rejection = self.rejection(method, role)
         if rejection is not None:
             return rejection
@@ -90,7 +90,7 @@ class ClusterServer(ApiServer):
         return Answer(status, more, data)
 
     def rejection(self, method: str, role: str) -> Answer | None:
-        """Return the rejection of a caller without access. Raises `OSError` if the endpoint is deleted."""
+        """Returns the rejection of a caller without access. Raises `OSError` if the endpoint is deleted."""
         if self.cluster.gone:
             raise OSError(f"the endpoint of EKS cluster {self.cluster.name} is deleted")
         trouble = self.cluster.denies(role, reads=method == "GET")
@@ -146,7 +146,7 @@ class KubernetesCluster:
     # Access
 
     def denies(self, role: str, *, reads: bool = False) -> Refusal | None:
-        """Return why a role has no access; None if an access entry allows it, to write or only to read."""
+        """Returns why a role has no access; None if an access entry allows it, to write or only to read."""
         if not self.owned:
             return None
         for entry in self.services.account.of_kind("AWS::EKS::AccessEntry"):
@@ -167,7 +167,7 @@ class KubernetesCluster:
         return [item for _, item in self.store.objects.of("", "nodes")]
 
     def join(self, name: str, kind: str, cluster: str) -> None:
-        """Add a node, with the documented labels."""
+        """Adds a node, with the documented labels."""
         labels = {
             "node.kubernetes.io/instance-type": kind,
             "sagemaker.amazonaws.com/node-health-status": "Schedulable",
@@ -185,7 +185,7 @@ class KubernetesCluster:
         self.settle()
 
     def leave(self, name: str) -> None:
-        """Remove a node."""
+        """Removes a node."""
         key = ("", "nodes", "", name)
         if key in self.store.objects:
             self.store.delete(key, {})
@@ -194,7 +194,7 @@ class KubernetesCluster:
     # Add-ons
 
     def install(self, addon: Installed, path: str, trouble: str) -> Steps:
-        """Install an add-on: objects immediately, pods when there are nodes. Ends when CloudFormation gets the result.
+        """Installs an add-on: objects immediately, pods when there are nodes. Ends when CloudFormation gets the result.
 
         `trouble` describes what was missing at the request: its pods then never become ready.
         """
@@ -243,7 +243,7 @@ class KubernetesCluster:
             self.settle()
 
     def remove(self, name: str, preserve: bool) -> None:
-        """Remove an add-on; its objects are retained on request."""
+        """Removes an add-on; its objects are retained on request."""
         self.addons.pop(name, None)
         known = find_addon(name)
         if preserve or known is None:
@@ -253,7 +253,7 @@ class KubernetesCluster:
                 self.store.delete(key, {})
 
     def missing(self, name: str) -> str:
-        """Return the prerequisite of an add-on that is not ready: its webhook or its credentials would be missing."""
+        """Returns the prerequisite of an add-on that is not ready: its webhook or its credentials would be missing."""
         known = find_addon(name)
         for other in known.prerequisites if known else ():
             installed = self.addons.get(other)
@@ -300,16 +300,16 @@ class KubernetesCluster:
     # Objects of add-ons and charts
 
     def workload(self, kind: str, namespace: str, name: str, labels: Mapping[str, str]) -> None:
-        """Create a Deployment or a DaemonSet of an add-on or chart; its pods require nodes."""
+        """Creates a Deployment or a DaemonSet of an add-on or chart; its pods require nodes."""
         self.store.put(addon_objects.workload(kind, namespace, name, labels))
         self.settle()
 
     def define(self, name: str, labels: Mapping[str, str]) -> None:
-        """Create a CustomResourceDefinition of an add-on or chart."""
+        """Creates a CustomResourceDefinition of an add-on or chart."""
         self.store.put(addon_objects.definition(name, labels))
 
     def settle(self) -> None:
-        """Run pods of workloads where there are nodes and their add-on is ready."""
+        """Runs pods of workloads where there are nodes and their add-on is ready."""
         count = self.store.objects.count("", "nodes")
         for key, item in [*self.store.objects.of("apps", "deployments"), *self.store.objects.of("apps", "daemonsets")]:
             addon = self.addons.get((item["metadata"].get("labels") or {}).get("eks.amazonaws.com/addon", ""))
@@ -333,7 +333,7 @@ class KubernetesCluster:
                 }
 
     def appeared(self, key: Key, item: Json) -> None:
-        """Let controllers process a new object."""
+        """Lets controllers process a new object."""
         if key[:2] in JOB_KINDS or key[:2] == ("kubeflow.org", "pytorchjobs"):
             if key[:2] in JOB_KINDS:
                 item["metadata"].setdefault("finalizers", [])
@@ -352,7 +352,7 @@ class KubernetesCluster:
     # Admission
 
     def admit(self, key: Key) -> None:
-        """Call the webhooks of add-ons. Raises `Refusal`."""
+        """Calls the webhooks of add-ons. Raises `Refusal`."""
         where = key[:2]
         operator = JOB_KINDS.get(where)
         if operator is not None:
@@ -371,7 +371,7 @@ class KubernetesCluster:
     # Teams
 
     def team(self, name: str, exists: bool) -> None:
-        """Let task governance create or delete a team's namespace and queue."""
+        """Lets task governance create or delete a team's namespace and queue."""
         namespace = f"{TEAM_PREFIX}{name}"
         if exists:
             self.store.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
@@ -395,6 +395,6 @@ def _in_kube_system(name: str) -> bool:
 
 
 def refused(refusal: Refusal) -> Answer:
-    """Return a rejection as an HTTP answer."""
+    """Returns a rejection as an HTTP answer."""
     body = {"kind": "Status", "status": "Failure", "reason": refusal.reason, "message": refusal.message}
     return Answer(refusal.status, {}, json.dumps({**body, "code": refusal.status}).encode())

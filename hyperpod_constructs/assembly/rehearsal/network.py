@@ -82,7 +82,7 @@ def _detach(services: Resources, thing: Thing) -> None:
 
 
 def egress_routes(account: Account, subnet_id: str) -> set[str] | None:
-    """Return what a subnet reaches: `internet` and services with an endpoint; None for an external subnet."""
+    """Returns what a subnet reaches: `internet` and services with an endpoint; None for an external subnet."""
     subnet = account.find(f"{EC2}Subnet", subnet_id)
     if subnet is None:
         return None

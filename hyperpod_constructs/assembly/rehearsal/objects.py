@@ -35,29 +35,29 @@ class Objects(dict[Key, Json]):
         self._erase(key)
 
     def discard(self, key: Key) -> None:
-        """Remove an object, if it exists."""
+        """Removes an object, if it exists."""
         if key in self:
             del self[key]
 
     def mark(self, key: Key) -> None:
-        """Check from now on whether an object whose deletion has started can be removed."""
+        """Checks from now on whether an object whose deletion has started can be removed."""
         if key in self and self[key]["metadata"].get("deletionTimestamp"):
             self.deleting[key] = None
 
     def of(self, group: str, plural: str) -> list[tuple[Key, Json]]:
-        """Return the objects of one kind."""
+        """Returns the objects of one kind."""
         return [(key, self[key]) for key in self._kinds[group, plural]]
 
     def count(self, group: str, plural: str) -> int:
-        """Return the number of objects of one kind."""
+        """Returns the number of objects of one kind."""
         return len(self._kinds[group, plural])
 
     def inside(self, namespace: str) -> list[Key]:
-        """Return the keys of the objects in a namespace."""
+        """Returns the keys of the objects in a namespace."""
         return list(self._namespaces[namespace])
 
     def dependents(self, uid: str) -> list[Key]:
-        """Return the keys of the objects that have an owner reference to a uid."""
+        """Returns the keys of the objects that have an owner reference to a uid."""
         return list(self._dependents.get(uid, ()))
 
     @property
@@ -67,7 +67,7 @@ class Objects(dict[Key, Json]):
 
     @contextmanager
     def undone(self) -> Iterator[None]:
-        """Undo the writes inside, like a dry run. Objects that are changed in place are not restored."""
+        """Undoes the writes inside, like a dry run. Objects that are changed in place are not restored."""
         outer, self._undo = self._undo, []
         try:
             yield

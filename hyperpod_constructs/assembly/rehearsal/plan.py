@@ -56,16 +56,16 @@ class Timing:
         self._random = random.Random(self.seed)
 
     def seconds(self, duration: Duration, name: str = "") -> float:
-        """Return the duration of something, in seconds."""
+        """Returns the duration of something, in seconds."""
         drawn = duration.typical if self.seed is None else self._random.uniform(duration.minimum, duration.maximum)
         return drawn * self.slow.get(name, 1.0)
 
     def delay(self) -> float:
-        """Return the seconds until CloudFormation starts what it can start."""
+        """Returns the seconds until CloudFormation starts what it can start."""
         return 0.0 if self.seed is None else self._random.expovariate(1 / 60)
 
     def shuffled(self, items: list[str]) -> list[str]:
-        """Return items in an order of this seed; unchanged without one."""
+        """Returns items in an order of this seed; unchanged without one."""
         return items if self.seed is None else self._random.sample(items, len(items))
 
 
@@ -103,7 +103,7 @@ class Record:
     """What the app requires and a rehearsal replaces with a list or a constant: listed in each report."""
 
     def find(self, rule: str, path: str, message: str, cure: str = "", consequence: str = "") -> None:
-        """Add a finding, once."""
+        """Adds a finding, once."""
         from ...core.checks.registry import find
 
         known = find(rule)

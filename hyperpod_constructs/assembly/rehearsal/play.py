@@ -83,7 +83,7 @@ class Rehearsal:
         return self.record.steps
 
     def another(self) -> Rehearsal:
-        """Return a new rehearsal with the same settings and assets, and an API server in memory."""
+        """Returns a new rehearsal with the same settings and assets, and an API server in memory."""
         timing = replace(self.timing)
         other = Rehearsal(timing, (), self.concurrency, self.account, self.region, self.own_functions)
         other._assets, other._sources = self._assets, self._sources
@@ -97,7 +97,7 @@ class Rehearsal:
     # Operations of a user
 
     def deploy(self, source: Source) -> list[Outcome]:
-        """Run `cdk deploy --all`: stacks in their order; what depends on a failed stack is not started."""
+        """Runs `cdk deploy --all`: stacks in their order; what depends on a failed stack is not started."""
         stacks = list(load(source))
         if isinstance(source, (str, Path)) and Path(source).is_dir():
             self.publish(Path(source))
@@ -113,11 +113,11 @@ class Rehearsal:
         return outcomes
 
     def destroy(self) -> list[Outcome]:
-        """Run `cdk destroy --all`: the stacks in reverse order."""
+        """Runs `cdk destroy --all`: the stacks in reverse order."""
         return self._run(self._destroy())
 
     def stabilize(self) -> None:
-        """Wait until CloudFormation has finished with every stack, after an interrupted deployment."""
+        """Waits until CloudFormation has finished with every stack, after an interrupted deployment."""
 
         def wait() -> Steps:
             while any(
@@ -129,13 +129,13 @@ class Rehearsal:
             self.world.run(until=self.world.start(wait()))
 
     def close(self) -> None:
-        """Delete from a real API server what the rehearsal created there."""
+        """Deletes from a real API server what the rehearsal created there."""
         for site in self.sites.values():
             for server in real_servers(site.resources.clusters.values()):
                 server.clear()
 
     def settle(self, seconds: float = SETTLE_SECONDS) -> None:
-        """Let time pass."""
+        """Lets time pass."""
 
         def wait() -> Steps:
             yield seconds
@@ -146,11 +146,11 @@ class Rehearsal:
     # State
 
     def stacks(self) -> Iterator[str]:
-        """Return the names of the deployed stacks."""
+        """Returns the names of the deployed stacks."""
         return (name for site in self.sites.values() for name in site.cloudformation.stacks)
 
     def left(self) -> list[LeftBehind]:
-        """Return what exists and belongs to no stack: retained by its deletion policy, or left behind."""
+        """Returns what exists and belongs to no stack: retained by its deletion policy, or left behind."""
         found: list[LeftBehind] = []
         for site in self.sites.values():
             owned = {
@@ -182,7 +182,7 @@ class Rehearsal:
         return found
 
     def paying(self) -> list[str]:
-        """Return kinds of existing resources that are billed by the hour, with their number."""
+        """Returns kinds of existing resources that are billed by the hour, with their number."""
         counts: dict[str, int] = {}
         for site in self.sites.values():
             for thing in site.resources.account.things.values():
@@ -265,7 +265,7 @@ class Rehearsal:
         return outcomes
 
     def site_of(self, stack: Stack) -> Site:
-        """Return the account and region that a stack is deployed to."""
+        """Returns the account and region that a stack is deployed to."""
         account, _, region = stack.environment.removeprefix("aws://").partition("/")
         account = account if account.isdigit() else self.account
         region = region if region and "unknown" not in region else self.region
@@ -288,7 +288,7 @@ class Rehearsal:
     _sources: dict[str, set[str]] = field(default_factory=dict, init=False)
 
     def publish(self, folder: Path) -> None:
-        """Return what `cdk deploy` uploads: keys of assets to their files, and to the file names in folders."""
+        """Returns what `cdk deploy` uploads: keys of assets to their files, and to the file names in folders."""
         for manifest in folder.rglob("*.assets.json"):
             for asset in json.loads(manifest.read_bytes()).get("files", {}).values():
                 path = manifest.parent / asset["source"].get("path", "")

@@ -72,7 +72,7 @@ class RealKubernetes:
     cluster: KubernetesCluster | None = None
 
     def ask(self, method: str, target: str, headers: Mapping[str, str] | None = None, body: Any = None) -> Answer:
-        """Send one request. Raises `OSError` if there is no answer."""
+        """Sends one request. Raises `OSError` if there is no answer."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         given = {"Accept": "application/json", "User-Agent": MANAGER, **(headers or {}), **self.endpoint.headers}
         timeout = urllib3.Timeout(connect=5.0, read=65.0)
@@ -91,7 +91,7 @@ class RealKubernetes:
         return Answer(response.status, dict(response.headers), response.data)
 
     def check_disposable(self) -> None:
-        """Check before anything is written. Raises `NotDisposable` for an EKS cluster and one with HyperPod nodes."""
+        """Checks before anything is written. Raises `NotDisposable` for an EKS cluster and one with HyperPod nodes."""
         version = self.ask("GET", "/version")
         if version.status >= 300:
             raise NotDisposable(f"{self.endpoint.host} answers with HTTP status {version.status}")
@@ -113,14 +113,14 @@ class Mirrored(Store):
         self._server = server
 
     def put(self, item: Json, manager: str = "") -> Json:
-        """Put an object as in memory, and on the real server."""
+        """Puts an object as in memory, and on the real server."""
         written = super().put(item, manager)
         if self._server is not None and item["kind"] in _CREATED:
             self._server.install_object(item, manager or MANAGER)
         return written
 
     def delete(self, key: Key, options: Json) -> Json:
-        """Remove an object as in memory, and on the real server."""
+        """Removes an object as in memory, and on the real server."""
         assert self._server is not None
         self._server.remove_object(key)
         return super().delete(key, options)
@@ -138,7 +138,7 @@ class RealServer(ClusterServer):
         """Paths of everything that was created on the real server."""
 
     def request(self, method: str, url: str, role: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
-        """Return the answer to a request of a role."""
+        """Returns the answer to a request of a role."""
         key = place(urlsplit(url).path)
         if key is not None and (key[:2] == _NODES or self._is_model(key)):
             return super().request(method, url, role, body, headers)
@@ -164,7 +164,7 @@ class RealServer(ClusterServer):
         return answer
 
     def install_object(self, item: Json, manager: str) -> None:
-        """Create an object of an add-on or a chart; an existing object is not changed."""
+        """Creates an object of an add-on or a chart; an existing object is not changed."""
         metadata = item["metadata"]
         path = _CREATED[item["kind"]].format(namespace=metadata.get("namespace")) + f"/{metadata['name']}"
         key = place(path)
@@ -181,19 +181,19 @@ class RealServer(ClusterServer):
         self._paths[key] = path
 
     def remove_object(self, key: Key) -> None:
-        """Delete what was created there."""
+        """Deletes what was created there."""
         path = self._paths.pop(key, None)
         if path is not None:
             self._real.ask("DELETE", path, {"Content-Type": "application/json"}, {"propagationPolicy": "Background"})
 
     def look(self) -> None:
-        """Read what still exists."""
+        """Reads what still exists."""
         for key, path in list(self._paths.items()):
             if self._real.ask("GET", path).status == 404:
                 self._forget(key)
 
     def clear(self) -> None:
-        """Delete everything that was created."""
+        """Deletes everything that was created."""
         for key in reversed(list(self._paths)):
             self.remove_object(key)
 
@@ -218,7 +218,7 @@ class RealServer(ClusterServer):
         self.store.objects.discard(key)
 
     def _with_models(self, key: Key, answer: Answer, from_memory: Answer) -> Answer:
-        """Return an answer with the status of pods that only the models have, and with the objects of add-ons."""
+        """Returns an answer with the status of pods that only the models have, and with the objects of add-ons."""
         content = json.loads(answer.data)
         if key[3]:
             self._report(key, content)
@@ -259,7 +259,7 @@ def place(path: str) -> Key | None:
 
 
 def assign_cluster(real: RealKubernetes, cluster: KubernetesCluster) -> None:
-    """Use an API server for an EKS cluster; a second cluster at the same time stays in memory, which is reported."""
+    """Uses an API server for an EKS cluster; a second cluster at the same time stays in memory, which is reported."""
     former = real.cluster
     if former is not None and not former.gone:
         what = (
@@ -274,5 +274,5 @@ def assign_cluster(real: RealKubernetes, cluster: KubernetesCluster) -> None:
 
 
 def real_servers(clusters: Iterable[KubernetesCluster]) -> Iterator[RealServer]:
-    """Return the API servers of the clusters on a real one."""
+    """Returns the API servers of the clusters on a real one."""
     return (cluster.server for cluster in clusters if isinstance(cluster.server, RealServer))

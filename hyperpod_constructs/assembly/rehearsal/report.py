@@ -41,13 +41,13 @@ class Report:
     not_run: list[str] = field(default_factory=list)
 
     def add(self, title: str, rehearsal: Rehearsal, begun: float, first: int, outcomes: Sequence[Any]) -> None:
-        """Record what happened since `begun` (in seconds) and since the step `first`."""
+        """Records what happened since `begun` (in seconds) and since the step `first`."""
         minutes = (rehearsal.world.now - begun) / 60
         outcome_rows = [(outcome.stack, outcome.status, outcome.reason) for outcome in outcomes]
         self.acts.append(Act(title, minutes, outcome_rows, rehearsal.steps[first:]))
 
     def close(self, rehearsal: Rehearsal) -> None:
-        """Record findings and the final state."""
+        """Records findings and the final state."""
         self.findings = ordered([*self.findings, *rehearsal.record.findings])
         self.left, self.paying = rehearsal.left(), rehearsal.paying()
         self.not_run = list(rehearsal.record.not_run)
@@ -127,7 +127,7 @@ class Report:
     # JSON
 
     def as_json(self) -> str:
-        """Return one JSON object."""
+        """Returns one JSON object."""
         acts = [
             {
                 "title": act.title,
@@ -169,7 +169,7 @@ class Report:
         )
 
     def as_html(self) -> str:
-        """Return one self-contained page: bars over time, the critical path in another color."""
+        """Returns one self-contained page: bars over time, the critical path in another color."""
         parts = [_HEAD.format(title=html.escape(self.app))]
         for act in self.acts:
             parts.append(f"<h2>{html.escape(act.title)}: {act.minutes:.0f} minutes, {len(act.steps)} resources</h2>")

@@ -63,16 +63,16 @@ class CustomResources(Protocol):
     """The sender of the events of custom resources."""
 
     def create(self, request: Request, fault: Fault | None, made: dict[str, Live]) -> Steps:
-        """Send a Create."""
+        """Sends a Create."""
 
     def update(self, request: Request, live: Live, fault: Fault | None, made: dict[str, Live]) -> Steps:
-        """Send an Update."""
+        """Sends an Update."""
 
     def back(self, request: Request, now: Live, then: Live) -> Steps:
-        """Send the Update that undoes one."""
+        """Sends the Update that undoes one."""
 
     def delete(self, live: Live, stack: str, stack_id: str, name: str, fault: Fault | None) -> Steps:
-        """Send a Delete."""
+        """Sends a Delete."""
 
 
 MODELS: dict[str, Model] = {}
@@ -121,7 +121,7 @@ class Resources:
     # CloudFormation's three verbs
 
     def create(self, request: Request, fault: Fault | None, made: dict[str, Live]) -> Steps:
-        """Create it. A later fault leaves it in `made`, for the rollback."""
+        """Creates it. A later fault leaves it in `made`, for the rollback."""
         if is_custom(request.kind):
             return (yield from self.functions.create(request, fault, made))
         self._check(request)
@@ -173,7 +173,7 @@ class Resources:
         return Live(request.kind, live.id, request.properties, request.body, live.attributes, live.thing)
 
     def back(self, request: Request, now: Live, then: Live) -> Steps:
-        """Undo an update: restore the former resource if it was replaced, otherwise the former properties."""
+        """Undoes an update: restores the former resource if it was replaced, otherwise the former properties."""
         if is_custom(request.kind):
             return (yield from self.functions.back(request, now, then))
         if now.thing is not then.thing:
@@ -182,7 +182,7 @@ class Resources:
         return (yield from self.update(request, now, None, {}))
 
     def delete(self, live: Live, stack: str, stack_id: str, name: str, fault: Fault | None) -> Steps:
-        """Delete it."""
+        """Deletes it."""
         if is_custom(live.kind):
             yield from self.functions.delete(live, stack, stack_id, name, fault)
             return
@@ -206,7 +206,7 @@ class Resources:
         self.left.append(LeftBehind(f"{stack}.{name}", live.kind, live.id, f"{why}; its deletion policy retains it"))
 
     def loss(self, live: Live, logical_id: str) -> Loss | None:
-        """Return what is lost with a resource that an update deletes; None if nothing is."""
+        """Returns what is lost with a resource that an update deletes; None if nothing is."""
         if live.kind not in LOSSES or live.thing is None:
             return None
         if live.kind in DATA and not holds_data(live.kind, logical_id):

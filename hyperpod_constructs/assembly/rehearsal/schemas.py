@@ -31,7 +31,7 @@ class Schema:
     document: Mapping[str, Any]
 
     def problems(self, properties: Mapping[str, Any]) -> list[str]:
-        """Return what CloudFormation would reject in resolved properties, with paths."""
+        """Returns what CloudFormation would reject in resolved properties, with paths."""
         text = f"{id(self.document)} {json.dumps(properties, sort_keys=True)}"
         if text not in _PROBLEMS:
             _PROBLEMS[text] = [
@@ -41,7 +41,7 @@ class Schema:
         return _PROBLEMS[text]
 
     def replacing(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-        """Return the changed properties that cannot be changed in place."""
+        """Returns the changed properties that cannot be changed in place."""
         return [
             ".".join(path)
             for path in self._paths("createOnlyProperties")
@@ -59,7 +59,7 @@ class Schema:
 
     @property
     def read_only(self) -> list[str]:
-        """Return attributes that the service sets."""
+        """Returns attributes that the service sets."""
         return [".".join(path) for path in self._paths("readOnlyProperties")]
 
     def _paths(self, name: str) -> list[list[str]]:
@@ -68,7 +68,7 @@ class Schema:
 
 @cache
 def schema(kind: str, region: str) -> Schema | None:
-    """Return the schema of a kind; None if CloudFormation does not have the kind in that region. Raises `NoSchemas`."""
+    """Returns the schema of a kind; None if CloudFormation does not have the kind in that region. Raises `NoSchemas`."""
     names = _names(region)
     if kind not in names:
         return None
@@ -158,7 +158,7 @@ def _followed(document: Mapping[str, Any], inner: Any) -> Mapping[str, Any]:
 
 
 def _values(properties: Any, path: list[str]) -> Iterator[Any]:
-    """Return the values at a path of a schema; `*` matches every item of a list."""
+    """Returns the values at a path of a schema; `*` matches every item of a list."""
     if not path:
         yield as_text(properties)
     elif path[0] == "*" and isinstance(properties, list):
@@ -169,7 +169,7 @@ def _values(properties: Any, path: list[str]) -> Iterator[Any]:
 
 
 def as_text(value: Any) -> Any:
-    """Return a value as CloudFormation compares it: scalars as text."""
+    """Returns a value as CloudFormation compares it: scalars as text."""
     if isinstance(value, Mapping):
         return {key: as_text(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -62,7 +62,7 @@ class Outcome:
 
 
 def wanted_of(stack: Stack, scope: Scope) -> dict[str, Mapping[str, Any]]:
-    """Return the resources whose conditions hold."""
+    """Returns the resources whose conditions hold."""
     return {
         name: body
         for name, body in stack.resources.items()
@@ -71,7 +71,7 @@ def wanted_of(stack: Stack, scope: Scope) -> dict[str, Mapping[str, Any]]:
 
 
 def dependencies(stack: Stack, names: Iterable[str]) -> dict[str, set[str]]:
-    """Return the dependencies of each resource, among `names`."""
+    """Returns the dependencies of each resource, among `names`."""
     known = set(names)
     return {name: set(_needs(stack.resources.get(name, {}))) & known - {name} for name in known}
 
@@ -85,7 +85,7 @@ def _needs(body: Mapping[str, Any]) -> Iterator[str]:
 
 
 def not_after(name: str, names: list[str], needs: Mapping[str, set[str]]) -> set[str]:
-    """Return everything that does not depend on `name`, directly or indirectly."""
+    """Returns everything that does not depend on `name`, directly or indirectly."""
     after = {name}
     grown = True
     while grown:

@@ -58,7 +58,7 @@ class Store:
     # Used directly.
 
     def put(self, item: Json, manager: str = "") -> Json:
-        """Create or replace an object as given, including its status; the manager, or no manager, owns its fields."""
+        """Creates or replaces an object as given, including its status; the manager, or no manager, owns its fields."""
         found = next(r for r in self.resources() if (r.api_version, r.kind) == (item["apiVersion"], item["kind"]))
         namespace = item["metadata"].get("namespace", "default") if found.namespaced else ""
         key = found.key(namespace, item["metadata"]["name"])
@@ -77,31 +77,31 @@ class Store:
         return written
 
     def edit(self, plural: str, name: str, namespace: str = "", *, manager: str, **changes: Any) -> Json:
-        """Apply a merge patch of another client: a person, an autoscaler, another controller."""
+        """Applies a merge patch of another client: a person, an autoscaler, another controller."""
         key, item = next((k, i) for k, i in self.objects.items() if k[1:] == (plural, namespace, name))
         resource = next(r for r in self.resources() if r.key("", "")[:2] == key[:2])
         return self.replace(resource, key, merge_patch(item, changes), manager)
 
     def get(self, plural: str, name: str, namespace: str = "") -> Json | None:
-        """Return an object by plural and name."""
+        """Returns an object by plural and name."""
         self.settle()
         wanted = (plural, namespace, name)
         return next((item for key, item in self.objects.items() if key[1:] == wanted), None)
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Run ``action`` once the clock has reached that time: a controller at work."""
+        """Runs ``action`` once the clock has reached that time: a controller at work."""
         self._order += 1
         heapq.heappush(self._scheduled, (self.clock.now() + seconds, self._order, action))
 
     def release(self, plural: str, name: str, namespace: str = "") -> None:
-        """Remove all finalizers of an object."""
+        """Removes all finalizers of an object."""
         item = self.get(plural, name, namespace)
         assert item is not None, (plural, name)
         item["metadata"]["finalizers"] = []
         self.settle()
 
     def settle(self) -> None:
-        """Run scheduled controllers, and finish deletions that no finalizer blocks."""
+        """Runs scheduled controllers, and finishes deletions that no finalizer blocks."""
         due = []
         while self._scheduled and self._scheduled[0][0] <= self.clock.now():
             due.append(heapq.heappop(self._scheduled)[2])
@@ -128,7 +128,7 @@ class Store:
 
     @contextmanager
     def dry_run(self) -> Iterator[None]:
-        """Undo the writes inside."""
+        """Undoes the writes inside."""
         first = self._order
         try:
             with self.objects.undone():
@@ -140,7 +140,7 @@ class Store:
     # Discovery.
 
     def resources(self) -> Iterator[Resource]:
-        """Return everything that is served now."""
+        """Returns everything that is served now."""
         yield from self._built_in
         for _, item in self.objects.of(*CRDS):
             if _is_established(item):
@@ -192,7 +192,7 @@ class Store:
         return self._checked_write(resource, key, item, current, owned, self._schema(resource))
 
     def delete(self, key: Key, options: Json) -> Json:
-        """Start a deletion, and finish it unless a finalizer blocks it."""
+        """Starts a deletion, and finishes it unless a finalizer blocks it."""
         if self.objects.is_dry:
             self.objects[key] = copy.deepcopy(self.objects[key])
         item = self.objects[key]
@@ -270,7 +270,7 @@ class Store:
         return item
 
     def _keep_metadata(self, item: Json, current: Json) -> None:
-        """Return the object with the fields that a client cannot change."""
+        """Returns the object with the fields that a client cannot change."""
         for name in ("uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp"):
             item["metadata"].pop(name, None)
             if name in current["metadata"]:

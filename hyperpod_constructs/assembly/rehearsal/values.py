@@ -47,7 +47,7 @@ class Scope:
         return self._known[name]
 
     def resolve(self, value: Any) -> Any:
-        """Return the value with everything in it resolved. Raises `Unresolved`."""
+        """Returns the value with everything in it resolved. Raises `Unresolved`."""
         if isinstance(value, list):
             return [item for item in map(self.resolve, value) if item is not NoValue]
         if not isinstance(value, dict):

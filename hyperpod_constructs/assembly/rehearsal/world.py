@@ -36,14 +36,14 @@ class Signal:
         self.error: BaseException | None = None
 
     def set(self, value: Any = None, error: BaseException | None = None) -> None:
-        """Set the signal."""
+        """Sets the signal."""
         self.done, self.value, self.error = True, value, error
         for resume in self._waiting:
             self._world.after(0.0, resume)
         self._waiting.clear()
 
     def on_done(self, resume: Callable[[], None]) -> None:
-        """Call `resume` when it is set."""
+        """Calls `resume` when it is set."""
         if self.done:
             self._world.after(0.0, resume)
         else:
@@ -73,17 +73,17 @@ class Clock:
         return EPOCH + self._world.now
 
     def monotonic(self) -> float:
-        """Return the same: virtual time never jumps."""
+        """Returns the same: virtual time never jumps."""
         return self.now()
 
     def sleep(self, seconds: float) -> None:
-        """Let virtual time pass; other processes run in the meantime."""
+        """Lets virtual time pass; other processes run in the meantime."""
         if self._world.pace:
             time.sleep(min(max(0.0, seconds), self._world.pace))
         self._world.sleep(max(0.0, seconds))
 
     def jitter(self) -> float:
-        """Return the factor of each delay: none, so that a rehearsal is repeatable."""
+        """Returns the factor of each delay: none, so that a rehearsal is repeatable."""
         return 1.0
 
     def advance(self, seconds: float) -> None:
@@ -104,28 +104,28 @@ class World:
         self._baton: _Worker | None = None
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
-        """Run `action` after a delay."""
+        """Runs `action` after a delay."""
         heapq.heappush(self._queue, (self.now + seconds, next(self._order), action))
 
     def signal(self) -> Signal:
-        """Return a signal to wait for."""
+        """Returns a signal to wait for."""
         return Signal(self)
 
     def first(self, *signals: Signal) -> Signal:
-        """Return a signal that is set with the first of several."""
+        """Returns a signal that is set with the first of several."""
         either = Signal(self)
         for signal in signals:
             signal.on_done(lambda: None if either.done else either.set())
         return either
 
     def start(self, steps: Steps) -> Process:
-        """Start a process; its first step runs when the queue reaches it."""
+        """Starts a process; its first step runs when the queue reaches it."""
         process = Process(self)
         self.after(0.0, lambda: self._step(process, steps, None, None))
         return process
 
     def run(self, until: Signal | None = None) -> None:
-        """Run everything that is due, in order, to the end or until a signal is set."""
+        """Runs everything that is due, in order, to the end or until a signal is set."""
         while self._queue and not (until is not None and until.done):
             self.now, _, action = heapq.heappop(self._queue)
             action()
@@ -172,7 +172,7 @@ class _Worker(threading.Thread):
         self._free = False
 
     def begin(self, world: World, job: Blocking, done: Signal) -> None:
-        """Run a job until it ends or sleeps (called by the scheduler)."""
+        """Runs a job until it ends or sleeps (called by the scheduler)."""
         self._world, self._job, self._done = world, job, done
         self._limit = world.now + job.limit
         self._free = False
@@ -200,7 +200,7 @@ class _Worker(threading.Thread):
             _IDLE.append(self)
 
     def run(self) -> None:
-        """Run jobs in sequence."""
+        """Runs jobs in sequence."""
         while True:
             self._go.acquire()
             job, done = self._job, self._done

@@ -86,7 +86,7 @@ class EksAddon(Construct):
         return Token.as_string(parts)
 
     def set_default(self, key: str, value: Any) -> None:
-        """Set a configuration value with lower precedence than the settings; mappings are merged."""
+        """Sets a configuration value with lower precedence than the settings; mappings are merged."""
         self._settings_values = overlay({key: value}, self._settings_values)
         self.resource.configuration_values = self._configuration()
 
@@ -94,7 +94,7 @@ class EksAddon(Construct):
         return Stack.of(self).to_json_string(self._settings_values) if self._settings_values else None
 
     def wait_until_ready(self, *, deployments: Sequence[str] = (), timeout: Duration | None = None) -> KubernetesWait:
-        """Wait until the add-on is ACTIVE (CloudFormation accepts DEGRADED) and `deployments` are available.
+        """Waits until the add-on is ACTIVE (CloudFormation accepts DEGRADED) and `deployments` are available.
 
         `deployments` are `namespace/name`. Returns the last wait, which is the add-on's readiness.
         """
@@ -153,7 +153,7 @@ class NodeAddon(EksAddon):
         cluster.milestone(key).add(self)
 
     def pod_identity(self, role: iam.IRole, service_account: str) -> None:
-        """Give a service account of the add-on a role before the add-on starts its pods.
+        """Gives a service account of the add-on a role before the add-on starts its pods.
 
         The association is a separate resource: some add-on versions reject an inline one.
         """
@@ -169,13 +169,13 @@ class NodeAddon(EksAddon):
         self.resource.node.add_dependency(association)
 
     def wait_for_deployments(self, *names: str) -> KubernetesWait:
-        """Wait until the add-on is ACTIVE and these deployments of its namespace are available. Default: the catalog's."""
+        """Waits until the add-on is ACTIVE and these deployments of its namespace are available. Default: the catalog's."""
         fact = catalog.addon(self.addon_name)
         return self.wait_until_ready(deployments=[f"{fact.namespace}/{name}" for name in names or fact.deployments])
 
 
 def _before(key: str) -> list[str]:
-    """Return the keys of the add-ons that come before an add-on that requires nodes.
+    """Returns the keys of the add-ons that come before an add-on that requires nodes.
 
     >>> _before("training_operator")
     ['coredns', 'cert_manager', 'task_governance']
@@ -191,12 +191,12 @@ def _before(key: str) -> list[str]:
 
 
 def ensure_settings(scope: Construct, key: str, settings: object) -> None:
-    """Reject settings of an add-on with an invalid ARN."""
+    """Rejects settings of an add-on with an invalid ARN."""
     ensure_arns(scope, addons=Addons().model_copy(update={key: settings}))
 
 
 def known_version(addon_name: str, kubernetes_version: str | None) -> str | None:
-    """Return the catalog's version of an add-on for a Kubernetes version; None means that EKS chooses.
+    """Returns the catalog's version of an add-on for a Kubernetes version; None means that EKS chooses.
 
     >>> known_version("amazon-sagemaker-hyperpod-training-operator", "1.35")
     'v1.3.0-eksbuild.1'

@@ -54,7 +54,7 @@ class InferenceOperatorAddon(NodeAddon):
 
 
 class InferenceOperatorAccess(Construct):
-    """Create the roles and the bucket, which the add-on depends on."""
+    """Creates the roles and the bucket, which the add-on depends on."""
 
     @checked
     def __init__(self, scope: Construct, id: str, cluster: IHyperPodCluster, settings: InferenceOperator) -> None:

@@ -69,7 +69,7 @@ class KueueAddon(Construct):
 
 
 def kueue_values() -> dict[str, Any]:
-    """Return the library's values of the chart: the released image, and the kinds of jobs that are queued.
+    """Returns the library's values of the chart: the released image, and the kinds of jobs that are queued.
 
     >>> kueue_values()["controllerManager"]["manager"]["image"]["tag"]
     'v0.19.2'

@@ -16,7 +16,7 @@ _KEEPS_TAG = {"Null": {f"aws:RequestTag/{_TAG}": "true", f"aws:ResourceTag/{_TAG
 
 
 def load_balancer_statements(stack: Stack) -> list[iam.PolicyStatement]:
-    """Return the statements of the controller's role."""
+    """Returns the statements of the controller's role."""
 
     def load_balancing(resource: str) -> str:
         return f"arn:{stack.partition}:elasticloadbalancing:{stack.region}:{stack.account}:{resource}"

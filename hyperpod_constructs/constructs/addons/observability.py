@@ -157,7 +157,7 @@ class ObservabilityAddon(NodeAddon):
 
 
 def metric_levels(metrics: Metrics) -> dict[str, dict[str, Any]]:
-    """Return `metricsProvider` of the add-on for metric levels of the config.
+    """Returns `metricsProvider` of the add-on for metric levels of the config.
 
     >>> metric_levels(Metrics(training="ADVANCED"))["trainingMetrics"]
     {'level': 'ADVANCED', 'scrapeInterval': 30}

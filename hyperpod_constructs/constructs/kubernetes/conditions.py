@@ -19,7 +19,7 @@ class WaitCondition:
     arguments: Mapping[str, Any]
 
     def properties(self) -> dict[str, Any]:
-        """Return the property `Condition`, without the arguments that are not given."""
+        """Returns the property `Condition`, without the arguments that are not given."""
         return {"Type": self.type, **{key: value for key, value in self.arguments.items() if value not in (None, "")}}
 
 

@@ -45,7 +45,7 @@ class HelmLayerFile:
 
 
 def helm_layer(scope: Construct, id: str) -> lambda_.LayerVersion:
-    """Create a layer with helm at `/opt/helm/helm`, for x86_64.
+    """Creates a layer with helm at `/opt/helm/helm`, for x86_64.
 
     Raises:
         ImportError: the package is not installed.
@@ -62,7 +62,7 @@ def helm_layer(scope: Construct, id: str) -> lambda_.LayerVersion:
 
 
 def helm_layer_file() -> HelmLayerFile:
-    """Return the layer's archive, created once per process. Raises the errors of `helm_layer`."""
+    """Returns the layer's archive, created once per process. Raises the errors of `helm_layer`."""
     spec = find_spec(_MODULE)
     if spec is None or spec.origin is None:
         raise ImportError(
@@ -105,7 +105,7 @@ def _package_layer(package: Path) -> bytes:
 
 
 def helm_only(layer: bytes) -> bytes:
-    """Return an archive with helm's entry only: the same compressed bytes, executable, without times."""
+    """Returns an archive with helm's entry only: the same compressed bytes, executable, without times."""
     with zipfile.ZipFile(io.BytesIO(layer)) as archive:
         entry = archive.getinfo(_BINARY)
     # Local headers have names and extra fields of their own length (APPNOTE.TXT 4.3.7).

@@ -85,7 +85,7 @@ class HelmProvider(Construct):
 
     @staticmethod
     def of(kubernetes: KubernetesProvider) -> HelmProvider:
-        """Return the Helm provider of a Kubernetes provider, created on first use."""
+        """Returns the Helm provider of a Kubernetes provider, created on first use."""
         found = kubernetes.node.try_find_child("Helm")
         return found if isinstance(found, HelmProvider) else HelmProvider(kubernetes, "Helm", kubernetes=kubernetes)
 
@@ -189,7 +189,7 @@ class HelmRelease(Construct):
         return self.resource.get_att_string("Revision")
 
     def _source(self, chart: ChartSource, kubernetes: KubernetesProvider) -> dict[str, str]:
-        """Return the chart's source as the function expects it, and grant permission to read it."""
+        """Returns the chart's source as the function expects it, and grants permission to read it."""
         self._access: iam.Policy | None = None
         if isinstance(chart, GitChart):
             return {"Kind": "git", "ArchiveUrl": chart.archive, "Path": chart.path, "Digest": chart.digest}
@@ -215,7 +215,7 @@ def _line(insertion: Insertion) -> dict[str, str]:
 
 
 def _ecr_statements(scope: Construct, reference: str) -> list[iam.PolicyStatement]:
-    """Return the permissions for pulling from a private ECR registry; none for other registries."""
+    """Returns the permissions for pulling from a private ECR registry; none for other registries."""
     host, _, repository = reference.removeprefix("oci://").partition("/")
     parts = host.split(".")
     if is_token(reference):

@@ -39,7 +39,7 @@ class ChartLike(Protocol):
     """A source of objects: a `cdk8s.Chart` (in its own `cdk8s.App`), or any object with `to_json`."""
 
     def to_json(self) -> list[Any]:
-        """Return the objects."""
+        """Returns the objects."""
 
 
 class KubernetesObjects(Construct):
@@ -169,7 +169,7 @@ class KubernetesObjects(Construct):
 
 
 def reference(ref: ObjectRef) -> dict[str, str]:
-    """Return a reference as a property of a custom resource."""
+    """Returns a reference as a property of a custom resource."""
     return {"apiVersion": ref.api_version, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
 
 
@@ -191,7 +191,7 @@ def _checked(
 
 
 def _json(items: list[dict[str, Any]]) -> tuple[str, bool]:
-    """Return compact JSON, and whether it contains tokens."""
+    """Returns compact JSON, and whether it contains tokens."""
     token_objects = False
 
     def other(value: Any) -> Any:

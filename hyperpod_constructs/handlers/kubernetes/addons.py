@@ -36,10 +36,11 @@ class AddonActive:
     def check(self, sources: Sources) -> State:
         """Return met for ACTIVE; DEGRADED may recover, the failed states do not."""
         addon = self._describe(sources)
-        status = addon.get("status", "does not exist")
+        status = addon.get("status")
+        text = f"EKS add-on {self.addon} {f'is {status}' if status else 'does not exist'}"
         if status in _DEAD_END:
-            raise HandlerError(f"EKS add-on {self.addon} is {status}: {_issues(addon)}", limit=2000)
-        return State(status == "ACTIVE", f"EKS add-on {self.addon} is {status}")
+            raise HandlerError(f"{text}: {_issues(addon)}", limit=2000)
+        return State(status == "ACTIVE", text)
 
     def explain(self, sources: Sources) -> str:
         """Return the health issues that EKS lists."""

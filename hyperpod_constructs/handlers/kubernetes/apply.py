@@ -44,8 +44,9 @@ def handle(event: Mapping[str, Any], services: Services, seconds_left: float) ->
         log.error("%s", error)
         raise
     except _EXPECTED as error:
-        log.error("%s", error)
-        raise HandlerError(_said(error, event)) from None
+        message = _said(error, event)
+        log.error("%s", message)
+        raise HandlerError(message) from None
 
 
 _EXPECTED = (ApiError, RetriesExhausted, ClusterGone, ClientError, BotoCoreError)
@@ -111,7 +112,7 @@ def _delete(event: Mapping[str, Any], services: Services, seconds_left: float) -
     except ClusterGone as gone:
         log.info("%s: nothing to delete", gone)
     else:
-        retain = str(properties.get("DeletionPolicy", "Delete")) == "Retain"
+        retain = properties.get("DeletionPolicy") == "Retain"
         group.release(reversed(references(properties)), own_owners, retain=retain)
     return {"PhysicalResourceId": given}
 
@@ -154,7 +155,7 @@ def _holder(event: Mapping[str, Any]) -> Holder:
     also = {_legacy_owner(event, properties)}
     held: set[tuple[str, str, str, str]] = set()
     former: dict[tuple[str, str, str, str], dict[str, Any]] = {}
-    if event["RequestType"] == "Update" and old:
+    if old:
         also |= {owner_of(event, old), _legacy_owner(event, old)}
         held = {ref.key for ref in references(old)} if old["ClusterName"] == properties["ClusterName"] else set()
         if "Manifest" in old:

@@ -99,7 +99,7 @@ class Workload:
         """Compare the ready pods of the newest version with the wanted number."""
         item = self._read(sources)
         if item is None:
-            return State(False, f"{self._ref} does not exist")
+            return State(False, f"{self._what} does not exist")
         status, current = item.get("status") or {}, item["metadata"].get("generation", 0)
         if self.kind == "Deployment":
             wanted = int(item["spec"].get("replicas", 1))
@@ -110,7 +110,7 @@ class Workload:
             updated, ready = status.get("updatedNumberScheduled", 0), status.get("numberReady", 0)
             available = True
         met = available and status.get("observedGeneration", 0) >= current and min(updated, ready) >= wanted
-        return State(met, f"{self._ref}: {ready} of {wanted} pods ready, {updated} of the newest version")
+        return State(met, f"{self._what}: {ready} of {wanted} pods ready, {updated} of the newest version")
 
     def explain(self, sources: Sources) -> str:
         """Return the states of its pods."""
@@ -125,8 +125,8 @@ class Workload:
         return sources.client.find(f"/apis/apps/v1/namespaces/{self.namespace}/{plural}/{quote(self.name, safe='')}")
 
     @property
-    def _ref(self) -> ObjectRef:
-        return ObjectRef("apps/v1", self.kind, self.namespace, self.name)
+    def _what(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
 
 
 @dataclass(frozen=True)

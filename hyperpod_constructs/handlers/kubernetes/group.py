@@ -139,7 +139,10 @@ class ObjectGroup:
         self.claims.setdefault(ref, found)
         if found in (Claim.SHARE, Claim.ADOPT):
             log.info(
-                "%s: %s with %s", ref, found.value, ", ".join(o.text for o in owners(annotations_of(current))) or "-"
+                "%s: %s with %s",
+                ref,
+                found.value,
+                ", ".join(o.text for o in sorted(owners(annotations_of(current)))) or "-",
             )
         item = self._marked(item, current, found)
         if current is not None:

@@ -78,16 +78,15 @@ class NodesReady:
             if group.get("CurrentCount", 0) < group.get("TargetCount", 0):
                 yield (
                     f"group {group['InstanceGroupName']} ({group.get('InstanceType', '?')}) is {group.get('Status')}: "
-                    f"{group.get('CurrentCount')} of {group.get('TargetCount')} instances"
+                    f"{group.get('CurrentCount', 0)} of {group['TargetCount']} instances"
                 )
         instances = self._ask(sources, "list_cluster_nodes", MaxResults=100).get("ClusterNodeSummaries", [])
         unhealthy = [node for node in instances if node["InstanceStatus"]["Status"] != "Running"]
         for node in unhealthy[:_MAX_LINES]:
             status = node["InstanceStatus"]
             message = status.get("Message") or self._detail(sources, node)
-            yield f"{node['InstanceGroupName']} {node.get('InstanceId', '')}: {status['Status']}: {message}".rstrip(
-                ": "
-            )
+            name = " ".join(filter(None, (node["InstanceGroupName"], node.get("InstanceId"))))
+            yield ": ".join(filter(None, (name, status["Status"], message)))
         events = self._ask(sources, "list_cluster_events", SortBy="EventTime", SortOrder="Descending", MaxResults=50)
         bad = [event for event in events.get("Events", []) if event.get("EventLevel") in ("Warn", "Error")]
         for event in bad[:_MAX_LINES]:

@@ -112,7 +112,7 @@ class _Releasing:
             log.info(
                 "%s: not changed, it belongs to %s",
                 ref,
-                ", ".join(o.text for o in marked) or "no resource of this library",
+                ", ".join(o.text for o in sorted(marked)) or "no resource of this library",
             )
             return
         if self._deleted is None and what is Release.UNMARK:
@@ -168,7 +168,7 @@ class _Releasing:
         for me in marks_of(annotations_of(current)):
             if me in self._wanted.own_owners:
                 current = _disown(self._client, kind.path(self._ref), current, me)
-        left = ", ".join(o.text for o in owners(annotations_of(current))) or "its creator"
+        left = ", ".join(o.text for o in sorted(owners(annotations_of(current)))) or "its creator"
         log.info("%s: released, retained for %s", self._ref, left)
 
     def _give_back_fields(self, kind: Kind, current: dict[str, Any]) -> None:

@@ -91,7 +91,9 @@ def test_only_the_charts_folder_is_unpacked(tmp_path: Path) -> None:
     )
 )
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_is_packed_is_what_is_unpacked(tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]) -> None:
+def test_packing_and_unpacking_preserves_the_content(
+    tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]
+) -> None:
     there = tmp_path_factory.mktemp("there") / "chart"
     unpack(tar((f"top/charts/colors/{name}", content) for name, content in files.items()), there)
     assert {p.relative_to(there).as_posix(): p.read_bytes() for p in there.rglob("*") if p.is_file()} == files
@@ -142,7 +144,7 @@ def test_a_damaged_archive_is_rejected(tmp_path: Path, keep: int) -> None:
         unpack(archive[:keep], tmp_path / "chart")
 
 
-def test_what_is_not_an_archive_is_rejected(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_archive_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ChartError, match="damaged"):
         unpack(b"<html>sign in</html>", tmp_path / "chart")
 

@@ -264,7 +264,7 @@ def test_the_content_of_a_secret_is_not_quoted(fake: Stack, server: HelmApiServe
     assert "bWFkZQ==" not in str(failed.value)
 
 
-def test_a_cluster_that_is_gone(fake: Stack) -> None:
+def test_a_deleted_cluster(fake: Stack) -> None:
     def gone(name: str) -> ClusterAccess:
         raise ClusterGone(f"EKS cluster {name!r} does not exist")
 

@@ -114,7 +114,7 @@ def test_leaving_a_shared_release_restores_the_values_of_the_other_owner(helm_cl
     assert helm_cloud.owners() == ["First.Colors"]
 
 
-def test_a_failed_take_over_leaves_the_release_as_it_was(helm_cloud: HelmCloud, server: HelmApiServer) -> None:
+def test_a_failed_adoption_does_not_change_the_release(helm_cloud: HelmCloud, server: HelmApiServer) -> None:
     first, second = helm_cloud.cloud.stack("First"), helm_cloud.cloud.stack("Second")
     first.deploy({"Colors": helm_cloud.release("red")})
     fault = refuse(server)
@@ -128,7 +128,7 @@ def test_a_failed_take_over_leaves_the_release_as_it_was(helm_cloud: HelmCloud, 
     assert helm_cloud.history() == []
 
 
-def test_an_owner_of_before_does_not_come_back_with_the_revision_that_it_owned(helm_cloud: HelmCloud) -> None:
+def test_a_former_owner_is_not_restored_with_its_revision(helm_cloud: HelmCloud) -> None:
     first, second, third = (helm_cloud.cloud.stack(name) for name in ("First", "Second", "Third"))
     first.deploy({"Colors": helm_cloud.release("red")})
     second.deploy({"Colors": helm_cloud.release("green")})
@@ -251,7 +251,7 @@ def take_marks_off(helm_cloud: HelmCloud) -> None:
 # Lost answers, repeated events.
 
 
-def test_a_create_whose_response_is_lost_is_deleted_with_an_id_of_cloudformation(helm_cloud: HelmCloud) -> None:
+def test_a_create_with_a_lost_response_is_deleted_with_an_id_of_cloudformation(helm_cloud: HelmCloud) -> None:
     helm_cloud.cloud.deliver = lambda event: Delivery.LOST if event["RequestType"] == "Create" else Delivery.ONCE
     stack = helm_cloud.cloud.stack("Platform")
     assert stack.deploy({"Colors": helm_cloud.release("red")}) == "ROLLBACK_COMPLETE"
@@ -271,7 +271,7 @@ def test_each_event_can_be_repeated(helm_cloud: HelmCloud, how: Delivery) -> Non
     assert helm_cloud.history() == []
 
 
-def test_a_create_that_succeeded_is_not_undone_when_it_comes_again_and_fails(
+def test_a_create_that_succeeded_is_not_undone_if_its_repetition_fails(
     helm_cloud: HelmCloud, server: HelmApiServer
 ) -> None:
     seen: list[Any] = []

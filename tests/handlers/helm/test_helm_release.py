@@ -112,7 +112,7 @@ def test_the_same_event_again(colors: Colors, cluster: Cluster) -> None:
     colors.uninstall()
 
 
-def test_few_revisions_are_kept(colors: Colors, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_revisions_are_retained(colors: Colors, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(release_module, "HISTORY", 2)
     for number in range(4):
         colors.install({"color": str(number)})
@@ -154,7 +154,7 @@ def test_a_failed_first_install_is_removed(colors: Colors, cluster: Cluster) -> 
     assert cluster.data_of("colors") is None
 
 
-def test_an_install_that_fails_half_way_is_removed(fake: Colors, server: HelmApiServer) -> None:
+def test_a_partially_failed_install_is_removed(fake: Colors, server: HelmApiServer) -> None:
     write(fake.chart, {"templates/z.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: refused}\n"})
     server.fault(path="/services", method="PATCH", status=422, reason="Invalid", message="spec.ports: Required value")
     with pytest.raises(HelmError, match=r"spec\.ports: Required value"):
@@ -313,7 +313,7 @@ def test_the_arguments_that_helm_gets() -> None:
     ]
 
 
-def test_what_could_not_be_removed_is_reported() -> None:
+def test_failed_removals_are_reported() -> None:
     def answer(asked: Sequence[str]) -> str:
         helm.api.secrets = NoRelease("failed").secrets
         raise HelmError(f"Error: {asked[0]} is broken")

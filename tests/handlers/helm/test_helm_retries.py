@@ -49,7 +49,7 @@ def test_failures_that_can_be_temporary(output: str) -> None:
         "release: not found",
     ],
 )
-def test_what_stays_as_it_is(output: str) -> None:
+def test_unchanged_settings(output: str) -> None:
     assert not is_transient(HelmError(f"Error: {output}"))
 
 

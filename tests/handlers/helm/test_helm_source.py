@@ -113,7 +113,7 @@ def test_plain_http_is_rejected(helm: Helm, tmp_path: Path) -> None:
         obtain(git("http://example.com/a.tar.gz", WRONG), tmp_path / "work", helm)
 
 
-def test_an_archive_that_says_it_is_too_large(web: Any, helm: Helm, tmp_path: Path) -> None:
+def test_an_archive_with_a_declared_size_over_the_limit(web: Any, helm: Helm, tmp_path: Path) -> None:
     url = web.serve(PATH, Answer(headers={"Content-Length": str(10**10)}))
     with pytest.raises(ChartError, match="10,000,000,000 bytes, more than"):
         obtain(git(url, WRONG), tmp_path / "work", helm)

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from event_log import Events
 from fake_api_server import FakeApiServer
 from kubernetes_targets import Aws, CloudFormation, KubeconfigConnection, Target, fake_target
 
@@ -59,3 +60,9 @@ def stack(fake: Target) -> CloudFormation:
 @pytest.fixture
 def api(target: Target) -> ApiClient:
     return target.api
+
+
+@pytest.fixture
+def events(caplog: pytest.LogCaptureFixture) -> Events:
+    """Events with what they log, against an API server without a socket."""
+    return Events(caplog)

@@ -31,7 +31,7 @@ def test_an_unknown_group_is_answered_with_plain_text(api: ApiClient, path: str)
     assert refused(api.get, path) == (404, "404 page not found")
 
 
-def test_what_is_not_found(target: Target, api: ApiClient) -> None:
+def test_a_name_that_is_not_found(target: Target, api: ApiClient) -> None:
     assert refused(api.get, at(target, "configmaps", "none")) == (404, 'configmaps "none" not found')
     path = at(target, "deployments", "none", "apps/v1")
     assert refused(api.get, path) == (404, 'deployments.apps "none" not found')
@@ -130,7 +130,7 @@ def test_a_role_binding_keeps_its_role(target: Target, api: ApiClient) -> None:
     assert message.endswith("cannot change roleRef")
 
 
-def test_string_data_becomes_data_and_stays_there(target: Target, api: ApiClient) -> None:
+def test_string_data_is_converted_to_data(target: Target, api: ApiClient) -> None:
     path = at(target, "secrets", "s")
     made = api.apply(path, body(target, "Secret", "s", stringData={"a": "1", "b": "2"}))
     packed = {"a": base64.b64encode(b"1").decode(), "b": base64.b64encode(b"2").decode()}
@@ -214,7 +214,7 @@ def test_a_deletion_in_the_foreground_is_not_done_at_once(target: Target, api: A
     assert api.find(path) is None
 
 
-def test_a_claim_in_use_is_held(fake: Target) -> None:
+def test_a_claim_in_use_is_not_deleted(fake: Target) -> None:
     assert fake.server is not None
     store = fake.server.store
     claim = at(fake, "persistentvolumeclaims", "c")

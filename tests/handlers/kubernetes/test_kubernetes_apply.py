@@ -129,7 +129,7 @@ def test_setting_the_default_namespace_is_not_a_change(cloudformation: CloudForm
     cloudformation.delete()
 
 
-def test_one_object_becomes_a_group_and_back_without_being_deleted(
+def test_one_object_changes_to_a_group_and_back_without_deletion(
     cloudformation: CloudFormation, target: Target, ns: str
 ) -> None:
     cloudformation.create([config_map("a", ns)])
@@ -151,7 +151,7 @@ def test_an_object_that_moved_to_another_resource_survives_the_deletion_of_the_f
     assert target.config_map("a") is None
 
 
-def test_fields_of_other_managers_are_taken_over_or_left(
+def test_fields_of_other_managers_are_overwritten_or_unchanged(
     cloudformation: CloudFormation, target: Target, ns: str
 ) -> None:
     path = f"/api/v1/namespaces/{ns}/configmaps/a"
@@ -207,7 +207,7 @@ def test_a_field_that_the_schema_lacks_fails_at_once(
     definition.delete()
 
 
-def test_an_immutable_field_fails_with_the_way_out(cloudformation: CloudFormation, target: Target, ns: str) -> None:
+def test_an_immutable_field_fails_with_the_fix(cloudformation: CloudFormation, target: Target, ns: str) -> None:
     cloudformation.create([secret(ns, "Opaque")])
     with pytest.raises(HandlerError, match=r"^Secret .*/s was not applied: 422 .*replace_on_immutable.*immutable"):
         cloudformation.update([secret(ns, "example.com/other")])
@@ -313,7 +313,7 @@ def test_an_asset_with_another_content_is_rejected(stack: CloudFormation) -> Non
     assert stack.target.config_map("a") is None
 
 
-def test_a_permission_to_read_the_asset_may_take_a_while(stack: CloudFormation) -> None:
+def test_a_permission_to_read_the_asset_can_be_delayed(stack: CloudFormation) -> None:
     data = json.dumps([config_map("a", "team")]).encode()
     asset = {"Bucket": "assets", "Key": "m.json", "Sha256": hashlib.sha256(data).hexdigest()}
     stack.target.aws.clients["s3"] = FakeS3({"m.json": data}, denials=3)
@@ -324,7 +324,7 @@ def test_a_permission_to_read_the_asset_may_take_a_while(stack: CloudFormation) 
         stack.create([], Manifest=None, ManifestAsset=asset, Objects=[])
 
 
-def test_an_asset_that_is_gone_is_reported(stack: CloudFormation) -> None:
+def test_a_missing_asset_is_reported(stack: CloudFormation) -> None:
     stack.target.aws.clients["s3"] = FakeS3({})
     asset = {"Bucket": "assets", "Key": "m.json", "Sha256": "00"}
     with pytest.raises(HandlerError, match=r"s3://assets/m\.json could not be read: .*NoSuchKey"):

@@ -70,7 +70,7 @@ def test_the_token_is_a_presigned_identity_request_bound_to_the_cluster(connecti
     assert query["X-Amz-Expires"] == ["60"]
 
 
-def test_the_token_is_kept_until_three_minutes_before_its_end(server: FakeApiServer) -> None:
+def test_the_token_is_cached_until_three_minutes_before_it_expires(server: FakeApiServer) -> None:
     made = iter(range(10))
     connection = EksConnection(Session(active(server)), "research", server.clock)
     object.__setattr__(connection._access, "make_token", lambda: f"token-{next(made)}")
@@ -125,12 +125,12 @@ def test_a_region_without_clusters_is_reported(server: FakeApiServer) -> None:
         EksConnection(Session(None), "research", server.clock)
 
 
-def test_a_cluster_that_is_being_deleted_counts_as_gone(server: FakeApiServer) -> None:
+def test_a_cluster_that_is_being_deleted_is_considered_deleted(server: FakeApiServer) -> None:
     with pytest.raises(ClusterGone, match="is being deleted"):
         EksConnection(Session({**active(server), "status": "DELETING"}), "research", server.clock)
 
 
-def test_an_endpoint_that_comes_later_is_waited_for(server: FakeApiServer) -> None:
+def test_an_endpoint_that_is_created_later_is_waited_for(server: FakeApiServer) -> None:
     session, clock = Session({"status": "CREATING"}), server.clock
     services = Services(session.client, lambda name: EksConnection(session, name, clock), clock)
     with pytest.raises(RetriesExhausted, match="has no endpoint yet"):
@@ -153,14 +153,14 @@ class Refusing(Session):
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "UnrecognizedClientException", "ThrottlingException"])
-def test_a_permission_of_a_new_role_may_take_a_while(server: FakeApiServer, code: str) -> None:
+def test_a_permission_of_a_new_role_can_be_delayed(server: FakeApiServer, code: str) -> None:
     session, clock = Refusing(active(server), code, times=4), server.clock
     services = Services(session.client, lambda name: EksConnection(session, name, clock), clock)
     assert services.api("research", Deadline.after(clock, 600)).connection.endpoint == server.url
     assert clock.slept == [1, 2, 4, 8]
 
 
-def test_a_permission_that_never_comes_is_missed_after_a_grace(server: FakeApiServer) -> None:
+def test_a_missing_permission_is_reported_after_a_grace_period(server: FakeApiServer) -> None:
     session, clock = Refusing(active(server), "AccessDeniedException", times=1000), server.clock
     services = Services(session.client, lambda name: EksConnection(session, name, clock), clock)
     with pytest.raises(ApiError, match="AccessDeniedException"):

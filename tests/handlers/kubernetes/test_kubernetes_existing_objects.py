@@ -130,7 +130,7 @@ def test_the_original_is_waited_for(copies: CloudFormation, fake: Target, server
     assert fake.find(SERVERS)
 
 
-def test_an_original_that_never_comes_is_named_and_nothing_is_left(copies: CloudFormation, fake: Target) -> None:
+def test_a_missing_original_is_reported_and_nothing_is_left(copies: CloudFormation, fake: Target) -> None:
     with pytest.raises(HandlerError, match=r"Deployment team/dns could not be read: gave up after \d+ attempts"):
         copies.create([CHANGES], RetrySeconds="60")
     assert fake.find(SERVERS) is None
@@ -147,7 +147,7 @@ def test_a_copy_is_deleted_when_its_original_went_first(
     copies.delete()
 
 
-def test_a_failed_copy_removes_what_it_made(copies: CloudFormation, fake: Target, server: FakeApiServer) -> None:
+def test_a_failed_copy_removes_what_it_created(copies: CloudFormation, fake: Target, server: FakeApiServer) -> None:
     server.store.put(deployment())
     server.fault(method="PATCH", path="daemonsets", status=422, reason="Invalid", message="no", times=1)
     with pytest.raises(HandlerError, match="DaemonSet team/node-dns was not applied"):
@@ -208,7 +208,7 @@ def test_a_missing_object_is_waited_for_and_not_created(
     assert (fake.find(SERVICE) or {})["spec"]["internalTrafficPolicy"] == "Local"
 
 
-def test_giving_back_succeeds_when_the_object_or_the_cluster_is_gone(
+def test_restoring_fields_of_a_deleted_object_or_cluster_succeeds(
     fields: CloudFormation, fake: Target, server: FakeApiServer
 ) -> None:
     theirs(server, service(clusterIP="10.0.0.10"))

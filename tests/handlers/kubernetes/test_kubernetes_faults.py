@@ -115,7 +115,7 @@ def test_missing_rights_fail_after_the_time_that_an_access_entry_needs(stack: Cl
     assert 90 <= seconds(fake) < 120
 
 
-def test_a_kind_that_comes_later_is_waited_for(stack: CloudFormation, fake: Target) -> None:
+def test_a_kind_that_is_installed_later_is_waited_for(stack: CloudFormation, fake: Target) -> None:
     fake.server.store.later(45, lambda: fake.server.store.put(crd(GROUP)))
     stack.create([widget(GROUP, "team")])
     assert fake.server.store.get("widgets", "w", "team")
@@ -130,21 +130,21 @@ def test_a_new_version_of_a_known_kind_is_waited_for(stack: CloudFormation, fake
     assert fake.server.store.get("widgets", "w", "team")
 
 
-def test_a_kind_that_never_comes_is_reported(stack: CloudFormation, fake: Target) -> None:
+def test_a_kind_that_is_never_installed_is_reported(stack: CloudFormation, fake: Target) -> None:
     with pytest.raises(
         HandlerError, match=r"^Widget team/w was not applied: .*does not serve the kind Widget in example\.com/v1"
     ):
         stack.create([widget(GROUP, "team")], RetrySeconds="30")
 
 
-def test_a_namespace_that_comes_later_is_waited_for(stack: CloudFormation, fake: Target) -> None:
+def test_a_namespace_that_is_created_later_is_waited_for(stack: CloudFormation, fake: Target) -> None:
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "late"}}
     fake.server.store.later(10, lambda: fake.server.store.put(namespace))
     stack.create([config_map("a", "late")])
     assert fake.server.store.get("configmaps", "a", "late")
 
 
-def test_a_namespace_that_is_going_and_comes_back_is_waited_for(stack: CloudFormation, fake: Target) -> None:
+def test_a_namespace_that_is_deleted_and_recreated_is_waited_for(stack: CloudFormation, fake: Target) -> None:
     store, namespace = fake.server.store, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "back"}}
     store.put(namespace)
     held = config_map("held", "back")
@@ -208,7 +208,7 @@ def test_aws_that_rejects_fails_the_event(stack: CloudFormation, fake: Target) -
 # Deletion.
 
 
-def test_a_deletion_asks_for_the_policy_and_only_for_the_object_it_saw(stack: CloudFormation, fake: Target) -> None:
+def test_a_deletion_has_the_policy_and_the_uid_of_the_object(stack: CloudFormation, fake: Target) -> None:
     stack.create([config_map("a", "team")], PropagationPolicy="Background")
     seen = (fake.config_map("a") or {})["metadata"]
     stack.delete()
@@ -220,7 +220,7 @@ def test_a_deletion_asks_for_the_policy_and_only_for_the_object_it_saw(stack: Cl
     }
 
 
-def test_objects_go_in_the_reverse_of_their_order(stack: CloudFormation, fake: Target) -> None:
+def test_objects_are_deleted_in_reverse_order(stack: CloudFormation, fake: Target) -> None:
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "fresh"}}
     stack.create([config_map("a", "fresh"), config_map("b", "fresh"), crd(GROUP), namespace])
     stack.delete()

@@ -348,7 +348,7 @@ def test_missing_rights_fail_after_a_grace(stack: CloudFormation) -> None:
     assert sum(stack.target.server.clock.slept) == 90
 
 
-def test_a_cluster_that_is_gone_fails_at_once(fake: Target) -> None:
+def test_a_deleted_cluster_fails_immediately(fake: Target) -> None:
     stack = CloudFormation(Target(Services(fake.aws, cluster_gone, fake.services.clock), "team"))
     with pytest.raises(HandlerError, match="EKS cluster 'research' does not exist"):
         stack.wait(NODES)

@@ -74,7 +74,7 @@ def test_a_create_with_a_lost_response_is_deleted_with_a_generated_id(recorder: 
     assert recorder.events[1][2].startswith("Platform-A-")
 
 
-def test_events_may_come_again(recorder: Recorder) -> None:
+def test_events_can_be_repeated(recorder: Recorder) -> None:
     stack = cloud_of(recorder, Delivery.RETRIED, Delivery.TWICE).stack("Platform")
     assert stack.deploy({"A": thing("a"), "B": thing("b")}) == "CREATE_COMPLETE"
     assert [e[1] for e in recorder.events] == ["A", "A", "B", "B"]
@@ -106,7 +106,7 @@ def test_a_failed_update_is_rolled_back_with_the_old_id_and_may_be_continued(rec
     assert recorder.events[1:] == [("Update", "A", "a")] * 3
 
 
-def test_new_resources_go_with_a_rolled_back_update(recorder: Recorder) -> None:
+def test_new_resources_are_deleted_with_a_rolled_back_update(recorder: Recorder) -> None:
     stack = cloud_of(recorder).stack("Platform")
     stack.deploy({"A": thing("a")})
     assert stack.deploy({"A": thing("a"), "B": thing("b"), "Bad": FAILS}) == "UPDATE_ROLLBACK_COMPLETE"

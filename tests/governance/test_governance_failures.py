@@ -1,0 +1,209 @@
+"""Events of a quota that fail: the reason, what is undone, and what the next poll does."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
+from governance_log import ID, Events, properties, refusal, request
+from ownership_quotas import quota
+
+from hyperpod_constructs.handlers.governance.api import GovernanceError
+from hyperpod_constructs.handlers.shared.ownership import owner, owners
+
+STACK = "arn:aws:cloudformation:us-west-2:111122223333:stack/Platform/0e1a"
+
+
+@pytest.fixture
+def events(caplog: pytest.LogCaptureFixture) -> Events:
+    return Events(caplog)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (refusal("ValidationException", "bad"), "ComputeQuota 'vision': bad (ValidationException)"),
+        (
+            ClientError({"Error": {"Code": "X"}}, "CreateComputeQuota"),
+            "ComputeQuota 'vision': An error occurred (X) when calling the CreateComputeQuota operation: Unknown (X)",
+        ),
+    ],
+)
+def test_a_rejected_request_is_quoted(events: Events, error: ClientError, says: str) -> None:
+    events.faults = [None, error]
+    assert events.fails(events.event("Create", properties())) == says
+    assert events.asked == ["ListComputeQuotas", "CreateComputeQuota", "ListComputeQuotas"], (
+        "it might exist all the same"
+    )
+
+
+def test_a_missing_connection_ends_after_four_minutes(events: Events) -> None:
+    events.faults = [NoCredentialsError()] * 100
+    assert events.fails(events.event("Create", properties())) == "Unable to locate credentials"
+    assert sum(events.clock.slept) <= 240
+    assert sum(events.clock.slept) + 20 >= 240
+    assert events.clock.slept[:6] == [1, 2, 4, 8, 16, 20]
+
+
+def test_a_failed_create_gives_back_what_it_took_over(events: Events) -> None:
+    thing = events.service.put(request(4), tags={})
+    event = events.event("Create", properties(8, Adopt="true"))
+    events.faults = [
+        None,
+        None,
+        None,
+        None,
+        refusal("ValidationException", "bad"),
+        None,
+        None,
+        None,
+        refusal("ConflictException"),
+    ]
+    assert events.fails(event) == "ComputeQuota 'vision': bad (ValidationException)"
+    assert (thing.tags, thing.version, events.clock.slept) == ({}, 1, [1.0])
+
+
+def test_what_cannot_be_given_back_is_logged(events: Events) -> None:
+    events.service.put(request(4), tags={})
+    event = events.event("Create", properties(8, Adopt="true"))
+    events.faults = [*[None] * 4, refusal("ValidationException", "bad"), *[refusal("Throttling", "slow")] * 99]
+    assert events.fails(event) == "ComputeQuota 'vision': bad (ValidationException)"
+    assert events.said == [
+        "vision: shared with its creator",
+        "vision: could not be released: An error occurred (Throttling) when calling the Operation operation: slow",
+    ]
+    assert events.caplog.records[-1].levelname == "WARNING"
+    assert events.clock.slept == [1, 2, 4, 8, 16, 20], "a minute"
+
+
+def test_a_failed_update_in_place_is_left_to_the_rollback(events: Events) -> None:
+    events.service.put(request(4), tags={})
+    event = events.event("Update", properties(8), OldResourceProperties=properties(4), PhysicalResourceId=ID)
+    events.faults = [*[None] * 4, refusal("ValidationException", "bad")]
+    events.fails(event)
+    assert events.asked[-1] == "UpdateComputeQuota"
+    assert events.service.only.tags, "the mark stays"
+
+
+def test_a_failed_replacement_is_undone(events: Events) -> None:
+    events.service.put(request(4), tags={})
+    event = events.event(
+        "Update", properties(8, Adopt="true"), OldResourceProperties=properties(4), PhysicalResourceId="other"
+    )
+    events.faults = [*[None] * 4, refusal("ValidationException", "bad")]
+    events.fails(event)
+    assert events.service.only.tags == {}
+
+
+def test_an_update_releases_what_a_failed_update_left(events: Events) -> None:
+    speech = dict(quota("speech").properties)
+    events.run(events.event("Create", properties()))
+    events.run(events.event("Create", speech))
+    events.begin(events.event("Update", properties(), OldResourceProperties=speech, PhysicalResourceId=ID))
+    assert events.asked[-1] == "DeleteComputeQuota"
+    assert {thing.request["Name"]: thing.status for thing in events.service.things.values()}["speech"] == "Deleting"
+
+
+def test_an_update_that_replaces_leaves_the_former_to_cloudformation(events: Events) -> None:
+    speech = dict(quota("speech").properties)
+    events.run(events.event("Create", properties()))
+    events.run(events.event("Update", speech, OldResourceProperties=properties(), PhysicalResourceId=ID))
+    assert "DeleteComputeQuota" not in events.asked
+    assert {thing.status for thing in events.service.things.values()} == {"Created"}
+
+
+# Polls.
+
+
+@pytest.mark.parametrize(
+    ("error", "waited", "says"),
+    [
+        (refusal("Throttling"), 0, None),
+        (refusal("ConflictException"), 0, None),
+        (refusal("Throttling", "slow"), 1500, "ComputeQuota 'vision': slow (Throttling)"),
+        (refusal("ConflictException", "busy"), 1500, "ComputeQuota 'vision': busy (ConflictException)"),
+        (refusal("Throttling"), 1499, None),
+        (refusal("ValidationException", "bad"), 0, "ComputeQuota 'vision': bad (ValidationException)"),
+    ],
+)
+def test_a_poll_that_fails(events: Events, error: ClientError, waited: float, says: str | None) -> None:
+    begun = events.begin(events.event("Create", properties()))
+    events.clock.advance(waited)
+    events.faults = [error]
+    if says:
+        with pytest.raises(GovernanceError) as failure:
+            events.poll(begun)
+        assert str(failure.value) == says
+    else:
+        assert events.poll(begun) == {"IsComplete": False}
+        assert events.said == [f"vision: polling failed: {error.response['Error']['Code']}"]
+
+
+def test_a_status_that_never_settles(events: Events) -> None:
+    events.service.polls_to_settle = 10_000
+    assert events.fails(events.event("Create", properties())) == (
+        "ComputeQuota 'vision' is Creating after 1500 s: the service gives no reason; check the task governance "
+        "add-on and the nodes"
+    )
+
+
+def test_what_disappears_is_created_again_for_seven_minutes(events: Events) -> None:
+    begun = events.begin(events.event("Create", properties()))
+    events.service.things.clear()
+    assert events.poll(begun) == {"IsComplete": False}
+    assert events.said == ["vision: gone after 0 s: create", "vision: created as 000000000002"]
+    events.service.things.clear()
+    events.clock.advance(420)
+    with pytest.raises(GovernanceError, match=r"^ComputeQuota 'vision' does not exist after 420 s$"):
+        events.poll(begun)
+
+
+def test_a_failed_create_is_deleted_and_created_again(events: Events) -> None:
+    events.service.outcomes = ["CreateFailed", "Deleted", "Created"]
+    begun = events.begin(events.event("Create", properties()))
+    said = []
+    while not events.poll(begun)["IsComplete"]:
+        said += events.said
+    assert said == [
+        "vision: Creating after 0 s: wait",
+        "vision: CreateFailed after 0 s: delete",
+        "vision: Deleting after 0 s: wait",
+        "vision: gone after 0 s: create",
+        "vision: created as 000000000002",
+        "vision: Creating after 0 s: wait",
+    ]
+
+
+def test_a_failed_update_is_repeated(events: Events) -> None:
+    events.run(events.event("Create", properties(4)))
+    events.service.outcomes = ["UpdateFailed", "Updated"]
+    update = events.event("Update", properties(8), OldResourceProperties=properties(4), PhysicalResourceId=ID)
+    events.run(update)
+    assert events.service.only.version == 3
+
+
+def test_a_replacement_is_polled_like_a_create(events: Events) -> None:
+    speech = dict(quota("speech").properties)
+    events.run(events.event("Create", properties()))
+    events.service.outcomes = ["CreateFailed", "Deleted", "Created"]
+    events.run(events.event("Update", speech, OldResourceProperties=properties(), PhysicalResourceId=ID))
+    assert sorted(thing.request["Name"] for thing in events.service.things.values()) == ["speech", "vision"]
+
+
+@pytest.mark.parametrize(
+    ("code", "passes"), [("ConflictException", True), ("Throttling", True), ("ValidationException", False)]
+)
+def test_a_deletion_that_is_rejected_is_seen_by_the_next_poll(events: Events, code: str, passes: bool) -> None:
+    events.run(events.event("Create", properties()))
+    begun = events.begin(events.event("Delete", properties(), PhysicalResourceId=ID))
+    events.faults = [None, None, None, refusal(code, "no")]
+    if passes:
+        assert events.poll(begun) == {"IsComplete": False}
+        assert events.said == ["vision: Created after 0 s: delete"], "nothing was logged as a failed poll"
+    else:
+        with pytest.raises(GovernanceError, match=r"^ComputeQuota 'vision': no \(ValidationException\)$"):
+            events.poll(begun)
+
+
+def test_the_owner_is_the_resource(events: Events) -> None:
+    events.run(events.event("Create", properties()))
+    assert owners(events.service.only.tags) == {owner(STACK, "A", ID)}

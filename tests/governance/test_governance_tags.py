@@ -1,0 +1,166 @@
+"""Owners of a quota, and the content that each of them wants, in its tags."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from hyperpod_constructs.handlers.governance.owned import (
+    LEGACY_TAG,
+    TooLarge,
+    Wants,
+    before,
+    joining,
+    leaving,
+    legacy_digest,
+    marks,
+    same,
+    wants,
+)
+from hyperpod_constructs.handlers.shared.ownership import Owner
+
+Json = dict[str, Any]
+A, B, C = (Owner(f"Platform/{letter.upper()}", letter * 16) for letter in "abc")
+
+
+def stored(name: str, content: Any) -> dict[str, str]:
+    text = base64.b64encode(gzip.compress(json.dumps(content, sort_keys=True).encode(), mtime=0)).decode()
+    parts = [text[at : at + 240] for at in range(0, len(text), 240)]
+    return {f"hyperpod-constructs:{name}-{n}": part for n, part in enumerate([*parts, "."])}
+
+
+def record(me: Owner, order: int, content: Json) -> dict[str, str]:
+    return stored(f"wants-{me.digest}", [order, content])
+
+
+EXISTED = {"hyperpod-constructs:existed": "true"}
+ONE, TWO, THREE = {"Count": 1}, {"Count": 2}, {"Count": 3}
+
+
+def test_owners_in_tags() -> None:
+    tags = {A.tag_key: A.value, "cost": "a"}
+    assert marks(tags, "mine") == {A}
+    assert marks({**tags, LEGACY_TAG: "mine"}, "mine") == {A}
+    (found,) = marks({LEGACY_TAG: "f" * 64}, "mine")
+    assert (found.name, found.digest, found.legacy) == ("another resource", "f" * 16, True)
+    assert legacy_digest("s", "l") == hashlib.sha256(b"s l").hexdigest()
+
+
+def test_joining_what_existed() -> None:
+    assert joining({}, A, [], ONE, TWO) == {A.tag_key: A.value, **EXISTED, **stored("before", ONE), **record(A, 2, TWO)}
+    kept = {**EXISTED, **stored("before", ONE)}
+    assert joining(kept, A, [], TWO, THREE) == {A.tag_key: A.value, **EXISTED, **record(A, 2, THREE)}
+
+
+def test_joining_another_owner() -> None:
+    assert joining({}, B, [A], ONE, TWO) == {B.tag_key: B.value, **record(A, 1, ONE), **record(B, 2, TWO)}
+    known = record(A, 7, ONE)
+    assert joining(known, B, [A], ONE, TWO) == {B.tag_key: B.value, **record(B, 8, TWO)}
+    assert joining({**known, **EXISTED}, B, [A], ONE, TWO) == {
+        B.tag_key: B.value, **EXISTED, **stored("before", ONE), **record(B, 8, TWO)
+    }  # fmt: skip
+    assert joining({**record(A, 7, ONE), **record(C, 9, ONE)}, B, [A, C], ONE, TWO)[
+        f"hyperpod-constructs:wants-{B.digest}-0"
+    ] == next(iter(record(B, 10, TWO).values()))
+
+
+MARKS = {owner.tag_key: owner.value for owner in (A, B, C)}
+
+
+@pytest.mark.parametrize(
+    ("tags", "others", "gone", "content"),
+    [
+        ({"cost": "a", A.tag_key: "x"}, [], {A.tag_key: "x"}, None),
+        (
+            {**MARKS, **record(A, 2, TWO), **record(B, 1, ONE)},
+            [B],
+            {A.tag_key: "", **record(A, 2, TWO)},
+            ONE,
+        ),
+        ({**MARKS, **record(A, 2, TWO), **record(B, 3, ONE)}, [B], {A.tag_key: "", **record(A, 2, TWO)}, None),
+        (
+            {**MARKS, **record(A, 5, TWO), **record(B, 3, ONE), **record(C, 4, THREE)},
+            [B, C],
+            {A.tag_key: "", **record(A, 5, TWO)},
+            THREE,
+        ),
+        ({**MARKS, **record(A, 2, TWO)}, [B], {A.tag_key: "", **record(A, 2, TWO)}, None),
+        (
+            {A.tag_key: "", **EXISTED, **stored("before", ONE), **record(A, 2, TWO)},
+            [],
+            {A.tag_key: "", **record(A, 2, TWO), **EXISTED, **stored("before", ONE)},
+            ONE,
+        ),
+        (
+            {**MARKS, **EXISTED, **stored("before", ONE), **record(A, 2, TWO)},
+            [B],
+            {A.tag_key: "", **record(A, 2, TWO)},
+            ONE,
+        ),
+    ],
+)
+def test_leaving(tags: dict[str, str], others: list[Owner], gone: Json, content: Json | None) -> None:
+    removed, restored = leaving(tags, A, iter(others))
+    assert (sorted(removed), restored) == (sorted(gone), content)
+
+
+def test_long_content_is_stored_in_parts() -> None:
+    text = "".join(hashlib.sha256(str(n).encode()).hexdigest() for n in range(20))
+    long, short = {"Description": text}, {"Description": "short"}
+    tags = joining({}, A, [], short, long)
+    parts = [value for key, value in tags.items() if key.startswith(f"hyperpod-constructs:wants-{A.digest}-")]
+    assert [len(part) for part in parts[:-2]] == [240] * (len(parts) - 2)
+    assert len(parts) > 3
+    assert parts[-1] == "."
+    assert wants(tags, A) == Wants(2, long)
+    assert before(tags) == short
+    shorter = {**tags, **record(A, 3, short)}
+    assert wants(shorter, A) == Wants(3, short), "the end of the longer text is not read"
+    assert wants({key: value for key, value in tags.items() if not key.endswith("-1")}, A) is None
+    assert (wants({}, A), before({})) == (None, None)
+
+
+@pytest.mark.parametrize(("characters", "fits"), [(1920, True), (1924, False)])
+def test_content_fits_into_eight_tags(monkeypatch: pytest.MonkeyPatch, characters: int, fits: bool) -> None:
+    data = bytes(characters // 4 * 3)
+    monkeypatch.setattr(gzip, "compress", lambda *_, **__: data)
+    if fits:
+        assert len(joining({}, A, [B], ONE, TWO)) == 1 + 9 + 9
+    else:
+        with pytest.raises(TooLarge):
+            joining({}, A, [B], ONE, TWO)
+
+
+def test_content_in_eight_tags_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = base64.b64encode(bytes(1440)).decode()
+    tags = {f"hyperpod-constructs:before-{n}": text[n * 240 : n * 240 + 240] for n in range(8)}
+    tags["hyperpod-constructs:before-8"] = "."
+    read: list[bytes] = []
+    monkeypatch.setattr(gzip, "decompress", lambda data: read.append(data) or b"{}")
+    assert before(tags) == {}
+    assert read == [bytes(1440)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "expected"),
+    [
+        ({"a": 1}, {"a": 1, "default": 2}, True),
+        ({"a": 1}, {"a": 2}, False),
+        ({"a": 1}, {}, False),
+        ({"a": 1}, [1], False),
+        ({"a": 1, "b": 2}, {"a": 1, "b": 3}, False),
+        ([{"a": 1}], [{"a": 1, "b": 2}], True),
+        ([1, 2], [1, 3], False),
+        ([1], [1, 2], False),
+        ([], "", False),
+        ("a", "a", True),
+        (1, 1.0, True),
+    ],
+)
+def test_the_same_content(wanted: Any, found: Any, expected: bool) -> None:
+    assert same(wanted, found) is expected

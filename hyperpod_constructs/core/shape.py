@@ -219,6 +219,10 @@ def _translated(
             )
         return _finding("HP012", text, f"must be {wanted}, not {_kind(value)}", cure)
     problem = next(p for p in problems if p["type"] not in _WORDS)
+    words = dict.fromkeys(_WORDS[p["type"]] for p in problems if p["type"] in _WORDS)
+    if words and problem["type"] == "literal_error":  # a number, or a word
+        wanted = " or ".join([*words, problem["ctx"]["expected"]])
+        return _finding("HP012", text, f"must be {wanted}, not {_kind(value)}", _corrected(wanted, value))
     return _out_of_bounds(problem, text)
 
 
@@ -286,17 +290,19 @@ def _corrected(wanted: str, value: Any) -> str:
         return f"write it in brackets{each}: [{', '.join(words)}]"
     if value is None:
         return "remove the key, or set a value"
-    if wanted == "a whole number" and isinstance(value, str) and value.isdecimal():
+    if wanted.startswith(("a whole number", "a number")) and isinstance(value, str) and value.isdecimal():
         return f"remove the quotes: {value}"
     return f"write {wanted}"
 
 
 def _words(text: str) -> list[str]:
-    """The words of a command line, as list entries."""
+    """The words of a command line, or of a list with commas, as list entries."""
     try:
         words = shlex.split(text)
     except ValueError:  # an unclosed quote
         words = text.split()
+    if all(word.endswith(",") for word in words[:-1]):
+        words = [word.removesuffix(",") for word in words]
     return [word if _PLAIN_WORD.fullmatch(word) else json.dumps(word) for word in words]
 
 

@@ -55,11 +55,11 @@ def fix_of_unknown_key(model: type[BaseModel], path: Path, value: Any) -> str:
     near = get_close_matches(_plain(key), known, n=1, cutoff=0.7)
     if near:
         return f"did you mean {known[near[0]]!r}?"
+    if isinstance(value, Mapping) and value and value.keys() <= set(known.values()):
+        return f"remove `{key}:` and write its keys one level up: {', '.join(map(str, value))}"
     related = [name for name in known.values() if _singular_words(key) <= _singular_words(name)]
     if 0 < len(related) <= 3:
         return f"did you mean {' or '.join(map(repr, related))}?"
-    if isinstance(value, Mapping) and value and value.keys() <= set(known.values()):
-        return f"remove `{key}:` and write its keys one level up: {', '.join(map(str, value))}"
     elsewhere = _places(model).get(key, [])
     if len(elsewhere) == 1:
         return f"move it to `{elsewhere[0]}`"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import random
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -13,8 +14,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from cloudformation import FAILS, Cloud, Delivery, Provider, Resource
+from function_logs import level_after_import
 from moto import mock_aws
 
+from hyperpod_constructs.handlers.lifecycle import index
 from hyperpod_constructs.handlers.lifecycle.index import answer
 
 ASSETS, SCRIPTS, KEY = "cdk-hnb659fds-assets-111122223333-us-west-2", "scripts", "0123.zip"
@@ -63,6 +66,21 @@ COPIED = {f"lifecycle/2aac46595e834ce2/{name}": data for name, data in FILES.ite
 def test_every_file_is_copied_below_the_prefix(s3: Any) -> None:
     assert answer(event("Create"), s3) == {"PhysicalResourceId": "s3://scripts/lifecycle/2aac46595e834ce2/"}
     assert stored(s3) == COPIED
+
+
+def test_each_file_is_logged(s3: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    answer(event("Create"), s3)
+    assert [text for text in caplog.messages if text.startswith("copied")] == [
+        f"copied {WANTED['Prefix']}/{name}" for name in FILES
+    ]
+    assert level_after_import("hyperpod_constructs.handlers.lifecycle.index") == logging.INFO
+
+
+def test_the_entry_point_asks_s3(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boto3, "client", lambda service: service)
+    monkeypatch.setattr(index, "answer", lambda event, s3: {"event": event, "client": s3})
+    assert index.on_event({"a": 1}, None) == {"event": {"a": 1}, "client": "s3"}
 
 
 def test_settings_are_a_file_more(s3: Any) -> None:

@@ -35,11 +35,14 @@ from mutants_imports import PACKAGE, files_of_tests, files_that_import
 
 ROOT = Path(__file__).parents[2]
 TESTS = {  # the first that a module's path begins with; where none does, the tests of the same name
-    "core/checks/job": "tests/jobs tests/checks/test_messages.py tests/checks/test_reference.py",
+    "core/checks/job": "tests/jobs tests/checks/test_messages.py tests/checks/test_parts.py tests/checks/test_reference.py",
+    "core/checks/facts": "tests/catalog/test_stated_facts.py tests/checks/test_messages.py tests/checks/test_reference.py",
     "core/checks/": "tests/checks/test_messages.py tests/checks/test_reference.py tests/checks/test_families.py "
-    "tests/checks/test_engine.py",
+    "tests/checks/test_engine.py tests/checks/test_parts.py",
     "core/changes/": "tests/test_changes.py tests/edits tests/cli/test_explain_diff_init.py",
-    "core/config": "tests/test_config.py tests/checks/test_unreadable.py",
+    "core/config": "tests/test_config.py tests/checks/test_unreadable.py tests/checks/test_messages.py",
+    "core/shape": "tests/test_config.py tests/checks/test_messages.py",
+    "core/unknown_keys": "tests/test_config.py tests/checks/test_messages.py",
     "core/jobs/importing/": "tests/jobs/test_job_import.py",
     "core/jobs/": "tests/jobs",
     "core/network_plan": "tests/test_network_plan.py tests/checks/test_messages.py",

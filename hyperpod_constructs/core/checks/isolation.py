@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..catalog import UnknownName
 from ..findings import Severity
 from ..isolation import baseline, system_nodes
 from ..isolation_preview import refused
@@ -108,10 +107,7 @@ def refused_job(job: Job, governance: Governance, cluster: Cluster) -> Iterator[
         return
     found: dict[str, None] = {}
     for prefix, part, _ in parts(job):
-        try:
-            pod = pod_template(job, part)
-        except UnknownName:  # reported by the rules about the job itself
-            continue
+        pod = pod_template(job, part)
         if any(flaws(pod)):  # reported as HP722
             continue
         broken = refused(pod, team, cluster=cluster)

@@ -138,7 +138,7 @@ def _delete_accounts(
             f"{error}. Delete it manually; its token is valid for ten minutes only"
         ) from error
     try:
-        for each in _accounts(workspace, client, clock, until):
+        for each in list(_accounts(workspace, client, clock, until)):  # read before deletions move the pages
             left = each["name"].startswith(prefix) and _is_over(each["name"], prefix)
             if left or (account is None and each["name"] == name):
                 _delete_account(workspace, client, clock, until, each["id"])

@@ -1,0 +1,34 @@
+"""Grafana's answers by request, and what was sent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+Json = dict[str, Any]
+
+
+class Http:
+    """Answers in turn by method and path (the last one again), and records what was sent."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers: dict[str, list[Any]] = {}
+        self.sent: list[tuple[str, str, Json | None]] = []
+        self.headers: Json = {}
+
+    def on(self, what: str, *answers: Any) -> Http:
+        self.answers[what] = list(answers)
+        return self
+
+    def __call__(self, method: str, url: str, headers: Any, body: bytes | None) -> tuple[int, bytes]:
+        assert url.startswith("https://g/")
+        path = url.removeprefix("https://g")
+        self.headers = dict(headers)
+        self.sent.append((method, path, None if body is None else json.loads(body)))
+        left = self.answers.get(f"{method} {path}", [(200, b"{}") if method != "GET" else (404, b"")])
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, tuple):
+            return answer
+        return 200, json.dumps(answer).encode()

@@ -58,6 +58,7 @@ def test_each_construct_has_a_page_that_the_index_lists():
     assert sorted(re.findall(r"^- \[\w+\]\((\w+)\.md\)", PAGES["README"], re.M)) == NAMES
 
 
+@pytest.mark.slow
 @each
 def test_its_example_makes_one_and_synthesizes_without_a_finding_that_it_does_not_name(
     name: str, monkeypatch: pytest.MonkeyPatch

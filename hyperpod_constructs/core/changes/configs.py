@@ -17,15 +17,13 @@ _IDENTITY: Mapping[str, Callable[[Any], str]] = {
     "jobs": lambda job: f"{job.kind}/{job.effective_namespace}/{job.name}",
     "taints": lambda taint: f"{taint.key}:{taint.effect}",
     "access": lambda access: f"{access.principal} {access.policy}",
-    "quota": lambda quota: f"{quota.instance_type} {quota.mig_profile or ''}".strip(),
-    "borrow_limits": lambda limit: f"{limit.instance_type} {limit.mig_profile or ''}".strip(),
     "data_repositories": lambda rule: rule.path,
     "acknowledge": lambda acknowledgement: f"{acknowledgement.rule} {acknowledgement.path}",
 }
 """Identity of the members of a list, by the name of the field; members with a name are identified by it."""
 _UNORDERED = frozenset(
     ("admins", "public_access_cidrs", "logs", "interface_endpoints", "namespaces", "members", "viewers", "bucket_arns")
-) | {"input_bucket_arns", "output_bucket_arns", "deep_health_checks", "vpc_cidrs", "alarms", "emails", "groups"}
+) | {"input_bucket_arns", "output_bucket_arns", "deep_health_checks", "vpc_cidrs", "alarms", "emails"}
 """Lists of strings whose order has no effect."""
 
 
@@ -106,8 +104,7 @@ def _addons_gone(old: SpecModel, new: SpecModel) -> Mapping[str, SpecModel]:
 
 def _identity(name: str, before: Any, after: Any) -> Callable[[Any], str] | None:
     """The identities of the members of two lists; None if they are not lists of models."""
-    values = (before, after)
-    if not all(isinstance(value, tuple) for value in values) or not (before or after):
+    if not isinstance(before, tuple) or not isinstance(after, tuple):
         return None
     members = [*before, *after]
     if not all(isinstance(member, SpecModel) for member in members):

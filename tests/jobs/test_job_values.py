@@ -29,7 +29,7 @@ def test_kueue_is_not_a_scheduler_of_pods():
         (
             "command: bash -c 'echo \"a b\"'",
             "must be a list, not the text 'bash -c \\'echo \"a b\"\\''",
-            'write it in brackets, one word for each entry: [bash, -c, "echo \\"a b\\""]',
+            'Write it in brackets, one word for each entry: [bash, -c, "echo \\"a b\\""].',
         ),
         ("vcpu: 500m", "must be a number in vCPUs without a unit, not the text '500m'", "write 0.5"),
         ("vcpu_limit: 1500m", "must be a number in vCPUs without a unit, not the text '1500m'", "write 1.5"),
@@ -37,8 +37,8 @@ def test_kueue_is_not_a_scheduler_of_pods():
         ("hugepages_2mi_mib: 4Gi", "must be a number in MiB without a unit, not the text '4Gi'", "write 4096"),
         ("memory_gib: 512Mi", "must be a number in GiB without a unit, not the text '512Mi'", "write 0.5"),
         ("shared_memory_gib: 8 GB", "must be a number in GiB without a unit, not the text '8 GB'", "write 7.451"),
-        ("vcpu: .inf", "inf is out of range: it must be a finite number", "write a number"),
-        ("memory_gib: .nan", "nan is out of range: it must be a finite number", "write a number"),
+        ("vcpu: .inf", "inf is out of range: it must be a finite number", "Write a number."),
+        ("memory_gib: .nan", "nan is out of range: it must be a finite number", "Write a number."),
         ("nodes: 3000000000", "3000000000 is out of range: the maximum is 2147483647", ""),
     ],
 )

@@ -215,7 +215,9 @@ def _translated(
         cure = _corrected(wanted, value)
         if switch:
             cure = (
-                "Write `{}` to enable it with its defaults." if value else "Write `{enabled: false}`, or remove the key."
+                "Write `{}` to enable it with its defaults."
+                if value
+                else "Write `{enabled: false}`, or remove the key."
             )
         return _finding("HP012", text, f"must be {wanted}, not {_kind(value)}", cure)
     problem = next(p for p in problems if p["type"] not in _WORDS)
@@ -289,17 +291,10 @@ def _corrected(wanted: str, value: Any) -> str:
         each = ", one word for each entry" if len(words) > 1 else ""
         return f"Write it in brackets{each}: [{', '.join(words)}]."
     if value is None:
-<<<<<<< HEAD
-        return "remove the key, or set a value"
-    if wanted.startswith(("a whole number", "a number")) and isinstance(value, str) and value.isdecimal():
-        return f"remove the quotes: {value}"
-    return f"write {wanted}"
-=======
         return "Remove the key, or set a value."
-    if wanted == "a whole number" and isinstance(value, str) and value.isdecimal():
+    if wanted.startswith(("a whole number", "a number")) and isinstance(value, str) and value.isdecimal():
         return f"Remove the quotes: {value}."
     return f"Write {wanted}."
->>>>>>> ba7a8f907ac47e910c7631f889fd46d9817eb509
 
 
 def _words(text: str) -> list[str]:

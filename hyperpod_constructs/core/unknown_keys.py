@@ -54,21 +54,12 @@ def fix_of_unknown_key(model: type[BaseModel], path: Path, value: Any) -> str:
     known = {_plain(name): name for each in models_at(model, path[:-1]) for name in each.model_fields}
     near = get_close_matches(_plain(key), known, n=1, cutoff=0.7)
     if near:
-<<<<<<< HEAD
-        return f"did you mean {known[near[0]]!r}?"
-    if isinstance(value, Mapping) and value and value.keys() <= set(known.values()):
-        return f"remove `{key}:` and write its keys one level up: {', '.join(map(str, value))}"
-    related = [name for name in known.values() if _singular_words(key) <= _singular_words(name)]
-    if 0 < len(related) <= 3:
-        return f"did you mean {' or '.join(map(repr, related))}?"
-=======
         return f"Did you mean {known[near[0]]!r}?"
+    if isinstance(value, Mapping) and value and value.keys() <= set(known.values()):
+        return f"Remove `{key}:` and write its keys one level up: {', '.join(map(str, value))}."
     related = [name for name in known.values() if _singular_words(key) <= _singular_words(name)]
     if 0 < len(related) <= 3:
         return f"Did you mean {' or '.join(map(repr, related))}?"
-    if isinstance(value, Mapping) and value and value.keys() <= set(known.values()):
-        return f"Remove `{key}:` and write its keys one level up: {', '.join(map(str, value))}."
->>>>>>> ba7a8f907ac47e910c7631f889fd46d9817eb509
     elsewhere = _places(model).get(key, [])
     if len(elsewhere) == 1:
         return f"Move it to `{elsewhere[0]}`."

@@ -184,7 +184,7 @@ def test_init_replaces_nothing(tmp_path: Path) -> None:
 def test_init_with_an_unknown_region(tmp_path: Path) -> None:
     result = run("init", tmp_path, "--region", "us-wset-2")
     assert result.exit_code == 2
-    assert "Did you mean 'us-west-2'?" in result.output
+    assert "did you mean 'us-west-2'?" in result.output
 
 
 def test_init_where_nothing_can_be_written(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_rendering_a_manifest_refers_to_the_import(file: Path):
         result = CliRunner().invoke(main, command)
         assert result.exit_code == 1
         assert "this is a Kubernetes manifest of kind PyTorchJob, not a job file or config" in result.output
-        assert f"Convert it to a job file with `hyperpod jobs import {file}`." in result.output
+        assert f"Convert it to a job file with `hyperpod jobs import {file}`" in result.output
 
 
 TEMPLATE = """

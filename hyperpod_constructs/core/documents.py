@@ -298,9 +298,7 @@ class _Builder:
         if event.tag is not None and event.tag not in (f"{_TAG}map", f"{_TAG}seq"):
             raise _unsupported_tag(event.tag, mark)
         if self.open and isinstance(self.open[-1].value, dict) and self.open[-1].key is None:
-            raise _Stop(
-                "HP006", "a key must be plain text, not a list or a mapping", "Use plain text as the key.", mark
-            )
+            raise _Stop("HP006", "a key must be plain text, not a list or a mapping", "Use plain text.", mark)
         if len(self.open) >= DEEPEST:
             raise _Stop("HP004", f"is nested deeper than {DEEPEST} levels", "Reduce the nesting.", mark)
         before = self.count

@@ -1,4 +1,4 @@
-"""How the process of a command ends: at once, but with everything that Python does at its end."""
+"""The start and the end of the process of a command: quick, but with everything that Python does at its end."""
 
 from __future__ import annotations
 
@@ -74,3 +74,20 @@ def test_the_command_returns_the_exit_code_of_its_findings():
     assert (done.returncode, done.stdout[:14]) == (0, '{"findings": [')
     missing = [sys.executable, "-m", "hyperpod_constructs.cli", "validate", "not-there.yaml"]
     assert subprocess.run(missing, capture_output=True, check=False).returncode == 1
+
+
+PLUGINS = """
+import sys
+from hyperpod_constructs.core.process import without_plugins
+without_plugins()
+from hyperpod_constructs.core.spec import Volume
+Volume(size_gib=1)
+print("importlib.metadata" in sys.modules)
+from pydantic.plugin import _loader
+print(_loader.PYDANTIC_ENTRY_POINT_GROUP, "importlib.metadata" in sys.modules)
+"""
+
+
+def test_pydantic_does_not_search_for_plugins_and_has_the_rest_of_its_module():
+    done = subprocess.run([sys.executable, "-c", PLUGINS], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["False", "pydantic True"]

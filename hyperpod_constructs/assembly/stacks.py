@@ -88,4 +88,4 @@ def _name_in(scope: Construct, name: str) -> str:
 
 
 def _has_resource(scope: IConstruct) -> bool:
-    return any(CfnResource.is_cfn_resource(child) or _has_resource(child) for child in scope.node.children)
+    return any(isinstance(child, CfnResource) or _has_resource(child) for child in scope.node.children)

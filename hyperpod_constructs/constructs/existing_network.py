@@ -69,4 +69,4 @@ class VpcNetwork(HyperPodNetwork):
 
 def has_resources(construct: IConstruct) -> bool:
     """Whether a construct is created in this app: an imported one has no resource."""
-    return any(CfnResource.is_cfn_resource(node) for node in construct.node.find_all())
+    return any(isinstance(node, CfnResource) for node in construct.node.find_all())

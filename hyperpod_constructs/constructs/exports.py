@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from aws_cdk import Stack, Token
+from aws_cdk import Stack
 from constructs import IConstruct
 
+from ..core.spec.base import is_token
 from .kubernetes.helm_release import HelmProvider
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def eks_values(eks: HyperPodEks) -> list[str]:
 
 def _is_made_here(stack: Stack, value: str) -> bool:
     """Whether a value is one attribute of one resource of this stack; only such values can be exported."""
-    if not Token.is_unresolved(value):
+    if not is_token(value):
         return False
     resolved = stack.resolve(value)
     return isinstance(resolved, dict) and next(iter(resolved)) in ("Ref", "Fn::GetAtt")

@@ -268,4 +268,8 @@ def _ec2(stack: Stack, resource: str, name: str = "*") -> str:
 
 
 def _allow(role: iam.IRole, *actions: str, on: Sequence[str]) -> None:
-    role.add_to_principal_policy(iam.PolicyStatement(actions=list(actions), resources=list(on)))
+    statement = iam.PolicyStatement(actions=list(actions), resources=list(on))
+    if isinstance(role, iam.Role):
+        role.add_to_policy(statement)  # one call to Node.js; the result of the other has two properties to read
+    else:
+        role.add_to_principal_policy(statement)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
 import jsii
-from aws_cdk import Acknowledgment, Annotations, CfnResource, Stack, Stage, Token, Validations
+from aws_cdk import Acknowledgment, Annotations, CfnResource, Stack, Stage, Validations
 from constructs import Construct, IConstruct, IValidation
 
 from ..core.checks import Context, Problem, acknowledged, ensure, find
@@ -65,7 +65,7 @@ def check_parts(construct: Construct, parts: Parts) -> None:
     app.append((stack.environment, parts))
 
     def findings() -> list[Finding]:
-        account = None if Token.is_unresolved(stack.account) else stack.account
+        account = None if is_token(stack.account) else stack.account
         later = app[next(index for index, (_, each) in enumerate(app) if each is parts) + 1 :]
         others = [each for place, each in later if place == stack.environment and each.is_on_same(parts)]
         return parts.findings(region=region_of(construct), account=account, others=others)
@@ -88,7 +88,7 @@ def ensure_unique(
     rule = find("HP027")
     if first is construct or rule is None:
         return
-    certain = Stack.of(first) is stack or not any(map(Token.is_unresolved, (stack.account, stack.region)))
+    certain = Stack.of(first) is stack or not any(map(is_token, (stack.account, stack.region)))
     message = f"{first.node.path} already has the {kind} {name!r}, in the same account and region"
     severity = Severity.ERROR if certain else Severity.WARNING
     finding = rule.finding(Problem(construct.node.path, message, severity=severity))
@@ -102,8 +102,8 @@ def ensure_arns(construct: Construct, **parts: Any) -> None:
     Raises:
         InvalidSpec: there are such texts in the parts, which are those of a `Context`.
     """
-    account = Stack.of(construct).account
-    found = errors(findings_about_arns(Context(region=region_of(construct), account=account, **parts)))
+    stack = Stack.of(construct)
+    found = errors(findings_about_arns(Context(region=stack.region, account=stack.account, **parts)))
     if found:
         raise InvalidSpec(found)
 
@@ -128,22 +128,26 @@ def ensure_place(platform: Platform, scopes: Iterable[IConstruct]) -> None:
     assert rule is not None
     problems: dict[str, Problem] = {}
     for scope in scopes:
-        around = [each for each in scope.node.scopes if Stack.is_stack(each) or Stage.is_stage(each)]
-        holder: Any = around[-1]
-        kind = "stage" if Stage.is_stage(holder) else "stack"
+        holder = _holder(scope)
         for part in ("region", "account"):
-            wanted, existing = getattr(platform, part), getattr(holder, part)
-            if (
-                wanted
-                and existing
-                and not Token.is_unresolved(existing)
-                and not is_token(wanted)
-                and wanted != existing
-            ):
+            wanted = getattr(platform, part)
+            if not wanted or is_token(wanted):
+                continue
+            existing = getattr(holder, part)
+            if existing and not is_token(existing) and wanted != existing:
+                kind = "stage" if Stage.is_stage(holder) else "stack"
                 name = holder.node.path or "the app"
                 problems.setdefault(part, Problem(part, f"is {wanted}, but the {kind} {name} is in {existing}"))
     if problems:
         raise InvalidSpec([rule.finding(problem) for problem in problems.values()])
+
+
+def _holder(scope: IConstruct) -> Stack | Stage:
+    """Return the nearest stack or stage that contains a scope, or is it."""
+    if isinstance(scope, Stack | Stage):  # without a call to Node.js
+        return scope
+    around: list[Any] = [each for each in scope.node.scopes if Stack.is_stack(each) or Stage.is_stage(each)]
+    return cast(Stack | Stage, around[-1])
 
 
 def accept_newer_properties(resource: CfnResource) -> None:
@@ -159,4 +163,4 @@ def accept_newer_properties(resource: CfnResource) -> None:
 def region_of(construct: Construct) -> str | None:
     """Returns the region of a construct's stack, None if it is known only at deploy time."""
     region = Stack.of(construct).region
-    return None if Token.is_unresolved(region) else region
+    return None if is_token(region) else region

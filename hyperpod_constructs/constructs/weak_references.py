@@ -9,5 +9,5 @@ from constructs import IConstruct
 def refer_weakly(construct: IConstruct) -> None:
     """Allows other stacks to read the attributes of a resource without blocking its removal."""
     for child in construct.node.find_all():
-        if CfnResource.is_cfn_resource(child):
+        if isinstance(child, CfnResource):
             CrossStackReferences.of(child).produce(ReferenceStrength.BOTH)

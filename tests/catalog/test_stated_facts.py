@@ -130,7 +130,7 @@ def test_a_refresh_writes_what_differs_into_a_folder_that_a_config_uses(tmp_path
     assert loaded.ok
     (finding,) = [f for f in loaded.findings if f.rule == "HP033"]
     assert finding.path == "facts.folder"
-    assert finding.message.endswith("are used over those shipped: instance_types.json")
+    assert finding.message == f"facts of {kept['date']} are used over those shipped: instance_types.json"
     assert instance_type(NEW).memory_gib == 4096
 
 

@@ -215,9 +215,10 @@ def test_an_authentication_mode_that_hyperpod_rejects_fails_the_synth():
 
 def test_auto_mode_and_a_public_endpoint_are_warnings():
     made = synthesize(on(v2, default_capacity_type=None, default_capacity=None))
-    assert [warning for warning in made.warnings if "EKS Auto Mode is enabled" in warning]
+    assert [warning for warning in made.warnings if "HP207" in warning and "EKS Auto Mode is enabled" in warning]
     made = synthesize(on(v2, endpoint_access=eks_v2.EndpointAccess.PUBLIC))
     assert [warning for warning in made.warnings if "the Kubernetes API has a public endpoint only" in warning]
+    assert not [warning for warning in made.warnings if "HP207" in warning]
 
 
 def test_nothing_is_known_of_what_cdk_imported():

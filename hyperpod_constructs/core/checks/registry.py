@@ -230,5 +230,5 @@ _DIGITS = str.maketrans("OILSB", "01158")
 def _load() -> None:
     """Imports every module of this package once, which registers its rules."""
     folder = Path(__file__).parent
-    for name in sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")):
+    for name in sorted(path.stem for path in folder.iterdir() if path.suffix == ".py" and path.stem[0] != "_"):
         import_module(f"{__package__}.{name}")

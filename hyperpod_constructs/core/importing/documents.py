@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from string import digits
 from typing import Any
 
 from .. import catalog
@@ -19,6 +18,7 @@ FORMATS = {
 
 _CLI_ONLY = ("hyperpod_cluster_name", "instance_group_settings", "create_eks_cluster_stack", "resource_name_prefix")
 _TERRAFORM_ONLY = {"create_eks_module", "create_vpc_module", "aws_region", "instance_groups"}
+_DIGITS = "0123456789"
 _TEMPLATE = re.compile(r"^#\s*template\s*:\s*(\S+)", re.MULTILINE)
 
 
@@ -33,7 +33,7 @@ def known_parameter(name: str) -> bool:
     >>> known_parameter("InstanceGroupSettings12"), known_parameter("VpcCIDR"), known_parameter("Vpc")
     (True, True, False)
     """
-    return name in _names("parameters") or name.rstrip(digits) in {"InstanceGroupSettings", "RigSettings"}
+    return name in _names("parameters") or name.rstrip(_DIGITS) in {"InstanceGroupSettings", "RigSettings"}
 
 
 def format_of(data: Any, comments: str = "") -> str | None:
@@ -55,7 +55,7 @@ def format_of(data: Any, comments: str = "") -> str | None:
         return "cluster-stack"
     if _TERRAFORM_ONLY & data.keys() and sum(key in _names("variables") for key in data) > 1:
         return "tfvars"
-    if sum(str(key).rstrip(digits) in _CLI_ONLY for key in data) > 1:
+    if sum(str(key).rstrip(_DIGITS) in _CLI_ONLY for key in data) > 1:
         return "cluster-stack"
     parameters = data.get("Parameters", data)
     if isinstance(parameters, Mapping) and sum(known_parameter(str(key)) for key in parameters) > 1:

@@ -13,8 +13,7 @@ from ..documents import Document, read, read_all
 from ..findings import Finding, Severity, ordered
 from ..shape import shaped
 from ..spec.jobs import Job
-from .foreign import foreign
-from .hyp import is_hyp_config, job_from_mapping
+from .foreign import foreign, is_hyp_config
 
 _PLATFORM_KEYS = ("network", "cluster", "eks")
 """Keys that only a platform has, not a job."""
@@ -79,6 +78,8 @@ def job_in(data: Any, document: Document, *, prefix: str = "") -> LoadedJob:
         finding = document.located(replace(other, path=path), key=True)
         return LoadedJob(job=None, findings=[*found, finding], document=document)
     if is_hyp_config(data):
+        from .hyp import job_from_mapping
+
         start = len(prefix) + 1 if prefix else 0
         written = {path[start:]: text for path, text in document.written.items() if path.startswith(prefix)}
         converted = job_from_mapping(data, comments=_head(document), written=written)

@@ -30,6 +30,15 @@ def is_manifest(data: object) -> bool:
     return isinstance(data, Mapping) and "apiVersion" in data and "kind" in data
 
 
+def is_hyp_config(data: object) -> bool:
+    """Whether data is a job config of the official CLI.
+
+    >>> is_hyp_config({"job_name": "a", "image": "b"}), is_hyp_config({"name": "a", "image": "b"})
+    (True, False)
+    """
+    return isinstance(data, Mapping) and ("job_name" in data or "template" in data)
+
+
 def is_start_job(data: object) -> bool:
     """Whether data is a config of `hyperpod start-job`, the official CLI before version 3."""
     return isinstance(data, Mapping) and isinstance(data.get("training_cfg"), Mapping) and "cluster" in data

@@ -82,15 +82,6 @@ class Converted(NamedTuple):
     keys: Mapping[str, str]
 
 
-def is_hyp_config(data: object) -> bool:
-    """Whether data is a job config of the official CLI.
-
-    >>> is_hyp_config({"job_name": "a", "image": "b"}), is_hyp_config({"name": "a", "image": "b"})
-    (True, False)
-    """
-    return isinstance(data, Mapping) and ("job_name" in data or "template" in data)
-
-
 def job_from_mapping(
     data: Mapping[str, Any], *, comments: str | None = None, written: Mapping[str, str] | None = None
 ) -> Converted:

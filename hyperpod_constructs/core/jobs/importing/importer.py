@@ -12,8 +12,8 @@ from ...documents import Document, parse_all
 from ...findings import Finding, Severity, errors
 from ...spec.jobs import Job
 from ..files import job_in
-from ..foreign import foreign, is_manifest, is_start_job, job_kind
-from ..hyp import is_hyp_config, job_from_mapping
+from ..foreign import foreign, is_hyp_config, is_manifest, is_start_job, job_kind
+from ..hyp import job_from_mapping
 from ..manifest import API_VERSIONS, manifest_of
 from ..schema import Flaw, flaws
 from .manifest import Read, read_manifest

@@ -41,6 +41,8 @@ from hyperpod_constructs import (
 from hyperpod_constructs.assembly.nag import JustifiedNag
 from hyperpod_constructs.core.spec import Governance, QuotaResource, Team, TrainingOperator
 
+pytestmark = pytest.mark.slow
+
 
 def workloads(stack: Stack, cluster: HyperPodCluster) -> None:
     """Operators, a team and a job."""

@@ -198,7 +198,7 @@ def wrong(count: int = 1) -> App:
 def test_a_wrong_instance_type_fails_the_synth_with_rule_and_fix() -> None:
     reason = refused(wrong())
     assert "HP301" in reason
-    assert "did you mean 'ml.p5.48xlarge'?" in reason
+    assert "Did you mean 'ml.p5.48xlarge'?" in reason
 
 
 def test_a_warning_is_accepted_in_code() -> None:

@@ -112,7 +112,7 @@ def test_links_in_a_circle_are_a_finding(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").symlink_to("b.yaml")
     (tmp_path / "b.yaml").symlink_to("a.yaml")
     (finding,) = load_all([tmp_path / "a.yaml"]).findings
-    assert (finding.rule, finding.cure) == ("HP002", "specify the file itself")
+    assert (finding.rule, finding.cure) == ("HP002", "Specify the file itself.")
 
 
 @pytest.mark.slow

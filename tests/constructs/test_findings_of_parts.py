@@ -121,7 +121,7 @@ def test_a_job_without_its_operator():
                 team=Team(name="vision", quota=[{"instance_type": "ml.p5.48xlage", "count": 1}]),
             ),
             None,
-            "did you mean 'ml.p5.48xlarge'?",
+            "Did you mean 'ml.p5.48xlarge'?",
         ),
         (
             lambda stack, cluster: HyperPodFileSystem(

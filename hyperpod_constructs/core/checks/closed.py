@@ -74,11 +74,11 @@ def private_endpoint(network: Network, eks: Eks, ctx: Context) -> Iterator[Probl
     right=_CLOSED,
 )
 def copied_images(network: Network, dependencies: DependencyChart, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
+    if not _is_closed(ctx):
+        return
     from ..closed import image_copies
 
     chart = dependencies
-    if not _is_closed(ctx):
-        return
     for component, source in uncopied_images().items():
         if chart.is_on(component):
             yield Problem(
@@ -133,9 +133,11 @@ def kueue_inside(network: Network, addons: Addons, ctx: Context) -> Iterator[Pro
     "nodes: 1, command: [python]}]\n",
 )
 def job_images(network: Network, jobs: tuple[Job, ...], ctx: Context) -> Iterator[Problem]:
+    if not _is_closed(ctx):
+        return
     from ..closed import image_host
 
-    for index, job in enumerate(jobs or () if _is_closed(ctx) else ()):
+    for index, job in enumerate(jobs or ()):
         if not _is_near(ctx, job.image):
             yield Problem(f"jobs[{index}].image", f"{image_host(job.image)} is not reachable from a closed network")
 

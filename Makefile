@@ -6,35 +6,34 @@ BIN    := .venv/bin
 # Node and npm of this project before any other
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: synth test unit unit-half unit-rest slow-half slow-rest lint types check mutants bootstrap diff deploy destroy bench docs lock clean help
+.PHONY: synth test test-all check-half check-rest unit lint types check mutants bootstrap diff deploy destroy bench docs lock clean help
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
 
 synth: .venv/installed  ## check CONFIG and synthesize it into OUT
 	@HYPERPOD_CONFIG="$(CONFIG)" HYPERPOD_OUT="$(OUT)" $(BIN)/python app.py
 
 test: lint types check  ## run everything that CI runs
 
-check: .venv/installed-dev node_modules/installed  # the tests only: the quick ones, then those that start processes
-	@$(MAKE) --no-print-directory unit
-	@$(MAKE) --no-print-directory -j 2 $(SYNC) slow-half slow-rest
+check: .venv/installed-dev node_modules/installed  # the tests only
+	@$(MAKE) --no-print-directory -j 2 $(SYNC) check-half check-rest
 
-# Two halves at the same time, each with its own jsii process; together they are all quick tests.
-HALF := tests/constructs tests/graph tests/handlers tests/jobs
-SLOW := tests/matrix tests/edits tests/ownership $(HALF)
+test-all: .venv/installed-dev  ## the same with every case of the long sweeps: nightly and before a release
+	@HYPERPOD_ALL=1 HYPERPOD_REHEARSE=all $(MAKE) --no-print-directory test
+
+# Two halves at the same time, each with its own jsii process; together they are all tests, balanced by CPU time.
+# The workers of pytest-xdist would each collect all tests instead of a half.
+HALF := tests/constructs tests/edits tests/graph tests/handlers tests/jobs tests/rehearsal tests/ownership
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
+PYTEST := $(BIN)/python -m pytest --durations 10 --durations-min 1
 unit: .venv/installed-dev  ## the quick tests
-	@$(MAKE) --no-print-directory -j 2 $(SYNC) unit-half unit-rest
-slow-half:
-	@$(BIN)/python -m pytest -m slow $(SLOW)
-slow-rest:
-	@$(BIN)/python -m pytest -m slow $(SLOW:%=--ignore=%)
-unit-half:
-	@$(BIN)/python -m pytest -m "not slow" $(HALF)
-unit-rest:
-	@$(BIN)/python -m pytest -m "not slow" $(HALF:%=--ignore=%)
+	@$(MAKE) --no-print-directory -j 2 $(SYNC) check-half check-rest LANE='-m "not slow"'
+check-half:
+	@$(PYTEST) $(LANE) $(HALF)
+check-rest:
+	@$(PYTEST) $(LANE) $(HALF:%=--ignore=%)
 
 mutants: .venv/installed-dev  ## faults in changed modules that the quick tests must notice; FILES=... for others, SAMPLE=60, SEED=2
 	@$(BIN)/python tests/support/mutants.py $(FILES) $(SAMPLE:%=--sample %) $(SEED:%=--seed %)

@@ -6,28 +6,51 @@ time of a synth; tests/test_gate.py switches it on). There is one jsii process; 
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
+import botocore.hooks
+import botocore.loaders
 import pytest
-from assembly import ROOT, Assembly, read_assembly
+from assemblies import assembly_in, assembly_of, platform_of, synthesized, templates
+from assembly import Assembly, read_assembly
 from hypothesis import HealthCheck, settings
+from sweep import ALL
 
-from hyperpod_constructs.assembly.synth import build, cdk_context
+from hyperpod_constructs.cli import diff, rehearse, report
 from hyperpod_constructs.core.packaged_node import use_packaged_node
 
 os.environ["CDK_VALIDATION"] = "false"
 os.environ.pop("CDK_CONTEXT_JSON", None)
 use_packaged_node()
-settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no timed tests
+# no timed tests, and half of the usual number of examples
+settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=100 if ALL else 50
+)
 settings.load_profile("busy")
+# the models of AWS services are parsed once in a process, not once for each session
+botocore.loaders.create_loader = cache(botocore.loaders.create_loader)
+botocore.hooks.accepts_kwargs = cache(botocore.hooks.accepts_kwargs)
 tempfile.gettempdir()  # stays what it is in this process: pytest keeps the folders of its last runs
 # where an app without `outdir` puts its cloud assembly
 os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="hyperpod-tests-")
+# commands that read templates take those that this process has synthesized already
+diff.synthesized = templates
+rehearse._assembly = assembly_of
+report._synthesized = assembly_in
 collect_ignore_glob = ["**/conftest.py"]  # doctests are not looked for in them: several folders at once would clash
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests stay to the end: the garbage collector need not look at them again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def pytest_unconfigure() -> None:
@@ -36,21 +59,12 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.fixture(scope="session")
-def assemble(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str | Path], Assembly]:
-    """Synthesize a config file (path from the root), once a session."""
-    from hyperpod_constructs.core.config import load
+def assemble() -> Callable[[str | Path], Assembly]:
+    """Synthesizes a config file (path from the root) once; only the shipped one with copies of its assets."""
 
-    done: dict[Path, Assembly] = {}
-
+    @cache
     def assemble_(config: str | Path) -> Assembly:
-        path = ROOT / config
-        if path not in done:
-            loaded = load(path)
-            assert loaded.platform is not None, [str(finding) for finding in loaded.findings]
-            folder = tmp_path_factory.mktemp("assembly") / "cdk.out"
-            build([loaded.platform], context=cdk_context(), outdir=str(folder)).synth()
-            done[path] = read_assembly(folder)
-        return done[path]
+        return read_assembly(synthesized(platform_of(Path(config)), assets=config == "hyperpod.yaml")[1])
 
     return assemble_
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,3 +75,9 @@ def _positive(node: ast.AST) -> Iterator[ast.AST]:
     yield node
     for item in ast.iter_child_nodes(node):
         yield from _positive(item)
+
+
+def test_test_files_have_unique_names() -> None:
+    """Otherwise pytest cannot collect them in one process."""
+    counted = Counter(path.name for path in MODULES if path.name.startswith("test_"))
+    assert [name for name, count in counted.items() if count > 1] == []

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from hyperpod_constructs.core.changes import MEANING, WORST_FIRST, Edit, deployment, edits, replaces
-from hyperpod_constructs.core.changes.edit import difference
+from hyperpod_constructs.core.changes.edit import difference, edit, ordered
 from hyperpod_constructs.core.spec import (
     Addons,
     Cluster,
@@ -127,6 +127,16 @@ def test_removing_storage_states_whether_data_is_deleted() -> None:
     assert edits(with_system("retain"), with_system("retain", 1200))[0].change is Change.REFUSED
 
 
+def test_one_replacement_among_other_edits_counts() -> None:
+    drains, lost = (edit("a", change, 1, 2) for change in (Change.DRAINS, Change.LOSES_DATA))
+    assert [replaces(found) for found in ([drains, lost], [lost, drains], [drains], [])] == [True, True, False, False]
+
+
+def test_edits_of_one_kind_are_in_the_order_of_stacks_and_paths() -> None:
+    found = [edit(path, Change.DRAINS, 1, 2, stack=stack) for path, stack in (("b", "x"), ("a", "y"), ("a", "x"))]
+    assert [(each.stack, each.path) for each in ordered(found)] == [("x", "a"), ("x", "b"), ("y", "a")]
+
+
 def test_equal_platforms_have_no_edits() -> None:
     assert edits(platform(), platform()) == []
 
@@ -194,6 +204,9 @@ def test_long_texts_are_cut_from_where_they_differ() -> None:
         (["x" * 80, 1, 2, 3, 4, 5], ["x" * 80, 6, 7, 8, 9, 5],
          "[1]: 1 becomes 6; [2]: 2 becomes 7; [3]: 3 becomes 8; and 1 more"),
         (["x" * 80, 1, 2, 3], ["x" * 80, 6, 7, 8], "[1]: 1 becomes 6; [2]: 2 becomes 7; [3]: 3 becomes 8"),
+        ("x" * 50 + "a", "x" * 100, f'{"x" * 0}...{"x" * 20}a" becomes ...{"x" * 70}"'),
+        # a part of the maximum length is shown in full
+        (["x" * 77 + "a", 1], ["x" * 77 + "b", 1], f'[0]: "{"x" * 77}a" becomes "{"x" * 77}b"'),
         (["x" * 80, 1], ["x" * 80], f'...{"x" * 19}", 1] becomes ...{"x" * 19}"]'),
     ],
 )  # fmt: skip
@@ -208,11 +221,15 @@ def test_a_removed_addon_is_reported_with_its_prerequisites() -> None:
     assert "anything that depends on it stops" in found[0].message
 
 
+KEPT_WORKSPACE = "its pods stop; its Prometheus workspace is retained outside the stacks, and billed"
+
+
 @pytest.mark.parametrize(
     ("addon", "allowed", "change", "impact"),
     [
-        ({"observability": {}}, False, Change.DRAINS, "its Prometheus workspace is retained outside the stacks"),
-        ({"observability": {"retain_workspace": False}}, False, Change.DRAINS, "its Prometheus workspace is retained"),
+        ({"observability": {}}, False, Change.DRAINS, KEPT_WORKSPACE),
+        ({"observability": {"retain_workspace": False}}, False, Change.DRAINS, KEPT_WORKSPACE),
+        ({"observability": {}}, True, Change.DRAINS, KEPT_WORKSPACE),
         (
             {"observability": {"retain_workspace": False}},
             True,
@@ -223,20 +240,25 @@ def test_a_removed_addon_is_reported_with_its_prerequisites() -> None:
             {"observability": {"workspace_arn": "arn:aws:aps:us-west-2:111122223333:workspace/ws-0123"}},
             True,
             Change.DRAINS,
-            "nodes or pods are restarted",
+            MEANING[Change.DRAINS],
         ),
-        ({"inference_operator": {}}, True, Change.DRAINS, "its bucket of certificates is retained"),
-        ({"inference_operator": {"tls_bucket_name": "theirs"}}, True, Change.DRAINS, "nodes or pods are restarted"),
+        (
+            {"inference_operator": {}},
+            True,
+            Change.DRAINS,
+            "its pods stop; its bucket of certificates is retained outside the stacks, and billed",
+        ),
+        ({"inference_operator": {"tls_bucket_name": "theirs"}}, True, Change.DRAINS, MEANING[Change.DRAINS]),
     ],
 )
-def test_the_effect_on_an_addons_data_is_reported(
+def test_what_becomes_of_an_addons_data_is_told(
     addon: dict[str, Any], allowed: bool, change: Change, impact: str
 ) -> None:
     old = platform(addons=Addons.model_validate(addon), allow_data_loss=allowed)
     (name,) = addon
-    [edit] = [item for item in edits(old, platform(allow_data_loss=allowed)) if item.path == f"addons.{name}"]
-    assert edit.change is change
-    assert impact in edit.impact
+    [edit] = [each for each in edits(old, platform(allow_data_loss=allowed)) if each.path == f"addons.{name}"]
+    assert (edit.change, edit.impact) == (change, impact)
+    assert edit.message == "is removed with its pods; anything that depends on it stops"
 
 
 def test_a_private_endpoint_removes_access_of_clients_outside() -> None:

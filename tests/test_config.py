@@ -38,22 +38,22 @@ def test_a_good_config(tmp_path: Path) -> None:
     ("old", "new", "rule", "path", "message", "cure", "place"),
     [
         ("kubernetes_version", "kuberentes_version", "HP010", "eks.kuberentes_version", "kuberentes_version",
-         "did you mean 'kubernetes_version'?", (4, 7)),
+         "Did you mean 'kubernetes_version'?", (4, 7)),
         ("instance_type", "instanceType", "HP010", "cluster.instance_groups[0].instanceType", "instanceType",
-         "did you mean 'instance_type'?", (7, 22)),
+         "Did you mean 'instance_type'?", (7, 22)),
         ("region: us-west-2", "region: us-west-2\nkubernetes_version: '1.35'", "HP010", "kubernetes_version",
-         "unknown key", "move it to `eks.kubernetes_version`", (3, 1)),
+         "unknown key", "Move it to `eks.kubernetes_version`.", (3, 1)),
         ("kubernetes_version", "version", "HP010", "eks.version", "unknown key",
-         "did you mean 'kubernetes_version'?", (4, 7)),
+         "Did you mean 'kubernetes_version'?", (4, 7)),
         (", count: 2", ", count: 2, zone: usw2-az1", "HP010", "cluster.instance_groups[0].zone", "unknown key",
-         "did you mean 'availability_zone_id'?", (7, 62)),
+         "Did you mean 'availability_zone_id'?", (7, 62)),
         ("name: research", "platform: {region: us-west-2, tags: {}}\nname: research", "HP010", "platform", "unknown key",
-         "remove `platform:` and write its keys one level up: region, tags", (1, 1)),
+         "Remove `platform:` and write its keys one level up: region, tags.", (1, 1)),
         (", count: 2", ", count: 2, version: 1", "HP010", "cluster.instance_groups[0].version", "unknown key",
-         "did you mean 'image_release_version'?", (7, 62)),
-        ("eks: {", "eks: {size_gib: 1, ", "HP010", "eks.size_gib", "unknown key", "remove it; valid keys: ", (4, 7)),
-        ("count: 2", "count: 2}\n\t- {", "HP001", "", "YAML", "check for a tab", (8, 1)),
-        (", count: 2", "", "HP011", "cluster.instance_groups[0].count", "'count' is missing", "add `count:`", (7, 7)),
+         "Did you mean 'image_release_version'?", (7, 62)),
+        ("eks: {", "eks: {size_gib: 1, ", "HP010", "eks.size_gib", "unknown key", "Remove it; valid keys: ", (4, 7)),
+        ("count: 2", "count: 2}\n\t- {", "HP001", "", "YAML", "Check for a tab", (8, 1)),
+        (", count: 2", "", "HP011", "cluster.instance_groups[0].count", "'count' is missing", "Add `count:`", (7, 7)),
         ('"1.35"', "1.35", "HP014", "eks.kubernetes_version", "1.35 without quotes", 'quotes around it: "1.35"', (4, 27)),
         ('"1.35"', "1.30", "HP014", "eks.kubernetes_version", "1.30 without quotes", 'quotes around it: "1.30"', (4, 27)),
         ("count: 2", "count: two", "HP012", "cluster.instance_groups[0].count", "a whole number, not the text 'two'", "",
@@ -61,11 +61,11 @@ def test_a_good_config(tmp_path: Path) -> None:
         ("count: 2", "count: -3", "HP013", "cluster.instance_groups[0].count", "-3 is out of range: the minimum is 0",
          "", (7, 59)),
         ("[usw2-az1, usw2-az2]", "usw2-az1", "HP012", "network.availability_zone_ids", "must be a list",
-         "write it in brackets: [usw2-az1]", (3, 34)),
+         "Write it in brackets: [usw2-az1].", (3, 34)),
         ("[usw2-az1, usw2-az2]}", "[usw2-az1, usw2-az2], mode: closd}", "HP013", "network.mode", "'closd' is not one of",
-         "did you mean 'closed'?", (3, 62)),
+         "Did you mean 'closed'?", (3, 62)),
         ("[usw2-az1, usw2-az2]}", "[usw2-az1, usw2-az2], flow_logs: yes}", "HP012", "network.flow_logs",
-         "true or false, not the text 'yes'", "write true", (3, 67)),
+         "true or false, not the text 'yes'", "Write true.", (3, 67)),
         ("eks: {", "eks: {endpoint_access: 7, ", "HP013", "eks.endpoint_access", "7 is not one of", "", (4, 24)),
         ("name: research", "name: [research", "HP001", "", "YAML", "", (2, 7)),
         ("network: {", "network: {vpc_cidr: 7, ", "HP014", "network.vpc_cidr", "7 without quotes", "", (3, 21)),
@@ -119,7 +119,7 @@ def test_the_shape_of_a_job_file(tmp_path: Path) -> None:
     write(tmp_path, "name: train\nimgae: registry/train:v1\n", "jobs/train.yaml")
     loaded = load(write(tmp_path, GOOD + "jobs: [jobs/train.yaml]\n"))
     found = {f.rule: f for f in loaded.findings if f.file is not None and f.file.endswith("train.yaml")}
-    assert found["HP010"].cure == "did you mean 'image'?"
+    assert found["HP010"].cure == "Did you mean 'image'?"
     assert found["HP010"].line == 2
     assert loaded.platform is None
 

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 import pytest
-from assembly import ROOT
+from assembly import ROOT, warnings_in
 from constructs import Construct
 
 import hyperpod_constructs
@@ -36,12 +36,7 @@ def made(names: dict[str, Any], kind: type[Construct]) -> int:
 
 def unnamed(app: Any, page: str) -> set[str]:
     """Warnings of a synthesized app whose rule a page does not name."""
-    warnings = [
-        str(entry.data)
-        for construct in app.node.find_all()
-        for entry in construct.node.metadata
-        if entry.type == "aws:cdk:warning"
-    ]
+    warnings = warnings_in(app.synth().directory)
     rules = {rule for text in warnings for rule in re.findall(r"hyperpod-constructs:([\w-]+)", text) or [text]}
     return {rule for rule in rules if rule not in page}
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from assembly import Assembly, read_assembly
+from assembly import UNCOPIED, Assembly, read_assembly
 from proving import proved
 
 sys.path.insert(0, str(Path(__file__).parent / "apps"))
@@ -88,7 +88,7 @@ def test_errors_of_the_checks_fail_the_synth_with_the_same_message(tmp_path: Pat
 
     from hyperpod_constructs import EksClusterAttributes, HyperPodCluster, InstanceGroup
 
-    app = cdk.App(outdir=str(tmp_path))
+    app = cdk.App(outdir=str(tmp_path), context=UNCOPIED)
     stack = cdk.Stack(app, "Mine", env=cdk.Environment(region="us-west-2"))
     cluster = HyperPodCluster(
         stack,

@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from assemblies import platform_of, synthesized
 from assembly import ROOT
 from proving import every
 
 from hyperpod_constructs.assembly.justified import JUSTIFIED
-from hyperpod_constructs.assembly.synth import build, cdk_context
 from hyperpod_constructs.assembly.wildcards import Wildcard, normalized, reasons, wildcards
 from hyperpod_constructs.constructs.addons.load_balancer_policy import UNRESTRICTED
-from hyperpod_constructs.core.config import load
 
 pytestmark = pytest.mark.slow
 PAGE = ROOT / "docs" / "iam.md"
@@ -55,11 +54,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[Wildcard]:
     (chart / "Chart.yaml").write_text("apiVersion: v2\nname: hyperpod-helm-chart\nversion: 0.1.0\n")
     statements, regions = [], set()
     for config in sorted(folder.glob("*.yaml")):
-        loaded = load(config)
-        assert loaded.platform is not None, config.name
-        app = build([loaded.platform], context=cdk_context(), outdir=str(folder / f"{config.stem}.out"), validate=False)
-        statements += list(wildcards(app))
-        regions.add(loaded.platform.region)
+        platform = platform_of(config)
+        statements += list(wildcards(synthesized(platform)[0]))
+        regions.add(platform.region)
     return normalized(statements, regions)
 
 

@@ -134,9 +134,9 @@ def _other_kind(data: dict[str, Any]) -> tuple[str, str] | None:
     if {"network", "cluster", "eks", "region"} & data.keys():
         return None
     if "image" in data:
-        return "a job", "validate it with `hyperpod jobs render {path}`, or list it in the config: jobs: [{path}]"
+        return "a job", "Validate it with `hyperpod jobs render {path}`, or list it in the config: jobs: [{path}]."
     if {"Resources", "AWSTemplateFormatVersion"} & data.keys():
-        return "a CloudFormation template", "specify the config that it was synthesized from"
+        return "a CloudFormation template", "Specify the config that it was synthesized from."
     return None
 
 
@@ -298,7 +298,7 @@ def _empty(document: Document, others: list[Finding]) -> Iterator[Finding]:
         if text == "" and path in document.keys and path not in reported:
             rule = checks.find("HP015")
             assert rule is not None
-            cure = "write `{}` to enable it with its defaults" if path.startswith("addons.") else None
+            cure = "Write `{}` to enable it with its defaults." if path.startswith("addons.") else None
             problem = checks.Problem(path, "has no value; an empty key has no effect", cure)
             yield document.located(rule.finding(problem), key=True)
 
@@ -319,7 +319,7 @@ def _jobs(entries: Any, folder: Path, document: Document) -> _Jobs:
     if entries is None:
         return jobs
     if not isinstance(entries, list):
-        cure = f"write it in brackets: [{entries}]" if isinstance(entries, str) else "write a list of file paths"
+        cure = f"Write it in brackets: [{entries}]." if isinstance(entries, str) else "Write a list of file paths."
         return _lost(jobs, document, "HP012", "jobs", "must be a list of job files or jobs", cure)
     for index, entry in enumerate(entries):
         path = join("jobs", index)

@@ -119,28 +119,28 @@ def _text(document: Document, path: Path) -> tuple[Document, str | None]:
     """The text of a file; None if it cannot be read, which is reported in the document."""
     try:
         if not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):  # reading a pipe could block indefinitely
-            cure = "save it as a file first"
+            cure = "Save it as a file first."
             return _refused(document, "HP002", "is not a regular file but a pipe or device", cure), None
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
-        return _refused(document, "HP002", "file not found", "check the path"), None
+        return _refused(document, "HP002", "file not found", "Check the path."), None
     except IsADirectoryError:
-        return _refused(document, "HP002", "is a directory, not a file", "specify a file in it"), None
+        return _refused(document, "HP002", "is a directory, not a file", "Specify a file in it."), None
     except (OSError, ValueError) as problem:  # ValueError: the path contains a NUL character
         reason = getattr(problem, "strerror", None) or str(problem)
         loop = getattr(problem, "errno", None) == errno.ELOOP
-        cure = "specify the file itself" if loop else "make the file readable"
+        cure = "Specify the file itself." if loop else "Make the file readable."
         return _refused(document, "HP002", f"cannot be read: {reason}", cure), None
     if len(content) > LARGEST_FILE:
-        return _refused(document, "HP004", f"is larger than {LARGEST_FILE:,} bytes", "split it into several"), None
+        return _refused(document, "HP004", f"is larger than {LARGEST_FILE:,} bytes", "Split it into several."), None
     if b"\0" in content:
-        return _refused(document, "HP003", "is a binary file, not YAML text", "use a YAML text file"), None
+        return _refused(document, "HP003", "is a binary file, not YAML text", "Use a YAML text file."), None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         message = f"is not UTF-8 text: byte 0x{content[problem.start]:02x} at offset {problem.start}"
-        return _refused(document, "HP003", message, "save it as UTF-8"), None
+        return _refused(document, "HP003", message, "Save it as UTF-8."), None
     return document, text
 
 
@@ -183,7 +183,7 @@ def _problem(document: Document, rule: str, path: str, message: str, cure: str, 
 def _parsed(document: Document, text: str) -> Document:
     found = _documents(text, document.file)
     if len(found) > 1:
-        cure = "keep one document per file: remove everything after `---`"
+        cure = "Keep one document per file: remove everything after `---`."
         return _refused(document, "HP006", "contains more than one YAML document", cure, found[1].start)
     return found[0]
 
@@ -212,11 +212,11 @@ def _next(events: Iterator[Any], document: Document) -> Document | None:
     except yaml.MarkedYAMLError as problem:
         place = problem.problem_mark or problem.context_mark
         reason = ", ".join(part for part in (problem.context, problem.problem) if part)
-        cure = "check for a tab, or a missing quote, bracket, colon or space, here or in the lines above"
+        cure = "Check for a tab, or a missing quote, bracket, colon or space, here or in the lines above."
         return _refused(document, "HP001", f"is not valid YAML: {reason}", cure, _mark(place) if place else None)
     except (yaml.YAMLError, UnicodeEncodeError) as problem:
         reason = " ".join(str(problem).split())
-        return _refused(document, "HP001", f"is not valid YAML: {reason}", "remove control characters")
+        return _refused(document, "HP001", f"is not valid YAML: {reason}", "Remove control characters.")
     return document
 
 
@@ -290,7 +290,7 @@ class _Builder:
         if key in top.value and key != "<<":
             earlier = self.document.keys[path]
             message = f"duplicate key {key!r}, first defined in line {earlier.line}"
-            self.document.findings.append(_problem(self.document, "HP005", path, message, "remove one of them", mark))
+            self.document.findings.append(_problem(self.document, "HP005", path, message, "Remove one of them.", mark))
         self.document.keys[path] = mark
 
     def _begin(self, event: Any, value: Any) -> None:
@@ -298,9 +298,9 @@ class _Builder:
         if event.tag is not None and event.tag not in (f"{_TAG}map", f"{_TAG}seq"):
             raise _unsupported_tag(event.tag, mark)
         if self.open and isinstance(self.open[-1].value, dict) and self.open[-1].key is None:
-            raise _Stop("HP006", "a key must be plain text, not a list or a mapping", "use plain text as the key", mark)
+            raise _Stop("HP006", "a key must be plain text, not a list or a mapping", "Use plain text.", mark)
         if len(self.open) >= DEEPEST:
-            raise _Stop("HP004", f"is nested deeper than {DEEPEST} levels", "reduce the nesting", mark)
+            raise _Stop("HP004", f"is nested deeper than {DEEPEST} levels", "Reduce the nesting.", mark)
         before = self.count
         self._count(1, mark)
         in_block = not event.flow_style and self.open and self.open[-1].key_mark is not None
@@ -320,7 +320,7 @@ class _Builder:
         mark = _mark(event.start_mark)
         if event.anchor not in self.anchors:
             message = f"the alias *{event.anchor} is used before or inside its anchor"
-            raise _Stop("HP006", message, f"define &{event.anchor} before the alias, and not around it", mark)
+            raise _Stop("HP006", message, f"Define &{event.anchor} before the alias, and not around it.", mark)
         value, size = self.anchors[event.anchor]
         self._count(size, mark)
         path = self._path()
@@ -336,12 +336,12 @@ class _Builder:
             top.value.append(value)
             return
         if top.key is None:
-            raise _Stop("HP006", "a key must be plain text, not an alias", "write the key in full", mark)
+            raise _Stop("HP006", "a key must be plain text, not an alias", "Write the key in full.", mark)
         key, top.key, top.key_mark = top.key, None, None
         if key == "<<":
             merged = value if isinstance(value, list) else [value]
             if not all(isinstance(item, dict) for item in merged):
-                raise _Stop("HP006", "`<<` can merge mappings only", "refer to a mapping: `<<: *name`", mark)
+                raise _Stop("HP006", "`<<` can merge mappings only", "Refer to a mapping: `<<: *name`.", mark)
             top.merges.extend(merged)
             return
         top.value[key] = value
@@ -356,7 +356,7 @@ class _Builder:
         self.count += values
         if self.count > MAX_VALUES:
             message = f"contains more than {MAX_VALUES:,} values with aliases expanded"
-            raise _Stop("HP004", message, "use fewer aliases, or split the file", mark)
+            raise _Stop("HP004", message, "Use fewer aliases, or split the file.", mark)
 
 
 def _mark(mark: Any) -> Mark:
@@ -365,7 +365,7 @@ def _mark(mark: Any) -> Mark:
 
 def _unsupported_tag(tag: str, mark: Mark) -> _Stop:
     shown = "!!" + tag.removeprefix(_TAG) if tag.startswith(_TAG) else tag
-    return _Stop("HP006", f"the YAML tag {shown} is not supported", "remove the tag", mark)
+    return _Stop("HP006", f"the YAML tag {shown} is not supported", "Remove the tag.", mark)
 
 
 def _value(event: Any, mark: Mark) -> Any:

@@ -82,7 +82,7 @@ def shaped(model: type[Model], data: Any, document: Document, *, prefix: str = "
     """
     if not isinstance(data, dict):
         message = f"must be a mapping, not {_kind(data)}"
-        finding = _finding("HP012", prefix, message, "start with a key, such as `name: research`")
+        finding = _finding("HP012", prefix, message, "Start with a key, such as `name: research`.")
         return Shape(None, {}, [document.located(finding)], [prefix])
     try:
         value = model.model_validate_json(json.dumps(data), strict=True)
@@ -199,7 +199,7 @@ def _translated(
     unit, amount = _amount(path, value)
     if amount is not None:
         message = f"must be a number in {unit} without a unit, not the text {_shown(value)}"
-        return _finding("HP012", text, message, f"write {amount}")
+        return _finding("HP012", text, message, f"Write {amount}.")
     number = isinstance(value, int | float)
     written = document.written.get(text)
     texts = [p["type"] in ("string_type", "value_error") for p in problems]
@@ -208,14 +208,16 @@ def _translated(
         read_as = str(value).lower() if isinstance(value, bool) else value
         what = "true or false" if isinstance(value, bool) else "a number"
         message = f"{written} without quotes is read as {what} ({read_as}), but text is required"
-        return _finding("HP014", text, message, f'put quotes around it: "{written}"')
+        return _finding("HP014", text, message, f'Put quotes around it: "{written}".')
     if all(p["type"] in _WORDS for p in problems):
         wanted = " or ".join(dict.fromkeys(_WORDS[p["type"]] for p in problems))
         switch = isinstance(value, bool) and any("enabled" in each.model_fields for each in models_at(model, path))
         cure = _corrected(wanted, value)
         if switch:
             cure = (
-                "write `{}` to enable it with its defaults" if value else "write `{enabled: false}`, or remove the key"
+                "Write `{}` to enable it with its defaults."
+                if value
+                else "Write `{enabled: false}`, or remove the key."
             )
         return _finding("HP012", text, f"must be {wanted}, not {_kind(value)}", cure)
     problem = next(p for p in problems if p["type"] not in _WORDS)
@@ -257,7 +259,7 @@ def _out_of_bounds(problem: Mapping[str, Any], text: str) -> Finding:
             if isinstance(value, str)
             else None
         )
-        cure = f"did you mean {near!r}?" if near else f"write {allowed}"
+        cure = f"Did you mean {near!r}?" if near else f"Write {allowed}."
         return _finding("HP013", text, f"{_shown(value)} is not one of {allowed}", cure)
     if kind in _BOUNDS:
         bound, description = _BOUNDS[kind]
@@ -268,7 +270,7 @@ def _out_of_bounds(problem: Mapping[str, Any], text: str) -> Finding:
             size = f"{_shown(value)} has {len(value)} characters"
         return _finding("HP013", text, f"{size}: {description} {context[bound]}", "")
     if kind == "finite_number" or (isinstance(value, float) and not math.isfinite(value)):
-        return _finding("HP013", text, f"{value} is out of range: it must be a finite number", "write a number")
+        return _finding("HP013", text, f"{value} is out of range: it must be a finite number", "Write a number.")
     message = str(context["error"]) if "error" in context else f"{_shown(value)} is not valid here"
     return _finding("HP013", text, message, "")
 
@@ -277,22 +279,22 @@ def _missing(model: type[BaseModel], path: Path, text: str) -> Finding:
     key = str(path[-1])
     helps = (each.model_fields[key].description for each in models_at(model, path[:-1]) if key in each.model_fields)
     help_ = next((text for text in helps if text), "")
-    cure = f"add `{key}:`" + (f" ({help_.rstrip('.')})" if help_ else "")
+    cure = f"Add `{key}:`" + (f" ({help_.rstrip('.')})." if help_ else ".")
     return _finding("HP011", text, f"the key {key!r} is missing", cure)
 
 
 def _corrected(wanted: str, value: Any) -> str:
     if wanted == "true or false" and isinstance(value, str) and value.lower() in _YES:
-        return f"write {_YES[value.lower()]}"
+        return f"Write {_YES[value.lower()]}."
     if wanted == "a list" and isinstance(value, str | int | float):
         words = _words(str(value))
         each = ", one word for each entry" if len(words) > 1 else ""
-        return f"write it in brackets{each}: [{', '.join(words)}]"
+        return f"Write it in brackets{each}: [{', '.join(words)}]."
     if value is None:
-        return "remove the key, or set a value"
+        return "Remove the key, or set a value."
     if wanted.startswith(("a whole number", "a number")) and isinstance(value, str) and value.isdecimal():
-        return f"remove the quotes: {value}"
-    return f"write {wanted}"
+        return f"Remove the quotes: {value}."
+    return f"Write {wanted}."
 
 
 def _words(text: str) -> list[str]:

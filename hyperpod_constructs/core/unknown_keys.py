@@ -38,7 +38,7 @@ def models_in(annotation: Any) -> tuple[type[BaseModel], ...]:
 
 
 _PROXY = (
-    "remove it; docs/closed-network.md (Behind an HTTP proxy) describes how nodes use a proxy and what cannot use one"
+    "Remove it; docs/closed-network.md (Behind an HTTP proxy) describes how nodes use a proxy and what cannot use one."
 )
 _FIX_BY_FIELD = dict.fromkeys(("http_proxy", "https_proxy", "no_proxy"), _PROXY)
 """Unknown keys for settings that a page documents."""
@@ -54,16 +54,16 @@ def fix_of_unknown_key(model: type[BaseModel], path: Path, value: Any) -> str:
     known = {_plain(name): name for each in models_at(model, path[:-1]) for name in each.model_fields}
     near = get_close_matches(_plain(key), known, n=1, cutoff=0.7)
     if near:
-        return f"did you mean {known[near[0]]!r}?"
+        return f"Did you mean {known[near[0]]!r}?"
     if isinstance(value, Mapping) and value and value.keys() <= set(known.values()):
-        return f"remove `{key}:` and write its keys one level up: {', '.join(map(str, value))}"
+        return f"Remove `{key}:` and write its keys one level up: {', '.join(map(str, value))}."
     related = [name for name in known.values() if _singular_words(key) <= _singular_words(name)]
     if 0 < len(related) <= 3:
-        return f"did you mean {' or '.join(map(repr, related))}?"
+        return f"Did you mean {' or '.join(map(repr, related))}?"
     elsewhere = _places(model).get(key, [])
     if len(elsewhere) == 1:
-        return f"move it to `{elsewhere[0]}`"
-    return f"remove it; valid keys: {', '.join(known.values())}" if known else "remove it"
+        return f"Move it to `{elsewhere[0]}`."
+    return f"Remove it; valid keys: {', '.join(known.values())}." if known else "Remove it."
 
 
 @cache

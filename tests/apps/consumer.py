@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from assembly import UNCOPIED
+from assembly import UNCOPIED, warnings_in
 from aws_cdk import App, Environment, Stack
 from constructs import Construct
 
@@ -75,5 +75,4 @@ def refused(made: App) -> str:
 
 def warnings(made: App) -> list[str]:
     """The warnings of all constructs."""
-    entries = [entry for construct in made.node.find_all() for entry in construct.node.metadata]
-    return [str(entry.data) for entry in entries if entry.type.endswith("warning")]
+    return warnings_in(made.synth().directory)

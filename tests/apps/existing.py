@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import aws_cdk as cdk
+from assembly import UNCOPIED
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks as eks_v1
 from aws_cdk import aws_eks_v2 as eks_v2
@@ -83,7 +84,7 @@ KINDS: dict[str, Callable[[cdk.Stack, ec2.IVpc], eks_v1.ICluster | eks_v2.IClust
 
 def app(kind: str, outdir: str) -> cdk.App:
     """A stack with a VPC and an EKS cluster of one kind, and a HyperPod cluster of ours in them."""
-    app_ = cdk.App(outdir=outdir, analytics_reporting=False)
+    app_ = cdk.App(outdir=outdir, context=UNCOPIED, analytics_reporting=False)
     stack = cdk.Stack(app_, "Mine", env=cdk.Environment(account="111122223333", region="us-west-2"))
     vpc = vpc_of_shared(stack) if kind == "attributes" else ec2.Vpc(stack, "Vpc", max_azs=2)
     eks_cluster = KINDS[kind](stack, vpc)

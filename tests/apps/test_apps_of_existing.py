@@ -28,6 +28,8 @@ from hyperpod_constructs import (
     TrainingOperatorAddon,
 )
 
+pytestmark = pytest.mark.slow
+
 VPC_ID = "vpc-0aaaaaaaaaaaaaaaa"
 LOOKED_UP = {
     f"vpc-provider:account={ACCOUNT}:filter.vpc-id={VPC_ID}:region=us-west-2:returnAsymmetricSubnets=true": {

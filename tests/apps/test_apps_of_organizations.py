@@ -41,6 +41,8 @@ from hyperpod_constructs import (
 from hyperpod_constructs.assembly.nag import JustifiedNag
 from hyperpod_constructs.core.spec import Governance, QuotaResource, Team, TrainingOperator
 
+pytestmark = pytest.mark.slow
+
 
 def workloads(stack: Stack, cluster: HyperPodCluster) -> None:
     """Operators, a team and a job."""
@@ -196,7 +198,7 @@ def wrong(count: int = 1) -> App:
 def test_a_wrong_instance_type_fails_the_synth_with_rule_and_fix() -> None:
     reason = refused(wrong())
     assert "HP301" in reason
-    assert "did you mean 'ml.p5.48xlarge'?" in reason
+    assert "Did you mean 'ml.p5.48xlarge'?" in reason
 
 
 def test_a_warning_is_accepted_in_code() -> None:

@@ -35,6 +35,8 @@ from hyperpod_constructs import (
 )
 from hyperpod_constructs.core.spec import Governance, QuotaResource, Team
 
+pytestmark = pytest.mark.slow
+
 # ---- 1: one stack with everything ----
 
 

@@ -38,6 +38,8 @@ from hyperpod_constructs import (
 from hyperpod_constructs.core.jobs import compile_job
 from hyperpod_constructs.core.spec.dependencies import OciChart
 
+pytestmark = pytest.mark.slow
+
 
 def objects(template: Template, name: str) -> dict[str, Any]:
     """The custom resource of a construct's objects."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from assembly import UNCOPIED
 from aws_cdk import App, Environment, Stack, Stage, cx_api
 from proving import every
 
@@ -26,6 +27,8 @@ from hyperpod_constructs.assembly.synth import build, cdk_context
 from hyperpod_constructs.core.findings import InvalidSpec
 from hyperpod_constructs.core.spec import Cluster
 
+pytestmark = pytest.mark.slow
+
 HERE = Environment(account="222233334444", region="us-west-2")
 
 
@@ -43,11 +46,13 @@ def platform(**values: Any) -> Platform:
 
 
 def in_stack(env: Environment) -> Callable[[], object]:
-    return lambda: HyperPodPlatform(Stack(App(analytics_reporting=False), "S", env=env), "P", platform=platform())
+    return lambda: HyperPodPlatform(
+        Stack(App(context=UNCOPIED, analytics_reporting=False), "S", env=env), "P", platform=platform()
+    )
 
 
 def in_stage(env: Environment) -> Callable[[], object]:
-    return lambda: platform_stacks(Stage(App(analytics_reporting=False), "Prod", env=env), platform())
+    return lambda: platform_stacks(Stage(App(context=UNCOPIED, analytics_reporting=False), "Prod", env=env), platform())
 
 
 @pytest.mark.parametrize(
@@ -81,7 +86,7 @@ def test_a_region_or_account_other_than_the_stacks_is_rejected(make: Callable[[]
 
 @pytest.mark.parametrize("env", [None, HERE, Environment(region="us-west-2")])
 def test_an_environment_that_is_the_same_or_not_known_is_taken(env: Environment) -> None:
-    stack = Stack(App(analytics_reporting=False), "S", env=env)
+    stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "S", env=env)
     HyperPodPlatform(stack, "P", platform=platform(account=None if env is None else "222233334444"))
 
 
@@ -98,7 +103,7 @@ def names(assembly: cx_api.CloudAssembly) -> dict[str, list[str]]:
 
 
 def test_dev_and_prod_live_in_one_account() -> None:
-    app = App(context=cdk_context())
+    app = App(context=cdk_context() | UNCOPIED)
     for stage in ("Dev", "Prod"):
         platform_stacks(Stage(app, stage, env=HERE), platform())
     found = names(app.synth())
@@ -142,7 +147,7 @@ def test_two_stages_cannot_share_a_cluster_name_in_one_account_and_region(
 ) -> None:
     base = platform()
     given = {key: getattr(base, key).model_copy(update=values) for key, values in parts.items()}
-    app = App(context=cdk_context())
+    app = App(context=cdk_context() | UNCOPIED)
     for stage in ("Dev", "Prod"):
         platform_stacks(Stage(app, stage, env=HERE), base.model_copy(update=given))
     with pytest.raises(RuntimeError) as refused:
@@ -152,7 +157,7 @@ def test_two_stages_cannot_share_a_cluster_name_in_one_account_and_region(
 
 
 def test_the_same_cluster_name_in_another_region_is_taken() -> None:
-    app = App(context=cdk_context())
+    app = App(context=cdk_context() | UNCOPIED)
     one = {"cluster": platform().cluster.model_copy(update={"cluster_name": "hp"})}
     platform_stacks(Stage(app, "Dev", env=HERE), platform(**one))
     elsewhere = {"region": "us-east-1", "network": Network(availability_zone_ids=["use1-az4", "use1-az6"])}
@@ -162,7 +167,7 @@ def test_the_same_cluster_name_in_another_region_is_taken() -> None:
 
 
 def test_a_name_that_contains_the_stage_and_an_explicit_name_do_not_change() -> None:
-    app = App(context=cdk_context())
+    app = App(context=cdk_context() | UNCOPIED)
     platform_stacks(Stage(app, "prod", env=HERE), platform(name="prod-research"))
     platform_stacks(Stage(app, "Other", env=HERE), platform(), name="mine")
     stacks = [stack.node.id for stage in app.node.children for stack in stage.node.children]
@@ -172,7 +177,7 @@ def test_a_name_that_contains_the_stage_and_an_explicit_name_do_not_change() -> 
 
 
 def test_names_outside_of_a_stage_and_of_several_configs_do_not_change(tmp_path: Path) -> None:
-    app = App(context=cdk_context())
+    app = App(context=cdk_context() | UNCOPIED)
     platform_stacks(app, platform())
     assert [stack.stack_name for stack in app.node.children if isinstance(stack, Stack)][:2] == [
         "research-Network",
@@ -184,6 +189,6 @@ def test_names_outside_of_a_stage_and_of_several_configs_do_not_change(tmp_path:
 
 
 def test_a_stage_whose_name_makes_the_platforms_too_long_is_a_finding() -> None:
-    stage = Stage(App(analytics_reporting=False), "A" * 120, env=HERE)
+    stage = Stage(App(context=UNCOPIED, analytics_reporting=False), "A" * 120, env=HERE)
     with pytest.raises(InvalidSpec, match="name: "):
         platform_stacks(stage, platform())

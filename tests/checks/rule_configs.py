@@ -51,7 +51,7 @@ def load_over(fragment: str, folder: Path) -> Loaded:
     return load_text(dumped(merged(BASE, over)), folder)
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper):
     """Writes nothing for None, so that a key without a value stays one."""
 
 

@@ -112,9 +112,10 @@ def test_links_in_a_circle_are_a_finding(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").symlink_to("b.yaml")
     (tmp_path / "b.yaml").symlink_to("a.yaml")
     (finding,) = load_all([tmp_path / "a.yaml"]).findings
-    assert (finding.rule, finding.cure) == ("HP002", "specify the file itself")
+    assert (finding.rule, finding.cure) == ("HP002", "Specify the file itself.")
 
 
+@pytest.mark.slow
 def test_an_existing_network_to_which_nothing_is_added_has_no_stack(tmp_path: Path) -> None:
     (path,) = written(tmp_path, EXISTING)
     platform = load(path).platform
@@ -124,6 +125,7 @@ def test_an_existing_network_to_which_nothing_is_added_has_no_stack(tmp_path: Pa
     assert stacks == ["existing-Addons", "existing-Eks", "existing-HyperPod", "existing-Jobs"]  # and no Network stack
 
 
+@pytest.mark.slow
 def test_one_name_in_two_regions_is_two_stages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

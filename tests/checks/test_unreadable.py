@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from sweep import sample
 
 from hyperpod_constructs.core.config import load
 from hyperpod_constructs.core.documents import join, within
@@ -95,7 +96,7 @@ def spoiled(content: Any, place: tuple[str | int, ...]) -> Any:
 
 def seen(content: Any, folder: Path) -> list[Finding]:
     file = folder / "hyperpod.yaml"
-    file.write_text(yaml.safe_dump(content))
+    file.write_text(yaml.dump(content, Dumper=yaml.CSafeDumper))
     return [finding for finding in load(file).findings if finding.severity is not Severity.NOTE]
 
 
@@ -106,7 +107,7 @@ def test_one_unreadable_value_is_one_finding(config: str, tmp_path: Path) -> Non
         pytest.skip("a list of values, no config")
     # files that an example names are not beside the copy, and acknowledged findings show where acknowledge is spoiled
     before = {finding.rule for finding in seen(content, tmp_path)}
-    for place in places(content):
+    for place in sample(list(places(content)), 3):
         path = reduce(join, place, "")
         further = [
             str(finding)

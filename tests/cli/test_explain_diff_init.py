@@ -80,6 +80,7 @@ def test_diff_of_equal_configs(config: Path) -> None:
     assert (result.exit_code, result.output) == (0, "no differences\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "code", "words"),
     [
@@ -222,6 +223,7 @@ def test_the_command_runs_as_a_module() -> None:
     assert "validate" in done.stdout
 
 
+@pytest.mark.slow
 def test_diff_of_an_addon_that_is_removed(config: Path, tmp_path: Path) -> None:
     config.write_text(GOOD.replace("addons:", "addons:\n  metrics_server: {}"))
     result = run("diff", config, edited(tmp_path, "addons:", "addons:\n  metrics_server: {enabled: false}"))

@@ -51,11 +51,11 @@ def test_the_default_config_is_the_one_here(config: Path, monkeypatch: pytest.Mo
     ("old", "new", "words"),
     [
         ("[usw2-az1, usw2-az2]", "[usw2-az1]", ["HP110", "zone"]),
-        ("ml.trn1.32xlarge", "ml.trn1.32xlage", ["HP301", "did you mean 'ml.trn1.32xlarge'?"]),
+        ("ml.trn1.32xlarge", "ml.trn1.32xlage", ["HP301", "Did you mean 'ml.trn1.32xlarge'?"]),
         (
             "kubernetes_version",
             "kuberentes_version",
-            ["HP010", "kuberentes_version", "did you mean 'kubernetes_version'?"],
+            ["HP010", "kuberentes_version", "Did you mean 'kubernetes_version'?"],
         ),
         ('"1.35"', '"1.20"', ["HP201", "1.20"]),
         ("name: research", "name: [ research", ["HP001", "YAML"]),

@@ -8,7 +8,7 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
-from assembly import read_assembly
+from assembly import UNCOPIED, read_assembly
 
 from hyperpod_constructs.constructs.access import AccessEntries
 from hyperpod_constructs.constructs.imported_eks import EksClusterAttributes, ImportedEks
@@ -21,7 +21,7 @@ PERSON = "arn:aws:iam::111122223333:user/ada"
 @pytest.fixture
 def entries(tmp_path: Path) -> Callable[..., dict[str, dict[str, Any]]]:
     def make(use: Callable[[AccessEntries], None]) -> dict[str, dict[str, Any]]:
-        app = cdk.App(outdir=str(tmp_path))
+        app = cdk.App(outdir=str(tmp_path), context=UNCOPIED)
         stack = cdk.Stack(app, "Stack")
         eks = ImportedEks(stack, "Eks", eks_cluster=EksClusterAttributes(cluster_name="mine"))
         use(AccessEntries.of(eks))

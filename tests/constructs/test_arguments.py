@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from assembly import UNCOPIED
 from aws_cdk import App, Duration, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -40,7 +41,7 @@ JOB = Job(name="x", image="registry/a:1", instance_type="ml.m5.4xlarge", nodes=1
 
 @pytest.fixture(scope="module")
 def made() -> HyperPodCluster:
-    stack = Stack(App(analytics_reporting=False), "S", env=Environment(region="us-west-2"))
+    stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "S", env=Environment(region="us-west-2"))
     return make_cluster(stack, Cluster(instance_groups=(SYSTEM,)))
 
 
@@ -154,7 +155,7 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_type_is_reported_with_the_argument(made: HyperPodCluster, case: str):
     build, message = WRONG[case]
-    stack = Stack(App(analytics_reporting=False), "S", env=Environment(region="us-west-2"))
+    stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "S", env=Environment(region="us-west-2"))
     before = len(stack.node.children)
     with pytest.raises(TypeError) as refused:
         build(stack, made)
@@ -180,14 +181,18 @@ def test_a_wrong_type_is_reported_with_the_argument(made: HyperPodCluster, case:
     ],
 )
 def test_a_text_that_is_not_an_allowed_value_is_rejected(made: HyperPodCluster, build, message: str):
-    stack = Stack(App(analytics_reporting=False), "S", env=Environment(region="us-west-2"))
+    stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "S", env=Environment(region="us-west-2"))
     with pytest.raises(ValueError) as refused:
         build(stack, made)
     assert str(refused.value) == message
 
 
 def test_imported_resources_of_cdk_fit_its_interfaces():
-    stack = Stack(App(analytics_reporting=False), "S", env=Environment(account="111122223333", region="us-west-2"))
+    stack = Stack(
+        App(context=UNCOPIED, analytics_reporting=False),
+        "S",
+        env=Environment(account="111122223333", region="us-west-2"),
+    )
     vpc = ec2.Vpc.from_vpc_attributes(
         stack,
         "V",

@@ -38,6 +38,8 @@ from hyperpod_constructs import (
 )
 from hyperpod_constructs.constructs.kubernetes import KubernetesFields
 
+pytestmark = pytest.mark.slow
+
 ADMIN = "arn:aws:iam::111122223333:role/Admin"
 WAIT = "Custom::HyperPodKubernetesWait"
 

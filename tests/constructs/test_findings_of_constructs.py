@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from assembly import UNCOPIED
 from aws_cdk import App, CfnParameter, Environment, Stack
 from aws_cdk import aws_iam as iam
 from platform_parts import SYSTEM, make_cluster, synthesize
@@ -43,20 +44,28 @@ from hyperpod_constructs.core.findings import InvalidSpec
 from hyperpod_constructs.core.spec import Grafana
 from hyperpod_constructs.core.spec.dependencies import FolderChart
 
+pytestmark = pytest.mark.slow
+
 TEAM = Team(name="vision", quota=[QuotaResource(instance_type="ml.m5.4xlarge", count=1)])
 TRAIN = Job(name="train", image="a/b:1", instance_type="ml.m5.4xlarge", nodes=1, command=["a"])
 
 
 def texts(build: Callable[[Stack], object], *, region: str = "us-west-2") -> list[str]:
     """First lines of the errors of an app, in the order of its constructs."""
-    stack = Stack(App(analytics_reporting=False), "Test", env=Environment(region=region, account="222233334444"))
+    stack = Stack(
+        App(context=UNCOPIED, analytics_reporting=False), "Test", env=Environment(region=region, account="222233334444")
+    )
     build(stack)
     return [text.splitlines()[0] for construct in stack.node.find_all() for text in construct.node.validate()]
 
 
 def warnings(build: Callable[[Stack], object]) -> list[str]:
     """Warnings of an app that come from a rule."""
-    stack = Stack(App(analytics_reporting=False), "Test", env=Environment(region="us-west-2", account="222233334444"))
+    stack = Stack(
+        App(context=UNCOPIED, analytics_reporting=False),
+        "Test",
+        env=Environment(region="us-west-2", account="222233334444"),
+    )
     build(stack)
     found: list[str] = []
     for construct in stack.node.find_all():
@@ -183,7 +192,7 @@ def test_a_misspelled_field_is_answered_with_the_nearest_or_all() -> None:
 
 
 def test_a_name_with_a_hash_of_tokens_needs_a_stack() -> None:
-    stack = Stack(App(analytics_reporting=False), "Test")
+    stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "Test")
     image = CfnParameter(stack, "Image").value_as_string
     job = TRAIN.model_copy(update={"image": image})
     with pytest.raises(ValueError, match=r"^train: some values are known only at deploy time"):
@@ -198,7 +207,7 @@ def test_a_name_with_a_hash_of_tokens_needs_a_stack() -> None:
 
 
 def test_a_cluster_name_in_two_stacks_of_an_unknown_account_is_a_warning() -> None:
-    app = App(analytics_reporting=False)
+    app = App(context=UNCOPIED, analytics_reporting=False)
     for name in ("One", "Two"):
         stack = Stack(app, name, env=Environment(region="us-west-2"))
         make_cluster(stack, Cluster(instance_groups=[SYSTEM], cluster_name="research"))

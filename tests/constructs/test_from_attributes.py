@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
+from assembly import UNCOPIED, warnings_in
 from aws_cdk import App, CfnParameter, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks as eks_v1
@@ -35,6 +39,8 @@ from hyperpod_constructs import (
 from hyperpod_constructs.assembly.synth import cdk_context
 from hyperpod_constructs.constructs.imported_eks import EksFacts, facts_of
 
+pytestmark = pytest.mark.slow
+
 ARN = "arn:aws:sagemaker:us-west-2:222233334444:cluster/a1b2c3d4e5f6"
 GPU = InstanceGroup(name="gpu", instance_type="ml.p5.48xlarge", count=2, availability_zone_id="usw2-az1")
 JOB = Job(name="train", image="registry/a:1", instance_type="ml.p5.48xlarge", nodes=2, command=["a"])
@@ -48,12 +54,12 @@ class Made(Synthesized):
 
 
 def synthesize(build) -> Made:
-    app = App(context=cdk_context())
+    app = App(context=cdk_context() | UNCOPIED, analytics_reporting=False)
     stack = Stack(app, "Test", env=Environment(account="222233334444", region="us-west-2"))
     build(stack)
-    made = Made(app.synth().get_stack_artifact(stack.artifact_id).template)
-    entries = [entry for construct in stack.node.find_all() for entry in construct.node.metadata]
-    made.warnings = [str(entry.data) for entry in entries if entry.type.endswith("warning")]
+    folder = Path(app.synth().directory)
+    made = Made(json.loads((folder / "Test.template.json").read_text()))
+    made.warnings = warnings_in(folder)
     return made
 
 
@@ -121,7 +127,7 @@ def test_jobs_on_an_imported_cluster_are_checked_against_its_groups_if_known():
 
 
 def test_a_missing_attribute_of_an_imported_cluster_is_reported_when_required():
-    stack = Stack(App(analytics_reporting=False), "Test")
+    stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "Test")
     cluster = HyperPodCluster.from_attributes(stack, "H", cluster_name="research", eks_cluster=attributes())
     assert cluster.cluster_name == "research"
     for needed, ask in {
@@ -222,14 +228,14 @@ def test_auto_mode_and_a_public_endpoint_are_warnings():
 
 
 def test_nothing_is_known_of_what_cdk_imported():
-    stack = Stack(App(analytics_reporting=False), "Test")
+    stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "Test")
     vpc = ec2.Vpc(stack, "Vpc")
     assert facts_of(eks_v1.Cluster.from_cluster_attributes(stack, "A", cluster_name="a")) == EksFacts()
     assert facts_of(eks_v2.Cluster.from_cluster_attributes(stack, "B", cluster_name="a", vpc=vpc)) == EksFacts()
 
 
 def test_an_oidc_provider_that_an_imported_cluster_lacks_is_reported():
-    stack = Stack(App(analytics_reporting=False), "Test")
+    stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "Test")
     vpc = ec2.Vpc(stack, "Vpc")
     theirs = eks_v2.Cluster.from_cluster_attributes(
         stack, "E", cluster_name="a", vpc=vpc, cluster_security_group_id="sg-0123456789abcdef0"
@@ -333,7 +339,7 @@ def test_specified_subnets_are_used_unchanged():
 
 
 def test_a_network_from_a_vpc_needs_zones_or_subnets():
-    stack = Stack(App(analytics_reporting=False), "Test")
+    stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "Test")
     with pytest.raises(ValueError, match="Test/N: set zones, to look up the subnet of each, or node_subnets"):
         HyperPodNetwork.from_vpc(stack, "N", vpc=_attributes_vpc(stack))
 
@@ -344,7 +350,7 @@ def test_zones_of_another_region_are_findings_of_a_network_from_a_vpc():
 
 
 def test_the_vpc_of_another_stack_and_parameters_for_its_subnets():
-    app = App(context=cdk_context())
+    app = App(context=cdk_context() | UNCOPIED)
     env = Environment(account="222233334444", region="us-west-2")
     base = Stack(app, "Base", env=env)
     vpc = ec2.Vpc(base, "Vpc", max_azs=2)
@@ -362,7 +368,7 @@ def test_the_vpc_of_another_stack_and_parameters_for_its_subnets():
 
 
 def test_the_order_is_proved_in_a_vpc_of_the_app():
-    app = App(context=cdk_context())
+    app = App(context=cdk_context() | UNCOPIED)
     stack = Stack(app, "Test", env=Environment(account="222233334444", region="us-west-2"))
     platform_in(lambda scope: ec2.Vpc(scope, "Vpc", max_azs=2), zones=ZONES)(stack)
     template = app.synth().get_stack_artifact(stack.artifact_id).template

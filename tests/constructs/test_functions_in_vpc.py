@@ -21,6 +21,8 @@ from hyperpod_constructs.core.config import load
 from hyperpod_constructs.core.endpoint_policies import endpoint_policy
 from hyperpod_constructs.core.spec import Platform
 
+pytestmark = pytest.mark.slow
+
 
 def platform() -> Platform:
     """An example with waits, releases, buckets that are emptied, quotas by our function and dashboards."""

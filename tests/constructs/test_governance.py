@@ -353,7 +353,7 @@ def test_a_job_keeps_the_priority_it_names() -> None:
 
 
 def test_the_team_construct_gives_its_names_to_jobs(tmp_path: Path) -> None:
-    app = cdk.App(outdir=str(tmp_path))
+    app = cdk.App(outdir=str(tmp_path), context=UNCOPIED)
     built = platform_stacks(app, platform(), prefix="research-")
     assert built.governance is not None
     team = built.governance.teams["vision"]
@@ -365,7 +365,7 @@ def test_the_team_construct_gives_its_names_to_jobs(tmp_path: Path) -> None:
 
 
 def test_single_constructs_with_a_cluster(tmp_path: Path) -> None:
-    app = cdk.App(outdir=str(tmp_path))
+    app = cdk.App(outdir=str(tmp_path), context=UNCOPIED)
     bare = platform().model_copy(update={"governance": None})
     built = platform_stacks(app, bare, prefix="research-")
     stack = cdk.Stack.of(built.addons["task_governance"])
@@ -380,7 +380,7 @@ def test_single_constructs_with_a_cluster(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("team", [SPEECH, None], ids=["team", "policy alone"])
 def test_jobs_wait_for_what_governs_them(tmp_path: Path, team: Team | None) -> None:
-    app = cdk.App(outdir=str(tmp_path))
+    app = cdk.App(outdir=str(tmp_path), context=UNCOPIED)
     built = platform_stacks(app, platform().model_copy(update={"governance": None}), prefix="research-")
     stack = cdk.Stack.of(built.addons["task_governance"])
     job = Job(name="resnet", image="registry/train:v1", instance_type=P5, team=team.name if team else None)

@@ -30,6 +30,8 @@ from hyperpod_constructs import (
 from hyperpod_constructs.assembly.synth import cdk_context
 from hyperpod_constructs.constructs.manifests import Manifests
 
+pytestmark = pytest.mark.slow
+
 GPU = InstanceGroup(
     name="gpu",
     instance_type="ml.p5.48xlarge",

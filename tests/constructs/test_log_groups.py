@@ -54,6 +54,7 @@ def test_every_log_group_has_a_retention(default: dict[str, Any]):
     assert not any("KmsKeyId" in group for group in groups)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("days", "found"), [(365, {365}), ("unset", {None})])
 def test_the_setting_reaches_every_log_group_also_those_of_cdk(days: Any, found: set[int | None], default: Any):
     made = in_one_stack(platform(logs=Logs(retention_days=days, kms_key_arn=KEY)))
@@ -63,6 +64,7 @@ def test_the_setting_reaches_every_log_group_also_those_of_cdk(days: Any, found:
     assert {group["KmsKeyId"] for group in groups} == {KEY}
 
 
+@pytest.mark.slow
 def test_it_reaches_every_stack(tmp_path: Path):
     app = build([platform(logs=Logs(retention_days=7))], context=cdk_context() | UNCOPIED, outdir=str(tmp_path))
     stacks = [child for child in app.node.children if isinstance(child, Stack)]
@@ -132,6 +134,7 @@ def test_the_retention_of_a_log_group_that_eks_names_is_set(small: Callable[...,
     assert retentions(made) == [({"Fn::Join": ["", ["/aws/eks/", {"Ref": cluster}, "/cluster"]]}, days)]
 
 
+@pytest.mark.slow
 def test_without_logs_or_with_the_accounts_retention_nothing_is_set(small: Callable[..., Platform]):
     for parts in ({"eks": {"logs": []}}, {"eks": {"cluster_name": None}, "logs": {"retention_days": "unset"}}):
         made = in_one_stack(small(**parts))

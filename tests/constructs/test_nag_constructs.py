@@ -7,6 +7,7 @@ from pathlib import Path
 
 import aws_cdk as cdk
 import pytest
+from assembly import UNCOPIED
 from aws_cdk import aws_eks_v2 as eks_v2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -21,7 +22,7 @@ from hyperpod_constructs.core.spec import Network
 
 
 def findings_of(build: Callable[[cdk.Stack], None], folder: Path) -> list[str]:
-    app = cdk.App(outdir=str(folder), context=cdk_context())
+    app = cdk.App(outdir=str(folder), context=cdk_context() | UNCOPIED)
     build(cdk.Stack(app, "Mine"))
     return JustifiedNag(app).findings()
 

@@ -16,6 +16,8 @@ from waiting import Waiting
 from hyperpod_constructs.assembly.stacks import platform_stacks
 from hyperpod_constructs.core.spec import Platform
 
+pytestmark = pytest.mark.slow
+
 CHART = {
     "reference": "oci://111122223333.dkr.ecr.us-west-2.amazonaws.com/charts/grafana",
     "version": "9.2.10",

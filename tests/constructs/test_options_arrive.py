@@ -38,6 +38,8 @@ from hyperpod_constructs.core.spec.addons import InferenceOperator, Kueue, Mount
 from hyperpod_constructs.core.spec.cluster import Autoscaling
 from hyperpod_constructs.core.spec.dependencies import OciChart
 
+pytestmark = pytest.mark.slow
+
 MINE = "arn:aws:iam::111122223333:role/Mine"
 SCALED = InstanceGroup(name="scaled", instance_type="ml.g5.8xlarge", count=0)
 

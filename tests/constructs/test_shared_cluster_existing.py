@@ -6,7 +6,7 @@ from pathlib import Path
 
 import aws_cdk as cdk
 import pytest
-from assembly import Assembly, read_assembly
+from assembly import UNCOPIED, Assembly, read_assembly
 from aws_cdk import aws_ec2 as ec2
 from proving import proved
 
@@ -34,7 +34,7 @@ P5 = "ml.p5.48xlarge"
 @pytest.fixture(scope="module")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     folder: Path = tmp_path_factory.mktemp("brought")
-    app = cdk.App(outdir=str(folder), analytics_reporting=False)
+    app = cdk.App(outdir=str(folder), context=UNCOPIED, analytics_reporting=False)
     stack = cdk.Stack(app, "Theirs", env=cdk.Environment(account="111122223333", region="us-west-2"))
     vpc = ec2.Vpc(stack, "Vpc", max_azs=2, nat_gateways=1)
     cluster = HyperPodCluster(

@@ -27,6 +27,8 @@ from hyperpod_constructs import (
 from hyperpod_constructs.core import catalog
 from hyperpod_constructs.core.checks import Context, check
 
+pytestmark = pytest.mark.slow
+
 GPU = InstanceGroup(name="gpu", instance_type="ml.p5.48xlarge", count=2, availability_zone_id="usw2-az1")
 CLUSTER = Cluster(instance_groups=(SYSTEM, GPU))
 TOKEN = -1.8881545897087626e289

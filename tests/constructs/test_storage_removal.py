@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import aws_cdk as cdk
 import pytest
-from assembly import read_assembly
+from assembly import UNCOPIED, read_assembly
 from aws_cdk import aws_ec2 as ec2
 from storage_platforms import FSX, LINK, Synth, bucket_of, platform, synthesizer
 
@@ -43,7 +43,7 @@ def test_data_is_deleted_only_if_two_settings_allow_it(synth: Synth, removal: st
 
 def test_a_security_group_of_the_user_gets_lustres_ports(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("own-group")
-    app = cdk.App(outdir=str(folder))
+    app = cdk.App(outdir=str(folder), context=UNCOPIED)
     built = platform_stacks(app, platform(), prefix="research-")
     stack = cdk.Stack.of(built.cluster)
     own = ec2.SecurityGroup(stack, "Own", vpc=built.network.vpc, allow_all_outbound=False)

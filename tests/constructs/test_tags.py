@@ -6,6 +6,7 @@ import json
 
 import jsii
 import pytest
+from assembly import UNCOPIED
 from aws_cdk import App, Aspects, Environment, IAspect, Stack, TagManager, Tags
 from aws_cdk import aws_sagemaker as sagemaker
 from platform_parts import SYSTEM, Synthesized, make_cluster
@@ -40,7 +41,7 @@ class Seen:
 
 
 def synthesized(through: str) -> tuple[Synthesized, list[str]]:
-    app = App(context=cdk_context())
+    app = App(context=cdk_context() | UNCOPIED)
     stack = Stack(app, "Test", env=Environment(account="222233334444", region="us-east-1"))
     network = Network(availability_zone_ids=["use1-az4", "use1-az6"])
     cluster = make_cluster(stack, Cluster(instance_groups=(SYSTEM,), tags={"Own": "1"}), network=network)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from assembly import UNCOPIED
 from aws_cdk import App, CfnParameter, Environment, Stack
 from aws_cdk import aws_ssm as ssm
 from platform_parts import SYSTEM, ZONES, make_cluster, synthesize
@@ -85,7 +86,7 @@ def test_rules_report_only_what_is_true_for_every_count():
     ],
 )
 def test_a_number_that_synthesis_needs_is_reported(make, name: str):
-    stack = Stack(App(analytics_reporting=False), "S")
+    stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "S")
     with pytest.raises(ValueError) as refused:
         make(number(stack))
     assert str(refused.value) == (
@@ -95,7 +96,7 @@ def test_a_number_that_synthesis_needs_is_reported(make, name: str):
 
 
 def test_a_token_for_the_version_is_a_finding():
-    app = App(context=cdk_context())
+    app = App(context=cdk_context() | UNCOPIED)
     stack = Stack(app, "Test", env=Environment(account="222233334444", region="us-west-2"))
     version = ssm.StringParameter.value_for_string_parameter(stack, "/platform/version")
     make_cluster(stack, eks=Eks(kubernetes_version=version))
@@ -108,7 +109,7 @@ def test_a_token_for_the_version_is_a_finding():
 
 
 def test_a_token_for_a_range_is_reported():
-    stack = Stack(App(analytics_reporting=False), "S")
+    stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "S")
     cidr = CfnParameter(stack, "Cidr").value_as_string
     for network, path in (
         (Network(availability_zone_ids=ZONES, vpc_cidr=cidr), "network.vpc_cidr"),

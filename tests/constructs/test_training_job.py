@@ -200,6 +200,7 @@ def sharded(jobs: list[Job], **options: object) -> tuple[App, TrainingJobs]:
     return app, TrainingJobs(stack, "Training", cluster=cluster_in(base), jobs=jobs, **options)
 
 
+@pytest.mark.slow
 def test_a_thousand_jobs_stay_inside_the_limits():
     app, made = sharded(many(1000))
     templates = [stack.template for stack in app.synth().stacks if stack.stack_name != "Cluster"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from assembly import UNCOPIED
 from aws_cdk import App, CfnParameter, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
 from platform_parts import SYSTEM, ZONES, synthesize
@@ -17,6 +18,8 @@ from hyperpod_constructs import (
 )
 from hyperpod_constructs.assembly.synth import cdk_context
 
+pytestmark = pytest.mark.slow
+
 THERE = EksClusterAttributes(cluster_name="mine", security_group_id="sg-0123456789abcdef0", kubernetes_version="1.35")
 
 
@@ -25,7 +28,7 @@ def group(zone: str) -> InstanceGroup:
 
 
 def refusal(build) -> str:
-    app = App(context=cdk_context())
+    app = App(context=cdk_context() | UNCOPIED)
     stack = Stack(app, "Test", env=Environment(account="222233334444", region="us-west-2"))
     build(stack)
     with pytest.raises(RuntimeError) as refused:
@@ -145,7 +148,7 @@ def test_an_isolated_vpc_is_used_and_a_public_one_is_rejected():
 
     subnets = synthesize(isolated).one("AWS::SageMaker::Cluster")["VpcConfig"]["Subnets"]
     assert [next(iter(subnet)) for subnet in subnets] == ["Ref", "Ref"]
-    stack = Stack(App(analytics_reporting=False), "Test")
+    stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "Test")
     with pytest.raises(ValueError, match="Test/H: vpc has no private subnets, and HyperPod nodes cannot run in public"):
         HyperPodCluster(stack, "H", vpc=_vpc(stack, ec2.SubnetType.PUBLIC), eks_cluster=THERE, instance_groups=[SYSTEM])
 

@@ -112,6 +112,13 @@ def test_a_function_that_is_replaced_moves_the_tokens_that_name_it() -> None:
         custom = resource("Custom::C", ServiceToken={"Fn::GetAtt": ["Fn", "Arn"]})
         return {"s": stack(Fn=function, C=custom, Plain=resource("X", ServiceToken={"Ref": "Fn"}))}
 
+    def either(name: str) -> Json:
+        resources = app(name)["s"]["Resources"]
+        token = {"Fn::Join": ["", [{"Ref": "Other"}, {"Ref": "Fn"}]]}
+        return {"s": stack(**{**resources, "C": resource("Custom::C", ServiceToken=token), "Other": resource("X")})}
+
+    assert told(app("a"), app("a")) == []
+    assert told(either("a"), either("b"))[0] == ("refused", "C (Custom::C).ServiceToken")
     assert told(app("a"), app("b")) == [
         ("refused", "C (Custom::C).ServiceToken"),
         ("replaces", "Fn (AWS::Lambda::Function).FunctionName"),
@@ -238,6 +245,32 @@ def test_an_export_that_goes_and_one_that_changes_for_a_stack_that_needs_more() 
     assert only(deployment(old, new).edits).advice == (
         "two deployments: first the version or the part of the edit that keeps the imported exports, then the rest"
     )
+
+
+def test_an_export_of_several_resources_of_which_one_is_replaced() -> None:
+    def net(cidr: str) -> Json:
+        both = {"Fn::Join": ["", [{"Ref": "Other"}, {"Ref": "Vpc"}]]}
+        return stack(exported("Both", both), Vpc=resource("AWS::EC2::VPC", CidrBlock=cidr), Other=resource("X"))
+
+    app = stack(X=resource("X", Of=imported("Both")))
+    found = deployment({"net": net("10.0.0.0/16"), "app": app}, {"net": net("10.1.0.0/16"), "app": app}).edits
+    assert [edit.message for edit in found if edit.rule == "HP970"] == ["changes 1 export that app imports: Both"]
+
+
+def test_all_stacks_that_stop_importing_have_to_be_able_to_go_first() -> None:
+    """They can read outputs that are deployed, and none that are new."""
+    outputs = exported("Id", "1") | {"Old": {"Value": "1"}}
+    old = {"net": stack(outputs, X=resource("X")), **{name: stack(X=resource("X", Of=imported("Id"))) for name in "ab"}}
+
+    def new(a: str, b: str) -> Json:
+        kept = {name: {"Value": "1"} for name in ("Old", "New")}
+        read = {n: {"Fn::GetStackOutput": {"StackName": "net", "OutputName": name}} for n, name in (("a", a), ("b", b))}
+        return {"net": stack(kept, X=resource("X")), **{n: stack(X=resource("X", Of=read[n])) for n in read}}
+
+    first = "two deployments: first `npx cdk deploy --exclusively a b` (the stacks that stop importing), "
+    assert only(deployment(old, new("Old", "Old")).edits).advice == first + "then `npx cdk deploy --all`"
+    for names in (("Old", "New"), ("New", "Old")):
+        assert only(deployment(old, new(*names)).edits).advice.startswith("two deployments: first the version or")
 
 
 def test_templates_without_outputs_and_a_new_stack() -> None:

@@ -283,7 +283,7 @@ def test_a_denied_call_is_reported_and_a_config_with_errors_is_not_compared(conf
     result = run("adopt", config, "--into", config.parent / "adopt")
     assert result.exit_code == 3
     assert (
-        "not read: access denied: eks:ListAddons: AccessDeniedException: no; fix: allow eks:ListAddons" in result.stderr
+        "not read: access denied: eks:ListAddons: AccessDeniedException: no; fix: Allow eks:ListAddons" in result.stderr
     )
     config.write_text("name: a\n")
     assert run("adopt", config).exit_code == 1

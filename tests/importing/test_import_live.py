@@ -135,7 +135,7 @@ def test_a_denied_call_is_reported_and_the_other_checks_run(action: str, aws: Fa
     result = run("--cluster-name", answer["ClusterName"], "-o", tmp_path / "hyperpod.yaml", "--region", platform.region)
     assert result.exit_code == 3, result.output
     assert (
-        f"not imported: access denied: {action}: AccessDeniedException: not allowed; fix: allow {action}"
+        f"not imported: access denied: {action}: AccessDeniedException: not allowed; fix: Allow {action}"
         in result.stderr
     )
     data = yaml.safe_load((tmp_path / "hyperpod.yaml").read_text())

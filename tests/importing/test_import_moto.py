@@ -22,6 +22,8 @@ from hyperpod_constructs.core.importing.result import finished
 from hyperpod_constructs.core.spec import Platform
 from hyperpod_constructs.live import deployed
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Made:

@@ -18,12 +18,12 @@ def test_other_commands_name_the_import(tmp_path: Path):
         for command in (["validate"], ["jobs", "import"], ["jobs", "render"], ["explain", "cost"]):
             result = run(*command, DATA / source)
             assert result.exit_code == 1, (command, result.output)
-            assert f"convert it to a hyperpod.yaml with `hyperpod import {kind} {DATA / source}`" in result.output, (
+            assert f"Convert it to a hyperpod.yaml with `hyperpod import {kind} {DATA / source}`." in result.output, (
                 command
             )
         for wrong in {"cluster-stack", "stack", "tfvars"} - {kind}:
             result = run("import", wrong, DATA / source, "-o", tmp_path / "none.yaml")
-            assert f"convert it to a hyperpod.yaml with `hyperpod import {kind} {DATA / source}`" in result.output, (
+            assert f"Convert it to a hyperpod.yaml with `hyperpod import {kind} {DATA / source}`." in result.output, (
                 wrong,
                 kind,
             )
@@ -44,10 +44,10 @@ def test_missing_values_are_reported_with_their_option(tmp_path: Path):
     source.write_text("# template: cluster-stack\nresource_name_prefix: lab\ninstance_group_settings: []\n")
     result = run("import", "cluster-stack", source, "-o", tmp_path / "hyperpod.yaml")
     assert "error HP011 region: the key 'region' is missing" in result.stderr
-    assert "fix: set it with --region us-west-2; or add it to the file" in result.stderr
+    assert "fix: Set it with --region us-west-2; or add it to the file." in result.stderr
     assert "error HP110 network.availability_zone_ids" in result.stderr
-    assert "fix: set at least two zone IDs: --zone usw2-az1 --zone usw2-az2" in result.stderr
-    assert "fix: set who can use kubectl: --admin arn:aws:iam::111122223333:role/Name" in result.stderr
+    assert "fix: Set at least two zone IDs: --zone usw2-az1 --zone usw2-az2" in result.stderr
+    assert "fix: Set who can use kubectl: --admin arn:aws:iam::111122223333:role/Name" in result.stderr
 
 
 def test_two_parameter_files_that_disagree_are_rejected(tmp_path: Path):
@@ -56,7 +56,7 @@ def test_two_parameter_files_that_disagree_are_rejected(tmp_path: Path):
     result = run("import", "stack", tmp_path, "-o", tmp_path / "hyperpod.yaml")
     assert result.exit_code == 1
     assert f"ResourceNamePrefix is 'live' here, but 'lab' in {tmp_path / 'dev.json'}" in result.stderr
-    assert "fix: specify one file: hyperpod import stack FILE" in result.stderr
+    assert "fix: Specify one file: hyperpod import stack FILE." in result.stderr
 
 
 def test_a_folder_of_parameters_is_read_as_one(tmp_path: Path):

@@ -95,7 +95,7 @@ def test_several_files_are_several_documents(file: Path):
     ("text", "said"),
     [
         ("name: a\nimage: b\nmig_count: 9\n", "bad.yaml:3:12: error HP716 mig_count"),
-        ("name: a\nimage: b\nnodse: 2\n", "did you mean 'nodes'?"),
+        ("name: a\nimage: b\nnodse: 2\n", "Did you mean 'nodes'?"),
         ("name: a\nnodes: 0\n", "bad.yaml:2:8: error HP013 nodes: 0 is out of range"),
         ("job_name: a\nimage: b\naccelerators: 4\naccelerators_limit: 8\n", "bad.yaml:4:21: error HP791"),
         (

@@ -109,7 +109,7 @@ def test_rendering_a_manifest_refers_to_the_import(file: Path):
         result = CliRunner().invoke(main, command)
         assert result.exit_code == 1
         assert "this is a Kubernetes manifest of kind PyTorchJob, not a job file or config" in result.output
-        assert f"convert it to a job file with `hyperpod jobs import {file}`" in result.output
+        assert f"Convert it to a job file with `hyperpod jobs import {file}`" in result.output
 
 
 TEMPLATE = """
@@ -349,8 +349,8 @@ def test_a_config_of_start_job_is_converted_to_a_job_file_with_its_losses():
             "hyperpod import cluster-stack",
         ),
         ("kind: PyTorchJob\nspec: {{ .Values.spec }}\n", "this is a Helm or Jinja template", "helm template"),
-        ("a: 1\n", "is not a manifest of a job", "specify a file of one of these types"),
-        ("a: [1\n", "is not valid YAML", "check for a tab, or a missing quote"),
+        ("a: 1\n", "is not a manifest of a job", "Specify a file of one of these types."),
+        ("a: [1\n", "is not valid YAML", "Check for a tab, or a missing quote"),
     ],
 )
 def test_files_without_a_job_are_reported(text: str, said: str, cure: str, tmp_path: Path):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from assembly import ROOT
+from assembly import ROOT, UNCOPIED
 from aws_cdk import App, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
 from cluster_requests import create_request, problems
@@ -15,6 +15,7 @@ from merge import merged
 from options import FACTORS, allowed
 from pairwise import pairs_of, rows, wanted_pairs
 from proving import every, proved
+from sweep import covering, only_in_full
 
 from hyperpod_constructs.assembly.nag import JUSTIFIED, JustifiedNag
 from hyperpod_constructs.assembly.synth import cdk_context
@@ -25,7 +26,8 @@ from hyperpod_constructs.core.spec import InstanceGroup, Platform
 
 pytestmark = pytest.mark.slow
 
-INDEXES = range(len(ROWS))
+INDEXES = covering(ROWS)
+"""Of the rows: all pairs of options in full, and every option in the sample."""
 each_row = pytest.mark.parametrize("index", INDEXES, ids=row_id)
 
 
@@ -76,7 +78,7 @@ def test_cdk_nag_finds_nothing_that_is_not_explained(index: int):
 
 def rare() -> App:
     """What no row of the matrix has: scripts of the config's, gated recipes, buckets of pods, names by CloudFormation."""
-    app = App(context=cdk_context(), analytics_reporting=False)
+    app = App(context=cdk_context() | UNCOPIED, analytics_reporting=False)
     stack = Stack(app, "Rare", env=Environment(region="us-west-2"))
     content = {
         "name": "rare",
@@ -106,6 +108,7 @@ def rare() -> App:
     return app
 
 
+@only_in_full
 def test_every_explanation_is_needed():
     for index in INDEXES:
         made(index)

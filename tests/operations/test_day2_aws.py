@@ -60,7 +60,7 @@ def test_a_failed_call_has_a_fix(aws, run):
     result = run("clusters", "list")
     assert result.exit_code == 1
     assert "access denied" in result.output
-    assert "fix: allow ListClusters" in result.output
+    assert "fix: Allow ListClusters" in result.output
 
 
 NODES = {

@@ -104,6 +104,7 @@ def test_context_show(control, run):
     )
 
 
+@pytest.mark.slow
 def test_against_moto_clusters_and_contexts(moto, run, tmp_path, monkeypatch):
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
     arn = boto3.client("eks").create_cluster(

@@ -149,7 +149,7 @@ def test_a_manifest_is_checked_like_everything_else(api, run, tmp_path):
     result = run("jobs", "submit", file)
     assert result.exit_code == 1
     assert "HP722" in result.output
-    assert "did you mean 'image'?" in result.output
+    assert "Did you mean 'image'?" in result.output
     file.write_text(GUIDES_MANIFEST.replace("my-training-job", "7b-training"))
     assert "HP701" in run("jobs", "submit", file).output
     assert api.asked("POST", "pytorchjobs") == []
@@ -365,4 +365,4 @@ def test_rejections_have_a_fix(api, run):
     result = run("jobs", "list")
     assert result.exit_code == 1
     assert "Forbidden: not you" in result.output
-    assert "fix: request an access entry" in result.output
+    assert "fix: Request an access entry" in result.output

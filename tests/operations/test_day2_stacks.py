@@ -296,6 +296,7 @@ def test_templates_with_short_tags():
     assert imports_of(content) == {"x"}
 
 
+@pytest.mark.slow
 def test_against_moto_stacks(moto, run, clock):
     cloudformation, s3 = boto3.client("cloudformation"), boto3.client("s3")
     tags = [{"Key": "hyperpod-constructs:platform", "Value": "research"}]

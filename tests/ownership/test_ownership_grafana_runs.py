@@ -8,8 +8,9 @@ import random
 import pytest
 from ownership_grafana import Dashboards
 from ownership_runs import COUNTS, Run
+from sweep import ALL
 
-EVENTS = int(os.environ.get("HYPERPOD_OWNERSHIP_EVENTS", "3000"))
+EVENTS = int(os.environ.get("HYPERPOD_OWNERSHIP_EVENTS", "3000" if ALL else "1500"))
 SEED = int(os.environ.get("HYPERPOD_OWNERSHIP_SEED", "1"))
 RUNS = 3
 

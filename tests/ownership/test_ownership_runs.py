@@ -13,8 +13,9 @@ from ownership_guards import Guards
 from ownership_objects import Objects
 from ownership_quotas import Quotas
 from ownership_runs import COUNTS, Run
+from sweep import ALL
 
-EVENTS = int(os.environ.get("HYPERPOD_OWNERSHIP_EVENTS", "3000"))
+EVENTS = int(os.environ.get("HYPERPOD_OWNERSHIP_EVENTS", "3000" if ALL else "1500"))
 SEED = int(os.environ.get("HYPERPOD_OWNERSHIP_SEED", "1"))
 RUNS = 6
 

@@ -13,6 +13,8 @@ from preflight_platforms import existing_platform, workers
 from hyperpod_constructs.core.catalog import use_clock
 from hyperpod_constructs.live.preflight import preflight, probes
 
+pytestmark = pytest.mark.slow
+
 TITLES = {
     *("subnets", "VPC, routes and endpoints", "security groups", "zones and instance types", "account"),
     *("EKS cluster", "roles and principals", "KMS keys", "images"),

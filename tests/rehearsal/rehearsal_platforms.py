@@ -16,13 +16,16 @@ from typing import Any
 
 import pytest
 import yaml
+from assemblies import synthesized
 from assembly import ROOT, UNCOPIED
 from ordinary_edits import content as content_of
+from sweep import sample
 
 from hyperpod_constructs.assembly.rehearsal import Rehearsal
 from hyperpod_constructs.assembly.synth import build, cdk_context
 from hyperpod_constructs.core.config import load
 from hyperpod_constructs.core.findings import errors
+from hyperpod_constructs.core.spec import Platform
 
 EXAMPLES = ["hyperpod.yaml", *sorted(f"examples/{path.name}" for path in (ROOT / "examples").glob("*.yaml"))]
 EXAMPLES.remove("examples/closed-network.yaml")  # its vendored chart is made by a command; this one stands for it:
@@ -31,6 +34,8 @@ EXAMPLES.append("tests/configs/closed-control-plane.yaml")
 
 ALL = os.environ.get("HYPERPOD_REHEARSE") == "all"
 """Whether everything is played, and not the subset."""
+PLAYED = EXAMPLES if ALL else sample(EXAMPLES, 4)
+"""Examples of which each order and each fault is played."""
 PROTECTED = "examples/training-plan-custom-ami.yaml"
 HOLDS = {
     "examples/lustre.yaml": r"still used by FileSystem fs-\w+ \(fed-HyperPod.StorageLustredata",
@@ -72,14 +77,17 @@ class Platforms:
             loaded = load(file)
             if loaded.platform is None:
                 raise Invalid([str(finding) for finding in errors(loaded.findings)])
-            folder = self._folder / f"app{len(self._done)}"
-            if CACHE:
-                folder = Path(CACHE) / hashlib.sha256(f"{key}{sources()}".encode()).hexdigest()
-            if not (folder / "manifest.json").exists():
-                shutil.rmtree(folder, ignore_errors=True)  # one that was not finished
-                build([loaded.platform], context={**cdk_context(), **UNCOPIED}, outdir=str(folder)).synth()
-            self._done[key] = folder
+            self._done[key] = kept(key, loaded.platform) if CACHE else synthesized(loaded.platform)[1]
         return self._done[key]
+
+
+def kept(key: str, platform: Platform) -> Path:
+    """The assembly in the cache of sessions."""
+    folder = Path(CACHE) / hashlib.sha256(f"{key}{sources()}".encode()).hexdigest()
+    if not (folder / "manifest.json").exists():
+        shutil.rmtree(folder, ignore_errors=True)  # one that was not finished
+        build([platform], context={**cdk_context(), **UNCOPIED}, outdir=str(folder)).synth()
+    return folder
 
 
 class Invalid(Exception):

@@ -8,11 +8,14 @@ import sys
 import threading
 from typing import Any
 
+import pytest
 from rehearsal_platforms import Platforms
 
 from hyperpod_constructs.assembly.graph import Stack, load
 from hyperpod_constructs.assembly.rehearsal import Rehearsal, world
 from hyperpod_constructs.assembly.rehearsal.api_server import ApiServer
+
+pytestmark = pytest.mark.slow
 
 
 class Calls:

@@ -23,6 +23,8 @@ from hyperpod_constructs.cli import main
 from hyperpod_constructs.core.findings import errors
 from hyperpod_constructs.live.operations.kubernetes import endpoint_of
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Api:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from proving import every
-from rehearsal_platforms import ALL, EXAMPLES, PROTECTED, Platforms, deleted
+from rehearsal_platforms import ALL, PLAYED, PROTECTED, Platforms, deleted
 
 from hyperpod_constructs.assembly.graph import load
 from hyperpod_constructs.assembly.rehearsal import Fault, Rehearsal, Timing
@@ -30,7 +30,7 @@ slow = pytest.mark.slow
 
 
 @slow
-@pytest.mark.parametrize("config", EXAMPLES)
+@pytest.mark.parametrize("config", PLAYED)
 def test_orders(config: str, platforms: Platforms, capsys: pytest.CaptureFixture[str]):
     folder, counts = platforms(config), 0
     for seed in range(ORDERS):
@@ -46,7 +46,7 @@ def test_orders(config: str, platforms: Platforms, capsys: pytest.CaptureFixture
 
 
 @slow
-@pytest.mark.parametrize("config", EXAMPLES)
+@pytest.mark.parametrize("config", PLAYED)
 def test_each_resource_fails(config: str, platforms: Platforms, capsys: pytest.CaptureFixture[str]):
     """Each fault strikes the deployment that follows the rollback of the one before; in the end all of it is deployed."""
     folder, counts = platforms(config), Counter[str]()

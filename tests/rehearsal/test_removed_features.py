@@ -11,6 +11,8 @@ from rehearsal_platforms import Platforms
 from hyperpod_constructs.assembly.rehearsal import Rehearsal
 from hyperpod_constructs.core.findings import errors
 
+pytestmark = pytest.mark.slow
+
 ROLE = "arn:aws:iam::111122223333:role/"
 JOB = {
     "name": "hello",

@@ -213,7 +213,7 @@ def test_a_config_with_errors_has_a_report_of_its_findings(tmp_path: Path) -> No
     found = data(written(tmp_path, config), code=1)
     (section,) = found["parts"][0]["sections"]
     assert "This config cannot be deployed: 1 error" in section["blocks"][0]["text"]
-    assert "did you mean 'ml.p5.48xlarge'?" in words(section)
+    assert "Did you mean 'ml.p5.48xlarge'?" in words(section)
 
 
 def test_a_file_that_cannot_be_read_is_a_finding_too(tmp_path: Path) -> None:

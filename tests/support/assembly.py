@@ -36,6 +36,13 @@ class Assembly:
         return dict(found[0]["Properties"])
 
 
+def warnings_in(folder: str | Path) -> list[str]:
+    """The warnings of a synthesized app. They are in its files: asking each construct takes thousands of calls of jsii."""
+    files = [json.loads(file.read_text()) for file in sorted(Path(folder).rglob("*.metadata.json"))]
+    entries = [entry for file in files for construct in file.values() for entry in construct]
+    return [str(entry["data"]) for entry in entries if entry["type"].endswith("warning")]
+
+
 def read_assembly(folder: Path) -> Assembly:
     """Return the templates below a cloud assembly folder."""
     templates = {

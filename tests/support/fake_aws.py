@@ -27,6 +27,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import botocore.session
+from botocore.loaders import Loader
 from botocore.validate import validate_parameters
 from moto.core.model import ServiceModel
 from moto.core.parse import PROTOCOL_PARSERS
@@ -205,7 +206,7 @@ class _Server(ThreadingHTTPServer):
 
 @cache
 def _loader() -> Any:
-    return botocore.session.get_session().get_component("data_loader")
+    return Loader()  # of its own: clients change the models that they get, and bucket names leave the paths of S3
 
 
 @cache

@@ -216,9 +216,8 @@ class _Comparison:
         return edit(path, change, before, after, message, stack=stack)
 
     def _read(self, stack: str) -> set[Place]:
-        """The resources of other stacks that a stack refers to."""
-        found = self._new.references(stack, self._new.stacks[stack].get("Resources", {}))
-        return {place for place in found if place[0] != stack}
+        """The resources that a stack refers to, its own and those of other stacks."""
+        return set(self._new.references(stack, self._new.stacks[stack].get("Resources", {})))
 
     def _removed(self, stack: str, name: str, resource: Mapping[str, Any]) -> Iterator[Edit]:
         kind = str(resource.get("Type"))

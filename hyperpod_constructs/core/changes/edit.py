@@ -188,6 +188,8 @@ def _around(before: Any, after: Any) -> str:
 
 
 def _cut(value: str, start: int) -> str:
-    """A window of a text."""
+    """A window of a text, or all of one that is not too long."""
+    if not start and len(value) <= _LONGEST:
+        return value
     window = value[start : start + _LONGEST - 4]
     return ("..." if start else "") + window + ("..." if start + len(window) < len(value) else "")

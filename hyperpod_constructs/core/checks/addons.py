@@ -248,7 +248,7 @@ def configuration(effective_addons: EffectiveAddons) -> Iterator[Problem]:
                 yield Problem(
                     join(f"addons.{key}.configuration", name),
                     f"unknown key {as_text(name)}",
-                    f"did you mean {near!r}?",
+                    f"Did you mean {near!r}?",
                 )
         access = values.get(_ACCESS_KEY)
         if key == "spaces" and isinstance(access, Mapping) and "remoteAccess" in access and "directSSH" in access:

@@ -72,7 +72,7 @@ def groups_exist(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
             near = suggest(name, names)
             place = f"cluster.autoscaling.groups[{index}]"
             yield Problem(
-                place, f"{as_text(name)} is not an instance group", f"did you mean {near!r}?" if near else None
+                place, f"{as_text(name)} is not an instance group", f"Did you mean {near!r}?" if near else None
             )
     pools: dict[str, str] = {}
     for path, group in _filled(ctx) if cluster.scaling.node_pool and cluster.scaling.pools == "per-group" else ():

@@ -74,11 +74,11 @@ def private_endpoint(network: Network, eks: Eks, ctx: Context) -> Iterator[Probl
     right=_CLOSED,
 )
 def copied_images(network: Network, dependencies: DependencyChart, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
+    if not _is_closed(ctx):
+        return
     from ..closed import image_copies
 
     chart = dependencies
-    if not _is_closed(ctx):
-        return
     for component, source in uncopied_images().items():
         if chart.is_on(component):
             yield Problem(

@@ -42,7 +42,7 @@ def unknown_instance_type(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
         elif find_instance_type(name) is None:
             why, near = refusal(name), suggest(name, instance_types())
             message = f"{as_text(name)} is not a HyperPod instance type" + (f": {why}" if why else "")
-            yield Problem(path, message, f"did you mean {near!r}?" if near and not why else None)
+            yield Problem(path, message, f"Did you mean {near!r}?" if near and not why else None)
 
 
 @rule(

@@ -52,7 +52,7 @@ def escapes(
 
 def _mismatch(path: str, wrong: str, near: str | None) -> Problem:
     if near is not None:
-        return Problem(path, wrong, f"did you mean {near!r}?", severity=Severity.ERROR)
+        return Problem(path, wrong, f"Did you mean {near!r}?", severity=Severity.ERROR)
     if wrong.startswith("must"):
         return Problem(path, wrong, "Use the name in CloudFormation's documentation.", severity=Severity.ERROR)
     schemas = load("cloudformation")["date"]
@@ -123,4 +123,4 @@ def values(dependencies: DependencyChart) -> Iterator[Problem]:
             yield Problem(path, message, cure)
         elif near is not None or dependencies.chart is None:
             message = f"the chart has no value {as_text('.'.join(keys))}"
-            yield Problem(path, message, f"did you mean {near!r}?" if near is not None else "Remove it.")
+            yield Problem(path, message, f"Did you mean {near!r}?" if near is not None else "Remove it.")

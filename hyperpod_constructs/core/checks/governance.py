@@ -129,7 +129,7 @@ def team_priorities(governance: Governance) -> Iterator[Problem]:
             message = (
                 f"unknown priority class {as_text(team.priority)}; the scheduler defines {', '.join(known) or 'none'}"
             )
-            yield Problem(f"governance.teams[{index}].priority", message, f"did you mean {near!r}?" if near else None)
+            yield Problem(f"governance.teams[{index}].priority", message, f"Did you mean {near!r}?" if near else None)
 
 
 def _resources(ctx: Context) -> Iterator[tuple[str, QuotaResource]]:
@@ -158,7 +158,7 @@ def types_of_quotas(governance: Governance, cluster: Cluster, ctx: Context) -> I
             yield skipped(place)
         elif find_instance_type(name) is None:
             near = suggest(name, instance_types())
-            cure = f"did you mean {near!r}?" if near else None
+            cure = f"Did you mean {near!r}?" if near else None
             message = f"{as_text(name)} is not a HyperPod instance type"
             yield Problem(place, message, cure, "The API rejects the quota.", Severity.ERROR)
         elif name not in types:
@@ -253,7 +253,7 @@ def mig(governance: Governance, ctx: Context) -> Iterator[Problem]:
         if profile not in known:
             near = suggest(profile, known)
             message = f"{as_text(profile)} is not a valid MIG profile"
-            yield Problem(place, message, f"did you mean {near!r}?" if near else None)
+            yield Problem(place, message, f"Did you mean {near!r}?" if near else None)
         elif instance_type is not None and profile not in instance_type.mig_profiles:
             has = ", ".join(instance_type.mig_profiles) or "none"
             yield Problem(place, f"{instance_type.name} does not support {profile}; its profiles: {has}")

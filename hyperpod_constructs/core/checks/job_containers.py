@@ -155,8 +155,8 @@ def own_pods(job: Job) -> Iterator[Problem]:
     )
     source = f"metadata.labels['{load('jobs')['name_labels'][job.kind]}']"
     cure = (
-        f"set `on_change: replace` or `refuse`, or read the name from the pod: env: {{JOB_NAME: {{pod_field: "
-        f'"{source}"}}}}, then ${{JOB_NAME}} in the command'
+        f"Set `on_change: replace` or `refuse`, or read the name from the pod: env: {{JOB_NAME: {{pod_field: "
+        f'"{source}"}}}}, then ${{JOB_NAME}} in the command.'
     )
     for prefix, holder in _texts(job):
         texts = [(f"{prefix}{f}[{i}]", t) for f in ("command", "args") for i, t in enumerate(getattr(holder, f))]

@@ -37,7 +37,7 @@ def instance_types(job: Job) -> Iterator[Problem]:
             try:
                 instance_type(part.instance_type)
             except UnknownName as unknown:
-                cure = f"did you mean {unknown.suggestion!r}?" if unknown.suggestion else None
+                cure = f"Did you mean {unknown.suggestion!r}?" if unknown.suggestion else None
                 yield Problem(f"{prefix}instance_type", str(unknown).partition(";")[0], cure)
 
 

@@ -60,7 +60,7 @@ def version_exists(eks: Eks) -> Iterator[Problem]:
     listed = f"Use {_newest()}, the latest version that HyperPod documents."
     if not matches("kubernetes_minor_version", version):
         near = suggest(version.removeprefix("v"), kubernetes_versions())
-        cure = f"did you mean {near!r}?" if near else f'Set it to "{_newest()}".'
+        cure = f"Did you mean {near!r}?" if near else f'Set it to "{_newest()}".'
         yield Problem(path, f"{as_text(version)} is not a valid Kubernetes minor version", cure)
         return
     newest = max(kubernetes_versions(), key=minor)

@@ -295,7 +295,7 @@ def endpoint_services(network: Network) -> Iterator[Problem]:
         elif service not in endpoints():
             near = suggest(service.replace(".", "-"), [name.replace(".", "-") for name in endpoints()])
             known = next((name for name in endpoints() if name.replace(".", "-") == near), None)
-            cure = f"did you mean {known!r}?" if known is not None else None
+            cure = f"Did you mean {known!r}?" if known is not None else None
             yield Problem(path, f"{as_text(service)} is not an endpoint service in the catalog", cure)
 
 

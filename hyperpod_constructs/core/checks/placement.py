@@ -55,7 +55,7 @@ def zone_in_network(network: Network, groups: Groups, ctx: Context) -> Iterator[
         near = suggest(zone, zones)
         listed = f"the network's zones are {', '.join(zones)}" if zones else "the network has no zones"
         yield Problem(
-            path, f"{as_text(zone)} is not a zone of the network; {listed}", f"did you mean {near!r}?" if near else None
+            path, f"{as_text(zone)} is not a zone of the network; {listed}", f"Did you mean {near!r}?" if near else None
         )
 
 

@@ -55,7 +55,7 @@ def known_region(region: str) -> Iterator[Problem]:
     name = region or ""
     if find_region(name) is None:
         near = suggest(name, regions())
-        yield Problem("region", f"{as_text(name)} is not an AWS region", f"did you mean {near!r}?" if near else None)
+        yield Problem("region", f"{as_text(name)} is not an AWS region", f"Did you mean {near!r}?" if near else None)
 
 
 @rule(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -122,13 +122,13 @@ class Rule:
         """Whether its only input is a job."""
         return self.asks == ("job",)
 
-    @property
+    @cached_property
     def needs(self) -> tuple[str, ...]:
         """The parts of a context that it requires."""
         parts = (_PART_OF.get(name, "jobs" if name == "job" else name) for name in self.asks if name != "ctx")
         return tuple(dict.fromkeys(parts))
 
-    @property
+    @cached_property
     def _given(self) -> tuple[str, ...]:
         return tuple(name for name in self.asks if name not in ("job", "ctx"))
 

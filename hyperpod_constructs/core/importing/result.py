@@ -38,9 +38,9 @@ class Imported:
 DEFAULTS = max(get_args(Platform.model_fields["defaults"].annotation))
 """The current generation of default settings, which created files set."""
 _CURES = {
-    "region": "set it with --region us-west-2",
-    "network.availability_zone_ids": "set at least two zone IDs: --zone usw2-az1 --zone usw2-az2",
-    "eks.admins": "set who can use kubectl: --admin arn:aws:iam::111122223333:role/Name",
+    "region": "Set it with --region us-west-2",
+    "network.availability_zone_ids": "Set at least two zone IDs: --zone usw2-az1 --zone usw2-az2",
+    "eks.admins": "Set who can use kubectl: --admin arn:aws:iam::111122223333:role/Name",
 }
 _SUBNETS = (
     "`aws ec2 describe-subnets --subnet-ids ... --query 'Subnets[].[SubnetId,AvailabilityZoneId]'` prints "
@@ -69,4 +69,4 @@ def _with_cure(finding: Finding) -> Finding:
     if finding.path.startswith("network.existing.node_subnets") and finding.rule == "HP011":
         return replace(finding, cure=_SUBNETS)
     cure = _CURES.get(finding.path)
-    return replace(finding, cure=f"{cure}; or add it to the file") if cure else finding
+    return replace(finding, cure=f"{cure}; or add it to the file.") if cure else finding

@@ -64,13 +64,13 @@ def stack(path: Path, stated: Stated | None = None) -> Draft:
             before, first = found.setdefault(name, (value, file))
             if before != value:
                 message = f"{name} is {value!r} here, but {before!r} in {first}"
-                problems.append(_finding(str(file), message, "specify one file: hyperpod import stack FILE"))
+                problems.append(_finding(str(file), message, "Specify one file: hyperpod import stack FILE."))
     if problems:
         raise InvalidSpec(problems)
     if not used:
         message = "no file with parameters of the official CloudFormation templates"
         raise InvalidSpec(
-            [_finding(str(path), message, "specify the folder or file that is passed to `aws cloudformation`")]
+            [_finding(str(path), message, "Specify the folder or file that is passed to `aws cloudformation`.")]
         )
     draft = import_stack({name: value for name, (value, _) in found.items()}, stated)
     draft.messages += [f"read: {', '.join(map(str, used))}"] if path.is_dir() else []

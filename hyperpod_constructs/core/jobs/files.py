@@ -69,7 +69,7 @@ def job_in(data: Any, document: Document, *, prefix: str = "") -> LoadedJob:
     if of_platform is not None:
         path = f"{prefix}.{of_platform}" if prefix else of_platform
         message = "this is a platform config, not a job"
-        cure = "validate it with `hyperpod validate`, or specify one of the job files under `jobs`"
+        cure = "Validate it with `hyperpod validate`, or specify one of the job files under `jobs`."
         finding = Finding(rule="HP012", severity=Severity.ERROR, path=path, message=message, cure=cure)
         return LoadedJob(job=None, findings=[*found, document.located(finding, key=True)], document=document)
     other = foreign(data, file=document.file, comments=_head(document))

@@ -61,8 +61,8 @@ def foreign(data: Any, *, file: str | None = None, comments: str | None = None) 
         message = f"this is a Kubernetes manifest of kind {kind}, not a job file or config"
         if job_kind(data):
             cure = (
-                f"convert it to a job file with `hyperpod jobs import {quoted}`, or submit it unchanged "
-                f"with `hyperpod jobs submit {quoted}`"
+                f"Convert it to a job file with `hyperpod jobs import {quoted}`, or submit it unchanged "
+                f"with `hyperpod jobs submit {quoted}`."
             )
         else:
             known = "is validated and created with a job by `hyperpod jobs submit`" if type_of(kind) else "is not a job"
@@ -71,15 +71,15 @@ def foreign(data: Any, *, file: str | None = None, comments: str | None = None) 
     other = "tfvars" if name.endswith(".tfvars") else format_of(data, comments or "")
     if other is not None:
         message = f"this is a file with {FORMATS[other]}, not a platform config"
-        return _finding("", message, f"convert it to a hyperpod.yaml with `hyperpod import {other} {quoted}`")
+        return _finding("", message, f"Convert it to a hyperpod.yaml with `hyperpod import {other} {quoted}`.")
     if is_start_job(data):
         message = "this is a config of `hyperpod start-job`, the official CLI before version 3"
-        return _finding("training_cfg", message, f"convert it to a job file with `hyperpod jobs import {quoted}`")
+        return _finding("training_cfg", message, f"Convert it to a job file with `hyperpod jobs import {quoted}`.")
     if is_recipe(data):
         message = "this is a recipe; the official launcher creates a job from it"
         cure = (
-            "render it with the official launcher (sagemaker-hyperpod-recipes, or `hyp create "
-            "hyp-recipe-job`), then convert the manifest to a job file with `hyperpod jobs import MANIFEST`"
+            "Render it with the official launcher (sagemaker-hyperpod-recipes, or `hyp create "
+            "hyp-recipe-job`), then convert the manifest to a job file with `hyperpod jobs import MANIFEST`."
         )
         return _finding("template" if "template" in data else "", message, cure)
     return None

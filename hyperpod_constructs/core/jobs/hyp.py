@@ -116,7 +116,7 @@ class _Conversion:
 
     def check_template(self, template: str, version: str) -> None:
         if template != TEMPLATE:
-            self._error("template", f"{template!r} is not a training job template", f"write {TEMPLATE!r}")
+            self._error("template", f"{template!r} is not a training job template", f"Write {TEMPLATE!r}.")
         if version not in VERSIONS:
             self._error(
                 "version", f"{version!r} is not a known schema version", f"valid versions: {', '.join(VERSIONS)}"
@@ -173,7 +173,7 @@ class _Conversion:
             del self.data["scheduler_name"], self.keys["scheduler_name"]
             if stated != "none":
                 message = "refers to Kueue, which is selected by the queue, not by a scheduler name"
-                cure = "set queue_name" if "queue_name" not in self.given else "remove it"
+                cure = "Set queue_name." if "queue_name" not in self.given else "Remove it."
                 self._note("scheduler_type", message, cure)
 
     def _equal_limits(self) -> None:
@@ -210,14 +210,14 @@ class _Conversion:
         max_replicas = self.given.get("max_replica_count", self.given.get("max_node_count"))
         if {"max_replica_count", "max_node_count"} <= self.given.keys():
             self._error(
-                "max_node_count", "conflicts with max_replica_count, which has the same meaning", "remove one of them"
+                "max_node_count", "conflicts with max_replica_count, which has the same meaning", "Remove one of them."
             )
         if elastic or max_replicas is not None:
             if max_replicas is None and elastic.get("discrete_values"):
                 max_replicas = max(elastic["discrete_values"])
             if max_replicas is None:
                 self._error(
-                    "max_replica_count", "is missing: an elastic job requires a maximum number of replicas", "add it"
+                    "max_replica_count", "is missing: an elastic job requires a maximum number of replicas", "Add it."
                 )
             self.data["elastic"] = {"max_replicas": max_replicas or 1, **elastic}
             self.keys["elastic"] = next(key for key in self.given if key.startswith(("elastic_", "max_")))
@@ -225,7 +225,7 @@ class _Conversion:
     def _volumes(self) -> None:
         volumes = self.given.get("volume") or []
         if not isinstance(volumes, list):
-            self._error("volume", "must be a list of volumes", "start each with `- name: ...`")
+            self._error("volume", "must be a list of volumes", "Start each with `- name: ...`.")
             return
         for index, volume in enumerate(volumes):
             self._volume(f"volume[{index}]", volume)
@@ -234,15 +234,15 @@ class _Conversion:
 
     def _volume(self, path: str, volume: Any) -> None:
         if not isinstance(volume, Mapping):
-            self._error(path, "must be a mapping", "set name, type and mount_path")
+            self._error(path, "must be a mapping", "Set name, type and mount_path.")
             return
         source = {"hostPath": ("path", "host_path"), "pvc": ("claim_name", "claim")}.get(str(volume.get("type")))
         if source is None:
-            self._error(f"{path}.type", f"{volume.get('type')!r} is not hostPath or pvc", "write one of them")
+            self._error(f"{path}.type", f"{volume.get('type')!r} is not hostPath or pvc", "Write one of them.")
             return
         source_key, spec_key = source
         if not volume.get(source_key):
-            self._error(path, f"a volume of type {volume['type']} requires {source_key}", f"add {source_key}")
+            self._error(path, f"a volume of type {volume['type']} requires {source_key}", f"Add {source_key}.")
             return
         read_only = volume.get("read_only")
         if isinstance(read_only, str):
@@ -259,7 +259,7 @@ class _Conversion:
             self._note(
                 "job_name",
                 "the object's name ends with a hash of its content",
-                "set `on_change: replace` for a name without the hash",
+                "Set `on_change: replace` for a name without the hash.",
             )
         if self.data.get("accelerators") and "instance_type" in self.data:
             derived = [key for key in ("vcpu", "memory") if key not in self.given]
@@ -269,13 +269,13 @@ class _Conversion:
                     "that pods can use on the node; the CLI uses the node's total resources, so that two "
                     "halves do not fit on one node"
                 )
-                self._note("accelerators", message, "set them to override these values")
+                self._note("accelerators", message, "Set them to override these values.")
             if "efa" not in self.given:
                 message = "the EFA interfaces are in proportion to the accelerators; the CLI requests all of the node's"
-                self._note("accelerators", message, "set `efa` to override this value")
+                self._note("accelerators", message, "Set `efa` to override this value.")
         if "max_retry" in self.given:
             message = "ttlSecondsAfterFinished is left to the operator's default; the CLI sets 0"
-            self._note("max_retry", message, "set `run_policy.ttl_seconds` to override it")
+            self._note("max_retry", message, "Set `run_policy.ttl_seconds` to override it.")
 
     def _error(self, path: str, message: str, cure: str) -> None:
         self.findings.append(Finding(rule="HP791", severity=Severity.ERROR, path=path, message=message, cure=cure))

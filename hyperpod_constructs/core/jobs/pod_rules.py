@@ -32,16 +32,16 @@ def _metadata(metadata: Json) -> Iterator[Flaw]:
     for key in metadata.get("annotations") or {}:
         if not is_token(key) and not matches("pod_label_key", str(key).lower()):
             yield Flaw(
-                join("metadata.annotations", str(key)), f"{key!r} is not a valid annotation key", "use prefix/name"
+                join("metadata.annotations", str(key)), f"{key!r} is not a valid annotation key", "Use prefix/name."
             )
 
 
 def _labels(labels: Json | None, path: str) -> Iterator[Flaw]:
     for key, value in (labels or {}).items():
         if not is_token(key) and not matches("pod_label_key", str(key)):
-            yield Flaw(join(path, str(key)), f"{key!r} is not a valid label key", "use prefix/name")
+            yield Flaw(join(path, str(key)), f"{key!r} is not a valid label key", "Use prefix/name.")
         if not is_token(value) and not matches("pod_label_value", value):
-            cure = "use up to 63 characters: letters, digits, '-', '_' and '.'"
+            cure = "Use up to 63 characters: letters, digits, '-', '_' and '.'."
             yield Flaw(join(path, str(key)), f"{value!r} is not a valid label value", cure)
 
 
@@ -51,7 +51,7 @@ def _each(value: Any) -> Iterator[tuple[int, Json]]:
 
 def _pod(spec: Json) -> Iterator[Flaw]:
     if not spec.get("containers"):
-        yield Flaw("spec.containers", "a pod requires at least one container", "keep the main container")
+        yield Flaw("spec.containers", "a pod requires at least one container", "Keep the main container.")
     volumes = {volume["name"] for _, volume in _each(spec.get("volumes"))}
     taken: dict[str, str] = {}
     for kind in ("initContainers", "containers"):
@@ -67,14 +67,14 @@ def _pod(spec: Json) -> Iterator[Flaw]:
     yield from _spread(spec)
     grace = spec.get("terminationGracePeriodSeconds")
     if isinstance(grace, int) and grace < 0:
-        yield Flaw("spec.terminationGracePeriodSeconds", f"{grace} is negative", "use 0 or more")
+        yield Flaw("spec.terminationGracePeriodSeconds", f"{grace} is negative", "Use 0 or more.")
     if spec.get("dnsPolicy") == "None" and not (spec.get("dnsConfig") or {}).get("nameservers"):
-        yield Flaw("spec.dnsPolicy", "is None without dnsConfig.nameservers", "set the name servers in dnsConfig")
+        yield Flaw("spec.dnsPolicy", "is None without dnsConfig.nameservers", "Set the name servers in dnsConfig.")
     for field in ("serviceAccountName", "priorityClassName", "runtimeClassName"):
         value = spec.get(field)
         if value and not is_token(value) and not matches("dns_subdomain", value):
             yield Flaw(
-                f"spec.{field}", f"{value!r} is not a valid Kubernetes name", "use lowercase letters and hyphens"
+                f"spec.{field}", f"{value!r} is not a valid Kubernetes name", "Use lowercase letters and hyphens."
             )
 
 
@@ -82,10 +82,10 @@ def _name(name: str, path: str, taken: dict[str, str]) -> Iterator[Flaw]:
     if is_token(name):
         return
     if not is_label(name):
-        cure = "use lowercase letters, digits and hyphens, up to 63 characters"
+        cure = "Use lowercase letters, digits and hyphens, up to 63 characters."
         yield Flaw(path, f"{name!r} is not a valid container name", cure)
     if name in taken:
-        yield Flaw(path, f"the container name {name!r} is already used by {taken[name]}", "choose another name")
+        yield Flaw(path, f"the container name {name!r} is already used by {taken[name]}", "Choose another name.")
     taken.setdefault(name, path.removeprefix("spec.").removesuffix(".name"))
 
 
@@ -93,12 +93,14 @@ def _container(container: Json, path: str, volumes: set[str], kind: str) -> Iter
     name, image = container["name"], container.get("image")
     if not image:
         yield Flaw(
-            f"{path}.image", f"the container {name!r} has no image", "set its image, or patch an existing container"
+            f"{path}.image", f"the container {name!r} has no image", "Set its image, or patch an existing container."
         )
     elif not is_token(image) and not matches("image_reference", image):
-        yield Flaw(f"{path}.image", f"{image!r} is not a valid image reference", "use the form registry/repository:tag")
+        yield Flaw(
+            f"{path}.image", f"{image!r} is not a valid image reference", "Use the form registry/repository:tag."
+        )
     if kind == "initContainers" and container.get("restartPolicy") not in (None, "Always"):
-        yield Flaw(f"{path}.restartPolicy", "an init container's restart policy can only be Always", "remove it")
+        yield Flaw(f"{path}.restartPolicy", "an init container's restart policy can only be Always", "Remove it.")
     yield from _env(container, path)
     yield from _rights(container.get("securityContext") or {}, f"{path}.securityContext")
     yield from _ports(container, path)
@@ -109,9 +111,9 @@ def _container(container: Json, path: str, volumes: set[str], kind: str) -> Iter
 def _rights(security: Json, path: str) -> Iterator[Flaw]:
     if security.get("privileged") and security.get("allowPrivilegeEscalation") is False:
         message = "is false for a privileged container"
-        yield Flaw(f"{path}.allowPrivilegeEscalation", message, "remove one of them")
+        yield Flaw(f"{path}.allowPrivilegeEscalation", message, "Remove one of them.")
     if security.get("runAsNonRoot") and security.get("runAsUser") == 0:
-        yield Flaw(f"{path}.runAsUser", "is root (0), but runAsNonRoot is set", "use another user ID")
+        yield Flaw(f"{path}.runAsUser", "is root (0), but runAsNonRoot is set", "Use another user ID.")
 
 
 def _env(container: Json, path: str) -> Iterator[Flaw]:
@@ -121,20 +123,20 @@ def _env(container: Json, path: str) -> Iterator[Flaw]:
             yield Flaw(
                 f"{place}.name",
                 f"{name!r} is not a valid environment variable name",
-                "use letters, digits and '_'",
+                "Use letters, digits and '_'.",
             )
         if source is not None and variable.get("value"):
-            yield Flaw(place, f"{name} has a value and a source", "remove one of them")
+            yield Flaw(place, f"{name} has a value and a source", "Remove one of them.")
         if source is not None and len([1 for value in source.values() if value]) != 1:
             yield Flaw(
                 f"{place}.valueFrom",
                 f"{name} requires exactly one source",
-                "specify one secret key, config map key or field",
+                "Specify one secret key, config map key or field.",
             )
     for index, env_from in _each(container.get("envFrom")):
         if len([1 for key in ("configMapRef", "secretRef") if env_from.get(key)]) != 1:
             yield Flaw(
-                f"{path}.envFrom[{index}]", "requires exactly one of configMapRef and secretRef", "remove one of them"
+                f"{path}.envFrom[{index}]", "requires exactly one of configMapRef and secretRef", "Remove one of them."
             )
 
 
@@ -145,12 +147,12 @@ def _ports(container: Json, path: str) -> Iterator[Flaw]:
         for field in ("containerPort", "hostPort"):
             port = container_port.get(field)
             if isinstance(port, int) and not limit("port").allows(port) and not (field == "hostPort" and port == 0):
-                yield Flaw(f"{place}.{field}", f"{port} is not a valid port", f"use 1 to {limit('port').value}")
+                yield Flaw(f"{place}.{field}", f"{port} is not a valid port", f"Use 1 to {limit('port').value}.")
         if name and not is_token(name) and not matches("port_name", name):
-            cure = "use up to 15 characters: lowercase letters, digits and single hyphens, with at least one letter"
+            cure = "Use up to 15 characters: lowercase letters, digits and single hyphens, with at least one letter."
             yield Flaw(f"{place}.name", f"{name!r} is not a valid port name", cure)
         if name in seen:
-            yield Flaw(f"{place}.name", f"duplicate port name {name!r}", "choose another name")
+            yield Flaw(f"{place}.name", f"duplicate port name {name!r}", "Choose another name.")
         seen |= {name} if name else set()
 
 
@@ -165,12 +167,12 @@ def _mounts(container: Json, path: str, volumes: set[str]) -> Iterator[Flaw]:
                 f"its volumes are {', '.join(sorted(volumes)) or 'none'}",
             )
         if not at or (not is_token(at) and ":" in at):
-            yield Flaw(f"{place}.mountPath", f"{at!r} is not a valid mount path", "use an absolute path without ':'")
+            yield Flaw(f"{place}.mountPath", f"{at!r} is not a valid mount path", "Use an absolute path without ':'.")
         if at in seen:
-            yield Flaw(f"{place}.mountPath", f"duplicate mount path {at!r}", "choose another path", "duplicate-mount")
+            yield Flaw(f"{place}.mountPath", f"duplicate mount path {at!r}", "Choose another path.", "duplicate-mount")
         seen.add(at)
         if not is_token(sub) and (sub.startswith("/") or ".." in sub.split("/")):
-            yield Flaw(f"{place}.subPath", f"{sub!r} is not inside the volume", "use a relative path without '..'")
+            yield Flaw(f"{place}.subPath", f"{sub!r} is not inside the volume", "Use a relative path without '..'.")
 
 
 def _resources(resources: Json, path: str) -> Iterator[Flaw]:
@@ -189,19 +191,19 @@ def _resources(resources: Json, path: str) -> Iterator[Flaw]:
             if number is None:
                 continue
             if number < 0:
-                yield Flaw(place, f"{value} is negative", "use 0 or more")
+                yield Flaw(place, f"{value} is negative", "Use 0 or more.")
             elif "/" in name and number % 1:
-                yield Flaw(place, f"{name} is {value}, but devices must be whole numbers", "use a whole number")
+                yield Flaw(place, f"{name} is {value}, but devices must be whole numbers", "Use a whole number.")
             other = amount((requests if side == "limits" else limits).get(name))
             if side == "requests" and other is None and fixed:
-                yield Flaw(place, f"{name} has a request without a limit", "set the same limit")
+                yield Flaw(place, f"{name} has a request without a limit", "Set the same limit.")
             elif side == "requests" and other is not None and (number > other or (fixed and number != other)):
                 what, kind = ("must equal its limit", "") if fixed else ("exceeds its limit", "above-limit")
                 message = f"the request {value} of {name} {what} {limits[name]}"
-                yield Flaw(place, message, "use the same value for both", kind)
+                yield Flaw(place, message, "Use the same value for both.", kind)
     pages = any(name.startswith("hugepages-") and amount(value) for name, value in {**requests, **limits}.items())
     if pages and not any(name in {**requests, **limits} for name in ("cpu", "memory")):
-        yield Flaw(path, "huge pages require a request or limit of cpu or memory", "set memory")
+        yield Flaw(path, "huge pages require a request or limit of cpu or memory", "Set memory.")
 
 
 def _volumes(spec: Json) -> Iterator[Flaw]:
@@ -210,14 +212,14 @@ def _volumes(spec: Json) -> Iterator[Flaw]:
         path, name = f"spec.volumes[{index}]", volume["name"]
         if not is_token(name) and not is_label(name):
             yield Flaw(
-                f"{path}.name", f"{name!r} is not a valid volume name", "use lowercase letters, digits and hyphens"
+                f"{path}.name", f"{name!r} is not a valid volume name", "Use lowercase letters, digits and hyphens."
             )
         if name in seen:
-            yield Flaw(f"{path}.name", f"duplicate volume name {name!r}", "choose another name")
+            yield Flaw(f"{path}.name", f"duplicate volume name {name!r}", "Choose another name.")
         seen.add(name)
         sources = [key for key, value in volume.items() if key != "name" and value is not None]
         if len(sources) > 1:
-            yield Flaw(path, f"the volume {name!r} has several sources: {', '.join(sources)}", "keep only one source")
+            yield Flaw(path, f"the volume {name!r} has several sources: {', '.join(sources)}", "Keep only one source.")
         yield from _source(volume, path)
 
 
@@ -228,15 +230,15 @@ def _source(volume: Json, path: str) -> Iterator[Flaw]:
     for source, field in _REFERENCES:
         name = (volume.get(source) or {}).get(field)
         if name and not is_token(name) and not matches("dns_subdomain", name):
-            cure = "use lowercase letters, digits, hyphens and dots"
+            cure = "Use lowercase letters, digits, hyphens and dots."
             yield Flaw(f"{path}.{source}.{field}", f"{name!r} is not a valid Kubernetes name", cure)
         for index, item in _each((volume.get(source) or {}).get("items")):
             if item["path"].startswith("/") or ".." in item["path"].split("/"):
                 place = f"{path}.{source}.items[{index}].path"
-                yield Flaw(place, f"{item['path']!r} is not inside the volume", "use a relative path without '..'")
+                yield Flaw(place, f"{item['path']!r} is not inside the volume", "Use a relative path without '..'.")
     exported = (volume.get("nfs") or {}).get("path")
     if exported and not is_token(exported) and not exported.startswith("/"):
-        yield Flaw(f"{path}.nfs.path", f"{exported!r} is not an absolute path", "start it with /")
+        yield Flaw(f"{path}.nfs.path", f"{exported!r} is not an absolute path", "Start it with /.")
 
 
 def _toleration(toleration: Json, path: str) -> Iterator[Flaw]:
@@ -247,25 +249,25 @@ def _toleration(toleration: Json, path: str) -> Iterator[Flaw]:
     )
     if not key and operator != "Exists":
         yield Flaw(
-            path, "has no key, which is valid only with the operator Exists", "add the key, or use the operator Exists"
+            path, "has no key, which is valid only with the operator Exists", "Add the key, or use the operator Exists."
         )
     if key and not is_token(key) and not matches("pod_label_key", key):
-        yield Flaw(f"{path}.key", f"{key!r} is not a valid taint key", "use prefix/name")
+        yield Flaw(f"{path}.key", f"{key!r} is not a valid taint key", "Use prefix/name.")
     if operator == "Exists" and value:
         yield Flaw(
             path,
             f"has the value {value!r}, which conflicts with the operator Exists",
-            "remove value, or use the operator Equal",
+            "Remove value, or use the operator Equal.",
         )
     elif not is_token(value) and not matches("pod_label_value", value):
         yield Flaw(
             f"{path}.value",
             f"{value!r} is not a valid taint value",
-            "use up to 63 characters: letters, digits, '-', '_' and '.'",
+            "Use up to 63 characters: letters, digits, '-', '_' and '.'.",
         )
     if toleration.get("tolerationSeconds") is not None and toleration.get("effect") != "NoExecute":
         yield Flaw(
-            path, "has seconds, which require the effect NoExecute", "remove seconds, or use the effect NoExecute"
+            path, "has seconds, which require the effect NoExecute", "Remove seconds, or use the effect NoExecute."
         )
 
 
@@ -275,7 +277,7 @@ def _affinity(affinity: Json) -> Iterator[Flaw]:
     base = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
     if required is not None:
         if not required.get("nodeSelectorTerms"):
-            yield Flaw(base, "must have at least one term", "add a term, or remove the rule")
+            yield Flaw(base, "must have at least one term", "Add a term, or remove the rule.")
         for index, term in _each(required.get("nodeSelectorTerms")):
             yield from _term(term, f"{base}[{index}]")
     base = "spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution"
@@ -288,7 +290,9 @@ def _affinity(affinity: Json) -> Iterator[Flaw]:
 
 def _term(term: Json, path: str) -> Iterator[Flaw]:
     if not term.get("matchExpressions") and not term.get("matchFields"):
-        yield Flaw(path, "is an empty term, which does not select any node", "add matchExpressions, or remove the term")
+        yield Flaw(
+            path, "is an empty term, which does not select any node", "Add matchExpressions, or remove the term."
+        )
     for field in ("matchExpressions", "matchFields"):
         for index, expression in _each(term.get(field)):
             yield from _expression(expression, f"{path}.{field}[{index}]")
@@ -297,11 +301,11 @@ def _term(term: Json, path: str) -> Iterator[Flaw]:
 def _expression(expression: Json, path: str) -> Iterator[Flaw]:
     operator, values = expression.get("operator"), expression.get("values") or []
     if not is_token(expression["key"]) and not matches("pod_label_key", expression["key"]):
-        yield Flaw(f"{path}.key", f"{expression['key']!r} is not a valid label key", "use prefix/name")
+        yield Flaw(f"{path}.key", f"{expression['key']!r} is not a valid label key", "Use prefix/name.")
     if operator in ("In", "NotIn") and not values:
-        yield Flaw(path, f"the operator {operator} requires values", "add values, or use the operator Exists")
+        yield Flaw(path, f"the operator {operator} requires values", "Add values, or use the operator Exists.")
     elif operator in ("Exists", "DoesNotExist") and values:
-        yield Flaw(path, f"the operator {operator} does not support values", "remove values, or use the operator In")
+        yield Flaw(path, f"the operator {operator} does not support values", "Remove values, or use the operator In.")
     elif operator in ("Gt", "Lt") and (len(values) != 1 or not str(values[0]).lstrip("-").isdecimal()):
         yield Flaw(path, f"the operator {operator} requires one whole number in quotes", 'for example values: ["8"]')
 
@@ -318,13 +322,13 @@ def _pod_affinity(affinity: Json, base: str) -> Iterator[Flaw]:
 def _weight(term: Json, path: str) -> Iterator[Flaw]:
     if isinstance(term.get("weight"), int) and not limit("affinity_weight").allows(term["weight"]):
         yield Flaw(
-            f"{path}.weight", f"{term['weight']} is not a valid weight", f"use 1 to {limit('affinity_weight').value}"
+            f"{path}.weight", f"{term['weight']} is not a valid weight", f"Use 1 to {limit('affinity_weight').value}."
         )
 
 
 def _pod_term(term: Json, path: str) -> Iterator[Flaw]:
     if not term.get("topologyKey"):
-        yield Flaw(f"{path}.topologyKey", "is empty", "use a node label such as kubernetes.io/hostname")
+        yield Flaw(f"{path}.topologyKey", "is empty", "Use a node label such as kubernetes.io/hostname.")
     yield from _selector(term.get("labelSelector") or {}, f"{path}.labelSelector")
 
 
@@ -338,7 +342,7 @@ def _spread(spec: Json) -> Iterator[Flaw]:
     for index, constraint in _each(spec.get("topologySpreadConstraints")):
         path = f"spec.topologySpreadConstraints[{index}]"
         if not constraint.get("topologyKey"):
-            yield Flaw(f"{path}.topologyKey", "is empty", "use a node label such as kubernetes.io/hostname")
+            yield Flaw(f"{path}.topologyKey", "is empty", "Use a node label such as kubernetes.io/hostname.")
         if isinstance(constraint.get("maxSkew"), int) and constraint["maxSkew"] < 1:
-            yield Flaw(f"{path}.maxSkew", f"{constraint['maxSkew']} is not a valid skew", "use 1 or more")
+            yield Flaw(f"{path}.maxSkew", f"{constraint['maxSkew']} is not a valid skew", "Use 1 or more.")
         yield from _selector(constraint.get("labelSelector") or {}, f"{path}.labelSelector")

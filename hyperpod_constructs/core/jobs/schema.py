@@ -88,7 +88,7 @@ def _object(value: Any, type_: str, path: str) -> Iterator[Flaw]:
         place = join(path, str(key))
         if inner is None:
             near = _near(str(key), fields, 0.7)
-            cure = f"did you mean {near[0]!r}?" if near else f"remove it; valid keys of {type_}: {', '.join(fields)}"
+            cure = f"Did you mean {near[0]!r}?" if near else f"Remove it; valid keys of {type_}: {', '.join(fields)}."
             yield Flaw(place, f"unknown key {key!r}", cure, "unknown-key")
             continue
         found = list(flaws(item, inner, place))
@@ -96,11 +96,11 @@ def _object(value: Any, type_: str, path: str) -> Iterator[Flaw]:
         values = limited.get(key)
         if not found and values and item not in values and not is_token(item):
             near = _near(str(item), values, 0.6)
-            cure = f"did you mean {near[0]!r}?" if near else f"use {' or '.join(values)}"
+            cure = f"Did you mean {near[0]!r}?" if near else f"Use {' or '.join(values)}."
             yield Flaw(place, f"{item!r} is not one of {', '.join(values)}", cure)
     for key in required:
         if value.get(key) is None:
-            yield Flaw(path, f"the required key {key!r} is missing", f"add {key}", "missing")
+            yield Flaw(path, f"the required key {key!r} is missing", f"Add {key}.", "missing")
 
 
 def _scalar(value: Any, type_: str, path: str) -> Iterator[Flaw]:
@@ -110,10 +110,10 @@ def _scalar(value: Any, type_: str, path: str) -> Iterator[Flaw]:
         if not whole:
             yield Flaw(path, f"must be a whole number, not {_kind(value)}", kind="type")
         elif not -_INTEGERS[type_] <= value < _INTEGERS[type_]:
-            yield Flaw(path, f"{value} exceeds {type_[3:]} bits", f"use at most {_INTEGERS[type_] - 1}", "size")
+            yield Flaw(path, f"{value} exceeds {type_[3:]} bits", f"Use at most {_INTEGERS[type_] - 1}.", "size")
     elif type_ == "quantity":
         if amount(value) is None:
-            cure = "use a number with a suffix such as Mi or Gi, or m for thousandths"
+            cure = "Use a number with a suffix such as Mi or Gi, or m for thousandths."
             yield Flaw(path, f"{value!r} is not a Kubernetes quantity", cure)
     elif not (
         (type_ == "str" and isinstance(value, str))
@@ -121,7 +121,7 @@ def _scalar(value: Any, type_: str, path: str) -> Iterator[Flaw]:
         or (type_ == "num" and number)
         or (type_ == "intstr" and (isinstance(value, str) or (number and isinstance(value, int))))
     ):
-        cure = f'put quotes around it: "{str(value).lower() if isinstance(value, bool) else value}"'
+        cure = f'Put quotes around it: "{str(value).lower() if isinstance(value, bool) else value}".'
         yield Flaw(path, f"must be {_WORDS[type_]}, not {_kind(value)}", cure if type_ == "str" else "", "type")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -61,10 +62,8 @@ class Discovery:
                 return None
             raise
         for version in group.get("versions", []):
-            try:
+            with suppress(KindUnknown):
                 return self.find(version["groupVersion"], ref.kind)
-            except KindUnknown:
-                continue
         return None
 
     def _load(self, api_version: str) -> None:

@@ -40,10 +40,10 @@ class KubernetesError(Exception):
     def cure(self) -> str:
         """How the user can fix it."""
         return {
-            0: "check the network, VPN and the endpoint: a private endpoint is reachable only from the VPC",
-            401: "the cluster rejected these credentials: run `hyperpod context set CLUSTER`, or renew them",
-            403: "request an access entry with more permissions in the cluster (eks.access in the config)",
-            404: "check the name and namespace with `hyperpod jobs list -A`",
+            0: "Check the network, VPN and the endpoint: a private endpoint is reachable only from the VPC.",
+            401: "The cluster rejected these credentials: run `hyperpod context set CLUSTER`, or renew them.",
+            403: "Request an access entry with more permissions in the cluster (eks.access in the config).",
+            404: "Check the name and namespace with `hyperpod jobs list -A`.",
         }.get(self.status, "")
 
 

@@ -210,6 +210,17 @@ def test_the_value_from_before_is_the_first_one() -> None:
     assert given_back(again, A) == [Restored(X, "0", None)]
 
 
+def test_fields_that_somebody_loses_one_after_the_other_are_all_given_back() -> None:
+    first, _ = applied(item(entry("kubectl", X), x="0"), item(entry(A.manager, X), x="1"), A)
+    annotations = first["metadata"]["annotations"]
+    by_hand = item(entry(A.manager, X), entry("kubectl", Y), annotations=annotations, x="1", y="0")
+    again = item(entry(A.manager, X, Y), annotations=annotations, x="1", y="1")
+    again, _ = applied(by_hand, again, A)
+    restored = given_back(again, A)
+    assert restored == [Restored(X, "0", None), Restored(Y, "0", None)]
+    assert managed_fields(with_values(again, restored), A, restored) == [entry("kubectl", X, Y)]
+
+
 def test_an_owner_without_a_record_wants_what_it_has() -> None:
     alone = item(entry(A.manager, X, Z), annotations={A.key: A.value}, x="1")
     (found,) = missing_records(alone, B).items()

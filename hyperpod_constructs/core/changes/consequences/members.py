@@ -72,7 +72,7 @@ def addon_removed(versions: Versions, path: str, addon: object) -> Edit:
 
 
 def _link_removed(versions: Versions, path: str, item: DataRepository, message: str) -> Edit:
-    if _system(versions.new, path).removal == "destroy" and versions.new.allow_data_loss:
+    if _system(versions.new, path).removal == "destroy":  # effective: `retain` unless data loss is allowed
         impact = "the association is deleted: the directory is no longer synchronized with S3; files are kept"
         return edit(path, Change.IN_PLACE, item, None, message, impact=impact)
     impact = (

@@ -97,7 +97,7 @@ def import_text(
     documents = parse_all(filled.text, file=file)
     if "{{" in filled.text and any(document.value is None and document.findings for document in documents):
         message = "this is a Helm or Jinja template, which only its own tool can render"
-        cure = "render it first, such as with `helm template` or the official launcher, then import the result"
+        cure = "Render it first, such as with `helm template` or the official launcher, then import the result."
         finding = Finding(rule="HP792", severity=Severity.ERROR, path="", message=message, cure=cure)
         return Imported(findings=[Document(file=file).located(finding)], filled=filled)
     imported = import_documents(documents, comments=filled.text)
@@ -164,7 +164,7 @@ def _unknown(data: Any, document: Document, comments: str | None) -> Finding:
         return document.located(other, key=True)
     message = "is not a manifest of a job or a job config of the official CLI"
     finding = Finding(
-        rule="HP792", severity=Severity.ERROR, path="", message=message, cure="specify a file of one of these types"
+        rule="HP792", severity=Severity.ERROR, path="", message=message, cure="Specify a file of one of these types."
     )
     return document.located(finding)
 

@@ -49,7 +49,7 @@ def _take(manifest: Any, raw: Raw, document: Document, around: str) -> None:
     if kind is None and known is None:
         other = foreign(manifest, file=document.file)
         message = other.message if other else "is not a Kubernetes manifest"
-        cure = other.cure if other else "submit job files and manifests in separate files"
+        cure = other.cure if other else "Submit job files and manifests in separate files."
         finding = Finding(rule="HP792", severity=Severity.ERROR, path=around, message=message, cure=cure)
         raw.findings.append(document.located(finding))
         return
@@ -72,9 +72,9 @@ def _placed(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def _flaws(manifest: Mapping[str, Any], kind: str) -> Iterator[Flaw]:
     if manifest["kind"] != kind:
-        yield Flaw("kind", f"{manifest['kind']!r} is not a kind of the API server", f"write {kind}")
+        yield Flaw("kind", f"{manifest['kind']!r} is not a kind of the API server", f"Write {kind}.")
     if not isinstance(manifest.get("metadata"), Mapping) or not manifest["metadata"].get("name"):
-        yield Flaw("metadata", "the manifest has no name", "set metadata.name")
+        yield Flaw("metadata", "the manifest has no name", "Set metadata.name.")
         return
     found = [flaw for flaw in flaws(manifest, kind) if not flaw.path.startswith("status")]
     yield from found

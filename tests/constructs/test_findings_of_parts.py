@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from assembly import UNCOPIED, warnings_in
 from aws_cdk import App, Environment, Stack
 from platform_parts import SYSTEM, ZONES
 
@@ -30,6 +31,8 @@ from hyperpod_constructs import (
 from hyperpod_constructs.assembly.synth import cdk_context
 from hyperpod_constructs.core.spec import Acknowledgement
 
+pytestmark = pytest.mark.slow
+
 GPU = InstanceGroup(name="gpu", instance_type="ml.p5.48xlarge", count=2, availability_zone_id="usw2-az1")
 JOB = Job(
     name="train", image="registry/train:v1", instance_type="ml.p5.48xlarge", nodes=2, command=["torchrun", "a.py"]
@@ -38,7 +41,7 @@ JOB = Job(
 
 def app(build, *, acknowledge=(), version=None):
     """Errors and warnings, by rule id, of an app with a cluster and what `build` adds."""
-    made = App(context=cdk_context())
+    made = App(context=cdk_context() | UNCOPIED)
     stack = Stack(made, "Test", env=Environment(account="222233334444", region="us-west-2"))
     network = HyperPodNetwork(stack, "Network", network=Network(availability_zone_ids=ZONES))
     spec = Eks(admins=["arn:aws:iam::222233334444:role/Admin"], kubernetes_version=version)
@@ -54,12 +57,11 @@ def app(build, *, acknowledge=(), version=None):
     build(stack, cluster)
     errors = ""
     try:
-        made.synth()
+        folder = made.synth().directory
     except RuntimeError as refused:
         errors = str(refused)
         return errors, []
-    entries = [entry for construct in stack.node.find_all() for entry in construct.node.metadata]
-    return errors, [str(entry.data) for entry in entries if entry.type.endswith("warning")]
+    return errors, warnings_in(folder)
 
 
 def warned(warnings, text):
@@ -119,7 +121,7 @@ def test_a_job_without_its_operator():
                 team=Team(name="vision", quota=[{"instance_type": "ml.p5.48xlage", "count": 1}]),
             ),
             None,
-            "did you mean 'ml.p5.48xlarge'?",
+            "Did you mean 'ml.p5.48xlarge'?",
         ),
         (
             lambda stack, cluster: HyperPodFileSystem(

@@ -1,0 +1,55 @@
+"""Long sweeps: an evenly chosen sample runs always, and every case with `HYPERPOD_ALL=1` (`make test-all`).
+
+The sample depends on the cases alone, never on chance, so that a failure comes back at the next run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TypeVar
+
+import pytest
+
+ALL = os.environ.get("HYPERPOD_ALL") == "1"
+"""Whether every case runs, and not the sample."""
+only_in_full = pytest.mark.skipif(not ALL, reason="about all cases of a sweep: HYPERPOD_ALL=1")
+
+Case = TypeVar("Case")
+
+
+def sample(
+    cases: Sequence[Case], one_in: int, kind: Callable[[Case], Hashable] = lambda _: None, everything: bool = ALL
+) -> list[Case]:
+    """Of each kind the first case, and then each `one_in`-th, in the order of the cases.
+
+    >>> sample(["a1", "b1", "a2", "a3", "c1", "a4"], 3, kind=lambda case: case[0], everything=False)
+    ['a1', 'b1', 'c1', 'a4']
+    """
+    if everything:
+        return list(cases)
+    seen: dict[Hashable, int] = defaultdict(int)
+    chosen = []
+    for case in cases:
+        if seen[kind(case)] % one_in == 0:
+            chosen.append(case)
+        seen[kind(case)] += 1
+    return chosen
+
+
+def covering(rows: Sequence[Mapping[str, str]], everything: bool = ALL) -> list[int]:
+    """Indexes of rows in which every value of every factor occurs: always the row that adds most, the first of equals.
+
+    >>> covering([{"a": "1", "b": "1"}, {"a": "1", "b": "2"}, {"a": "2", "b": "2"}], everything=False)
+    [0, 2]
+    """
+    if everything:
+        return list(range(len(rows)))
+    missing = {item for row in rows for item in row.items()}
+    chosen = []
+    while missing:
+        best = max(range(len(rows)), key=lambda index: len(missing & set(rows[index].items())))
+        missing -= set(rows[best].items())
+        chosen.append(best)
+    return sorted(chosen)

@@ -198,7 +198,7 @@ def test_a_hundred_structural_errors_are_listed(count: int, more: str | None, tm
     assert len([each for each in found if each.rule == "HP010"]) == 100
     rest = [(each.path, each.message, each.cure) for each in found if each.rule == "HP012"]
     message = f"{more} additional structural errors are not listed"
-    assert rest == ([("", message, "fix the listed errors first")] if more is not None else [])
+    assert rest == ([("", message, "Fix the listed errors first.")] if more is not None else [])
 
 
 @pytest.mark.parametrize(
@@ -214,4 +214,4 @@ def test_words_that_other_yaml_versions_read_as_true_or_false(text: str, meant: 
     file.write_text(yaml.safe_dump(merged(BASE, {"network": {"flow_logs": text}})))
     (found,) = [each for each in load(file).findings if each.path == "network.flow_logs"]
     assert (found.rule, found.message) == ("HP012", f"must be true or false, not the text {text!r}")
-    assert found.cure == f"write {meant}"
+    assert found.cure == f"Write {meant}."

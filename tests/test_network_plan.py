@@ -22,7 +22,7 @@ from hyperpod_constructs.core.network_plan import (
     usable,
     zones_of,
 )
-from hyperpod_constructs.core.spec import Cluster, InstanceGroup, Network
+from hyperpod_constructs.core.spec import Cluster, InstanceGroup, Network, RestrictedInstanceGroup
 
 ZONES = ("usw2-az1", "usw2-az2", "usw2-az3")
 
@@ -92,8 +92,57 @@ def test_node_cidrs_do_not_overlap_the_primary_cidr_and_those_of_eks() -> None:
 
 @pytest.mark.parametrize("text", ["10.0.0.0", "10.0.0.0/", "10.0.0.0/255.0.0.0", "10.0.0/16"])
 def test_a_text_that_is_not_a_cidr(text: str) -> None:
-    with pytest.raises(ValueError, match=r"10\.0\.0"):
+    with pytest.raises(ValueError) as refused:
         ip_range(text)
+    says = (
+        "Expected 4 octets in '10.0.0'" if text == "10.0.0/16" else f"{text!r} is not an IPv4 CIDR, such as 10.0.0.0/16"
+    )
+    assert str(refused.value) == says
+
+
+def test_fewer_node_ranges_than_zones() -> None:
+    """A rule reports it; the plan has the subnets that there are ranges for."""
+    short = plan(network(node_cidrs=["10.8.0.0/16"]))
+    assert [(each.availability_zone_id, each.cidr, each.secondary) for each in short.of_kind("node")] == [
+        (ZONES[0], "10.8.0.0/16", True)
+    ]
+    assert (len(short.of_kind("public")), short.secondary_cidrs) == (2, ("10.8.0.0/16",))
+
+
+def test_a_network_without_zones() -> None:
+    assert (default_zone(Network()), zones_of(Network()), plan(Network()).subnets) == (None, (), ())
+
+
+def test_restricted_groups_have_all_interfaces_and_no_rolling_update() -> None:
+    restricted = RestrictedInstanceGroup(name="r", instance_type="ml.p5.48xlarge", count=2)
+    assert (node_addresses(restricted), least_addresses(restricted), replacement_nodes(restricted)) == (81, 32, 1)
+
+
+@pytest.mark.parametrize(
+    ("cidr", "zones", "public", "prefix"),
+    [
+        ("10.0.0.0/16", 3, True, 24),
+        ("10.0.0.0/22", 3, True, 24),
+        ("10.0.0.0/22", 4, True, 25),
+        ("10.0.0.0/24", 16, False, 24),
+        ("10.0.0.0/24", 17, False, None),
+        ("10.0.0.0/25", 2, True, 27),
+        ("10.0.0.0/26", 2, True, 28),
+        ("10.0.0.0/28", 1, False, 28),
+        ("10.0.0.0/28", 1, True, None),
+    ],
+)
+def test_the_size_of_public_subnets(cidr: str, zones: int, public: bool, prefix: int | None) -> None:
+    assert public_prefix(IPv4Network(cidr), zones, public=public) == prefix
+
+
+def test_public_subnets_follow_those_of_the_control_plane() -> None:
+    assert [
+        (kind, cidr) for kind, _, cidr, _ in subnets(network(vpc_cidr="10.192.0.0/22", availability_zone_ids=ZONES))
+    ][:6] == [
+        *(("control-plane", f"10.192.0.{16 * index}/28") for index in range(3)),
+        *(("public", f"10.192.{index}.0/24") for index in (1, 2, 3)),
+    ]
 
 
 def test_zones_of_the_control_plane() -> None:

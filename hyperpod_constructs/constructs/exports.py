@@ -77,4 +77,4 @@ def _is_made_here(stack: Stack, value: str) -> bool:
 
 def spread(scopes: Iterable[IConstruct]) -> bool:
     """Whether the constructs are in more than one stack."""
-    return len({Stack.of(scope).node.path for scope in scopes}) > 1
+    return len({Stack.of(scope) for scope in scopes}) > 1

@@ -123,7 +123,7 @@ def test_stale_acknowledgements_are_reported_where_the_whole_platform_is_known()
 
 
 def test_ensure_raises_with_the_findings_as_text() -> None:
-    with pytest.raises(InvalidSpec, match=r"did you mean 'ml\.p5\.48xlarge'"):
+    with pytest.raises(InvalidSpec, match=r"Did you mean 'ml\.p5\.48xlarge'"):
         ensure(Context(cluster=cluster(instance_type="ml.p5.48xlage")))
     assert ensure(Context()) == []
 

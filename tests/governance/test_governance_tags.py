@@ -57,6 +57,10 @@ def test_joining_what_existed() -> None:
     assert joining(kept, A, [], TWO, THREE) == {A.tag_key: A.value, **EXISTED, **record(A, 2, THREE)}
 
 
+def test_the_same_content_is_stored_as_the_same_text() -> None:
+    assert joining({}, A, [], ONE, {"b": 1, "a": 2}) == joining({}, A, [], ONE, {"a": 2, "b": 1})
+
+
 def test_joining_another_owner() -> None:
     assert joining({}, B, [A], ONE, TWO) == {B.tag_key: B.value, **record(A, 1, ONE), **record(B, 2, TWO)}
     known = record(A, 7, ONE)
@@ -90,6 +94,7 @@ MARKS = {owner.tag_key: owner.value for owner in (A, B, C)}
             THREE,
         ),
         ({**MARKS, **record(A, 2, TWO)}, [B], {A.tag_key: "", **record(A, 2, TWO)}, None),
+        ({**MARKS, **record(A, 1, TWO), **record(B, 1, ONE)}, [B], {A.tag_key: "", **record(A, 1, TWO)}, ONE),
         (
             {A.tag_key: "", **EXISTED, **stored("before", ONE), **record(A, 2, TWO)},
             [],

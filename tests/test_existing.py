@@ -98,7 +98,7 @@ def test_errors_of_the_checks_fail_the_synth_with_the_same_message(tmp_path: Pat
         instance_groups=[InstanceGroup(name="system", instance_type="ml.m5.4xlarge", count=2)],
     )
     cluster.add_instance_group(InstanceGroup(name="workers", instance_type="ml.trn1.32xlage", count=2))
-    with pytest.raises(RuntimeError, match=r"HP301 .*'ml.trn1.32xlage'(?s:.*)did you mean 'ml.trn1.32xlarge'"):
+    with pytest.raises(RuntimeError, match=r"HP301 .*'ml.trn1.32xlage'(?s:.*)Did you mean 'ml.trn1.32xlarge'"):
         app.synth()
 
 

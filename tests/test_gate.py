@@ -86,7 +86,7 @@ def test_a_wrong_config_does_not_change_an_earlier_output(tmp_path: Path):
     config.write_text((ROOT / "hyperpod.yaml").read_text().replace("ml.trn1.32xlarge", "ml.trn1.32xlage"))
     done = run_app(config, out)
     assert done.returncode == 1
-    assert "did you mean" in done.stderr
+    assert "Did you mean" in done.stderr
     assert "Traceback" not in done.stderr
     assert [p.name for p in out.iterdir()] == ["mine.txt"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "wrong.yaml"]

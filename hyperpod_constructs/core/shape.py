@@ -114,7 +114,7 @@ def _broken(
             discarded.add(str(cut[0]))
     if more:
         message = f"{more:,} additional structural errors are not listed"
-        shape.findings.append(document.located(_finding("HP012", prefix, message, "fix the listed errors first")))
+        shape.findings.append(document.located(_finding("HP012", prefix, message, "Fix the listed errors first.")))
     for name, info in model.model_fields.items():
         if name in discarded:
             continue

@@ -187,3 +187,31 @@ def test_a_context_of_a_platform_has_all_its_parts() -> None:
         True,
         False,
     )
+
+
+@pytest.mark.parametrize(("count", "more"), [(100, None), (101, "1"), (1102, "1,002")])
+def test_a_hundred_structural_errors_are_listed(count: int, more: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "hyperpod.yaml"
+    unknown = {f"unknown{index}": 1 for index in range(count)}
+    file.write_text(yaml.safe_dump(merged(BASE, {"network": unknown})))
+    found = load(file).findings
+    assert len([each for each in found if each.rule == "HP010"]) == 100
+    rest = [(each.path, each.message, each.cure) for each in found if each.rule == "HP012"]
+    message = f"{more} additional structural errors are not listed"
+    assert rest == ([("", message, "Fix the listed errors first.")] if more is not None else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        *((text, "true") for text in ("yes", "Yes", "on", "ON", "y")),
+        *((text, "false") for text in ("no", "off", "n")),
+        ("maybe", "true or false"),
+    ],
+)
+def test_words_that_other_yaml_versions_read_as_true_or_false(text: str, meant: str, tmp_path: Path) -> None:
+    file = tmp_path / "hyperpod.yaml"
+    file.write_text(yaml.safe_dump(merged(BASE, {"network": {"flow_logs": text}})))
+    (found,) = [each for each in load(file).findings if each.path == "network.flow_logs"]
+    assert (found.rule, found.message) == ("HP012", f"must be true or false, not the text {text!r}")
+    assert found.cure == f"Write {meant}."

@@ -22,6 +22,12 @@ pytestmark = pytest.mark.slow
 Templates = dict[str, dict[str, Any]]
 CONFIGS = sorted(set(RECORDED) - {"examples/closed-network.yaml"})  # that one needs a vendored chart
 EDITED = [CONFIGS[index] for index in covering([{what: "" for what, _ in ordinary(content(name))} for name in CONFIGS])]
+EDITS = sample(
+    [(name, what) for name in reversed(EDITED) for what, _ in ordinary(content(name))],
+    len(CONFIGS),
+    lambda edit: edit[1],
+)
+"""In the sample, each ordinary edit of one config."""
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +61,8 @@ def test_ordinary_edits_of_each_config_deploy(
     deployed = synthesize(config)
     tried = []
     for what, new in ordinary(config):
+        if (name, what) not in EDITS:
+            continue
         loaded = None
         try:
             after = synthesize(new)

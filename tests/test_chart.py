@@ -170,7 +170,7 @@ def test_the_same_spec_from_yaml() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "complaint"),
+    ("given", "message"),
     [
         (
             {"repository": "https://github.com/a/b", "path": "p", "commit": "main", "digest": "x"},
@@ -180,8 +180,8 @@ def test_the_same_spec_from_yaml() -> None:
         ({"reference": "quay.io/x", "version": "1", "digest": "x"}, "not a valid OCI reference"),
     ],
 )
-def test_a_wrong_source_is_explained_by_its_own_kind(given: dict[str, str], complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint) as refused:
+def test_a_wrong_source_is_explained_by_its_own_kind(given: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as refused:
         DependencyChart.model_validate({"chart": given})
     assert len({str(error["loc"][1]) for error in refused.value.errors()}) == 1  # type: ignore[attr-defined]
 

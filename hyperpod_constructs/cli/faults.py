@@ -40,7 +40,7 @@ def user_message(error: Exception) -> tuple[str, int]:
     ), BUG
 
 
-class WrongUse(click.ClickException):
+class InvalidUsage(click.ClickException):
     """An error that the user can correct, printed without the usage of the command: exit code 2."""
 
     exit_code = 2

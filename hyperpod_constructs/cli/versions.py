@@ -8,7 +8,7 @@ from typing import Any, cast
 import click
 
 from ..core.terminal import paragraph
-from .faults import WrongUse
+from .faults import InvalidUsage
 from .live import aws_options, emit, in_words, output_option, table
 from .validate import DEFAULT
 
@@ -113,7 +113,7 @@ def upgrade_plan(
     from ..core.config import load
     from ..core.rendering import Format as FindingsFormat
     from ..core.rendering import render as render_findings
-    from ..live.upgrade.plan import NoPlan, plan
+    from ..live.upgrade.plan import NoUpgradePath, plan
     from ..live.upgrade.text import render
 
     loaded = load(config)
@@ -126,8 +126,8 @@ def upgrade_plan(
             with in_words():
                 known = _asked(platform, source, _eks(profile, region or platform.region))
         made = plan(platform, target, config=str(config), **{"source": source, **known})
-    except NoPlan as error:
-        raise WrongUse(paragraph(str(error))) from error
+    except NoUpgradePath as error:
+        raise InvalidUsage(paragraph(str(error))) from error
     emit(made.as_dict(), output, lambda: paragraph(render(made)))
     raise SystemExit(1 if made.state == "blocked" else 0)
 

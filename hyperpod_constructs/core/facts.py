@@ -107,8 +107,8 @@ def _entry(stated: StatedInstanceType | StatedRegion, known: Any, others: Mappin
             base = dict(others[stated.like])
         # availability in a region is not inferred from another type
         base["regions"] = known["regions"] if known else []
-    doubts = {**base.get("uncertain", {}), **dict.fromkeys(given, f"stated by the user: {stated.note}")}
-    return {**base, **given, "uncertain": doubts, "stated": stated.note}
+    uncertain_fields = {**base.get("uncertain", {}), **dict.fromkeys(given, f"stated by the user: {stated.note}")}
+    return {**base, **given, "uncertain": uncertain_fields, "stated": stated.note}
 
 
 def _shipped(file: str, kept: Mapping[str, Any]) -> dict[str, Any]:

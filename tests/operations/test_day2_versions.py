@@ -11,7 +11,7 @@ from preflight_platforms import new
 from proving import every
 
 from hyperpod_constructs.core.catalog import use_clock
-from hyperpod_constructs.live.upgrade.plan import NoPlan, plan
+from hyperpod_constructs.live.upgrade.plan import NoUpgradePath, plan
 from hyperpod_constructs.live.upgrade.versions import matrix
 
 OPERATOR = "amazon-sagemaker-hyperpod-training-operator"
@@ -254,7 +254,7 @@ def test_nothing_to_do(run, config):
     ],
 )
 def test_no_route_to_the_internet(run, config, source, target, text):
-    with pytest.raises(NoPlan):
+    with pytest.raises(NoUpgradePath):
         plan(new(), target, source=source)
     result = run("upgrade-plan", config, "--from", source, "--to", target)
     assert result.exit_code == 2

@@ -91,7 +91,7 @@ KINDS: tuple[tuple[frozenset[str], Callable[..., Any]], ...] = (
     (frozenset({"blocks"}), model.Section),
     (frozenset({"sections"}), model.Part),
     (frozenset({"parts"}), model.Report),
-    (frozenset({"text"}), model.Prose),
+    (frozenset({"text"}), model.Paragraph),
 )
 
 

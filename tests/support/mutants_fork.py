@@ -1,7 +1,7 @@
 """The pytest plugin of `mutants.py`: the tests are collected once, and a process is forked for each mutant.
 
 In the fork, the code of the function that holds the fault takes the place of the code that was imported. That finds the
-mutants that are killed, in a tenth of a second each; a mutant that survives, or lies outside of functions, gets a process
+mutants that are killed, in a tenth of a second each; a mutant that survives, or is outside of functions, gets a process
 that imports it.
 """
 

@@ -140,7 +140,7 @@ class Dashboards:
             self.grafana.boards[uid] = board
             self.theirs[uid] = copy.deepcopy(board)
 
-    def trouble(self, rng: random.Random) -> None:
+    def failure_text(self, rng: random.Random) -> None:
         choice = rng.random()
         if choice < 0.4:
             self.grafana.faults = [rng.choice([0, 429, 500, 502, 503]) for _ in range(rng.randint(1, 4))]

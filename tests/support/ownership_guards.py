@@ -51,7 +51,7 @@ class Guards:
     def people(self, rng: random.Random) -> None:
         pass
 
-    def trouble(self, rng: random.Random) -> None:
+    def failure_text(self, rng: random.Random) -> None:
         self.refusals, self.kill = rng.randint(0, 3), rng.random() < 0.1
 
     def calm(self) -> None:

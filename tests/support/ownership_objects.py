@@ -92,7 +92,7 @@ class Objects:
             self.world.server.store.edit(name[0], name[2], name[1], manager="kubectl-edit", data={"person": text})
             self.theirs[name]["data"]["person"] = text
 
-    def trouble(self, rng: random.Random) -> None:
+    def failure_text(self, rng: random.Random) -> None:
         server = self.world.server
         choice = rng.random()
         if choice < 0.5:

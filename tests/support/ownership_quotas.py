@@ -132,7 +132,7 @@ class Quotas:
             self.theirs[team] = json.loads(quota(team, self.counts).properties["Request"])
             self.service.put(self.theirs[team])
 
-    def trouble(self, rng: random.Random) -> None:
+    def failure_text(self, rng: random.Random) -> None:
         if rng.random() < 0.75:
             codes = ("ThrottlingException", "InternalFailure", "ConflictException", "ServiceUnavailable")
             self.faults = [rng.choice(codes) for _ in range(rng.randint(1, 4))]

@@ -50,7 +50,7 @@ class Things(Protocol):
     def people(self, rng: random.Random) -> None:
         """Make a manual change."""
 
-    def trouble(self, rng: random.Random) -> None:
+    def failure_text(self, rng: random.Random) -> None:
         """Faults for the next deployment."""
 
     def calm(self) -> None:
@@ -161,7 +161,7 @@ class Run:
         for things in self.things:
             things.people(rng)
             if rng.random() < 0.6:
-                things.trouble(rng)
+                things.failure_text(rng)
         index = rng.randrange(len(self.stacks))
         stack = self.stacks[index]
         if stack.live and rng.random() < 0.12:

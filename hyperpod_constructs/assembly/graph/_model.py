@@ -228,15 +228,15 @@ class Graph:
                 after[first].append(node)
         return after
 
-    def _find_cycle(self, suspects: set[int]) -> tuple[str, ...]:
+    def _find_cycle(self, candidates: set[int]) -> tuple[str, ...]:
         """Walk backwards among nodes that never became ready: each has such a predecessor, so a node must repeat."""
         trail: list[int] = []
         position: dict[int, int] = {}
-        node = min(suspects)
+        node = min(candidates)
         while node not in position:
             position[node] = len(trail)
             trail.append(node)
-            node = next(first for first in self._before[node] if first in suspects)
+            node = next(first for first in self._before[node] if first in candidates)
         loop = trail[position[node] :][::-1]
         return tuple(self._names[n] for n in (*loop, loop[0]))
 

@@ -127,7 +127,7 @@ class Templates:
         return frozenset(
             origin
             for path in paths
-            for value in _pluck(resource.properties, path.split("."))
+            for value in _values_at(resource.properties, path.split("."))
             for origin in self._origins(resource.stack, value)
         )
 
@@ -325,14 +325,14 @@ class Templates:
         return self._text[resource.id]
 
 
-def _pluck(value: Any, path: list[str]) -> Iterator[Any]:
+def _values_at(value: Any, path: list[str]) -> Iterator[Any]:
     if not path:
         yield value
     elif path[0] == "*":
         for item in value if isinstance(value, list) else ():
-            yield from _pluck(item, path[1:])
+            yield from _values_at(item, path[1:])
     elif isinstance(value, dict) and path[0] in value:
-        yield from _pluck(value[path[0]], path[1:])
+        yield from _values_at(value[path[0]], path[1:])
 
 
 def _is_pseudo(part: object) -> bool:

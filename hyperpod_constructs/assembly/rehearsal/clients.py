@@ -200,7 +200,9 @@ class SageMaker(_Client):
         groups = []
         for group in thing.properties.get("InstanceGroups") or ():
             name = group["InstanceGroupName"]
-            count = len(thing.state.get("nodes", {}).get(name, ())) if name not in thing.state.get("trouble", {}) else 0
+            count = (
+                len(thing.state.get("nodes", {}).get(name, ())) if name not in thing.state.get("failures", {}) else 0
+            )
             counts = {"CurrentCount": count, "TargetCount": int(group.get("InstanceCount", 0))}
             groups.append({"InstanceGroupName": name, "Status": "InService", **counts})
             groups[-1]["ExecutionRole"] = group["ExecutionRole"]
@@ -220,11 +222,11 @@ class SageMaker(_Client):
     def list_cluster_nodes(self, ClusterName: str, **_: Any) -> dict[str, Any]:
         """Returns nodes with failures."""
         thing = self.services.account.find("AWS::SageMaker::Cluster", ClusterName)
-        trouble = thing.state.get("trouble", {}) if thing else {}
+        failures = thing.state.get("failures", {}) if thing else {}
         return {
             "ClusterNodeSummaries": [
                 {"InstanceGroupName": name, "InstanceStatus": {"Status": "Failure", "Message": text}}
-                for name, text in trouble.items()
+                for name, text in failures.items()
             ]
         }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..graph import Stack
 from .plan import Fault
 from .play import Rehearsal
-from .resources import LeftBehind
+from .resources import Leftover
 from .stack import INTERRUPTED, Outcome
 
 _TODO = {
@@ -39,7 +39,7 @@ class Drill:
 
     fault: Fault
     failed: Outcome | None
-    left: tuple[LeftBehind, ...]
+    left: tuple[Leftover, ...]
     paying: tuple[str, ...]
     again: tuple[Outcome, ...]
 
@@ -49,7 +49,7 @@ class Drill:
         return all(outcome.ok for outcome in self.again) and not self.left_behind
 
     @property
-    def left_behind(self) -> list[LeftBehind]:
+    def left_behind(self) -> list[Leftover]:
         """What the rollback left without an owner, including what a deletion policy retains of the failed creation."""
         return [
             remainder

@@ -89,16 +89,16 @@ def _cluster_gone(services: Resources, thing: Thing) -> None:
 
 def _before_addon(services: Resources, request: Request) -> None:
     cluster = cluster_of(services, request.properties["ClusterName"])
-    trouble = cluster.missing(str(request.properties["AddonName"]))
-    if trouble:
-        services.record.find("HPR02", request.path, trouble)
-    cluster.trouble[request.path] = trouble
+    failure_text = cluster.missing(str(request.properties["AddonName"]))
+    if failure_text:
+        services.record.find("HPR02", request.path, failure_text)
+    cluster.failure_text[request.path] = failure_text
 
 
 def _addon(services: Resources, thing: Thing, request: Request) -> Steps:
     cluster = cluster_of(services, thing.properties["ClusterName"])
-    trouble = cluster.trouble.pop(request.path, "")
-    yield from cluster.install(Installed(str(thing.properties["AddonName"])), request.path, trouble)
+    failure_text = cluster.failure_text.pop(request.path, "")
+    yield from cluster.install(Installed(str(thing.properties["AddonName"])), request.path, failure_text)
 
 
 def _addon_updated(services: Resources, thing: Thing, _: Request) -> Steps:

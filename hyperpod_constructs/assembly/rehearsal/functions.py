@@ -236,12 +236,12 @@ class Functions:
         """Runs the code of one function."""
         self._check_role(function)
         self._check_logs(function)
-        trouble = self._egress_problem(function)
+        failure_text = self._egress_problem(function)
         limit = float(function.properties.get("Timeout", 3))
-        if trouble:
-            self.services.record.find("HPR02", request.path, trouble)
+        if failure_text:
+            self.services.record.find("HPR02", request.path, failure_text)
             yield limit
-            raise Refused(f"Task timed out after {limit:.2f} seconds: {trouble}")
+            raise Refused(f"Task timed out after {limit:.2f} seconds: {failure_text}")
         name = str(function.properties.get("Handler", ""))
         code = next((code for end, code in self.own.items() if name.endswith(end)), None)
         if code is None:

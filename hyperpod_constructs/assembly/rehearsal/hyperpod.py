@@ -67,7 +67,7 @@ def _before_update(services: Resources, thing: Thing, request: Request) -> None:
 
 
 def _made(services: Resources, thing: Thing, _: Request) -> None:
-    thing.state |= {"nodes": {}, "trouble": {}}
+    thing.state |= {"nodes": {}, "failures": {}}
     _scale(services, thing)
     _autoscaling(services, thing)
 
@@ -139,30 +139,32 @@ def _interrupted(services: Resources, thing: Thing, cluster: KubernetesCluster, 
 def _boot(services: Resources, thing: Thing, cluster: KubernetesCluster, group: Mapping[str, Any], node: str) -> Steps:
     """One node: on start it requires network, role and scripts, and to become ready the node add-ons."""
     name = str(group["InstanceGroupName"])
-    trouble = next(_trouble(services, thing, group), "")
+    failure_text = next(_failure(services, thing, group), "")
     if name in services.timing.no_nodes:
-        trouble = "no capacity is available (injected)"
+        failure_text = "no capacity is available (injected)"
     yield services.timing.seconds(deployment_wait("node"), "node")
     if node not in thing.state["nodes"].get(name, ()):
         return
-    if trouble:
-        thing.state["trouble"][name] = trouble
-        services.record.find("HPR02", f"{thing.stack}.{thing.name}", f"no node of group {name} can join: {trouble}")
+    if failure_text:
+        thing.state["failures"][name] = failure_text
+        services.record.find(
+            "HPR02", f"{thing.stack}.{thing.name}", f"no node of group {name} can join: {failure_text}"
+        )
         return
     missing = [name for name in _NODE_ADDONS if name not in cluster.addons]
     if missing:
         text = f"the nodes of group {name} are not ready: the add-ons {', '.join(missing)} are missing"
-        thing.state["trouble"][name] = text
+        thing.state["failures"][name] = text
         services.record.find("HPR02", f"{thing.stack}.{thing.name}", text)
         while any(name not in cluster.addons for name in _NODE_ADDONS):
             yield 30.0
             if cluster.gone or thing.state.get("deleted"):
                 return
-    thing.state["trouble"].pop(name, None)
+    thing.state["failures"].pop(name, None)
     cluster.join(node, _type_of(group), thing.id)
 
 
-def _trouble(services: Resources, thing: Thing, group: Mapping[str, Any]) -> Iterator[str]:
+def _failure(services: Resources, thing: Thing, group: Mapping[str, Any]) -> Iterator[str]:
     account, role = services.account, str(group["ExecutionRole"])
     owner = account.find("AWS::IAM::Role", role)
     if owner is not None and not has_managed(account, role, _INSTANCE_POLICY) and not attached(account, owner):
@@ -170,9 +172,9 @@ def _trouble(services: Resources, thing: Thing, group: Mapping[str, Any]) -> Ite
     vpc = group.get("OverrideVpcConfig") or thing.properties.get("VpcConfig") or {}
     for subnet in vpc.get("Subnets") or ():
         arn = f"arn:{account.partition}:ec2:{account.region}:{account.account}:subnet/{subnet}"
-        lies = account.find("AWS::EC2::Subnet", subnet)
+        subnet_resource = account.find("AWS::EC2::Subnet", subnet)
         prefix = arn.partition(":subnet/")[0]
-        context = {} if lies is None else {"ec2:Vpc": f"{prefix}:vpc/{lies.properties['VpcId']}"}
+        context = {} if subnet_resource is None else {"ec2:Vpc": f"{prefix}:vpc/{subnet_resource.properties['VpcId']}"}
         if owner is not None and not allowed(account, role, "ec2:CreateNetworkInterface", arn, context):
             yield f"its execution role lacks permission (yet) to create network interfaces in {subnet}"
         routes = egress_routes(account, subnet)

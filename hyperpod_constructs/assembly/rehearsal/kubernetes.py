@@ -93,8 +93,8 @@ class ClusterServer(ApiServer):
         """Returns the rejection of a caller without access. Raises `OSError` if the endpoint is deleted."""
         if self.cluster.gone:
             raise OSError(f"the endpoint of EKS cluster {self.cluster.name} is deleted")
-        trouble = self.cluster.denies(role, reads=method == "GET")
-        return None if trouble is None else refused(trouble)
+        failure_text = self.cluster.denies(role, reads=method == "GET")
+        return None if failure_text is None else refused(failure_text)
 
     def _object(
         self, method: str, resource: Resource, key: Key, query: dict[str, str], headers: Any, body: Any
@@ -128,7 +128,7 @@ class KubernetesCluster:
     owned: bool = True
     gone: bool = False
     addons: dict[str, Installed] = field(default_factory=dict)
-    trouble: dict[str, str] = field(default_factory=dict)
+    failure_text: dict[str, str] = field(default_factory=dict)
     """What was missing when an add-on was requested, by the path of its resource."""
 
     def __post_init__(self) -> None:
@@ -193,16 +193,16 @@ class KubernetesCluster:
 
     # Add-ons
 
-    def install(self, addon: Installed, path: str, trouble: str) -> Steps:
+    def install(self, addon: Installed, path: str, failure_text: str) -> Steps:
         """Installs an add-on: objects immediately, pods when there are nodes. Ends when CloudFormation gets the result.
 
-        `trouble` describes what was missing at the request: its pods then never become ready.
+        `failure_text` describes what was missing at the request: its pods then never become ready.
         """
         self.addons[addon.name] = addon
         addon.since = self.services.world.now
         known = find_addon(addon.name)
-        if trouble:
-            addon.status, addon.issue = "DEGRADED", trouble
+        if failure_text:
+            addon.status, addon.issue = "DEGRADED", failure_text
             return
         self._objects(addon.name)
         if known is not None and known.kind == "daemonset":

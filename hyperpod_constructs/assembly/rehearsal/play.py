@@ -21,7 +21,7 @@ from .functions import Functions, Handler
 from .handlers import OWN
 from .plan import Fault, Record, Step, Timing
 from .real_server import PACE_SECONDS, RealKubernetes, real_servers
-from .resources import PAYING, LeftBehind, Resources
+from .resources import PAYING, Leftover, Resources
 from .stack import INTERRUPTED, Outcome
 from .world import Signal, Steps, World
 
@@ -125,7 +125,7 @@ class Rehearsal:
             ):
                 yield 15.0
 
-        with _quietly():
+        with _without_output():
             self.world.run(until=self.world.start(wait()))
 
     def close(self) -> None:
@@ -140,7 +140,7 @@ class Rehearsal:
         def wait() -> Steps:
             yield seconds
 
-        with _quietly():
+        with _without_output():
             self.world.run(until=self.world.start(wait()))
 
     # State
@@ -149,9 +149,9 @@ class Rehearsal:
         """Returns the names of the deployed stacks."""
         return (name for site in self.sites.values() for name in site.cloudformation.stacks)
 
-    def left(self) -> list[LeftBehind]:
+    def left(self) -> list[Leftover]:
         """Returns what exists and belongs to no stack: retained by its deletion policy, or left behind."""
-        found: list[LeftBehind] = []
+        found: list[Leftover] = []
         for site in self.sites.values():
             owned = {
                 id(live.thing)
@@ -165,17 +165,17 @@ class Rehearsal:
                 if id(thing) not in owned and thing.stack not in working:
                     path = f"{thing.stack}.{thing.name}"
                     by_us = kept.get((thing.kind, thing.id))
-                    found.append(by_us or LeftBehind(path, thing.kind, thing.id, "left behind"))
+                    found.append(by_us or Leftover(path, thing.kind, thing.id, "left behind"))
             if not site.cloudformation.stacks:
                 found += [
-                    LeftBehind(record["Name"], f"SageMaker {record['Kind']}", record["Id"], "left behind")
+                    Leftover(record["Name"], f"SageMaker {record['Kind']}", record["Id"], "left behind")
                     for record in site.resources.governed
                 ]
                 for server in real_servers(site.resources.clusters.values()):
                     server.look()
                 for cluster in site.resources.clusters.values():
                     found += [
-                        LeftBehind(f"{key[2]}/{key[3]}", f"Kubernetes {item['kind']}", key[3], "left behind")
+                        Leftover(f"{key[2]}/{key[3]}", f"Kubernetes {item['kind']}", key[3], "left behind")
                         for key, item in cluster.store.objects.items()
                         if _ours(item)
                     ]
@@ -198,7 +198,7 @@ class Rehearsal:
 
     def _run(self, steps: Steps) -> list[Outcome]:
         process = self.world.start(steps)
-        with _quietly():
+        with _without_output():
             self.world.run(until=process)
         if process.error is not None:
             raise process.error
@@ -300,7 +300,7 @@ class Rehearsal:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def _without_output() -> Iterator[None]:
     """Suppress the logs of the library's functions."""
     logging.disable(logging.CRITICAL)
     try:

@@ -14,7 +14,7 @@ from .chains import critical_path
 from .drills import Drill
 from .plan import Step
 from .play import Rehearsal
-from .resources import LeftBehind
+from .resources import Leftover
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Report:
     acts: list[Act] = field(default_factory=list)
     drills: list[Drill] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    left: list[LeftBehind] = field(default_factory=list)
+    left: list[Leftover] = field(default_factory=list)
     paying: list[str] = field(default_factory=list)
     imposed: float = 0.0
     not_run: list[str] = field(default_factory=list)

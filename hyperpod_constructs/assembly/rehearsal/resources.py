@@ -80,7 +80,7 @@ MODELS: dict[str, Model] = {}
 
 
 @dataclass
-class LeftBehind:
+class Leftover:
     """Something that outlives its stack intentionally, or that could not be deleted."""
 
     path: str
@@ -106,7 +106,7 @@ class Resources:
         self.clusters: dict[str, KubernetesCluster] = {}
         self.kubernetes: RealKubernetes | None = None
         """A real API server, used for an EKS cluster."""
-        self.left: list[LeftBehind] = []
+        self.left: list[Leftover] = []
         self.sources: dict[str, set[str]] = {}
         """Key of a published asset to the names of the files in it."""
         self.assets: dict[str, Path] = {}
@@ -203,7 +203,7 @@ class Resources:
 
     def retained(self, live: Live, stack: str, name: str, why: str) -> None:
         """Retain it by its deletion policy."""
-        self.left.append(LeftBehind(f"{stack}.{name}", live.kind, live.id, f"{why}; its deletion policy retains it"))
+        self.left.append(Leftover(f"{stack}.{name}", live.kind, live.id, f"{why}; its deletion policy retains it"))
 
     def loss(self, live: Live, logical_id: str) -> Loss | None:
         """Returns what is lost with a resource that an update deletes; None if nothing is."""

@@ -101,7 +101,7 @@ class World:
         self.clock = Clock(self)
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
-        self._baton: _Worker | None = None
+        self._running_worker: _Worker | None = None
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Runs `action` after a delay."""
@@ -132,7 +132,7 @@ class World:
 
     def sleep(self, seconds: float) -> None:
         """Sleep inside of a `Blocking` function; anywhere else this is a bug."""
-        worker = self._baton
+        worker = self._running_worker
         if worker is None:
             raise RuntimeError("only a function that runs in virtual time can sleep")
         worker.pause(seconds)
@@ -192,10 +192,10 @@ class _Worker(threading.Thread):
     def _resume(self) -> None:
         world = self._world
         assert world is not None
-        before, world._baton = world._baton, self
+        before, world._running_worker = world._running_worker, self
         self._go.release()
         self._back.acquire()
-        world._baton = before
+        world._running_worker = before
         if self._free:
             _IDLE.append(self)
 

@@ -62,16 +62,16 @@ def deployed_kinds() -> Mapping[str, DeployedKind]:
     found = {}
     for name, entry in load("deployment")["kinds"].items():
         seconds = entry["seconds"]
-        doubt = entry.get("uncertain", {}).get("seconds", "no source states it")
+        uncertainty = entry.get("uncertain", {}).get("seconds", "no source states it")
         found[name] = DeployedKind(
             name=name,
             id=entry["id"],
             attributes=MappingProxyType(entry.get("attributes", {})),
             refers=MappingProxyType(entry.get("refers", {})),
             held_by=tuple(entry.get("held_by", ())),
-            create=_duration(seconds["create"], doubt),
-            update=_duration(seconds.get("update", seconds["create"]), doubt),
-            delete=_duration(seconds["delete"], doubt),
+            create=_duration(seconds["create"], uncertainty),
+            update=_duration(seconds.get("update", seconds["create"]), uncertainty),
+            delete=_duration(seconds["delete"], uncertainty),
         )
     return MappingProxyType(found)
 

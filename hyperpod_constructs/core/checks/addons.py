@@ -65,9 +65,11 @@ def core(addons: Addons, effective_addons: EffectiveAddons, eks: Eks, ctx: Conte
         if getattr(addons, key).enabled:
             continue
         if key == "pod_identity_agent":
-            wanting = [user for user in users if user not in CORE]
-            severity = None if wanting else Severity.WARNING
-            message = f"disabled, but required for the credentials of {', '.join(wanting)}" if wanting else "disabled"
+            required_by = [user for user in users if user not in CORE]
+            severity = None if required_by else Severity.WARNING
+            message = (
+                f"disabled, but required for the credentials of {', '.join(required_by)}" if required_by else "disabled"
+            )
             yield Problem(f"addons.{key}.enabled", message, severity=severity)
         else:
             yield Problem(

@@ -127,7 +127,7 @@ def rules_of_security_group(network: Network, cluster: Cluster, ctx: Context) ->
     severity=Severity.ERROR,
     why="A subnet is in one zone: groups of the other zone get nodes in the wrong zone, or the cluster is rejected.",
     cure="Specify a different subnet for each zone.",
-    source="EC2: a subnet lies in one availability zone; the constructs know one node subnet per zone",
+    source="EC2: a subnet is in one availability zone; the constructs know one node subnet per zone",
     wrong=_EXISTING.replace("EXTRA ", "").replace("subnet-0123456789abcdef1", "subnet-0123456789abcdef0"),
     right=_EXISTING.replace("EXTRA ", ""),
 )

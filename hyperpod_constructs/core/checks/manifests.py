@@ -14,7 +14,7 @@ from .registry import Problem, rule
 _MAP = "{apiVersion: v1, kind: ConfigMap, metadata: {name: scripts%s}, data: {run.sh: echo}}"
 
 
-def _sound(manifests: tuple[Mapping[str, Any], ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _valid_manifests(manifests: tuple[Mapping[str, Any], ...]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Path and object, of those without a problem."""
     for index, manifest in enumerate(manifests):
         if not any(companion_flaws(manifest)):
@@ -37,7 +37,7 @@ def objects(manifests: tuple[Mapping[str, Any], ...]) -> Iterator[Problem]:
             path = f"manifests[{index}].{flaw.path}" if flaw.path else f"manifests[{index}]"
             yield Problem(path, flaw.message, flaw.cure or None)
     seen: dict[tuple[str, ...], str] = {}
-    for path, manifest in _sound(manifests):
+    for path, manifest in _valid_manifests(manifests):
         metadata = manifest["metadata"]
         key = (manifest["apiVersion"], manifest["kind"], metadata.get("namespace", ""), metadata["name"])
         if seen.setdefault(key, path) != path:
@@ -62,8 +62,10 @@ def namespaces(manifests: tuple[Mapping[str, Any], ...], ctx: Context) -> Iterat
         return
     known = {"default", "kube-system", "kube-public", "aws-hyperpod"}
     known |= {team.namespace for team in (ctx.governance.teams if ctx.governance else ())}
-    known |= {manifest["metadata"]["name"] for _, manifest in _sound(manifests) if manifest["kind"] == "Namespace"}
-    for path, manifest in _sound(manifests):
+    known |= {
+        manifest["metadata"]["name"] for _, manifest in _valid_manifests(manifests) if manifest["kind"] == "Namespace"
+    }
+    for path, manifest in _valid_manifests(manifests):
         namespace = manifest["metadata"].get("namespace", "default")
         if namespace not in known and not is_token(namespace):
             yield Problem(
@@ -83,7 +85,7 @@ def namespaces(manifests: tuple[Mapping[str, Any], ...], ctx: Context) -> Iterat
     right=f"manifests: [{_MAP % ''}]\n",
 )
 def secrets(manifests: tuple[Mapping[str, Any], ...]) -> Iterator[Problem]:
-    for path, manifest in _sound(manifests):
+    for path, manifest in _valid_manifests(manifests):
         values = {**(manifest.get("data") or {}), **(manifest.get("stringData") or {})}
         if manifest["kind"] == "Secret" and values and not all(map(is_token, values.values())):
             yield Problem(path, f"the values of the Secret {manifest['metadata']['name']} become part of the template")

@@ -12,7 +12,7 @@ from ..spec.cluster import Cluster
 from .context import Context, InstanceGroups, RestrictedGroups, types_of
 from .registry import Problem, rule
 
-_RIG = "service model of sagemaker: ClusterRestrictedInstanceGroupSpecification"
+_RESTRICTED_GROUP_SCHEMA = "service model of sagemaker: ClusterRestrictedInstanceGroupSpecification"
 
 
 def _fragment(group: str, more: str = "") -> str:
@@ -26,7 +26,7 @@ def _fragment(group: str, more: str = "") -> str:
     severity=Severity.ERROR,
     why="CreateCluster requires both.",
     cure="Set lustre_size_gib and lustre_throughput, or neither and a shared_environment.",
-    source=_RIG + "; FSxLustreConfig",
+    source=_RESTRICTED_GROUP_SCHEMA + "; FSxLustreConfig",
     wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 12000"),
     right=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 12000, lustre_throughput: 125"),
 )
@@ -150,7 +150,7 @@ def file_system_sizes(cluster: Cluster, restricted_groups: RestrictedGroups) -> 
     severity=Severity.ERROR,
     why="CreateCluster rejects them: the service manages the environment.",
     cure="Remove the property.",
-    source=_RIG,
+    source=_RESTRICTED_GROUP_SCHEMA,
     wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, properties: {ImageId: ami-0123456789abcdef0}"),
     right=_fragment("instance_type: ml.p5.48xlarge, count: 2"),
 )

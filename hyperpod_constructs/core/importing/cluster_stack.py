@@ -28,7 +28,7 @@ def import_cluster_stack(
     ours = {entry["cli"]: name for name, entry in entries.items() if "cli" in entry}
     outputs = set(catalog.load("importing")["outputs"])
     found: dict[str, Any] = {}
-    spelled = {name: cli for cli, name in ours.items()}
+    names_by_option = {name: cli for cli, name in ours.items()}
     draft = Draft()
     for key, value in given.items():
         if key in ("template", "version") or key in outputs:
@@ -42,7 +42,7 @@ def import_cluster_stack(
             found[name] = [value] if re.search(r"settings\d+$", str(key)) else value
         if value is None:  # the CLI then omits the parameter, so that the template's default applies
             found[name] = entries.get(name, {}).get("default")
-    values = Values(names("parameters", default="cli_default"), found, spelled)
+    values = Values(names("parameters", default="cli_default"), found, names_by_option)
     from_parameters(values, draft, stated or Stated(), cli=True)
     values.account_for(draft)
     if unused := sorted(outputs & given.keys()):

@@ -91,11 +91,11 @@ class Values:
     """
 
     def __init__(
-        self, known: Mapping[str, Name], given: Mapping[str, Any], spelled: Mapping[str, str] | None = None
+        self, known: Mapping[str, Name], given: Mapping[str, Any], names_by_option: Mapping[str, str] | None = None
     ) -> None:
         self._known = known
         self._given = given
-        self._spelled = spelled or {}
+        self._spelled = names_by_option or {}
         self._read: set[str] = set()
 
     def __getitem__(self, name: str) -> Any:

@@ -1,7 +1,7 @@
 """Reports for reviewers: a platform or a job as plain data, and as HTML, Markdown or JSON.
 
 >>> from hyperpod_constructs.core.report import Report, markdown, model
->>> part = model.Part("a", "a", "us-west-2", (model.Section("s", "Title", (model.Prose("Words."),)),))
+>>> part = model.Part("a", "a", "us-west-2", (model.Section("s", "Title", (model.Paragraph("Words."),)),))
 >>> print(markdown(Report("a", (part,))).splitlines()[0])
 # a
 """

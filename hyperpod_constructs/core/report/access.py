@@ -8,7 +8,7 @@ from typing import Any
 from ..catalog import load
 from ..plural import count
 from . import rights
-from .model import Block, Cell, Content, Prose, Section, code, table
+from .model import Block, Cell, Content, Paragraph, Section, code, table
 from .subject import Subject
 from .words import Words, as_list, conditions, principal, statements
 
@@ -20,7 +20,7 @@ def section(subject: Subject, words: Words | None) -> Section:
     if words is None:
         blocks: list[Block] = [
             *table("Access that the config sets", ("Who", "What"), list(_configured(subject))),
-            Prose(
+            Paragraph(
                 "IAM statements and the access entries of this library's functions are in the templates. "
                 f"{subject.left_out}"
             ),
@@ -51,7 +51,9 @@ def section(subject: Subject, words: Words | None) -> Section:
         ),
         *table("IAM statements of roles", _HEAD, rows, folded=True),
         *table("Policies of buckets, keys and topics", _HEAD, list(_resource_policies(words)), folded=True),
-        Prose(f"{count(len(rows), 'statement')} of roles; names between angle brackets are resources of these stacks."),
+        Paragraph(
+            f"{count(len(rows), 'statement')} of roles; names between angle brackets are resources of these stacks."
+        ),
     ]
     return Section("access", "Access", tuple(blocks))
 

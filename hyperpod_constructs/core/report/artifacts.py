@@ -11,7 +11,7 @@ from ..catalog import service_images
 from ..chart import pinned_chart, subchart_digests
 from ..closed import image_copies
 from ..spec.dependencies import GitChart
-from .model import Block, Cell, Content, Prose, Section, code, table
+from .model import Block, Cell, Content, Paragraph, Section, code, table
 from .subject import Subject
 from .words import Words, as_list
 
@@ -26,7 +26,7 @@ def section(subject: Subject, words: Words | None) -> Section:
         *table("Container images", ("For", "Image", "Digest"), list(_images(subject))),
     ]
     if words is None:
-        blocks.append(Prose(f"Assets of functions and scripts are in the templates. {subject.left_out}"))
+        blocks.append(Paragraph(f"Assets of functions and scripts are in the templates. {subject.left_out}"))
     else:
         blocks += table(
             "Assets of functions, layers and scripts",
@@ -34,7 +34,7 @@ def section(subject: Subject, words: Words | None) -> Section:
             list(_assets(words)),
             folded=True,
         )
-    blocks.append(Prose("EKS selects the images of EKS add-ons by the versions of the add-ons."))
+    blocks.append(Paragraph("EKS selects the images of EKS add-ons by the versions of the add-ons."))
     return Section("artifacts", "Images and charts", tuple(blocks))
 
 

@@ -220,10 +220,10 @@ def drawing(platform: Platform, found: Sequence[Card]) -> Drawing:
         canvas.text(10, y + 20, label, "zone", width=width - 20)
         canvas.say(1, label)
         top = y + 30
-        for row, tall in zip(rows, heights, strict=True):
+        for row, row_height in zip(rows, heights, strict=True):
             for number, card in enumerate(row):
-                _group(canvas, card, _GAP + number * (_CARD + _GAP), top, tall)
-            top += tall + _GAP
+                _group(canvas, card, _GAP + number * (_CARD + _GAP), top, row_height)
+            top += row_height + _GAP
         y += height + 8
     nodes = sum(card.count for card in found if card.mark is not GONE)
     desc = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .model import Block, Cell, Content, Prose, Section, code, table
+from .model import Block, Cell, Content, Paragraph, Section, code, table
 from .network import endpoint_names
 from .subject import Subject
 from .words import Words, as_list
@@ -16,10 +16,10 @@ _RULES = {"AWS::EC2::SecurityGroupIngress": "in", "AWS::EC2::SecurityGroupEgress
 def section(subject: Subject, words: Words | None) -> Section:
     """The whole section."""
     blocks: list[Block] = [
-        *table("Network access to the platform", ("What", "Open to", "Remark"), list(_doors(subject)))
+        *table("Network access to the platform", ("What", "Open to", "Remark"), list(_access_rows(subject)))
     ]
     if words is None:
-        blocks.append(Prose(f"Rules of security groups are in the templates. {subject.left_out}"))
+        blocks.append(Paragraph(f"Rules of security groups are in the templates. {subject.left_out}"))
     else:
         head = ("Security group", "Direction", "From or to", "Protocol and ports", "For")
         blocks += table(
@@ -37,7 +37,7 @@ def section(subject: Subject, words: Words | None) -> Section:
     return Section("exposure", "Network exposure", tuple(blocks))
 
 
-def _doors(subject: Subject) -> Iterator[tuple[Content, ...]]:
+def _access_rows(subject: Subject) -> Iterator[tuple[Content, ...]]:
     platform = subject.platform
     eks, network = platform.eks, platform.network
     if eks.existing is not None:

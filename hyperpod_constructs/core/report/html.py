@@ -8,7 +8,7 @@ from importlib.resources import files
 from xml.etree.ElementTree import Element, tostring
 
 from ..terminal import paragraph, readable
-from .model import Block, Cell, Code, Content, Drawing, Figures, Notice, Part, Prose, Report, Section, Table
+from .model import Block, Cell, Code, Content, Drawing, Figures, Notice, Paragraph, Part, Report, Section, Table
 from .svg import svg
 
 Node = Element | str
@@ -96,7 +96,7 @@ def _section(section: Section, part: str, *, level: int, around: tuple[str, str]
 
 
 def _block(block: Block, id: str, around: str) -> Iterable[Element]:
-    if isinstance(block, Prose):
+    if isinstance(block, Paragraph):
         yield el("p", block.text)
     elif isinstance(block, Notice):
         yield el("p", block.text, class_=f"notice {block.tone}")
@@ -131,14 +131,16 @@ def _table(block: Table, around: str) -> Element:
     ]
     caption = el("caption", block.caption)
     made = el(
-        "div", el("table", caption, el("thead", head), el("tbody", *body)), **_scrolls("table", block.caption, around)
+        "div",
+        el("table", caption, el("thead", head), el("tbody", *body)),
+        **_scrollable("table", block.caption, around),
     )
     if not block.folded:
         return made
     return el("details", el("summary", f"{block.caption} ({len(block.rows)})"), made)
 
 
-def _scrolls(kind: str, name: str, around: str) -> dict[str, str]:
+def _scrollable(kind: str, name: str, around: str) -> dict[str, str]:
     """A region that scrolls horizontally on narrow screens, also by keyboard."""
     return {
         "class_": f"scrolls {kind}",
@@ -155,13 +157,17 @@ def _content(content: Content) -> Node:
 
 
 def _literal(cell: Cell) -> Node:
-    return el("code", *_breakable(cell.text), class_="short" if len(cell.text) < 20 else "") if cell.code else cell.text
+    return (
+        el("code", *_with_line_breaks(cell.text), class_="short" if len(cell.text) < 20 else "")
+        if cell.code
+        else cell.text
+    )
 
 
 _BREAKS = re.compile(r"(?<=[./:])(?=[^./:])|(?=\[)")
 
 
-def _breakable(text: str) -> Iterable[Node]:
+def _with_line_breaks(text: str) -> Iterable[Node]:
     """A name with positions for line breaks."""
     first, *rest = _BREAKS.split(text) if len(text) > 16 else [text]
     yield first
@@ -176,7 +182,7 @@ def _drawing(drawing: Drawing, id: str, around: str) -> Iterable[Element]:
     yield el(
         "figure",
         el("figcaption", drawing.title),
-        el("div", svg(drawing, name), **_scrolls("drawing", drawing.title, around)),
+        el("div", svg(drawing, name), **_scrollable("drawing", drawing.title, around)),
         el("ul", *legend, class_="legend", aria_label=f"Key of {drawing.title}") if legend else None,
     )
     yield el("details", el("summary", f"{drawing.title} as text"), _outline(drawing.outline))

@@ -16,7 +16,7 @@ from ..spec.groups import InstanceGroup, RestrictedInstanceGroup
 from ..spec.jobs import Job, ReplicaSpec
 from ..spec.platform import Platform
 from .canvas import Canvas
-from .model import Block, Code, Content, Drawing, Figures, Notice, Part, Prose, Section, code, table
+from .model import Block, Code, Content, Drawing, Figures, Notice, Paragraph, Part, Section, code, table
 from .overview import findings as findings_section
 from .subject import Subject
 
@@ -45,7 +45,7 @@ def section(subject: Subject) -> Section | None:
                 )
             )
     note = "A report of one job has the derivation of each number: hyperpod report CONFIG --job FILE."
-    return Section("jobs", "Jobs", (*table("Jobs", head, rows, numbers=[3], folded=len(rows) > 12), Prose(note)))
+    return Section("jobs", "Jobs", (*table("Jobs", head, rows, numbers=[3], folded=len(rows) > 12), Paragraph(note)))
 
 
 def _requests(sized: Share) -> str:
@@ -109,7 +109,7 @@ def _overview(job: Job) -> Section:
         ("Queue", job.effective_queue or "none", f"priority {job.effective_priority or 'not set'}"),
         ("On an edit", job.on_change, ""),
     )
-    return Section("overview", "Overview", (Figures(items), Prose(f"Image: {job.image}")))
+    return Section("overview", "Overview", (Figures(items), Paragraph(f"Image: {job.image}")))
 
 
 def _numbers(job: Job) -> Iterator[Section]:

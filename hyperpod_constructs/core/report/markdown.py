@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..terminal import paragraph, readable
-from .model import Block, Cell, Code, Content, Drawing, Figures, Notice, Part, Prose, Report, Section, Table
+from .model import Block, Cell, Code, Content, Drawing, Figures, Notice, Paragraph, Part, Report, Section, Table
 
 LONGEST = 65_000
 """Maximum length of a comment; GitHub's limit is 65,536 characters."""
@@ -50,7 +50,7 @@ def _section(section: Section, heading: str) -> str:
 
 
 def _block(block: Block) -> str:
-    if isinstance(block, Prose):
+    if isinstance(block, Paragraph):
         return f"{_plain(block.text)}\n"
     if isinstance(block, Notice):
         return f"> {_SIGNS.get(block.tone, '')} {_plain(block.text)}\n"

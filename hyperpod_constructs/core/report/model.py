@@ -38,7 +38,7 @@ def code(text: object) -> Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Prose:
+class Paragraph:
     """A paragraph."""
 
     text: str
@@ -141,7 +141,7 @@ class Drawing:
     legend: tuple[tuple[str, str], ...] = ()
 
 
-Block: TypeAlias = Prose | Notice | Figures | Table | Code | Drawing
+Block: TypeAlias = Paragraph | Notice | Figures | Table | Code | Drawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,5 +182,5 @@ def table(
 ) -> tuple[Block, ...]:
     """A table as blocks; without rows, the sentence `empty` instead, or nothing."""
     if not rows:
-        return (Prose(empty),) if empty else ()
+        return (Paragraph(empty),) if empty else ()
     return (Table(caption, tuple(head), tuple(map(tuple, rows)), tuple(numbers), folded),)

@@ -8,7 +8,7 @@ from ..catalog import Quota, instance_quota, quota
 from ..network_plan import nat_gateways
 from ..spec.groups import InstanceGroup
 from ..spec.platform import Platform
-from .model import Block, Content, Prose, Section, code, table
+from .model import Block, Content, Paragraph, Section, code, table
 from .subject import Subject
 
 
@@ -30,7 +30,7 @@ def section(subject: Subject) -> Section:
     note = (
         "Usage by other resources in the account is unknown: `hyperpod preflight` compares with the account's quotas."
     )
-    blocks: list[Block] = [*table("Required quotas", head, rows, numbers=[3, 4, 5]), Prose(note.replace("`", ""))]
+    blocks: list[Block] = [*table("Required quotas", head, rows, numbers=[3, 4, 5]), Paragraph(note.replace("`", ""))]
     return Section("quotas", "Required quotas", tuple(blocks))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..changes.deployments import DATA, KEEPING
 from ..stack_templates import resources
-from .model import Block, Cell, Content, Prose, Section, code, table
+from .model import Block, Cell, Content, Paragraph, Section, code, table
 from .subject import Subject
 from .words import Words
 
@@ -29,7 +29,7 @@ def section(subject: Subject, words: Words | None) -> Section:
         ),
     ]
     if words is None:
-        blocks.append(Prose(f"Deletion policies are in the templates. {subject.left_out}"))
+        blocks.append(Paragraph(f"Deletion policies are in the templates. {subject.left_out}"))
     return Section("removal", "Retained after deletion", tuple(blocks))
 
 

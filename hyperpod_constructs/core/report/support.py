@@ -15,7 +15,7 @@ from ..catalog import (
     today,
 )
 from ..spec.addons import ADDON_NAMES
-from .model import Block, Cell, Content, Prose, Section, code, table
+from .model import Block, Cell, Content, Paragraph, Section, code, table
 from .quotas import needs
 from .subject import Subject
 
@@ -41,7 +41,10 @@ def section(subject: Subject) -> Section:
     note = f"Dates from the catalog, counted from {today()}."
     if version is None:
         note = "The Kubernetes version is the existing EKS cluster's; the config does not set it."
-    blocks: list[Block] = [*table("Kubernetes versions that HyperPod documents", head, rows, numbers=[5]), Prose(note)]
+    blocks: list[Block] = [
+        *table("Kubernetes versions that HyperPod documents", head, rows, numbers=[5]),
+        Paragraph(note),
+    ]
     return Section("support", "Support dates", tuple(blocks))
 
 
@@ -74,7 +77,9 @@ def assumptions(subject: Subject) -> Section:
             folded=len(rows) > 8,
             empty="No fact that this config uses is marked as uncertain.",
         ),
-        Prose(f"Facts of the catalog of {load('limits')['date']}; hyperpod catalog show prints each with its source."),
+        Paragraph(
+            f"Facts of the catalog of {load('limits')['date']}; hyperpod catalog show prints each with its source."
+        ),
     ]
     return Section("assumptions", "Assumptions and unverified facts", tuple(blocks))
 

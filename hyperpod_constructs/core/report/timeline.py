@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .canvas import Canvas
-from .model import Block, Content, Drawing, Notice, Prose, Section, code, table
+from .model import Block, Content, Drawing, Notice, Paragraph, Section, code, table
 from .subject import Bar, Subject
 from .words import Words
 
@@ -47,7 +47,7 @@ def section(subject: Subject, words: Words | None) -> Section:
         if (of := [bar for bar in bars if bar.stack == stack])
     ]
     blocks: list[Block] = [
-        Prose(
+        Paragraph(
             f"A first deployment takes about {minutes:.0f} minutes, simulated with typical durations, which "
             "AWS does not "
             f"guarantee.{_CHECKS if any(g.deep_health_checks for g in subject.platform.cluster.groups) else ''}"

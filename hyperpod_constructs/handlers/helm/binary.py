@@ -71,18 +71,18 @@ class Helm:
             errors="replace",
         ) as process:
             try:
-                output, complaint = process.communicate(timeout=max(1.0, self.seconds_left()))
+                output, error_output = process.communicate(timeout=max(1.0, self.seconds_left()))
             except subprocess.TimeoutExpired:
                 process.terminate()
                 try:
-                    output, complaint = process.communicate(timeout=_GRACE_SECONDS)
+                    output, error_output = process.communicate(timeout=_GRACE_SECONDS)
                 except subprocess.TimeoutExpired:
                     process.kill()
-                    output, complaint = process.communicate()
-                raise HelmError(f"{self._redact(complaint)}\nhelm was stopped at the time limit") from None
+                    output, error_output = process.communicate()
+                raise HelmError(f"{self._redact(error_output)}\nhelm was stopped at the time limit") from None
         if process.returncode != 0:
-            raise HelmError(self._redact(complaint or output))
-        return output + complaint
+            raise HelmError(self._redact(error_output or output))
+        return output + error_output
 
 
 def error_excerpt(output: str) -> str:

@@ -44,7 +44,7 @@ def handle(event: Mapping[str, Any], services: Services, seconds_left: float) ->
         log.error("%s", error)
         raise
     except _EXPECTED as error:
-        message = _said(error, event)
+        message = _error_message(error, event)
         log.error("%s", message)
         raise HandlerError(message) from None
 
@@ -52,7 +52,7 @@ def handle(event: Mapping[str, Any], services: Services, seconds_left: float) ->
 _EXPECTED = (ApiError, RetriesExhausted, ClusterGone, ClientError, BotoCoreError)
 
 
-def _said(error: Exception, event: Mapping[str, Any]) -> str:
+def _error_message(error: Exception, event: Mapping[str, Any]) -> str:
     if isinstance(error, ClientError | BotoCoreError):
         return f"an AWS request failed: {error}"
     if isinstance(error, ApiError | RetriesExhausted):
@@ -78,7 +78,7 @@ def _apply(event: Mapping[str, Any], services: Services, seconds_left: float) ->
         left = _cleaned_up(event, services, group)
         if not isinstance(error, (HandlerError, *_EXPECTED)):
             raise
-        message = _said(error, event)
+        message = _error_message(error, event)
         raise HandlerError(
             f"{clip(message, MESSAGE_BYTES - 350)} (and cleaning up failed: {left})" if left else message
         ) from None

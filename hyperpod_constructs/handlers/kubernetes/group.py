@@ -174,7 +174,7 @@ class ObjectGroup:
         """Apply, and store the previous values of fields of others, so that they can be restored."""
         if current is None or (found is Claim.OURS and self._is_alone(current)):
             return self._client.apply(path, item, manager=self._me.manager)
-        now = self._foreseen(path, item)
+        now = self._predicted(path, item)
         lacking = missing_records(current, self._me)
         more, restored = remembered(current, now, self._me)
         size = sum(map(len, [*more.values(), *lacking.values(), *annotations_of(current).values()]))
@@ -199,7 +199,7 @@ class ObjectGroup:
         pinned = {**item, "metadata": {**item["metadata"], "resourceVersion": current["metadata"]["resourceVersion"]}}
         return self._client.apply(path, pinned, manager=self._me.manager)
 
-    def _foreseen(self, path: str, item: Mapping[str, Any]) -> dict[str, Any]:
+    def _predicted(self, path: str, item: Mapping[str, Any]) -> dict[str, Any]:
         """Return the object after the change. Raises ``ApiError``, also if an admission webhook rejects dry runs."""
         try:
             return self._client.apply(path, item, manager=self._me.manager, dry_run=True)

@@ -100,7 +100,7 @@ def preflight(
         if progress:
             progress(runs[-1].probe.title, len(runs), len(started))
     late = [run for run in started if run not in runs]
-    findings = [*_troubles(runs, late, deadline_seconds), *_bugs(runs)]
+    findings = [*_query_failures(runs, late, deadline_seconds), *_bugs(runs)]
     seen: set[tuple[str, str, str]] = set()
     for run in started:
         for id_, problem in list(run.found):
@@ -129,7 +129,7 @@ def _start(probe: Probe, platform: Platform, questions: QueryCache, finished: qu
     return run
 
 
-def _troubles(runs: list[_Run], late: list[_Run], deadline_seconds: float) -> list[Finding]:
+def _query_failures(runs: list[_Run], late: list[_Run], deadline_seconds: float) -> list[Finding]:
     """One finding per kind of failure, with the failed requests and the incomplete checks."""
     by_kind: dict[FailureCause, dict[str, Failure]] = {}
     affected: dict[FailureCause, dict[str, None]] = {}
@@ -139,8 +139,8 @@ def _troubles(runs: list[_Run], late: list[_Run], deadline_seconds: float) -> li
             affected.setdefault(failure.cause, {})[run.probe.title] = None
     for cause in _STOPPING:
         if cause in by_kind:
-            return [_trouble(cause, by_kind[cause], affected[cause], everything=True)]
-    findings = [_trouble(cause, failures, affected[cause]) for cause, failures in by_kind.items()]
+            return [_failure(cause, by_kind[cause], affected[cause], everything=True)]
+    findings = [_failure(cause, failures, affected[cause]) for cause, failures in by_kind.items()]
     if late:
         titles = [run.probe.title for run in late]
         message = f"no result within {deadline_seconds:g} seconds: {', '.join(titles)}"
@@ -158,7 +158,7 @@ def _bugs(runs: list[_Run]) -> Iterator[Finding]:
             yield _finding("HP907", Problem("", message, cure, _not_looked_at([run.probe.title])))
 
 
-def _trouble(
+def _failure(
     cause: FailureCause, failures: dict[str, Failure], titles: Iterable[str], *, everything: bool = False
 ) -> Finding:
     first = next(iter(failures.values()))

@@ -255,8 +255,8 @@ def _second_endpoints(
     for index, service in enumerate(platform.network.interface_endpoints):
         live = live_of.get(service)
         if live and live.get("PrivateDnsEnabled") and live["VpcEndpointId"] not in ours:
-            there_is = f"{live['VpcEndpointId']} already serves {service} with private DNS in this VPC"
-            message = f"{there_is}; EC2 rejects a second one"
+            existing_endpoint = f"{live['VpcEndpointId']} already serves {service} with private DNS in this VPC"
+            message = f"{existing_endpoint}; EC2 rejects a second one"
             yield "HP934", Problem(f"network.interface_endpoints[{index}]", message, f"Remove {service} from the list.")
 
 

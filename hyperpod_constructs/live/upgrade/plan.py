@@ -18,7 +18,7 @@ from .gates import Gate, Insight, State, gates, pins, worst
 from .versions import UNKNOWN, Release, Support, calendar, matrix
 
 
-class NoPlan(ValueError):
+class NoUpgradePath(ValueError):
     """Raised if there is no upgrade path from the version to the target; the text has the reason."""
 
 
@@ -127,7 +127,7 @@ def plan(
         today: date for support and cost; default: the catalog's clock.
 
     Raises:
-        NoPlan: the target is not newer, or not a version.
+        NoUpgradePath: the target is not newer, or not a version.
 
     >>> from hyperpod_constructs.core.spec import Platform
     >>> made = Platform(name="a", region="us-west-2", network={}, cluster={}, eks={"kubernetes_version": "1.33"})
@@ -139,7 +139,7 @@ def plan(
     known = {release.version: release for release in (calendar() if releases is None else releases)}
     if known and minor(target) > max(map(minor, known)):
         offered = ", ".join(sorted(known, key=minor))
-        raise NoPlan(
+        raise NoUpgradePath(
             f"Kubernetes {target} is not a known EKS version; known versions: {offered}; use --live to query EKS"
         )
     names = [ADDON_NAMES[key] for key in platform.addons.effective() if key in ADDON_NAMES]
@@ -169,15 +169,15 @@ def _between(source: str, target: str) -> list[str]:
     try:
         first, last = minor(source), minor(target)
     except ValueError as error:
-        raise NoPlan(str(error)) from error
+        raise NoUpgradePath(str(error)) from error
     if last < first:
         days = load("kubernetes")["control_plane"]["rollback_days"]
-        raise NoPlan(
+        raise NoUpgradePath(
             f"{target} is older than {source}: EKS can roll back one minor version, within {days} days of an "
             "upgrade; for an older version, create a new cluster"
         )
     if first[0] != last[0]:
-        raise NoPlan(f"no upgrade path is known from {source} to {target}")
+        raise NoUpgradePath(f"no upgrade path is known from {source} to {target}")
     return [f"{first[0]}.{number}" for number in range(first[1], last[1] + 1)]
 
 
@@ -308,4 +308,4 @@ def _staying(source: str, release: Release | None, platform: Platform, today: da
         yield f"On {last} EKS upgrades the control plane automatically, even if add-ons are incompatible."
 
 
-__all__ = ["Action", "Gate", "NoPlan", "Plan", "Step", "plan"]
+__all__ = ["Action", "Gate", "NoUpgradePath", "Plan", "Step", "plan"]

@@ -120,7 +120,7 @@ class Releases:
             self.missing |= {(name, mark.digest) for mark in last.owners}
             self.helm.by_hand("uninstall", name)
 
-    def trouble(self, rng: random.Random) -> None:
+    def failure_text(self, rng: random.Random) -> None:
         server, choice = self.helm.server, rng.random()
         if choice < 0.45:
             for _ in range(rng.randint(1, 2)):

@@ -68,7 +68,7 @@ def test_a_small_primary_range_has_smaller_public_subnets() -> None:
         *("10.192.0.32/28", "10.192.0.48/28"),
     ]
     assert public_prefix(IPv4Network("10.0.0.0/27"), 2, public=False) == 24 + 3
-    with pytest.raises(ValueError, match=r"10\.192\.0\.0/27 is too small for the subnets of 2 zones"):
+    with pytest.raises(ValueError, match=r"10\.192\.0\.0/27 is too small for the subnets of 2 zones$"):
         plan(network(vpc_cidr="10.192.0.0/27"))
 
 
@@ -202,6 +202,7 @@ def rollout(**size: int) -> dict[str, Any]:
             4,
         ),
         ({"count": 2, "max_count": 20, "auto_patch": rollout(percent=50)}, 10),
+        ({"count": 1000, "auto_patch": rollout(percent=100)}, 1000),
         ({"count": 0}, 0),
     ],
     ids=str,

@@ -42,6 +42,16 @@ ALL = {GPU: 8, EFA_RESOURCE: 32}
             ALL,
             1,
         ),
+        # what is not requested does not limit the pods of a node, what other containers request does
+        ({"instance_type": M5, "vcpu": "none", "memory_gib": 2}, {"memory": "2Gi"}, {"memory": "2Gi"}, 25),
+        ({"instance_type": M5, "vcpu": 1, "memory_gib": "none"}, {"cpu": "1"}, {}, 14),
+        (
+            {"instance_type": M5, "vcpu": 2, "memory_gib": 1, "sidecars": [container(vcpu=1, memory_gib=1)]},
+            {"cpu": "2", "memory": "1Gi"},
+            {"memory": "1Gi"},
+            4,
+        ),
+        ({"instance_type": P5, "mig_profile": "mig-1g.10gb"}, {"cpu": "0", "memory": "0Gi"}, {"memory": "0Gi"}, None),
         # init containers that restart always run beside the main container; others end before it starts
         (
             {"instance_type": M5, "init_containers": [container(vcpu=1, memory_gib=2, restart_always=True)]},

@@ -13,7 +13,7 @@ HIDDEN = "***"
 _SHORTEST = 3
 """Shorter values occur by chance in any text, so they are not hidden."""
 _SHORTEST_LINE = 8
-"""From this length on, a line of a multi-line value counts as a secret of its own."""
+"""From this length on, a line of a multi-line value and a fragment of base64 are hidden."""
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
@@ -58,6 +58,6 @@ def _base64(data: bytes) -> Iterator[str]:
         # inside a longer text the bytes begin at any of three offsets; the characters at the ends depend on the neighbors
         for offset in (1, 2):
             part = encode(b"\0" * offset + data).decode().rstrip("=")[offset + 1 :]
-            yield from (form for form in (part, part[:-1]) if len(form) > _SHORTEST_LINE)
-        if len(alone.rstrip("=")) - 1 > _SHORTEST_LINE:
+            yield from (form for form in (part, part[:-1]) if len(form) >= _SHORTEST_LINE)
+        if len(alone.rstrip("=")) - 1 >= _SHORTEST_LINE:
             yield alone.rstrip("=")[:-1]

@@ -43,6 +43,13 @@ def test_base64_of_a_text_that_contains_the_secret(before: str) -> None:
     assert "***" in redact(text, ["hunter2hunter2"])
 
 
+@pytest.mark.parametrize(("before", "text"), [("x", "eH***=="), ("xy", "eHl***=")])
+def test_a_fragment_of_eight_characters_is_hidden(before: str, text: str) -> None:
+    encoded = base64.b64encode(f"{before}s3cr3t".encode()).decode()
+    assert redact(encoded, ["s3cr3t"]) == text
+    assert redact(encoded, ["s3cr3"]) == encoded
+
+
 def test_each_line_of_a_key_is_a_secret() -> None:
     key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END KEY-----\n"
     assert "hkiG9w0BAQEFAASC" not in redact("line 3: hkiG9w0BAQEFAASC: bad", [key])

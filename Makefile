@@ -25,7 +25,7 @@ test-all: .venv/installed-dev  ## the same with every case of the long sweeps: n
 
 # Two halves at the same time, each with its own jsii process; together they are all tests, balanced by CPU time.
 # The workers of pytest-xdist would each collect all tests instead of a half.
-HALF := tests/constructs tests/edits tests/graph tests/handlers tests/jobs tests/rehearsal tests/ownership
+HALF := tests/constructs tests/edits tests/graph tests/handlers tests/rehearsal
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 PYTEST := $(BIN)/python -m pytest --durations 10 --durations-min 1
 unit: .venv/installed-dev  ## the quick tests

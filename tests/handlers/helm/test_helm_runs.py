@@ -17,10 +17,11 @@ from helm_runs import Releases
 from ownership_objects import Objects
 from ownership_runs import COUNTS, Run
 from ownership_world import World
+from sweep import ALL
 
 pytestmark = pytest.mark.slow
 
-EVENTS = int(os.environ.get("HYPERPOD_OWNERSHIP_HELM_EVENTS", "120"))
+EVENTS = int(os.environ.get("HYPERPOD_OWNERSHIP_HELM_EVENTS", "120" if ALL else "48"))
 SEED = int(os.environ.get("HYPERPOD_OWNERSHIP_SEED", "1"))
 RUNS = 2
 

@@ -78,7 +78,7 @@ def shaped(model: type[Model], data: Any, document: Document, *, prefix: str = "
     >>> from hyperpod_constructs.core.spec import Network
     >>> document = parse("vpc_cdir: 10.0.0.0/16")
     >>> [finding.cure for finding in shaped(Network, document.value, document).findings]
-    ["did you mean 'vpc_cidr'?"]
+    ["Did you mean 'vpc_cidr'?"]
     """
     if not isinstance(data, dict):
         message = f"must be a mapping, not {_kind(data)}"

@@ -124,7 +124,7 @@ def test_nodes_that_do_not_join_are_reported_with_the_reason(platforms: Platform
     outcomes = rehearsal.deploy(platforms("hyperpod.yaml"))
     assert [outcome.stack for outcome in outcomes if not outcome.ok] == ["research-HyperPod"]
     assert "0 of 2 nodes" in outcomes[-1].reason
-    assert "system : Failure: no capacity is available (injected)" in outcomes[-1].reason
+    assert "system: Failure: no capacity is available (injected)" in outcomes[-1].reason
     assert rehearsal.world.now < 80 * 60
 
 

@@ -22,7 +22,7 @@ def check(context: Context) -> list[Finding]:
     >>> from hyperpod_constructs.core.spec import Cluster, InstanceGroup
     >>> group = InstanceGroup(name="w", instance_type="ml.p5.48xlage", count=2)
     >>> next(f for f in check(Context(cluster=Cluster(instance_groups=[group]))) if f.rule == "HP301").cure
-    "did you mean 'ml.p5.48xlarge'?"
+    "Did you mean 'ml.p5.48xlarge'?"
     """
     found = _found_in(context)
     cluster, storage = with_maximum(context.cluster), with_maximum(context.storage)

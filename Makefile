@@ -6,7 +6,7 @@ BIN    := .venv/bin
 # Node and npm of this project before any other
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: synth test test-all check-half check-rest unit lint types check mutants bootstrap diff deploy destroy bench docs lock clean help
+.PHONY: synth test test-all check-first check-second check-rest unit lint types check mutants bootstrap diff deploy destroy bench docs lock clean help
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
@@ -18,22 +18,26 @@ synth: .venv/installed  ## check CONFIG and synthesize it into OUT
 test: lint types check  ## run everything that CI runs
 
 check: .venv/installed-dev node_modules/installed  # the tests only
-	@$(MAKE) --no-print-directory -j 2 $(SYNC) check-half check-rest
+	@$(MAKE) --no-print-directory -j 3 $(SYNC) check-first check-second check-rest
 
 test-all: .venv/installed-dev  ## the same with every case of the long sweeps: nightly and before a release
 	@HYPERPOD_ALL=1 HYPERPOD_REHEARSE=all $(MAKE) --no-print-directory test
 
-# Two halves at the same time, each with its own jsii process; together they are all tests, balanced by CPU time.
-# The workers of pytest-xdist would each collect all tests instead of a half.
-HALF := tests/constructs tests/edits tests/graph tests/handlers tests/rehearsal
+# Three parts at the same time, each with its own jsii process; together they are all tests, balanced for two cores: a part
+# waits for Node.js, for other programs and for timeouts. The workers of pytest-xdist would each collect all tests.
+FIRST := tests/constructs tests/edits tests/graph tests/importing
+SECOND := tests/cli tests/handlers tests/lifecycle tests/observability tests/operations tests/ownership \
+  tests/preflight tests/rehearsal
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 PYTEST := $(BIN)/python -m pytest --durations 10 --durations-min 1
 unit: .venv/installed-dev  ## the quick tests
-	@$(MAKE) --no-print-directory -j 2 $(SYNC) check-half check-rest LANE='-m "not slow"'
-check-half:
-	@$(PYTEST) $(LANE) $(HALF)
+	@$(MAKE) --no-print-directory -j 3 $(SYNC) check-first check-second check-rest LANE='-m "not slow"'
+check-first:
+	@$(PYTEST) $(LANE) $(FIRST)
+check-second:
+	@$(PYTEST) $(LANE) $(SECOND)
 check-rest:
-	@$(PYTEST) $(LANE) $(HALF:%=--ignore=%)
+	@$(PYTEST) $(LANE) $(FIRST:%=--ignore=%) $(SECOND:%=--ignore=%)
 
 mutants: .venv/installed-dev  ## faults in changed modules that the quick tests must notice; FILES=... for others, SAMPLE=60, SEED=2
 	@$(BIN)/python tests/support/mutants.py $(FILES) $(SAMPLE:%=--sample %) $(SEED:%=--seed %)

@@ -53,10 +53,9 @@ class Manifests(Construct):
                 removal_policy=RemovalPolicy.RETAIN if kept else RemovalPolicy.DESTROY,
                 adopt=adopt,
             )
+            # like a job: after the namespaces and permissions of teams
             applied.node.add_dependency(cluster.jobs_ready, *earlier, *wide)
-            if namespace:
-                applied.node.add_dependency(cluster.namespace_ready(namespace))
-            else:
+            if not namespace:
                 wide.append(applied)
             cluster.kubernetes.before_jobs.add(applied)
             cluster.kubernetes.parts.applied.append(applied)

@@ -13,6 +13,7 @@ from waiting import Waiting
 from hyperpod_constructs.constructs.addons import TrainingOperatorAddon
 from hyperpod_constructs.constructs.functions_in_vpc import put_functions_into_vpc
 from hyperpod_constructs.constructs.governance import HyperPodTeam
+from hyperpod_constructs.constructs.manifests import Manifests
 from hyperpod_constructs.constructs.storage import Claims
 from hyperpod_constructs.constructs.training_job import TrainingJob
 from hyperpod_constructs.core.spec import Job, Team
@@ -22,6 +23,7 @@ CLAIM = {
     "kind": "PersistentVolumeClaim",
     "metadata": {"name": "a", "namespace": "hyperpod-ns-vision"},
 }
+SETTINGS = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "hyperpod-ns-vision"}}
 PROVIDER = "HyperPodGovernanceProvider[0-9a-f]{8}"
 
 ORDER = [
@@ -33,6 +35,8 @@ ORDER = [
     ("TeamRights", "TeamIsolation", "members must not run pods before"),
     ("Volumeshyperpodnsvision", "TeamRights", "the namespace is ready"),
     ("TrainJob", "Volumeshyperpodnsvision", "pods of the job wait for claims otherwise"),
+    ("Ownhyperpodnsvision", "TeamRights", "the namespace is ready"),
+    ("TrainJob", "Ownhyperpodnsvision", "jobs can require the objects"),
     ("TeamQuota", f"{PROVIDER}RoleDefaultPolicy", "the function needs its permissions, also for the deletion"),
 ]
 
@@ -45,6 +49,7 @@ def waiting() -> Waiting:
         cluster = make_cluster(stack)
         TrainingOperatorAddon(stack, "Operator", cluster=cluster)
         HyperPodTeam(stack, "Team", cluster=cluster, team=Team(name="vision"), through="handler")
+        Manifests(stack, "Own", cluster=cluster, objects=[SETTINGS])
         Claims(stack, "Volumes", cluster=cluster, driver="fsx_csi", objects={"hyperpod-ns-vision": [CLAIM]})
         job = Job(name="train", image="registry/train:v1", instance_type="ml.m5.4xlarge")
         TrainingJob(stack, "Train", cluster=cluster, job=job)

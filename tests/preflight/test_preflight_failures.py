@@ -115,6 +115,7 @@ def test_a_hang_is_cut_by_the_read_timeout(own):
     assert "eks:DescribeClusterVersions" in said(found, "HP905").message
 
 
+@pytest.mark.slow  # waits for ten seconds
 def test_a_hang_is_cut_by_the_deadline(own):
     own.hang("ec2", "DescribeAvailabilityZones")
     chosen = some("zones and instance types", "account")

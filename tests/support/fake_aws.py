@@ -22,8 +22,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest import mock
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import botocore.session
@@ -79,6 +80,8 @@ class FakeAws:
         self.reset()
         self._http = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
+        # botocore tries failed calls again without a pause
+        self._no_wait = mock.patch("botocore.endpoint.time", SimpleNamespace(sleep=lambda seconds: None))
 
     def reset(self) -> None:
         """Forget all answers, calls and faults, for the next test."""
@@ -90,9 +93,11 @@ class FakeAws:
 
     def __enter__(self) -> FakeAws:
         threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        self._no_wait.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._no_wait.stop()
         self._released.set()
         self._http.shutdown()
         self._http.server_close()

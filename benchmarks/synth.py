@@ -5,7 +5,7 @@ clusters and jobs linear; the assets of the default platform below 20 MB (`tests
 
 With the validator on, the budget is not met (1.6 times in CPU). Both apps start its WebAssembly engine, which takes 2 of the
 floor's 4 seconds. The platform's own 0.9 seconds, which it also takes without the validator, are 1.2 times the floor; the
-rest is the validation of its 118 resources, and the compiler of Node.js, which optimizes the engine in the background.
+rest is the validation of its 118 resources and more time in the engine, whose cause is not known.
 """
 
 from __future__ import annotations

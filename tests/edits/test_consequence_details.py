@@ -158,12 +158,12 @@ def test_a_data_repository_of_another_bucket() -> None:
         (
             {"acknowledge": [{"rule": "HP312", "reason": "known"}]},
             {"acknowledge": []},
-            [("acknowledge[0]", "none", '"HP312 " is removed')],
+            [("acknowledge[0]", "none", '"HP312" is removed')],
         ),
         (
             {"acknowledge": []},
             {"acknowledge": [{"rule": "HP312", "reason": "known"}]},
-            [("acknowledge[0]", "in-place", '"HP312 " is new')],
+            [("acknowledge[0]", "in-place", '"HP312" is new')],
         ),
     ],
     ids=text,

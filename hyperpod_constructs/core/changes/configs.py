@@ -18,7 +18,7 @@ _IDENTITY: Mapping[str, Callable[[Any], str]] = {
     "taints": lambda taint: f"{taint.key}:{taint.effect}",
     "access": lambda access: f"{access.principal} {access.policy}",
     "data_repositories": lambda rule: rule.path,
-    "acknowledge": lambda acknowledgement: f"{acknowledgement.rule} {acknowledgement.path}",
+    "acknowledge": lambda acknowledgement: f"{acknowledgement.rule} {acknowledgement.path}".strip(),
 }
 """Identity of the members of a list, by the name of the field; members with a name are identified by it."""
 _UNORDERED = frozenset(

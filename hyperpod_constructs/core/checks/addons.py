@@ -172,7 +172,7 @@ def architecture(effective_addons: EffectiveAddons, groups: Groups) -> Iterator[
     types = [instance_type for _, group in groups for instance_type in types_of(group)]
     if "inference_operator" in effective_addons and types and all(each.architecture == "arm64" for each in types):
         names = ", ".join(sorted({each.name for each in types}))
-        yield Problem("addons.inference_operator", f"requires x86_64 nodes; {names} is arm64")
+        yield Problem("addons.inference_operator", f"requires x86_64 nodes; all groups are arm64: {names}")
 
 
 @rule(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from ..catalog import label, limit
 from ..findings import Severity
 from ..jobs.resources import share
+from ..plural import count
 from ..spec.cluster import Cluster
 from ..spec.governance import Governance
 from ..spec.groups import InstanceGroup, RestrictedInstanceGroup, Taint
@@ -83,12 +84,12 @@ def enough_nodes(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
         per_node = share(part, job).per_node or 0
         if not per_node:
             continue  # it fits on no node: reported by HP713, HP714 and HP717
-        count = part.count + (part.spares or 0)
-        if count > nodes * per_node:
+        replicas = part.count + (part.spares or 0)
+        if replicas > nodes * per_node:
             field = "nodes" if part.nodes else "replicas"
             names = " and ".join(group.name for group in groups)
-            has = f"{nodes} nodes of {instance_type.name}, {per_node} each"
-            message = f"{count} replicas, but {names} can run {nodes * per_node} ({has})"
+            has = f"{count(nodes, 'node')} of {instance_type.name}, {per_node} each"
+            message = f"{count(replicas, 'replica')}, but {names} can run {nodes * per_node} ({has})"
             yield Problem(f"{prefix}{field}", message)
 
 
@@ -190,8 +191,8 @@ def within_quota(job: Job, governance: Governance) -> Iterator[Problem]:
     wanted: dict[str, float] = {}
     for _, part, kind in parts(job):
         if kind is not None and kind.accelerator is not None:
-            count = part.count + (part.spares or 0)
-            wanted[kind.name] = wanted.get(kind.name, 0) + float(share(part, job).accelerators) * count
+            replicas = part.count + (part.spares or 0)
+            wanted[kind.name] = wanted.get(kind.name, 0) + float(share(part, job).accelerators) * replicas
     for _, _, kind in parts(job):
         if kind is None or kind.accelerator is None or kind.name not in wanted:
             continue

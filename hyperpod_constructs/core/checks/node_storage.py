@@ -59,10 +59,10 @@ def settings_are_applied(cluster: Cluster, instance_groups: InstanceGroups) -> I
             ignored = " and ".join(text for name, text in names.items() if name in settings)
             place = f"{path}.{'volume' if group.volume else 'container_data'}"
             if lifecycle.mode == "on_create":
-                yield Problem(place, f"{ignored} is not applied: the lifecycle scripts are custom")
+                yield Problem(place, f"custom lifecycle scripts do not apply {ignored}")
             else:
                 why = "The service sets up the node; it is not documented whether it uses the volume."
-                message = f"{ignored} is not applied in lifecycle mode {lifecycle.mode}"
+                message = f"lifecycle mode {lifecycle.mode} does not apply {ignored}"
                 yield Problem(place, message, consequence=why, severity=Severity.NOTE)
 
 

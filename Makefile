@@ -25,7 +25,7 @@ test-all: .venv/installed-dev  ## the same with every case of the long sweeps: n
 
 # Three parts at the same time, each with its own jsii process; together they are all tests, balanced for two cores: a part
 # waits for Node.js, for other programs and for timeouts. The workers of pytest-xdist would each collect all tests.
-FIRST := tests/constructs tests/edits tests/graph tests/importing
+FIRST := tests/apps tests/constructs tests/edits tests/graph tests/importing tests/matrix
 SECOND := tests/cli tests/handlers tests/lifecycle tests/observability tests/operations tests/ownership \
   tests/preflight tests/rehearsal
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hyperpod_constructs.handlers.shared.ownership import Owner
+
 Json = dict[str, Any]
+ME, OTHER = Owner("Platform/A", "a" * 16), Owner("Platform/B", "b" * 16)
+EXISTED = "hyperpod-constructs:existed"
 
 
 class Http:

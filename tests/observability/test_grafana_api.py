@@ -18,26 +18,8 @@ from hyperpod_constructs.assembly.rehearsal.clock import Clock
 from hyperpod_constructs.handlers.grafana import api as api_module
 from hyperpod_constructs.handlers.grafana import index
 from hyperpod_constructs.handlers.grafana.api import Api, GrafanaError, requests, session
-from hyperpod_constructs.handlers.shared.ownership import Owner
 
 Json = dict[str, Any]
-ME, OTHER = Owner("Platform/A", "a" * 16), Owner("Platform/B", "b" * 16)
-EXISTED = "hyperpod-constructs:existed"
-
-
-@pytest.fixture
-def http() -> Http:
-    return Http()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def api(http: Http, clock: Clock) -> Api:
-    return Api("https://g", "the-token", http, clock, clock.monotonic() + 100)
 
 
 # Requests to Grafana.

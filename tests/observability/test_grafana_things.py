@@ -5,31 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from grafana_http import Http
+from grafana_http import EXISTED, ME, OTHER, Http
 
-from hyperpod_constructs.assembly.rehearsal.clock import Clock
 from hyperpod_constructs.handlers.grafana.api import Api
 from hyperpod_constructs.handlers.grafana.things import Thing, Things
-from hyperpod_constructs.handlers.shared.ownership import Owner
 
 Json = dict[str, Any]
-ME, OTHER = Owner("Platform/A", "a" * 16), Owner("Platform/B", "b" * 16)
-EXISTED = "hyperpod-constructs:existed"
-
-
-@pytest.fixture
-def http() -> Http:
-    return Http()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def api(http: Http, clock: Clock) -> Api:
-    return Api("https://g", "the-token", http, clock, clock.monotonic() + 100)
 
 
 def board(uid: str = "b", *tags: str, **more: Any) -> Json:

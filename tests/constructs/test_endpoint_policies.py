@@ -12,6 +12,7 @@ from assembly import UNCOPIED
 from aws_cdk import App, Environment, Stack, assertions
 
 from hyperpod_constructs.constructs.network import HyperPodNetwork
+from hyperpod_constructs.core.changes import deployment
 from hyperpod_constructs.core.checks import Context, check
 from hyperpod_constructs.core.endpoint_policies import endpoint_policy
 from hyperpod_constructs.core.first_defaults import completed
@@ -173,3 +174,27 @@ def test_accounts_of_images_are_checked(parts: dict[str, Any], expected: tuple[s
     assert [(str(finding.severity), finding.path) for finding in found] == ([expected[:2]] if expected else [])
     if expected:
         assert expected[2] in found[0].message
+
+
+def network_template(*image_accounts: str) -> dict[str, Any]:
+    stack = Stack(App(context=UNCOPIED), "Network", env=Environment(account="111122223333", region="us-west-2"))
+    zones = ["usw2-az1", "usw2-az2"]
+    network = Network(availability_zone_ids=zones, mode="closed", image_accounts=list(image_accounts))
+    HyperPodNetwork(stack, "Network", network=network, endpoint_services=["ecr.api", "ecr.dkr", "logs"])
+    return assertions.Template.from_stack(stack).to_json()
+
+
+def test_an_edit_of_the_accounts_changes_only_the_policies_of_the_two_registry_endpoints() -> None:
+    """Accounts are added, all are allowed, and both is undone: no endpoint is replaced or deleted, and no trace is left."""
+    published = network_template()
+    for accounts in (("763104351884",), ("*",)):
+        edited = network_template(*accounts)
+        for old, new in ((published, edited), (edited, published)):
+            assert deployment({"Network": old}, {"Network": new}).edits == []  # nothing worse than an update in place
+            changed = {name for name, item in new["Resources"].items() if item != old["Resources"][name]}
+            assert {new["Resources"][name]["Type"] for name in changed} == {"AWS::EC2::VPCEndpoint"}
+            assert len(changed) == 2
+            for name in changed:
+                before, after = (each["Resources"][name]["Properties"] for each in (old, new))
+                assert {key for key in after if after[key] != before[key]} == {"PolicyDocument"}
+    assert network_template() == published

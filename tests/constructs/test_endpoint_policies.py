@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any
 
 import pytest
 from assembly import UNCOPIED
 from aws_cdk import App, Environment, Stack, assertions
 
+from hyperpod_constructs.assembly.rehearsal import Fault, Rehearsal
 from hyperpod_constructs.constructs.network import HyperPodNetwork
 from hyperpod_constructs.core.changes import deployment
 from hyperpod_constructs.core.checks import Context, check
@@ -176,19 +178,26 @@ def test_accounts_of_images_are_checked(parts: dict[str, Any], expected: tuple[s
         assert expected[2] in found[0].message
 
 
-def network_template(*image_accounts: str) -> dict[str, Any]:
-    stack = Stack(App(context=UNCOPIED), "Network", env=Environment(account="111122223333", region="us-west-2"))
+def network_assembly(folder: Path, *image_accounts: str) -> Path:
+    app = App(context=UNCOPIED, outdir=str(folder))
+    stack = Stack(app, "Network", env=Environment(account="111122223333", region="us-west-2"))
     zones = ["usw2-az1", "usw2-az2"]
     network = Network(availability_zone_ids=zones, mode="closed", image_accounts=list(image_accounts))
     HyperPodNetwork(stack, "Network", network=network, endpoint_services=["ecr.api", "ecr.dkr", "logs"])
-    return assertions.Template.from_stack(stack).to_json()
+    app.synth()
+    return folder
 
 
-def test_an_edit_of_the_accounts_changes_only_the_policies_of_the_two_registry_endpoints() -> None:
+def test_an_edit_of_the_accounts_changes_only_the_policies_of_the_two_registry_endpoints(
+    tmp_path: Path,
+) -> None:
     """Accounts are added, all are allowed, and both is undone: no endpoint is replaced or deleted, and no trace is left."""
-    published = network_template()
-    for accounts in (("763104351884",), ("*",)):
-        edited = network_template(*accounts)
+
+    def template(name: str, *accounts: str) -> dict[str, Any]:
+        return json.loads((network_assembly(tmp_path / name, *accounts) / "Network.template.json").read_text())
+
+    published = template("published")
+    for edited in (template("added", "763104351884"), template("any", "*")):
         for old, new in ((published, edited), (edited, published)):
             assert deployment({"Network": old}, {"Network": new}).edits == []  # nothing worse than an update in place
             changed = {name for name, item in new["Resources"].items() if item != old["Resources"][name]}
@@ -197,4 +206,28 @@ def test_an_edit_of_the_accounts_changes_only_the_policies_of_the_two_registry_e
             for name in changed:
                 before, after = (each["Resources"][name]["Properties"] for each in (old, new))
                 assert {key for key in after if after[key] != before[key]} == {"PolicyDocument"}
-    assert network_template() == published
+    assert template("again") == published
+
+
+def test_an_update_that_fails_half_way_restores_the_policies(tmp_path: Path) -> None:
+    def deployed() -> dict[str, tuple[str, Any]]:
+        (site,) = rehearsal.sites.values()
+        live = site.cloudformation.stacks["Network"].live
+        endpoints = {name: item for name, item in live.items() if item.kind == "AWS::EC2::VPCEndpoint"}
+        return {name: (item.id, item.properties["PolicyDocument"]) for name, item in endpoints.items()}
+
+    published, edited = (
+        network_assembly(tmp_path / name, *accounts) for name, accounts in (("a", ()), ("b", ("763104351884",)))
+    )
+    rehearsal = Rehearsal()
+    rehearsal.deploy(published)
+    before = deployed()
+    assert len(before) == 4  # of S3 too
+    failing = next(name for name in before if "ecrdkr" in name.lower())
+    rehearsal.faults_left.append(Fault(f"Network.{failing}", action="update"))
+    assert [outcome.status for outcome in rehearsal.deploy(edited)] == ["UPDATE_ROLLBACK_COMPLETE"]
+    assert deployed() == before
+    assert [outcome.status for outcome in rehearsal.deploy(edited)] == ["UPDATE_COMPLETE"]
+    after = deployed()
+    assert {name: item[0] for name, item in after.items()} == {name: item[0] for name, item in before.items()}
+    assert len([name for name in after if after[name] != before[name]]) == 2

@@ -21,7 +21,7 @@ BIN = Path(sys.executable).parent
 
 
 def run_app(config: str | Path, out: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    env = {k: v for k, v in os.environ.items() if k not in ("CDK_VALIDATION", "JSII_NODE")}
+    env = {k: v for k, v in os.environ.items() if k not in ("CDK_VALIDATION", "JSII_NODE", "JSII_RUNTIME")}
     env |= {"HYPERPOD_CONFIG": str(config), "HYPERPOD_OUT": str(out), **environment}
     return subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
@@ -113,7 +113,9 @@ def test_a_wrong_config_does_not_change_an_earlier_output(tmp_path: Path):
 def test_the_pinned_cdk_cli_gives_the_same_templates(synthesized: tuple[Path, str], tmp_path: Path):
     npx = shutil.which("npx", path=f"{BIN}{os.pathsep}{os.environ['PATH']}")
     assert npx is not None
-    env = {k: v for k, v in os.environ.items() if k != "JSII_NODE"} | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    env = {k: v for k, v in os.environ.items() if k not in ("JSII_NODE", "JSII_RUNTIME")} | {
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    }
     command = [
         npx,
         "cdk",

@@ -27,11 +27,11 @@ pytestmark = pytest.mark.slow
 PAGE = ROOT / "docs" / "iam.md"
 
 HELD_OTHERWISE: Mapping[str, str] = {
-        "ec2:AssignPrivateIpAddresses": "the Lambda documentation requires it on any resource for functions in a VPC",
+    "ec2:AssignPrivateIpAddresses": "the Lambda documentation requires it on any resource for functions in a VPC",
     "ec2:CreateNetworkInterface": "the Lambda documentation requires it on any resource for functions in a VPC",
     "ec2:DeleteNetworkInterface": "the Lambda documentation requires it on any resource for functions in a VPC",
     "ec2:UnassignPrivateIpAddresses": "the Lambda documentation requires it on any resource for functions in a VPC",
-        "cloudwatch:DescribeAlarms": "users choose the alarms, in the config or in Grafana; read only",
+    "cloudwatch:DescribeAlarms": "users choose the alarms, in the config or in Grafana; read only",
     "cloudwatch:DescribeAlarmHistory": "users choose the alarms; read only",
     "cloudwatch:GetInsightRuleReport": "users choose the rules; read only",
     "cloudwatch:GetMetricData": "users choose the metrics, in Grafana or in a scaler; read only",
@@ -121,13 +121,13 @@ def page(found: list[Wildcard]) -> str:
     lines = [
         "# IAM statements with `*`",
         "",
-                "This page lists every IAM statement of `hyperpod.yaml` and of all examples that contains `*` in an action or",
+        "This page lists every IAM statement of `hyperpod.yaml` and of all examples that contains `*` in an action or",
         "a resource. It is generated, and CI fails if a statement is not listed. *No resource type* means that the AWS",
         "service authorization reference (as in cfn-lint) defines no resource type for the action, so `*` is its only",
         "resource. The reasons are those with which findings of cdk-nag are accepted",
         "(`hyperpod_constructs/assembly/justified.py`).",
         "",
-                "| created by | actions | resources | condition keys | reason |",
+        "| created by | actions | resources | condition keys | reason |",
         "|---|---|---|---|---|",
     ]
     for item in found:

@@ -7,6 +7,7 @@ time of a synth; tests/test_gate.py switches it on). There is one jsii process; 
 from __future__ import annotations
 
 import gc
+import importlib.util
 import os
 import shutil
 import tempfile
@@ -28,6 +29,11 @@ from hyperpod_constructs.core.packaged_node import use_packaged_node
 os.environ["CDK_VALIDATION"] = "false"
 os.environ.pop("CDK_CONTEXT_JSON", None)
 use_packaged_node()
+_jsii = importlib.util.find_spec("jsii")
+assert _jsii is not None
+assert _jsii.origin is not None
+os.environ["JSII_RUNTIME"] = str(Path(__file__).parent / "support" / "jsii_runtime.js")
+os.environ["JSII_PROGRAM"] = str(Path(_jsii.origin).parent / "_embedded" / "jsii" / "lib__program.js")
 # no timed tests, and half of the usual number of examples
 settings.register_profile(
     "busy", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=100 if ALL else 50

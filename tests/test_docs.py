@@ -118,7 +118,7 @@ def test_the_evidence_exists(reference: str):
     assert f"\ndef {test}(" in (ROOT / file).read_text()
 
 
-ABOUT_PAGES = {"CI of the peer itself", "Docs: getting started, how-to, reference", "Troubleshooting guide"}
+ABOUT_PAGES = {"CI of the project itself", "Docs: getting started, how-to, reference", "Troubleshooting guide"}
 
 
 def test_claims_have_evidence_and_omissions_have_a_reason():

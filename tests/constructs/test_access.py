@@ -14,6 +14,8 @@ from hyperpod_constructs.constructs.access import AccessEntries
 from hyperpod_constructs.constructs.imported_eks import EksClusterAttributes, ImportedEks
 from hyperpod_constructs.core.spec import Access, Team
 
+pytestmark = pytest.mark.slow
+
 ADMIN = "arn:aws:iam::111122223333:role/Admin"
 PERSON = "arn:aws:iam::111122223333:user/ada"
 

@@ -22,6 +22,8 @@ from hyperpod_constructs.core.jobs import Job
 from hyperpod_constructs.core.spec import ADDON_NAMES, Addon, Addons, Cluster
 from hyperpod_constructs.core.spec.addons import InferenceOperator, MountpointS3
 
+pytestmark = pytest.mark.slow
+
 BUCKET = "arn:aws:s3:::data"
 EVERYTHING = Addons(
     training_operator={},

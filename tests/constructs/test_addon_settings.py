@@ -24,6 +24,8 @@ from hyperpod_constructs.core.spec import (
 )
 from hyperpod_constructs.core.spec.base import places_of
 
+pytestmark = pytest.mark.slow
+
 GPU = {"key": "nvidia.com/gpu", "operator": "Exists"}
 SETTINGS: dict[str, dict[str, Any]] = {
     "vpc_cni": {"prefix_delegation": True, "warm_prefix_target": 1, "warm_ip_target": 5, "minimum_ip_target": 10},

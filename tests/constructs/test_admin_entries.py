@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from assembly import ROOT, UNCOPIED
 from aws_cdk import App, Environment, Stack, assertions
 
 from hyperpod_constructs.assembly.synth import cdk_context
 from hyperpod_constructs.constructs.platform import HyperPodPlatform
 from hyperpod_constructs.core.config import load
+
+pytestmark = pytest.mark.slow
 
 ADMINS = ("arn:aws:iam::111122223333:role/PlatformAdmin", "arn:aws:iam::111122223333:user/operator")
 

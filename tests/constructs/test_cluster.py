@@ -19,6 +19,8 @@ from hyperpod_constructs.core.placement import system_group
 from hyperpod_constructs.core.spec import Cluster, InstanceGroup, Lifecycle, RestrictedInstanceGroup, Volume
 from hyperpod_constructs.core.spec.cluster import Autoscaling
 
+pytestmark = pytest.mark.slow
+
 WORKERS = InstanceGroup(name="workers", instance_type="ml.p5.48xlarge", count=4, availability_zone_id="usw2-az1")
 SCALED = InstanceGroup(name="scaled", instance_type="ml.g5.8xlarge", count=0, max_count=8, capacity="spot")
 

@@ -14,6 +14,8 @@ from hyperpod_constructs.constructs.kubernetes import KubernetesProvider
 from hyperpod_constructs.core.chart import patching_node_permissions
 from hyperpod_constructs.core.spec.dependencies import DependencyChart, FolderChart
 
+pytestmark = pytest.mark.slow
+
 
 class Made:
     def __init__(self, outdir: Path) -> None:

@@ -19,6 +19,8 @@ from hyperpod_constructs.constructs.network import HyperPodNetwork
 from hyperpod_constructs.core.catalog import default_kubernetes_version
 from hyperpod_constructs.core.spec import Addons, Eks, Network
 
+pytestmark = pytest.mark.slow
+
 NEW = Network(availability_zone_ids=ZONES)
 BROUGHT = Network.model_validate(
     {

@@ -23,6 +23,8 @@ from hyperpod_constructs.core.governance_properties import compute_quota_propert
 from hyperpod_constructs.core.jobs import compile_job
 from hyperpod_constructs.core.spec import Governance, Job, Platform, QuotaResource, Scheduler, Team
 
+pytestmark = pytest.mark.slow
+
 MEMBER = "arn:aws:iam::111122223333:role/Vision"
 OTHER = "arn:aws:iam::111122223333:role/Speech"
 VIEWER = "arn:aws:iam::111122223333:role/Audit"

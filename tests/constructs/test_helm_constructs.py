@@ -30,6 +30,8 @@ from hyperpod_constructs.handlers.helm.errors import ChartError
 from hyperpod_constructs.handlers.helm.folder import content_digest
 from hyperpod_constructs.handlers.helm.index import Properties
 
+pytestmark = pytest.mark.slow
+
 DIGEST = "sha256:" + "0" * 64
 GIT = GitChart(repository="https://github.com/a/b", path="chart", commit="1" * 40, digest=DIGEST)
 ARN = "arn:aws:eks:us-west-2:111122223333:cluster/research"

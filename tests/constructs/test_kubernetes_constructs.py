@@ -23,6 +23,8 @@ from hyperpod_constructs.constructs.kubernetes import (
     addon_active,
 )
 
+pytestmark = pytest.mark.slow
+
 OBJECTS = "Custom::HyperPodKubernetesObjects"
 WAIT = "Custom::HyperPodKubernetesWait"
 

@@ -18,6 +18,8 @@ from hyperpod_constructs.core.config import load
 from hyperpod_constructs.core.cost import estimate
 from hyperpod_constructs.core.spec import Logs, Platform
 
+pytestmark = pytest.mark.slow
+
 KEY = OTHER_KEY.replace("us-west-2", "us-east-1")
 EXAMPLE = ROOT / "examples" / "everything.yaml"
 

@@ -20,6 +20,8 @@ from hyperpod_constructs.constructs.eks import HyperPodEks
 from hyperpod_constructs.constructs.network import HyperPodNetwork
 from hyperpod_constructs.core.spec import Network
 
+pytestmark = pytest.mark.slow
+
 
 def findings_of(build: Callable[[cdk.Stack], None], folder: Path) -> list[str]:
     app = cdk.App(outdir=str(folder), context=cdk_context() | UNCOPIED)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_s3 as s3
@@ -17,6 +18,8 @@ from hyperpod_constructs.constructs.imported_eks import EksClusterAttributes
 from hyperpod_constructs.core.cluster_properties import lifecycle_settings
 from hyperpod_constructs.core.config import load
 from hyperpod_constructs.core.spec import Cluster, InstanceGroup, Lifecycle, LustreEfaClient, Volume
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 WORKERS = InstanceGroup(name="workers", instance_type="ml.p5.48xlarge", count=2)

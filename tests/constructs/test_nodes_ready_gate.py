@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from platform_parts import SYSTEM, Synthesized, make_cluster, synthesize
 
 from hyperpod_constructs import (
@@ -18,6 +19,8 @@ from hyperpod_constructs import (
     RestrictedInstanceGroup,
 )
 from hyperpod_constructs.core.spec.cluster import Autoscaling
+
+pytestmark = pytest.mark.slow
 
 GPU = InstanceGroup(name="gpu", instance_type="ml.p5.48xlarge", count=2, availability_zone_id="usw2-az1")
 BIG = InstanceGroup(name="big", instance_type="ml.m5.8xlarge", count=5)

@@ -14,6 +14,8 @@ from waiting import Waiting
 from hyperpod_constructs.constructs.platform import HyperPodPlatform
 from hyperpod_constructs.core.config import load
 
+pytestmark = pytest.mark.slow
+
 BOUNDARY = "arn:aws:iam::111122223333:policy/Boundary"
 
 

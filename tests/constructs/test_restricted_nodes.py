@@ -22,6 +22,8 @@ from hyperpod_constructs.constructs.imported_eks import EksClusterAttributes
 from hyperpod_constructs.constructs.platform import HyperPodPlatform
 from hyperpod_constructs.core.spec import Addons, Cluster, Platform, RestrictedInstanceGroup
 
+pytestmark = pytest.mark.slow
+
 GROUP = "sagemaker.amazonaws.com/instance-group-type"
 RULES = ("restricted-network-before-cluster", "originals-before-copies", "dns-servers-before-policy")
 OBJECTS = "Custom::HyperPodKubernetesObjects"

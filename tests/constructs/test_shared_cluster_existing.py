@@ -28,6 +28,8 @@ from hyperpod_constructs import (
 )
 from hyperpod_constructs.core.spec import Bucket
 
+pytestmark = pytest.mark.slow
+
 P5 = "ml.p5.48xlarge"
 
 

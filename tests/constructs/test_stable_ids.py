@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -28,6 +29,8 @@ from hyperpod_constructs import (
     TrainingJob,
     TrainingOperatorAddon,
 )
+
+pytestmark = pytest.mark.slow
 
 
 def _template(unrelated: int) -> dict:

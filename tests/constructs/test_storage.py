@@ -11,6 +11,8 @@ from proving import proved
 from storage_platforms import FSX, KEY, LINK, OBJECTS, Synth, bucket_of, synthesizer
 from waiting import Waiting
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:

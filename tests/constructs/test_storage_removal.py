@@ -12,6 +12,8 @@ from hyperpod_constructs import HyperPodFileSystem
 from hyperpod_constructs.assembly.stacks import platform_stacks
 from hyperpod_constructs.core.spec import LustreFileSystem
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:

@@ -23,6 +23,8 @@ from hyperpod_constructs import (
 )
 from hyperpod_constructs.assembly.synth import cdk_context
 
+pytestmark = pytest.mark.slow
+
 TEAM = Team(name="vision", quota=[QuotaResource(instance_type="ml.m5.4xlarge", count=1)])
 
 

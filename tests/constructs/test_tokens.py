@@ -12,6 +12,8 @@ from hyperpod_constructs import Cluster, Eks, HyperPodNetwork, InstanceGroup, Jo
 from hyperpod_constructs.assembly.synth import cdk_context
 from hyperpod_constructs.core.checks import Context, check
 
+pytestmark = pytest.mark.slow
+
 
 def number(stack, name: str = "Number"):
     return CfnParameter(stack, name, type="Number").value_as_number

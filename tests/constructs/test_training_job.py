@@ -20,6 +20,8 @@ from hyperpod_constructs.core.jobs import HyperPodPyTorchJob, Job, compile_job
 from hyperpod_constructs.core.jobs.manifest import manifest_of
 from hyperpod_constructs.core.spec import Cluster, InstanceGroup
 
+pytestmark = pytest.mark.slow
+
 OBJECTS = "Custom::HyperPodKubernetesObjects"
 WAIT = "Custom::HyperPodKubernetesWait"
 

@@ -70,7 +70,7 @@ def _wait(title: str, *words: str) -> Selector:
 
 
 def _ready(title: str, name: str) -> Selector:
-    """A wait for what the add-on runs or installs, by the catalog; an ACTIVE add-on is not sufficient."""
+    """A wait for the objects that the add-on runs or installs, by the catalog; ACTIVE is not sufficient."""
 
     def where(templates: Templates, resource: Resource) -> bool:
         fact = catalog.addon(name)
@@ -172,7 +172,7 @@ IDENTITY_ADDONS = Selector("add-ons with pod identity", ("AWS::EKS::Addon",))
 VOLUMES = _objects("volumes, storage classes", "PersistentVolume", "StorageClass")
 CLAIMS = _objects("volume claims", "PersistentVolumeClaim")
 NAMESPACES = _objects("namespaces", "Namespace")
-OBJECTS_ALL = Selector("Kubernetes objects in them", OBJECTS)
+OBJECTS_ALL = Selector("Kubernetes objects in the namespace", OBJECTS)
 HYPERPOD_JOBS = _objects("HyperPodPyTorchJob", "HyperPodPyTorchJob")
 KUBEFLOW_JOBS = _objects("PyTorchJob", "PyTorchJob")
 AGENT = _addon("pod identity agent", AGENT_NAME)
@@ -183,7 +183,7 @@ GOVERNANCE_READY = _ready("wait for Kueue", GOVERNANCE_NAME)
 OPERATOR_READY = _ready("wait for the operator's CRD", OPERATOR_NAME)
 OPERATOR = _addon("training operator add-on", OPERATOR_NAME)
 COPIES = Selector(
-    "copies of their objects, and fields of them", OBJECTS, lambda templates, resource: _borrows(resource)
+    "copies of their objects, and fields of their objects", OBJECTS, lambda templates, resource: _borrows(resource)
 )
 COPIED_ADDONS = _addon("network add-on, CoreDNS", "vpc-cni", "coredns")
 NETWORK_COPIES = Selector(
@@ -196,7 +196,7 @@ DNS_COPIES = Selector(
 )
 DNS_READY = _wait("wait for the servers", "node-coredns")
 DNS_POLICY = Selector(
-    "DNS requests stay on the node",
+    "node-local DNS policy",
     OBJECTS,
     lambda templates, resource: "FieldsOnly" in resource.properties and "kube-dns" in templates.text(resource),
 )

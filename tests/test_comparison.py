@@ -110,6 +110,7 @@ def actions(found: Assembly) -> set[str]:
     return {action for statement in statements(found) for action in statement["Action"]}
 
 
+@pytest.mark.slow
 def test_the_gpu_cluster_matches_the_page(gpu: Assembly) -> None:
     cluster = gpu.one("AWS::SageMaker::Cluster")
     assert (cluster["ClusterName"], cluster["NodeRecovery"], cluster["NodeProvisioningMode"]) == (
@@ -129,6 +130,7 @@ def test_the_gpu_cluster_matches_the_page(gpu: Assembly) -> None:
     assert every(group["OnStartDeepHealthChecks"] for group in accelerated)
 
 
+@pytest.mark.slow
 def test_the_network_of_the_gpu_example_matches_the_page(gpu: Assembly) -> None:
     assert row("subnets").startswith("by zone id, one control-plane and one node subnet per zone")
     subnets = [subnet["Properties"] for subnet in gpu.resources("AWS::EC2::Subnet").values()]
@@ -151,6 +153,7 @@ def test_the_network_of_the_gpu_example_matches_the_page(gpu: Assembly) -> None:
     assert {"SourceSecurityGroupId" in item for item in to_itself} == {True, False}
 
 
+@pytest.mark.slow
 def test_the_chart_of_the_gpu_example_matches_the_page(gpu: Assembly) -> None:
     assert row("dependency chart").startswith("a release by commit and digest; missing instance types and")
     (release,) = gpu.resources("Custom::HyperPodHelmRelease").values()
@@ -159,6 +162,7 @@ def test_the_chart_of_the_gpu_example_matches_the_page(gpu: Assembly) -> None:
     assert len(chart["Digest"].removeprefix("sha256:")) == 64
 
 
+@pytest.mark.slow
 def test_the_execution_roles_of_the_gpu_example_match_the_page(gpu: Assembly, default: Assembly) -> None:
     assert row("`cloudwatch:DescribeAlarms`") == "if a rolling update specifies alarms"
     assert "cloudwatch:DescribeAlarms" in actions(gpu)
@@ -173,6 +177,7 @@ def test_the_execution_roles_of_the_gpu_example_match_the_page(gpu: Assembly, de
 # ---- the restricted example ----
 
 
+@pytest.mark.slow
 def test_the_restricted_cluster_matches_the_page(restricted: Assembly) -> None:
     cluster = restricted.one("AWS::SageMaker::Cluster")
     assert row("restricted: provisioning").startswith("`Request` in the example")
@@ -182,6 +187,7 @@ def test_the_restricted_cluster_matches_the_page(restricted: Assembly) -> None:
     assert every(group["OverrideVpcConfig"] for group in cluster["RestrictedInstanceGroups"])
 
 
+@pytest.mark.slow
 def test_network_agent_and_dns_of_restricted_nodes_are_copies(restricted: Assembly) -> None:
     assert row("restricted: network agent and DNS").startswith("copies for restricted nodes")
     objects = restricted.resources("Custom::HyperPodKubernetesObjects").values()
@@ -190,6 +196,7 @@ def test_network_agent_and_dns_of_restricted_nodes_are_copies(restricted: Assemb
     assert names == {"rig-aws-node", "rig-coredns", "node-coredns"}
 
 
+@pytest.mark.slow
 def test_the_role_of_restricted_groups_matches_the_page(restricted: Assembly) -> None:
     assert row("restricted: outputs") == "the same as Terraform"
     outputs = [
@@ -205,6 +212,7 @@ def test_the_role_of_restricted_groups_matches_the_page(restricted: Assembly) ->
     assert row("restricted: gated recipes") == "a field, `gated_recipes`"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["restricted: Karpenter, FSx"])
 def test_the_page_about_restricted_groups_is_correct(start: str, restricted: Assembly) -> None:
     assert row(start) == "allowed, with separate rules for each"

@@ -35,7 +35,7 @@ def serve(delay: float) -> None:
 
     from hyperpod_constructs.core import catalog
 
-    with FakeAws(delay=delay) as aws:
+    with FakeAws(delay=delay, http=True) as aws:
         healthy(aws)
         aws.page_size = 100
         kinds = list(catalog.instance_types())

@@ -6,7 +6,6 @@ import copy
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from rule_configs import BASE, load_text, merged
@@ -104,9 +103,9 @@ RICH: dict[str, Any] = merged(
 )
 
 
-def found_in(config: dict[str, Any], folder: Path) -> list[Finding]:
-    """JSON is YAML, and much quicker to write."""
-    return load_text(json.dumps(config), folder).findings
+def found_in(config: dict[str, Any]) -> list[Finding]:
+    """The findings in a config. JSON is YAML, and much quicker to write."""
+    return load_text(json.dumps(config)).findings
 
 
 def places(data: Any, path: str = "") -> Iterator[tuple[str, str]]:

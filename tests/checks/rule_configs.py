@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Mapping
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import yaml
 from hyperpod_constructs.core.catalog import use_clock
 from hyperpod_constructs.core.config import Loaded, load
 from hyperpod_constructs.core.documents import parse
+from hyperpod_constructs.core.findings import Finding
 
 TODAY = date(2026, 11, 23)
 BASE: dict[str, Any] = {
@@ -31,24 +35,34 @@ def merged(base: Any, over: Any) -> Any:
     return over
 
 
-def load_text(text: str, folder: Path) -> Loaded:
-    """The text loaded as a config file, on the catalog's day, beside the local folders that examples name."""
-    if not (folder / "scripts").exists():
-        for local in ("scripts/on_create.sh", "vendor/chart/Chart.yaml", "charts/grafana/Chart.yaml"):
-            (folder / local).parent.mkdir(parents=True, exist_ok=True)
-            (folder / local).touch()
-    file = folder / "hyperpod.yaml"
+@cache
+def folder() -> Path:
+    """The folder of the configs, with the local folders that examples name."""
+    made = Path(tempfile.mkdtemp(prefix="rules-", dir=os.environ["TMPDIR"]))
+    for local in ("scripts/on_create.sh", "vendor/chart/Chart.yaml", "charts/grafana/Chart.yaml"):
+        (made / local).parent.mkdir(parents=True, exist_ok=True)
+        (made / local).touch()
+    return made
+
+
+def load_text(text: str) -> Loaded:
+    """The text loaded as a config file, on the catalog's day."""
+    file = folder() / "hyperpod.yaml"
     file.write_text(text)
     with use_clock(TODAY):
         return load(file)
 
 
-def load_over(fragment: str, folder: Path) -> Loaded:
+@cache
+def findings_in(text: str) -> tuple[Finding, ...]:
+    """The findings in a config; several tests look at those of the rules' examples."""
+    return tuple(load_text(text).findings)
+
+
+def over_base(fragment: str) -> str:
     """A rule's fragment laid over the base, as YAML text."""
     over = parse(fragment).value
-    if not isinstance(over, dict):
-        return load_text(fragment, folder)
-    return load_text(dumped(merged(BASE, over)), folder)
+    return dumped(merged(BASE, over)) if isinstance(over, dict) else fragment
 
 
 class _Dumper(yaml.CSafeDumper):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,8 +152,8 @@ WRONG: list[tuple[str, Any]] = [
 ]  # fmt: skip
 
 
-def test_the_rich_config_is_right(tmp_path: Path) -> None:
-    assert [finding for finding in found_in(RICH, tmp_path) if finding.severity is Severity.ERROR] == []
+def test_the_rich_config_is_right() -> None:
+    assert [finding for finding in found_in(RICH) if finding.severity is Severity.ERROR] == []
 
 
 def test_the_table_has_enough_cases() -> None:
@@ -163,19 +162,17 @@ def test_the_table_has_enough_cases() -> None:
 
 
 @pytest.mark.parametrize(("path", "way", "text"), WRONG_ARNS)
-def test_a_wrong_arn_is_an_error_at_its_field(path: str, way: str, text: str, tmp_path: Path) -> None:
+def test_a_wrong_arn_is_an_error_at_its_field(path: str, way: str, text: str) -> None:
     found = [
-        finding
-        for finding in found_in(changed(path, text), tmp_path)
-        if finding.path == path and finding.severity != "note"
+        finding for finding in found_in(changed(path, text)) if finding.path == path and finding.severity != "note"
     ]
     assert [finding.severity for finding in found] == [Severity.ERROR]  # once, and nothing else about it
     assert found[0].cure
 
 
 @pytest.mark.parametrize(("path", "value"), WRONG)
-def test_a_value_that_a_service_rejects_is_an_error_at_its_field(path: str, value: Any, tmp_path: Path) -> None:
-    found = [finding for finding in found_in(changed(path, value), tmp_path) if finding.severity is Severity.ERROR]
+def test_a_value_that_a_service_rejects_is_an_error_at_its_field(path: str, value: Any) -> None:
+    found = [finding for finding in found_in(changed(path, value)) if finding.severity is Severity.ERROR]
     assert found, "nothing is told"
     assert every(finding.path.startswith(path) or path.startswith(finding.path) for finding in found)
     assert every(finding.cure for finding in found)
@@ -231,10 +228,8 @@ def test_names_match_their_examples() -> None:
         ("storage.lustre[0].data_repositories[1]", {"bucket": "s3://inputs/other", "path": "/other"}),
     ],
 )
-def test_valid_values_of_services_are_not_errors(path: str, value: Any, tmp_path: Path) -> None:
-    assert [
-        str(finding) for finding in found_in(changed(path, value), tmp_path) if finding.severity is Severity.ERROR
-    ] == []
+def test_valid_values_of_services_are_not_errors(path: str, value: Any) -> None:
+    assert [str(finding) for finding in found_in(changed(path, value)) if finding.severity is Severity.ERROR] == []
 
 
 @pytest.mark.parametrize(
@@ -259,16 +254,16 @@ def test_valid_values_of_services_are_not_errors(path: str, value: Any, tmp_path
         ({"buckets": [_bucket("data", "nobody")]}, "HP811", "storage.buckets[0].namespaces[0]"),
     ],
 )
-def test_claims_and_volumes_are_one_each(edit: dict[str, Any], rule: str, path: str, tmp_path: Path) -> None:
+def test_claims_and_volumes_are_one_each(edit: dict[str, Any], rule: str, path: str) -> None:
     config = {**RICH, "storage": edit}
-    assert (rule, path) in [(finding.rule, finding.path) for finding in found_in(config, tmp_path)]
+    assert (rule, path) in [(finding.rule, finding.path) for finding in found_in(config)]
 
 
-def test_a_namespace_that_nothing_creates_is_reported_also_without_teams(tmp_path: Path) -> None:
+def test_a_namespace_that_nothing_creates_is_reported_also_without_teams() -> None:
     config = merged(
         BASE, {"addons": {"fsx_csi": {}}, "storage": {"lustre": [{"name": "data", "namespaces": ["nobody"]}]}}
     )
-    (finding,) = [item for item in found_in(config, tmp_path) if item.rule == "HP811"]
+    (finding,) = [item for item in found_in(config) if item.rule == "HP811"]
     assert (finding.path, finding.severity) == ("storage.lustre[0].namespaces[0]", "warning")
 
 
@@ -277,7 +272,7 @@ def test_a_namespace_that_nothing_creates_is_reported_also_without_teams(tmp_pat
     [("scratch", True), ("results", True), ("their-own", False)],
     ids=["file system", "bucket", "other"],
 )
-def test_a_job_uses_claims_of_its_own_namespace(claim: str, told: bool, tmp_path: Path) -> None:
+def test_a_job_uses_claims_of_its_own_namespace(claim: str, told: bool) -> None:
     job = {
         "name": "train",
         "image": "registry/train:v1",
@@ -289,9 +284,7 @@ def test_a_job_uses_claims_of_its_own_namespace(claim: str, told: bool, tmp_path
     config = {**RICH, "storage": storage}
     for namespace, wrong in (({}, told), ({"team": "vision"}, False)):
         found = [
-            finding.path
-            for finding in found_in({**config, "jobs": [{**job, **namespace}]}, tmp_path)
-            if finding.rule == "HP747"
+            finding.path for finding in found_in({**config, "jobs": [{**job, **namespace}]}) if finding.rule == "HP747"
         ]
         assert found == (["jobs[0].volumes[0].claim"] if wrong else [])
 
@@ -308,12 +301,8 @@ def test_a_job_uses_claims_of_its_own_namespace(claim: str, told: bool, tmp_path
         ({"nvidia-device-plugin": {"anything": 1}}, []),
     ],
 )
-def test_values_that_the_chart_does_not_read_are_reported(
-    values: dict[str, Any], told: list[str] | None, tmp_path: Path
-) -> None:
-    found = [
-        finding for finding in found_in(changed("dependencies.values", values), tmp_path) if finding.rule == "HP407"
-    ]
+def test_values_that_the_chart_does_not_read_are_reported(values: dict[str, Any], told: list[str] | None) -> None:
+    found = [finding for finding in found_in(changed("dependencies.values", values)) if finding.rule == "HP407"]
     assert len(found) == 1 if told is None else [finding.path for finding in found] == told
 
 
@@ -329,26 +318,26 @@ def test_values_that_the_chart_does_not_read_are_reported(
         ({"somebody.example.com/label": "x"}, False),
     ],
 )
-def test_selectors_that_no_group_satisfies_are_reported(selector: dict[str, str], told: bool, tmp_path: Path) -> None:
+def test_selectors_that_no_group_satisfies_are_reported(selector: dict[str, str], told: bool) -> None:
     job = {"name": "train", "image": "registry/train:v1", "nodes": 1, "node_selector": selector}
-    found = [finding.path for finding in found_in({**RICH, "jobs": [job]}, tmp_path) if finding.rule == "HP752"]
+    found = [finding.path for finding in found_in({**RICH, "jobs": [job]}) if finding.rule == "HP752"]
     assert found == (["jobs[0].node_selector"] if told else [])
     for path in ("addons.training_operator.node_selector", "addons.cert_manager.configuration.nodeSelector"):
-        found = [finding.path for finding in found_in(changed(path, selector), tmp_path) if finding.rule == "HP516"]
+        found = [finding.path for finding in found_in(changed(path, selector)) if finding.rule == "HP516"]
         assert found == ([path] if told else [])
 
 
-def test_selectors_are_checked_for_groups_with_labels(tmp_path: Path) -> None:
+def test_selectors_are_checked_for_groups_with_labels() -> None:
     """A label with a domain is known to the config as soon as one of several groups sets it."""
     label = {"somebody.example.com/label": "x"}
     config = merged(RICH, {"addons": {"training_operator": {"node_selector": label}}})
-    assert [finding.path for finding in found_in(config, tmp_path) if finding.rule == "HP516"] == []
+    assert [finding.path for finding in found_in(config) if finding.rule == "HP516"] == []
     groups = config["cluster"]["instance_groups"]
     assert len(groups) > 1
     for value, told in (("x", False), ("y", True)):
         first = {**groups[0], "labels": {**groups[0].get("labels", {}), "somebody.example.com/label": value}}
         labeled = merged(config, {"cluster": {"instance_groups": [first, *groups[1:]]}})
-        found = [finding.path for finding in found_in(labeled, tmp_path) if finding.rule == "HP516"]
+        found = [finding.path for finding in found_in(labeled) if finding.rule == "HP516"]
         assert found == (["addons.training_operator.node_selector"] if told else [])
 
 
@@ -363,26 +352,22 @@ def test_selectors_are_checked_for_groups_with_labels(tmp_path: Path) -> None:
         ([{"policy": "cluster-admin"}, {"policy": "view"}], ["eks.access[1]"]),
     ],
 )
-def test_a_principal_may_have_several_policies(accesses: list[dict[str, Any]], told: list[str], tmp_path: Path) -> None:
+def test_a_principal_may_have_several_policies(accesses: list[dict[str, Any]], told: list[str]) -> None:
     config = merged(BASE, {"eks": {"access": [{"principal": ROLE, **access} for access in accesses]}})
-    found = [
-        (finding.path, finding.severity.value) for finding in found_in(config, tmp_path) if finding.rule == "HP215"
-    ]
+    found = [(finding.path, finding.severity.value) for finding in found_in(config) if finding.rule == "HP215"]
     assert found == [(path, "warning") for path in told]
 
 
-def test_a_cluster_of_restricted_groups_only_is_right_without_add_ons(tmp_path: Path) -> None:
+def test_a_cluster_of_restricted_groups_only_is_right_without_add_ons() -> None:
     config = copy.deepcopy(BASE)
     config["cluster"] = {"restricted_instance_groups": [{"name": "rig", "instance_type": "ml.p5.48xlarge", "count": 2}]}
-    assert [
-        item for item in found_in(config, tmp_path) if item.rule == "HP315" or item.severity is Severity.ERROR
-    ] == []
+    assert [item for item in found_in(config) if item.rule == "HP315" or item.severity is Severity.ERROR] == []
     config["addons"] = {"training_operator": {}}
-    (finding,) = [item for item in found_in(config, tmp_path) if item.rule == "HP315"]
+    (finding,) = [item for item in found_in(config) if item.rule == "HP315"]
     assert finding.message == "all groups are restricted, and cert_manager, training_operator cannot run on their nodes"
 
 
 @pytest.mark.parametrize(("zone", "told"), [("usw2-az4", []), ("usw2-az5", ["warning"]), ("usw2-az9", ["warning"])])
-def test_a_zone_that_the_region_is_not_known_to_have(zone: str, told: list[str], tmp_path: Path) -> None:
+def test_a_zone_that_the_region_is_not_known_to_have(zone: str, told: list[str]) -> None:
     config = merged(BASE, {"network": {"availability_zone_ids": ["usw2-az1", zone]}})
-    assert [finding.severity.value for finding in found_in(config, tmp_path) if finding.rule == "HP112"] == told
+    assert [finding.severity.value for finding in found_in(config) if finding.rule == "HP112"] == told

@@ -15,8 +15,8 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-from rule_configs import load_over, load_text
-from test_rule_examples import EXAMPLES, WHOLE_FILES
+from rule_configs import findings_in, folder, over_base
+from test_rule_examples import EXAMPLES, of_rule
 
 from hyperpod_constructs.core.checks import Rule, rules
 from hyperpod_constructs.core.findings import Finding
@@ -50,24 +50,22 @@ def fragments(module: str) -> Iterator[tuple[str, str]]:
             yield title, fragment
 
 
-def table(module: str, folder: Path) -> str:
+def table(module: str) -> str:
     """All blocks of a module of rules."""
     ids = {rule.id for rule in MODULES[module]}
     blocks = []
     for rule in MODULES[module]:
-        load = load_text if rule.id in WHOLE_FILES else load_over
-        found = [finding for finding in load(rule.wrong, folder).findings if finding.rule == rule.id]
-        blocks.append(f"{BLOCK}{rule.id}\n{ARROW}\n{said(found)}")
+        blocks.append(f"{BLOCK}{rule.id}\n{ARROW}\n{said(of_rule(rule, rule.wrong))}")
     for title, fragment in fragments(module):
-        found = [finding for finding in load_over(fragment, folder).findings if finding.rule in ids]
+        found = [finding for finding in findings_in(over_base(fragment)) if finding.rule in ids]
         blocks.append(f"{BLOCK}{title}\n{fragment}{ARROW}\n{said(found)}")
-    return "\n".join(blocks).replace(str(folder), "FOLDER")
+    return "\n".join(blocks).replace(str(folder()), "FOLDER")
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_the_messages_of_the_rules(module: str, tmp_path: Path) -> None:
+def test_the_messages_of_the_rules(module: str) -> None:
     file = FOLDER / f"{module}.txt"
-    found = table(module, tmp_path)
+    found = table(module)
     if os.environ.get("HYPERPOD_WRITE_DOCS"):
         FOLDER.mkdir(exist_ok=True)
         file.write_text(found)
@@ -75,9 +73,8 @@ def test_the_messages_of_the_rules(module: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rule", EXAMPLES, ids=lambda rule: rule.id)
-def test_every_finding_has_a_line_and_a_fix(rule: Rule, tmp_path: Path) -> None:
-    load = load_text if rule.id in WHOLE_FILES else load_over
-    found = [finding for finding in load(rule.wrong, tmp_path).findings if finding.rule == rule.id]
+def test_every_finding_has_a_line_and_a_fix(rule: Rule) -> None:
+    found = of_rule(rule, rule.wrong)
     assert found
     assert [finding for finding in found if finding.line is None or not finding.cure] == []
 

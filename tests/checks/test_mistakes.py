@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from rule_configs import load_over
+from rule_configs import findings_in, over_base
 
 from hyperpod_constructs.core.checks import find
 
@@ -77,16 +77,16 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("fragment", "rules"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_caught_as_stated_in_the_table(fragment: str, rules: set[str], tmp_path: Path) -> None:
+def test_a_mistake_is_caught_as_stated_in_the_table(fragment: str, rules: set[str]) -> None:
     name = next(name for name, case in MISTAKES.items() if case == (fragment, rules))
-    found = {finding.rule for finding in load_over(fragment, tmp_path).findings}
+    found = {finding.rule for finding in findings_in(over_base(fragment))}
     assert rules <= found
     assert rules & set(re.findall(r"HP[0-9]{3}", ROWS[name][2]))
 
 
 @pytest.mark.parametrize("cidr", ["10.2.0.0/16", "10.192.0.0/24", "172.31.0.0/16", "192.168.0.0/16", "10.0.0.0/16"])
-def test_networks_that_elsewhere_fail_just_work(cidr: str, tmp_path: Path) -> None:
-    findings = load_over(f"network: {{vpc_cidr: {cidr}}}\n", tmp_path).findings
+def test_networks_that_elsewhere_fail_just_work(cidr: str) -> None:
+    findings = findings_in(over_base(f"network: {{vpc_cidr: {cidr}}}\n"))
     assert [f for f in findings if f.severity == "error"] == []
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
-from rule_configs import BASE, dumped, load_over, load_text
+from rule_configs import BASE, dumped, findings_in, over_base
 
 from hyperpod_constructs.core.checks import AREAS, Rule, rules
 from hyperpod_constructs.core.documents import parse
-from hyperpod_constructs.core.findings import errors
+from hyperpod_constructs.core.findings import Finding, errors
 
 RULES = rules()
 WITHOUT_EXAMPLE = {"HP003", "HP004", "HP026", "HP027", "HP035", "HP207", "HP517", "HP751"}
@@ -19,29 +18,34 @@ WHOLE_FILES = {"HP001", "HP005", "HP006"}
 """Examples that are not valid YAML, or lose their point when they are merged."""
 
 
-def fired(rule: Rule, fragment: str, folder: Path) -> list[str]:
-    load_ = load_text if rule.id in WHOLE_FILES else load_over
-    return [finding.path for finding in load_(fragment, folder).findings if finding.rule == rule.id]
+def found_in_example(rule: Rule, fragment: str) -> tuple[Finding, ...]:
+    """All findings in an example of a rule."""
+    return findings_in(fragment if rule.id in WHOLE_FILES else over_base(fragment))
+
+
+def of_rule(rule: Rule, fragment: str) -> list[Finding]:
+    """The findings of a rule in its own example."""
+    return [finding for finding in found_in_example(rule, fragment) if finding.rule == rule.id]
 
 
 EXAMPLES = [rule for rule in RULES if rule.wrong and not rule.id.startswith("HP9")]
 
 
 @pytest.mark.parametrize("rule", EXAMPLES, ids=lambda rule: rule.id)
-def test_the_wrong_example_fires_the_rule(rule: Rule, tmp_path: Path) -> None:
-    assert fired(rule, rule.wrong, tmp_path)
+def test_the_wrong_example_fires_the_rule(rule: Rule) -> None:
+    assert of_rule(rule, rule.wrong)
 
 
 @pytest.mark.parametrize("rule", EXAMPLES, ids=lambda rule: rule.id)
-def test_the_right_example_does_not(rule: Rule, tmp_path: Path) -> None:
-    assert not fired(rule, rule.right, tmp_path)
+def test_the_right_example_does_not(rule: Rule) -> None:
+    assert not of_rule(rule, rule.right)
 
 
 @pytest.mark.parametrize("rule", [r for r in EXAMPLES if r.id[:3] != "HP7"], ids=lambda rule: rule.id)
-def test_the_right_example_has_no_errors_at_all(rule: Rule, tmp_path: Path) -> None:
-    whole = load_text(dumped({**BASE, **parse(rule.right).value}), tmp_path)
-    found = whole if rule.id in WHOLE_FILES else load_over(rule.right, tmp_path)
-    assert errors(found.findings) == []
+def test_the_right_example_has_no_errors_at_all(rule: Rule) -> None:
+    whole = rule.id in WHOLE_FILES
+    found = findings_in(dumped({**BASE, **parse(rule.right).value})) if whole else found_in_example(rule, rule.right)
+    assert errors(found) == []
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)

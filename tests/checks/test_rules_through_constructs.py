@@ -10,7 +10,7 @@ import pytest
 from assembly import UNCOPIED
 from aws_cdk import App, Environment, Stack
 from constructs import Construct
-from rule_configs import load_over
+from rule_configs import load_text, over_base
 from sweep import sample
 from test_rule_examples import EXAMPLES
 
@@ -92,7 +92,7 @@ def make_chart(folder: Path) -> str:
 @pytest.mark.parametrize("rule", sample(RULES, 20, kind=lambda rule: rule.id[:4]), ids=lambda rule: rule.id)
 def test_a_rule_fires_for_constructs(rule: Rule, tmp_path: Path, found: list[Finding]) -> None:
     wrong = re.sub(r"(?<=path: )charts/\w+", lambda chart: make_chart(tmp_path / chart[0]), rule.wrong)
-    platform = load_over(wrong, tmp_path).platform
+    platform = load_text(over_base(wrong)).platform
     assert platform is not None, "a wrong shape needs a reason"
     assert rule.id in fired(platform, found)
 
@@ -106,7 +106,7 @@ def test_each_reason_is_about_a_rule_that_has_an_example() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("id", sample([rule.id for rule in EXAMPLES if rule.id in REASONS], 4, kind=REASONS.get))
-def test_no_reason_is_stale(id: str, tmp_path: Path, found: list[Finding]) -> None:
+def test_no_reason_is_stale(id: str, found: list[Finding]) -> None:
     (rule,) = [example for example in EXAMPLES if example.id == id]
-    platform = load_over(rule.wrong, tmp_path).platform
+    platform = load_text(over_base(rule.wrong)).platform
     assert platform is None or id not in fired(platform, found)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from botocore.session import get_session
-from rule_configs import load_over
+from rule_configs import findings_in, over_base
 
 from hyperpod_constructs.core.catalog import load
 from hyperpod_constructs.core.stack_names import PLATFORM_TAG
@@ -16,8 +16,8 @@ from hyperpod_constructs.core.stack_names import PLATFORM_TAG
 SNAPSHOTS = Path(__file__).parents[1] / "__snapshots__" / "test_app"
 
 
-def findings(tmp_path: Path, **parts: object) -> list[tuple[str, str]]:
-    found = load_over(yaml.safe_dump(parts, allow_unicode=True), tmp_path).findings
+def findings(**parts: object) -> list[tuple[str, str]]:
+    found = findings_in(over_base(yaml.safe_dump(parts, allow_unicode=True)))
     return [(finding.path, finding.message) for finding in found if finding.rule == "HP024"]
 
 
@@ -30,15 +30,15 @@ def findings(tmp_path: Path, **parts: object) -> list[tuple[str, str]]:
         ("team", "a\tb", r"the tag value 'a\tb' has characters that AWS rejects: '\t'"),
     ],
 )
-def test_characters(key: str, value: str, message: str, tmp_path: Path):
+def test_characters(key: str, value: str, message: str):
     place = f'["{key}"]' if "(" in key else f".{key}"
-    assert findings(tmp_path, tags={key: value}) == [(f"tags{place}", message)]
-    assert findings(tmp_path, cluster={"tags": {key: value}}) == [(f"cluster.tags{place}", message)]
+    assert findings(tags={key: value}) == [(f"tags{place}", message)]
+    assert findings(cluster={"tags": {key: value}}) == [(f"cluster.tags{place}", message)]
 
 
 @pytest.mark.parametrize("value", ["", "Forschung & Entwicklung".replace("&", "und"), "研究/1:2=3+4-5@6_7.8", "größe"])
-def test_letters_of_any_language_are_allowed(value: str, tmp_path: Path):
-    assert findings(tmp_path, tags={"team": value}) == []
+def test_letters_of_any_language_are_allowed(value: str):
+    assert findings(tags={"team": value}) == []
 
 
 def test_the_characters_are_those_of_the_service_model():
@@ -47,30 +47,30 @@ def test_the_characters_are_those_of_the_service_model():
         assert r"[\p{L}\p{Z}\p{N}_.:/=+\-@]" in model.shape_for(shape).metadata["pattern"]
 
 
-def test_keys_that_differ_in_case_only(tmp_path: Path):
-    assert findings(tmp_path, tags={"Owner": "ml", "owner": "platform"}) == [
+def test_keys_that_differ_in_case_only():
+    assert findings(tags={"Owner": "ml", "owner": "platform"}) == [
         ("tags.owner", "the tag keys 'owner' and 'Owner' differ only in case")
     ]
-    assert findings(tmp_path, tags={"Team": "a"}, cluster={"tags": {"team": "b"}}) == [
+    assert findings(tags={"Team": "a"}, cluster={"tags": {"team": "b"}}) == [
         ("cluster.tags.team", "the tag keys 'team' and 'Team' differ only in case")
     ]
-    assert findings(tmp_path, tags={"Team": "a"}, cluster={"tags": {"Team": "b"}}) == []
+    assert findings(tags={"Team": "a"}, cluster={"tags": {"Team": "b"}}) == []
 
 
-def test_a_key_that_differs_only_in_case(tmp_path: Path):
+def test_a_key_that_differs_only_in_case():
     key = PLATFORM_TAG.capitalize()
-    assert findings(tmp_path, tags={key: "mine"}) == [
+    assert findings(tags={key: "mine"}) == [
         (f'tags["{key}"]', f"the tag keys '{key}' and '{PLATFORM_TAG}' (added automatically) differ only in case")
     ]
 
 
-def test_47_tags_fit(tmp_path: Path):
+def test_47_tags_fit():
     tags = {f"k{n}": "v" for n in range(48)}
     message = "48 tags; the limit is 47, because 3 more are added to some resources"
-    assert findings(tmp_path, tags=tags) == [("tags", message)]
+    assert findings(tags=tags) == [("tags", message)]
     tags.pop("k0")
-    assert findings(tmp_path, tags=tags) == []
-    assert findings(tmp_path, tags=tags, cluster={"tags": {"more": "v"}}) == [("cluster.tags", message)]
+    assert findings(tags=tags) == []
+    assert findings(tags=tags, cluster={"tags": {"more": "v"}}) == [("cluster.tags", message)]
 
 
 def test_the_additions_are_those_in_the_templates():

@@ -122,6 +122,7 @@ def check(result: Result, arguments: list[str]) -> None:
     assert "\x1b" not in result.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_odd_arguments_are_answered_in_words(words: tuple[str, ...], place: Path) -> None:
     for arguments in sample(list(odd(COMMANDS[words])), 3):
@@ -240,6 +241,7 @@ def test_every_command_that_answers_has_the_four_formats() -> None:
             assert set(option.type.choices) >= {"text", "json", "yaml", "markdown"}, words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", OFFLINE, ids=" ".join)
 def test_an_answer_is_the_same_in_each_format(words: list[str], place: Path) -> None:
     (place / "hyperpod.yaml").write_text((ROOT / "hyperpod.yaml").read_text().replace("jobs/neuron-hello", "job"))

@@ -28,6 +28,8 @@ from hyperpod_constructs.core.importing.adoption import adoption
 from hyperpod_constructs.core.spec import Platform
 from hyperpod_constructs.live.deployed import read
 
+pytestmark = pytest.mark.slow
+
 ARN = "arn:aws:sagemaker:us-west-2:111122223333:cluster/abcdefghijkl"
 
 

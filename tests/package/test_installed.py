@@ -72,11 +72,12 @@ def test_the_app_that_init_writes_is_checked_synthesized_and_tested(commands: Pa
     assert {line.removeprefix("wrote platform/") for line in told.splitlines() if line.startswith("wrote ")} == written
     assert " error " not in run(commands, app, "hyperpod", "validate").stdout
     assert "lab: 5 stacks" in run(commands, app, "hyperpod", "synth").stdout
-    run(commands, app, "python", "app.py", HYPERPOD_OUT="again.out")
+    run(commands, app, "python", "app.py", HYPERPOD_OUT="again.out", CDK_VALIDATION="false")
     templates = sorted((app / "cdk.out").glob("*.template.json"))
     assert len(templates) == 5
     assert every(path.read_text() == (app / "again.out" / path.name).read_text() for path in templates)
-    assert "2 passed" in run(commands, app, "python", "-m", "pytest", "-p", "no:cacheprovider").stdout
+    tested = run(commands, app, "python", "-m", "pytest", "-p", "no:cacheprovider", CDK_VALIDATION="false")
+    assert "2 passed" in tested.stdout
 
 
 def test_node_and_npm_are_commands_of_what_is_needed(commands: Path, tmp_path: Path) -> None:

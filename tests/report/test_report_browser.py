@@ -1,6 +1,6 @@
-"""Reports in a real browser: no error, no request, no overflow, nothing that axe finds; with screenshots.
+"""Reports in a real browser: no error, no request, no overflow, nothing that axe finds.
 
-`HYPERPOD_SCREENSHOTS=FOLDER` keeps them, at every width.
+`HYPERPOD_SCREENSHOTS=FOLDER` takes a screenshot of each page at every width.
 Needs Chromium (`apt-get install chromium`) and axe-core (`npm ci`).
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from assembly import ROOT
 from reports import edited, many_groups, report, written
+from sweep import ALL
 
 from hyperpod_constructs.cli.report import rendered
 from hyperpod_constructs.core.report import model
@@ -50,7 +51,8 @@ def page_of(tmp_path_factory: pytest.TempPathFactory, whole: Callable[[str], Pat
     broken["cluster"]["instance_groups"][1]["instance_type"] = "ml.p5.48xlage"
     small = {**many_groups(1), "name": "small"}
     files = {name: written(folder, content, f"{name}.yaml") for name, content in
-             {"small": small, "sixty": many_groups(60), "changes": edited(), "errors": broken}.items()}  # fmt: skip
+             {"small": small, "few": many_groups(3), "sixty": many_groups(60), "changes": edited(),
+              "errors": broken}.items()}  # fmt: skip
     example = ROOT / "examples"
     job = {"name": "train", "image": "registry.example/t:v1", "instance_type": "ml.p5.48xlarge", "instance_group": "gpu-a",
            "nodes": 4, "command": ["x"]}  # fmt: skip
@@ -62,7 +64,7 @@ def page_of(tmp_path_factory: pytest.TempPathFactory, whole: Callable[[str], Pat
         "changes": ([files["changes"], "--from", "examples/everything.yaml"], 3),
         "errors": ([files["errors"]], 1),
         "job": ([example / "gpu-multi-zone-efa.yaml", "--job", written(folder, job, "job.yaml")], 0),
-        "fleet": ([files["small"], files["sixty"]], 0),
+        "fleet": ([files["small"], files["few"]], 0),
     }
 
     def make(name: str) -> Path:
@@ -105,11 +107,22 @@ def as_report(value: Any) -> Any:
     return made(**{key: as_report(inner) for key, inner in value.items()})
 
 
+VIOLATIONS = """options => axe.run({...options, resultTypes: ["violations"], selectors: false}).then(
+  found => found.violations.map(one => [one.id, one.nodes[0].html.slice(0, 200)]))"""
+
+
+def screenshots(page: Any, name: str, scheme: str) -> None:
+    """Full pages with closed folds in `HYPERPOD_SCREENSHOTS`, if it is set."""
+    if folder := os.environ.get("HYPERPOD_SCREENSHOTS"):
+        page.evaluate("document.querySelectorAll('details').forEach(one => one.open = false)")
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            page.screenshot(path=Path(folder) / f"{name}-{scheme}-{width}.png", full_page=True)
+
+
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_loads_nothing_external_and_fits_the_width(
-    name: str, browser: Any, page_of: Callable[[str], Path], tmp_path: Path
-):
-    path, shots = page_of(name), Path(os.environ.get("HYPERPOD_SCREENSHOTS") or tmp_path)
+def test_a_page_loads_nothing_external_and_fits_the_width(name: str, browser: Any, page_of: Callable[[str], Path]):
+    path = page_of(name)
     page = browser.new_page()
     said: list[str] = []
     asked: list[str] = []
@@ -126,17 +139,11 @@ def test_a_page_loads_nothing_external_and_fits_the_width(
                 page.evaluate(f"document.querySelectorAll('details').forEach(one => one.open = {str(opened).lower()})")
                 inside = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
                 assert inside[0] <= inside[1], (scheme, width, opened)
-        page.set_viewport_size({"width": 1280, "height": 900})
-        rules = {} if scheme == "light" else {"runOnly": ["color-contrast"]}  # with each fold open
-        violations = page.evaluate("rules => axe.run(rules)", rules)["violations"]
-        reported = [(violation["id"], violation["nodes"][0]["html"][:200]) for violation in violations]
-        assert reported == [], scheme
-        page.evaluate("document.querySelectorAll('details').forEach(one => one.open = false)")
-        for width in WIDTHS if os.environ.get("HYPERPOD_SCREENSHOTS") else (1280,) * (scheme == "light"):
-            page.set_viewport_size({"width": width, "height": 900})
-            shot = shots / f"{name}-{scheme}-{width}.png"
-            page.screenshot(path=shot, full_page=True)
-            assert shot.stat().st_size > 5_000
+        if name != "sixty" or ALL:  # sixty groups have the elements of few groups, and take axe the longest
+            page.set_viewport_size({"width": 1280, "height": 900})
+            rules = {} if scheme == "light" else {"runOnly": ["color-contrast"]}  # with each fold open
+            assert page.evaluate(VIOLATIONS, rules) == [], scheme
+        screenshots(page, name, scheme)
     assert said == []
     assert asked == [path.as_uri()]
     page.close()

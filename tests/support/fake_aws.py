@@ -1,4 +1,4 @@
-"""AWS over HTTP on 127.0.0.1 for tests and benchmarks: any operation of any service, answered as its own model says.
+"""AWS for tests and benchmarks: any operation of any service, answered as its own model says.
 
     with FakeAws() as aws:
         aws.on("eks", "ListClusters", {"clusters": ["research"]})
@@ -8,10 +8,14 @@
 
 Answers are checked against botocore's model of the operation before they go out: an answer that AWS could not give fails
 the test. Lists are cut into pages of `page_size` by botocore's own paginator definitions.
+
+A signed request is answered in the process that sends it, in place of botocore's HTTP client. While an operation hangs, and
+with `http=True`, requests go over HTTP to 127.0.0.1.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -28,6 +32,7 @@ from unittest import mock
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import botocore.session
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.loaders import Loader
 from botocore.validate import validate_parameters
 from moto.core.model import ServiceModel
@@ -71,12 +76,14 @@ class FakeAws:
     """See the module. `delay` is in seconds and holds for every call."""
 
     delay: float = 0.0
+    http: bool = False
     page_size: int | None = None
     calls: list[Call] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._clients: dict[str, Any] = {}
+        self._session = cache(self._make_session)
         self.reset()
         self._http = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
@@ -99,6 +106,7 @@ class FakeAws:
     def __exit__(self, *_: object) -> None:
         self._no_wait.stop()
         self._released.set()
+        self.http = True  # to a server that is no longer there
         self._http.shutdown()
         self._http.server_close()
         assert not self.problems, self.problems
@@ -127,6 +135,9 @@ class FakeAws:
 
     def session(self, region: str = "us-west-2", *, shared: bool = False) -> Any:
         """A boto3 session whose clients all ask here; `shared` ones are made once, since making one takes long."""
+        return self._session(region, shared=True) if shared else self._make_session(region)
+
+    def _make_session(self, region: str, *, shared: bool = False) -> Any:
         import boto3
 
         aws = self
@@ -136,10 +147,58 @@ class FakeAws:
                 if shared and service_name in aws._clients:
                     return aws._clients[service_name]
                 kwargs["endpoint_url"] = aws.url
-                aws._clients[service_name] = super().client(service_name, *args, **kwargs)
-                return aws._clients[service_name]
+                client = aws._clients[service_name] = super().client(service_name, *args, **kwargs)
+                client.meta.events.register("before-send", aws.answer_here)
+                return client
 
         return Session(aws_access_key_id="AKIATEST", aws_secret_access_key="secret", region_name=region)
+
+    def answer_here(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
+        """The response to a signed request, without HTTP; None where it must be sent."""
+        if self.http or self._hanging:
+            return None
+        body = request.body or b""
+        content = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else body.read()
+        headers = [
+            (key, value.decode() if isinstance(value, bytes) else value) for key, value in request.headers.items()
+        ]
+        status, found, data = self.respond(request.method, request.url, Headers(headers), content)
+        return AWSResponse(request.url, status, found, _Raw(b"" if request.method == "HEAD" else data))
+
+    def respond(self, method: str, address: str, headers: Headers, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of the response to a request."""
+        url = urlsplit(address)
+        scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", headers.get("Authorization", ""))
+        signed_for = scope[1] if scope else "sts"
+        service = _SIGNING_NAMES.get(signed_for, signed_for)
+        form_encoded = "x-www-form-urlencoded" in headers.get("Content-Type", "")
+        form = dict(parse_qsl(body.decode(), keep_blank_values=True)) if form_encoded else {}
+        name, in_path = _operation(service, method, url.path, headers, form)
+        model = _model(service).operation_model(name)
+        protocol = _protocol(service)
+        request = {
+            "body": body,
+            "headers": headers,
+            "method": method,
+            "url_params": in_path,
+            "url_path": url.path,
+            "values": MultiDict([*parse_qsl(url.query, keep_blank_values=True), *form.items()]),
+        }
+        params = PROTOCOL_PARSERS[protocol](model).parse(request)
+        call = Call(service, name, params, time.monotonic())
+        self.calls.append(call)
+        if self.delay:
+            time.sleep(self.delay)
+        answer = self.answer(service, name, model, params)
+        if isinstance(answer, Fault):
+            status, found, text = answer.status, {"x-amzn-errortype": answer.code}, _error(protocol, answer)
+        else:
+            out = SERIALIZERS[protocol](model).serialize(answer)
+            status, found, text = out["status_code"], dict(out["headers"]), out["body"]
+        call.ended = time.monotonic()
+        data = text if isinstance(text, bytes) else text.encode()
+        found = {key: value for key, value in found.items() if key.lower() != "content-length"}
+        return status, {**found, "Content-Length": str(len(data))}, data
 
     def answer(self, service: str, operation: str, model: Any, params: dict[str, Any]) -> Mapping[str, Any] | Fault:
         """The answer to one call, checked against the model and cut into pages."""
@@ -204,6 +263,13 @@ def moto_account(monkeypatch: Any, region: str = "us-west-2") -> Iterator[None]:
         yield
 
 
+class _Raw(io.BytesIO):
+    """The body of a response, as urllib3 gives it to botocore."""
+
+    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
@@ -264,41 +330,11 @@ def _handler(aws: FakeAws) -> type[BaseHTTPRequestHandler]:
 
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            url = urlsplit(self.path)
-            scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", self.headers.get("Authorization", ""))
-            signed_for = scope[1] if scope else "sts"
-            service = _SIGNING_NAMES.get(signed_for, signed_for)
-            form_encoded = "x-www-form-urlencoded" in self.headers.get("Content-Type", "")
-            form = dict(parse_qsl(body.decode(), keep_blank_values=True)) if form_encoded else {}
-            name, in_path = _operation(service, self.command, url.path, self.headers, form)
-            model = _model(service).operation_model(name)
-            protocol = _protocol(service)
-            request = {
-                "body": body,
-                "headers": Headers(list(self.headers.items())),
-                "method": self.command,
-                "url_params": in_path,
-                "url_path": url.path,
-                "values": MultiDict([*parse_qsl(url.query, keep_blank_values=True), *form.items()]),
-            }
-            params = PROTOCOL_PARSERS[protocol](model).parse(request)
-            call = Call(service, name, params, time.monotonic())
-            aws.calls.append(call)
-            if aws.delay:
-                time.sleep(aws.delay)
-            answer = aws.answer(service, name, model, params)
-            if isinstance(answer, Fault):
-                status, headers, text = answer.status, {"x-amzn-errortype": answer.code}, _error(protocol, answer)
-            else:
-                out = SERIALIZERS[protocol](model).serialize(answer)
-                status, headers, text = out["status_code"], dict(out["headers"]), out["body"]
-            call.ended = time.monotonic()
-            data = text if isinstance(text, bytes) else text.encode()
+            headers = Headers(list(self.headers.items()))
+            status, found, data = aws.respond(self.command, self.path, headers, body)
             self.send_response(status)
-            for key, value in headers.items():
-                if key.lower() != "content-length":
-                    self.send_header(key, value)
-            self.send_header("Content-Length", str(len(data)))
+            for key, value in found.items():
+                self.send_header(key, value)
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(data)

@@ -1,4 +1,4 @@
-"""The page that compares us with the official implementations says what our templates have."""
+"""The page that compares this project with the official implementations matches the templates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def resources(type_: str) -> list[dict[str, Any]]:
 
 
 def row(start: str) -> str:
-    """What the page says of us in the row that starts so."""
+    """The page's text about this project in the row that begins with `start`."""
     (line,) = [line for line in PAGE.splitlines() if line.startswith(f"| {start}")]
     return line.rstrip(" |").rpartition("| ")[2]
 
@@ -110,6 +110,7 @@ def actions(found: Assembly) -> set[str]:
     return {action for statement in statements(found) for action in statement["Action"]}
 
 
+@pytest.mark.slow
 def test_the_gpu_cluster_matches_the_page(gpu: Assembly) -> None:
     cluster = gpu.one("AWS::SageMaker::Cluster")
     assert (cluster["ClusterName"], cluster["NodeRecovery"], cluster["NodeProvisioningMode"]) == (
@@ -123,12 +124,13 @@ def test_the_gpu_cluster_matches_the_page(gpu: Assembly) -> None:
     assert row("tag `SageMaker: true`") == "yes"
     assert {"Key": "SageMaker", "Value": "true"} in cluster["Tags"]
     accelerated = [group for group in cluster["InstanceGroups"] if group["InstanceGroupName"].startswith("gpu")]
-    assert row("second volume") == "where the config has one; HP365 notes its absence on accelerated groups"
+    assert row("second volume") == "if the config specifies one; HP365 reports accelerated groups without one"
     assert every(group["InstanceStorageConfigs"] for group in accelerated)
     assert row("deep health checks").endswith("per group")
     assert every(group["OnStartDeepHealthChecks"] for group in accelerated)
 
 
+@pytest.mark.slow
 def test_the_network_of_the_gpu_example_matches_the_page(gpu: Assembly) -> None:
     assert row("subnets").startswith("by zone id, one control-plane and one node subnet per zone")
     subnets = [subnet["Properties"] for subnet in gpu.resources("AWS::EC2::Subnet").values()]
@@ -137,7 +139,7 @@ def test_the_network_of_the_gpu_example_matches_the_page(gpu: Assembly) -> None:
     keys = {tag["Key"] for subnet in subnets for tag in subnet["Tags"]}
     assert {"kubernetes.io/role/internal-elb", "kubernetes.io/role/elb"} <= keys
     assert not [key for key in keys if key.startswith("kubernetes.io/cluster/")]
-    assert row("node security group") == "itself on all ports, both directions (EFA)"
+    assert row("node security group") == "allows itself on all ports, in both directions (EFA)"
     rules = [
         *gpu.resources("AWS::EC2::SecurityGroupIngress").values(),
         *gpu.resources("AWS::EC2::SecurityGroupEgress").values(),
@@ -151,19 +153,21 @@ def test_the_network_of_the_gpu_example_matches_the_page(gpu: Assembly) -> None:
     assert {"SourceSecurityGroupId" in item for item in to_itself} == {True, False}
 
 
+@pytest.mark.slow
 def test_the_chart_of_the_gpu_example_matches_the_page(gpu: Assembly) -> None:
-    assert row("dependency chart").startswith("a release by commit and digest; missing instance types completed")
+    assert row("dependency chart").startswith("a release by commit and digest; missing instance types and")
     (release,) = gpu.resources("Custom::HyperPodHelmRelease").values()
     chart = release["Properties"]["Chart"]
     assert chart["Kind"] == "git"
     assert len(chart["Digest"].removeprefix("sha256:")) == 64
 
 
+@pytest.mark.slow
 def test_the_execution_roles_of_the_gpu_example_match_the_page(gpu: Assembly, default: Assembly) -> None:
-    assert row("`cloudwatch:DescribeAlarms`") == "where a rolling update specifies alarms"
+    assert row("`cloudwatch:DescribeAlarms`") == "if a rolling update specifies alarms"
     assert "cloudwatch:DescribeAlarms" in actions(gpu)
     assert "cloudwatch:DescribeAlarms" not in actions(default)
-    assert row("`fsx:DescribeFileSystems`") == "where a group mounts FSx"
+    assert row("`fsx:DescribeFileSystems`") == "if a group mounts FSx"
     assert "fsx:DescribeFileSystems" not in actions(gpu)
     assert row("roles") == "one, or one per group (`execution_roles`)"
     roles = {str(group["ExecutionRole"]) for group in gpu.one("AWS::SageMaker::Cluster")["InstanceGroups"]}
@@ -173,6 +177,7 @@ def test_the_execution_roles_of_the_gpu_example_match_the_page(gpu: Assembly, de
 # ---- the restricted example ----
 
 
+@pytest.mark.slow
 def test_the_restricted_cluster_matches_the_page(restricted: Assembly) -> None:
     cluster = restricted.one("AWS::SageMaker::Cluster")
     assert row("restricted: provisioning").startswith("`Request` in the example")
@@ -182,6 +187,7 @@ def test_the_restricted_cluster_matches_the_page(restricted: Assembly) -> None:
     assert every(group["OverrideVpcConfig"] for group in cluster["RestrictedInstanceGroups"])
 
 
+@pytest.mark.slow
 def test_network_agent_and_dns_of_restricted_nodes_are_copies(restricted: Assembly) -> None:
     assert row("restricted: network agent and DNS").startswith("copies for restricted nodes")
     objects = restricted.resources("Custom::HyperPodKubernetesObjects").values()
@@ -190,6 +196,7 @@ def test_network_agent_and_dns_of_restricted_nodes_are_copies(restricted: Assemb
     assert names == {"rig-aws-node", "rig-coredns", "node-coredns"}
 
 
+@pytest.mark.slow
 def test_the_role_of_restricted_groups_matches_the_page(restricted: Assembly) -> None:
     assert row("restricted: outputs") == "the same as Terraform"
     outputs = [
@@ -205,6 +212,7 @@ def test_the_role_of_restricted_groups_matches_the_page(restricted: Assembly) ->
     assert row("restricted: gated recipes") == "a field, `gated_recipes`"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["restricted: Karpenter, FSx"])
 def test_the_page_about_restricted_groups_is_correct(start: str, restricted: Assembly) -> None:
-    assert row(start) == "allowed; each has its own rules"
+    assert row(start) == "allowed, with separate rules for each"

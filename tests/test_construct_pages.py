@@ -41,6 +41,7 @@ def unnamed(app: Any, page: str) -> set[str]:
     return {rule for rule in rules if rule not in page}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["README.md", "docs/constructs.md"])
 def test_the_main_examples_are_whole_and_have_no_findings(page: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CDK_CONTEXT_JSON", json.dumps(cdk_context()))

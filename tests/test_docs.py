@@ -53,6 +53,7 @@ def test_configs_have_no_errors(block: str, tmp_path: Path):
     assert [str(finding) for finding in errors(load(written(block, tmp_path)).findings)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", blocks("python"))
 def test_python_runs(block: str):
     exec(compile(block, "docs", "exec"), {})

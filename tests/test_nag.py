@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import aws_cdk as cdk
+import pytest
 from assembly import ROOT, UNCOPIED
 from aws_cdk import aws_s3 as s3
 from proving import every
@@ -24,6 +25,7 @@ def test_every_reason_is_a_sentence():
     assert every(len(item.reason.split()) > 2 for item in JUSTIFIED)
 
 
+@pytest.mark.slow
 def test_unjustified_statements_are_a_finding(tmp_path: Path):
     app = cdk.App(outdir=str(tmp_path), context=UNCOPIED)
     s3.Bucket(cdk.Stack(app, "Mine"), "Open")
@@ -31,6 +33,7 @@ def test_unjustified_statements_are_a_finding(tmp_path: Path):
     assert {"AwsSolutions-S1", "AwsSolutions-S10"} <= rules
 
 
+@pytest.mark.slow
 def test_scripts_in_a_bucket_of_the_config_are_explained(tmp_path: Path):
     platform = Platform.model_validate(
         {
@@ -48,6 +51,7 @@ def test_scripts_in_a_bucket_of_the_config_are_explained(tmp_path: Path):
     assert JustifiedNag(app).findings() == []
 
 
+@pytest.mark.slow
 def test_the_shipped_config_is_clean(tmp_path: Path):
     platform = load(ROOT / "hyperpod.yaml").platform
     assert platform is not None

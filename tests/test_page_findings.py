@@ -26,6 +26,7 @@ def test_some_examples_create_an_app() -> None:
     assert len(BLOCKS) >= 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "block"), BLOCKS)
 def test_an_example_synthesizes_without_a_finding_that_its_page_does_not_name(
     page: str, block: str, monkeypatch: pytest.MonkeyPatch

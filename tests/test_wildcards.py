@@ -1,7 +1,7 @@
-"""Every IAM statement with `*` of every example is in a table, with its reason; a new one fails.
+"""Every IAM statement with `*` in every example is listed in a table with its reason; an unlisted statement fails.
 
-The oracle is AWS's service authorization reference, as cfn-lint has it: an action on the resource `*` either has no resource
-type there, or is named here with the reason why it is not held to one.
+The oracle is the AWS service authorization reference, as included in cfn-lint: an action on the resource `*` either has no
+resource type there, or is listed here with the reason why it is not restricted to one.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ pytestmark = pytest.mark.slow
 PAGE = ROOT / "docs" / "iam.md"
 
 HELD_OTHERWISE: Mapping[str, str] = {
-    "ec2:AssignPrivateIpAddresses": "Lambda documents it on any resource, for functions in a VPC",
-    "ec2:CreateNetworkInterface": "Lambda documents it on any resource, for functions in a VPC",
-    "ec2:DeleteNetworkInterface": "Lambda documents it on any resource, for functions in a VPC",
-    "ec2:UnassignPrivateIpAddresses": "Lambda documents it on any resource, for functions in a VPC",
-    "cloudwatch:DescribeAlarms": "alarms are the user's, named in the config or in Grafana; described only",
-    "cloudwatch:DescribeAlarmHistory": "alarms are the user's; described only",
-    "cloudwatch:GetInsightRuleReport": "rules are the user's; read only",
-    "cloudwatch:GetMetricData": "which metrics is the user's choice, in Grafana or in a scaler; read only",
-    "cloudwatch:ListMetrics": "a list of metrics; nothing of their values",
-    "logs:GetLogRecord": "by an id that only who starts the query knows; read only",
-    "logs:GetQueryResults": "by an id that only who starts the query knows; read only",
+    "ec2:AssignPrivateIpAddresses": "the Lambda documentation requires it on any resource for functions in a VPC",
+    "ec2:CreateNetworkInterface": "the Lambda documentation requires it on any resource for functions in a VPC",
+    "ec2:DeleteNetworkInterface": "the Lambda documentation requires it on any resource for functions in a VPC",
+    "ec2:UnassignPrivateIpAddresses": "the Lambda documentation requires it on any resource for functions in a VPC",
+    "cloudwatch:DescribeAlarms": "users choose the alarms, in the config or in Grafana; read only",
+    "cloudwatch:DescribeAlarmHistory": "users choose the alarms; read only",
+    "cloudwatch:GetInsightRuleReport": "users choose the rules; read only",
+    "cloudwatch:GetMetricData": "users choose the metrics, in Grafana or in a scaler; read only",
+    "cloudwatch:ListMetrics": "lists metrics without their values",
+    "logs:GetLogRecord": "requires an id that only the caller who started the query has; read only",
+    "logs:GetQueryResults": "requires an id that only the caller who started the query has; read only",
 }
-"""Actions on the resource `*` for which AWS defines a resource type, and why they are not held to one. The load balancer
-controller's are those of its own policy, and are told apart by the class that makes them."""
+"""Actions on the resource `*` for which AWS defines a resource type, and why they are not restricted to one. The actions
+of the load balancer controller are those of its own policy, and are recognized by the class that creates them."""
 
 
 @pytest.fixture(scope="module")
@@ -121,12 +121,13 @@ def page(found: list[Wildcard]) -> str:
     lines = [
         "# IAM statements with `*`",
         "",
-        "Every statement of `hyperpod.yaml` and of all examples that has `*` in an action or a resource. This page is",
-        "generated, and a statement that is not here fails CI. *No resource type* means that",
-        "AWS's service authorization reference (as in cfn-lint) defines none for the action: `*` is its only resource.",
-        "Reasons are those with which findings of cdk-nag are accepted (`hyperpod_constructs/assembly/justified.py`).",
+        "This page lists every IAM statement of `hyperpod.yaml` and of all examples that contains `*` in an action or",
+        "a resource. It is generated, and CI fails if a statement is not listed. *No resource type* means that the AWS",
+        "service authorization reference (as in cfn-lint) defines no resource type for the action, so `*` is its only",
+        "resource. The reasons are those with which findings of cdk-nag are accepted",
+        "(`hyperpod_constructs/assembly/justified.py`).",
         "",
-        "| made by | actions | resources | condition on | reason |",
+        "| created by | actions | resources | condition keys | reason |",
         "|---|---|---|---|---|",
     ]
     for item in found:

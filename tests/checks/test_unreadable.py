@@ -100,6 +100,7 @@ def seen(content: Any, folder: Path) -> list[Finding]:
     return [finding for finding in load(file).findings if finding.severity is not Severity.NOTE]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", CONFIGS)
 def test_one_unreadable_value_is_one_finding(config: str, tmp_path: Path) -> None:
     content = CONFIGS[config]

@@ -320,4 +320,4 @@ def test_the_command_demands_a_boundary_and_finds_the_prefixes(default: Assembly
 def test_the_page_describes_the_policies_and_what_they_allow() -> None:
     page = (ROOT / "docs" / "access.md").read_text()
     assert "python -m hyperpod_constructs.core.deployer cdk.out --permissions-boundary" in page
-    assert "What is left" in page
+    assert "With these policies, a deployer can still" in page

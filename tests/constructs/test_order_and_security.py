@@ -1,7 +1,7 @@
-"""Order and security of the shipped examples, line by line, as a reviewed text.
+"""Order and security of the shipped examples and of other options, line by line, as a reviewed text.
 
-Each line is a `DependsOn`, a retention, a policy statement or another security setting of one resource. A line of an example
-that is also in an example before it is left out. A line that a construct no longer makes is therefore a line of the diff.
+Each line is a `DependsOn`, a retention, a policy statement or another security setting of one resource. A line of a config
+that is also in a config before it is left out. A line that a construct no longer makes is therefore a line of the diff.
 """
 
 from __future__ import annotations
@@ -15,17 +15,37 @@ from typing import Any
 
 import pytest
 from assemblies import platform_of, templates
-from assembly import ROOT
+from assembly import ROOT, UNCOPIED, read_assembly
+from aws_cdk import App, Environment, RemovalPolicy, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_kms as kms
+from platform_parts import KEY
 from syrupy.assertion import SnapshotAssertion
 
+from hyperpod_constructs.assembly.synth import cdk_context
+from hyperpod_constructs.constructs.addons import TrainingOperatorAddon
+from hyperpod_constructs.constructs.bucket import HyperPodBucket
+from hyperpod_constructs.constructs.cluster import HyperPodCluster
+from hyperpod_constructs.constructs.imported_eks import EksClusterAttributes
+from hyperpod_constructs.constructs.training_job import TrainingJob, TrainingJobs
 from hyperpod_constructs.core.report.words import Words, words_of
+from hyperpod_constructs.core.spec import Autoscaling, Bucket, Cluster, InstanceGroup, Job, Volume
 
-EXAMPLES = (
-    *("hyperpod", "everything", "existing-vpc-and-eks", "closed-network", "lustre", "teams", "karpenter-spot"),
-    *("observability-managed", "observability-self-hosted", "restricted-groups"),
+CONFIGS = (
+    "hyperpod.yaml",
+    *(
+        f"examples/{name}.yaml"
+        for name in (
+            *("everything", "existing-vpc-and-eks", "closed-network", "lustre", "teams", "karpenter-spot"),
+            *("observability-managed", "observability-self-hosted", "restricted-groups"),
+        )
+    ),
+    *("tests/configs/keys-and-options.yaml", "tests/configs/closed-control-plane.yaml"),
 )
+SINGLE = "single constructs"
 POLICIES = ("AssumeRolePolicyDocument", "PolicyDocument", "KeyPolicy")
 SETTINGS: Mapping[str, tuple[str, ...]] = {
+    "AWS::APS::Workspace": ("KmsKeyArn", "LoggingConfiguration"),
     "AWS::EC2::FlowLog": ("TrafficType", "ResourceId"),
     "AWS::EC2::SecurityGroup": ("SecurityGroupEgress", "SecurityGroupIngress"),
     "AWS::EC2::SecurityGroupEgress": ("",),
@@ -46,6 +66,8 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     ),
     "AWS::SNS::Topic": ("KmsMasterKeyId",),
     "AWS::SageMaker::Cluster": ("VpcConfig", "TieredStorageConfig"),
+    "Custom::HyperPodClusterGuard": ("SecurityGroupIds", "Subnets", "EksClusterArn", "FileSystems", "Groups", "Roles"),
+    "Custom::HyperPodKubernetesWait": ("Condition",),
     "AWS::StepFunctions::StateMachine": ("RoleArn", "LoggingConfiguration", "EncryptionConfiguration"),
     "Custom::HyperPodLifecycleScripts": ("",),
 }
@@ -88,26 +110,67 @@ def lines(stacks: Mapping[str, dict[str, Any]]) -> Iterator[str]:
                     yield f"{title} {key or type_}: {json.dumps(value)}"
 
 
+def single_constructs(app: App) -> None:
+    """Constructs of which no config has the options, on a VPC and an EKS cluster that exist."""
+    environment = Environment(account="111122223333", region="us-west-2")
+    stack, later = Stack(app, "Cluster", env=environment), Stack(app, "Jobs", env=environment)
+    vpc = ec2.Vpc.from_vpc_attributes(
+        stack, "Vpc", vpc_id="vpc-1", availability_zones=["us-west-2a", "us-west-2b"], private_subnet_ids=["s-1", "s-2"]
+    )
+    there = EksClusterAttributes(
+        cluster_name="mine", security_group_id="sg-0123456789abcdef0", kubernetes_version="1.35"
+    )
+    groups = tuple(
+        InstanceGroup(name=name, instance_type=type_, count=count, availability_zone_id=zone)
+        for name, type_, count, zone in (
+            *(("system", "ml.m5.4xlarge", 2, "usw2-az1"), ("gpu", "ml.p5.48xlarge", 2, "usw2-az2")),
+            ("spare", "ml.g5.8xlarge", 0, "usw2-az2"),
+        )
+    )
+    spec = Cluster(instance_groups=groups, autoscaling=Autoscaling(groups=("spare",)))
+    cluster = HyperPodCluster(stack, "HyperPod", vpc=vpc, eks_cluster=there, cluster=spec)
+    key = kms.Key(stack, "Key")
+    cluster.grant_volume_key(key)
+    late = Volume(size_gib=500, kms_key_arn=KEY)
+    cluster.add_instance_group(groups[1].model_copy(update={"name": "late", "volume": late}))
+    HyperPodBucket(stack, "Results", cluster=cluster, bucket=Bucket(name="results", nodes=True), encryption_key=key)
+    TrainingOperatorAddon(stack, "Operator", cluster=cluster)
+    job = Job(name="train", image="registry/train:v1", instance_type="ml.p5.48xlarge")
+    TrainingJob(stack, "Train", cluster=cluster, job=job, wait_for="start", removal_policy=RemovalPolicy.RETAIN)
+    TrainingJobs(
+        later, "Many", cluster=cluster, jobs=[job.model_copy(update={"name": name}) for name in "abcd"], shards=2
+    )
+
+
+def stacks_of(config: str, folder: Path) -> dict[str, dict[str, Any]]:
+    """The templates of a config, or of the single constructs."""
+    if config == SINGLE:
+        app = App(context=cdk_context() | UNCOPIED, analytics_reporting=False, outdir=str(folder / "single"))
+        single_constructs(app)
+        app.synth()
+        return read_assembly(folder / "single").templates
+    path = Path(config)
+    if "closed-network" in config:  # its chart is downloaded: a stand-in, whose content is not in the template
+        chart = folder / "vendor" / "hyperpod-chart" / "Chart.yaml"
+        chart.parent.mkdir(parents=True, exist_ok=True)
+        chart.write_text("apiVersion: v2\nname: hyperpod-helm-chart\nversion: 0.1.0\n")
+        path = Path(shutil.copy(ROOT / path, folder))
+    return templates(platform_of(path))
+
+
 @pytest.fixture(scope="module")
-def by_example(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+def by_config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     seen: set[str] = set()
     found = {}
-    for example in EXAMPLES:
-        path = Path(f"{example}.yaml") if example == "hyperpod" else Path("examples", f"{example}.yaml")
-        if example == "closed-network":  # its chart is downloaded: a stand-in, whose content is not in the template
-            folder = tmp_path_factory.mktemp("closed")
-            chart = folder / "vendor" / "hyperpod-chart" / "Chart.yaml"
-            chart.parent.mkdir(parents=True)
-            chart.write_text("apiVersion: v2\nname: hyperpod-helm-chart\nversion: 0.1.0\n")
-            path = Path(shutil.copy(ROOT / path, folder))
-        written = sorted({HASH.sub("<asset>", line) for line in lines(templates(platform_of(path)))} - seen)
-        found[example] = written
+    for config in (*CONFIGS, SINGLE):
+        written = {HASH.sub("<asset>", line) for line in lines(stacks_of(config, tmp_path_factory.mktemp("stacks")))}
+        found[config] = sorted(written - seen)
         seen.update(written)
     return found
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.parametrize("config", [*CONFIGS, SINGLE])
 def test_order_and_security_are_the_reviewed_ones(
-    example: str, by_example: dict[str, list[str]], snapshot: SnapshotAssertion
+    config: str, by_config: dict[str, list[str]], snapshot: SnapshotAssertion
 ) -> None:
-    assert "\n".join(by_example[example]) == snapshot
+    assert "\n".join(by_config[config]) == snapshot

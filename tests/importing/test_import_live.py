@@ -126,6 +126,7 @@ def test_the_page_lists_every_call():
     assert messages == set(CALLS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", [action for action in CALLS if action != "sagemaker:DescribeCluster"])
 def test_a_denied_call_is_reported_and_the_other_checks_run(action: str, aws: FakeAws, tmp_path: Path):
     platform = platform_of("teams")

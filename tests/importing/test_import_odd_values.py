@@ -43,6 +43,7 @@ def sources() -> list[Any]:
     return [pytest.param(path, id=f"{path.parent.name}-{path.stem}") for path in sorted(DATA.rglob("*.*"))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sources())
 def test_no_value_makes_an_import_fail(path: Path):
     text = path.read_text()

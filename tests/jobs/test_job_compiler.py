@@ -302,6 +302,7 @@ def jobs(draw: st.DrawFn) -> Job:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(jobs())
 def test_every_manifest_satisfies_the_schemas_and_reads_back_as_it_is(job: Job):

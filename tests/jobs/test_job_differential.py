@@ -125,6 +125,7 @@ def _without_read_only(volume: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(configs())
 def test_generated_configs_give_the_official_object(config: dict[str, Any]):

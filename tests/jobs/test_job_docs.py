@@ -49,6 +49,7 @@ def folder(tmp_path: Path) -> Path:
 COMMANDS = [line for block in blocks("bash") for line in block.splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", blocks("bash"), ids=lambda block: block.split("\n", 1)[0][:60])
 def test_commands(block: str, folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(folder)

@@ -6,6 +6,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,6 +67,7 @@ EVERYTHING = yaml.safe_load(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(places(EVERYTHING)), st.sampled_from(VALUES_OF_EVERY_KIND))
 def test_no_manifest_crashes_an_import(path: tuple[Any, ...], value: Any):

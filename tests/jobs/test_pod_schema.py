@@ -217,6 +217,7 @@ def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(places(POD)), st.sampled_from(["x", "", 1, 1.5, True, [], {}, ["x"], {"x": "y"}, [{"x": 1}]]))
 def test_the_shape_is_rejected_exactly_where_kubernetes_schema_rejects_it(path: tuple[str | int, ...], value: Any):

@@ -90,7 +90,7 @@ def test_settings_are_a_file_more(s3: Any) -> None:
 
 
 def test_a_large_file_is_copied_in_parts(s3: Any) -> None:
-    large = random.Random(1).randbytes(20 * 2**20)
+    large = random.Random(1).randbytes(9 * 2**20)
     s3.put_object(Bucket=ASSETS, Key=KEY, Body=archive({"wheels/large.whl": large}))
     answer(event("Create"), s3)
     assert stored(s3) == {"lifecycle/2aac46595e834ce2/wheels/large.whl": large}

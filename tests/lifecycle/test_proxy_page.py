@@ -45,4 +45,4 @@ def test_containerd_and_the_kubelet_get_the_proxy(script: Path, tmp_path: Path) 
 
 
 def test_the_page_states_what_cannot_use_a_proxy() -> None:
-    assert "the deployment functions and those of CDK do not support a proxy" in PAGE
+    assert "the deployment functions and the functions of CDK do not support a proxy" in PAGE

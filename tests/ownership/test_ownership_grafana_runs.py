@@ -15,7 +15,7 @@ SEED = int(os.environ.get("HYPERPOD_OWNERSHIP_SEED", "1"))
 RUNS = 3
 
 
-@pytest.mark.parametrize("run", range(RUNS))
+@pytest.mark.parametrize("run", [0, *(pytest.param(run, marks=pytest.mark.slow) for run in range(1, RUNS))])
 def test_random_deployments_of_dashboards(run: int, capsys: pytest.CaptureFixture[str]) -> None:
     played = Run([Dashboards()], random.Random(SEED * 1000 + run))
     played.until(EVENTS // RUNS)

@@ -118,6 +118,7 @@ def test_every_edge_of_the_shipped_platform_is_needed(platforms: Platforms, caps
     assert counts["harmless"] < sum(count for what, count in counts.items() if what.startswith("noticed")) / 4
 
 
+@pytest.mark.slow
 def test_an_export_that_depends_on_its_use_blocks_the_next_edit(platforms: Platforms):
     before, after = (
         load(platforms.edited("examples/lustre.yaml", edit)) for edit in ({}, {"storage": None, "jobs": None})

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Bind-mounts the directories of containerd and the kubelet from a volume. Installed by on_create.d/10-container-data.sh,
-# and run before either service starts, so also after a reboot. Does nothing where the mounts exist.
+# and run before either service starts, also after a reboot. Existing mounts are not changed.
 set -euo pipefail
 
 volume=$1
@@ -20,7 +20,7 @@ for name in containerd kubelet; do
   target=$root/var/lib/$name
   if [[ ! -d $root$volume/$name ]] || mountpoint -q "$target"; then continue; fi
   mount --bind "$root$volume/$name" "$target"
-  # A peer group of its own: mounts of pods must propagate from here, and must not appear a second time on the volume.
+  # A separate peer group: mounts of pods must propagate from here, and must not appear a second time on the volume.
   mount --make-private "$target"
   mount --make-shared "$target"
 done

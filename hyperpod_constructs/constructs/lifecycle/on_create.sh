@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs once, as root, on every new node before it joins the cluster: runs on_create.d/*.sh in the order of their names,
-# with the settings of the node's instance group (settings.env). HyperPod uploads the log below, and no other file, to
+# Runs once, as root, on every new node before the node joins the cluster: runs on_create.d/*.sh in the order of their names,
+# with the settings of the node's instance group (settings.env). HyperPod uploads only the following log file to
 # CloudWatch Logs: log group /aws/sagemaker/Clusters/<cluster name>/<cluster id>, stream
 # LifecycleConfig/<instance group>/<instance id>.
 set -euo pipefail

@@ -43,8 +43,8 @@ def answer(
     """Return the physical id, and the count of each group as `Count0`, `Count1` and so on.
 
     Raises:
-        Refused: a create-only property differs from the live cluster's, and replacement is not allowed; or a file system
-            that does not name its zone would move.
+        Refused: a create-only property differs from that of the live cluster, and replacement is not allowed; or a file
+            system without a zone in the config would move.
     """
     wanted = event["ResourceProperties"]
     if event["RequestType"] == "Delete":
@@ -85,7 +85,7 @@ def live_cluster(wanted: Mapping[str, Any], cloudformation: Any, sagemaker: Any)
     try:
         live: Mapping[str, Any] = sagemaker.describe_cluster(ClusterName=cluster_arn)
     except ClientError as error:
-        # CloudFormation's record of a cluster that was deleted, or whose creation failed
+        # CloudFormation still lists a cluster that was deleted, or whose creation failed
         if error.response.get("Error", {}).get("Code") in ("ResourceNotFound", "ResourceNotFoundException"):
             return None
         raise
@@ -97,7 +97,7 @@ def physical_id_of(logical_id: str, wanted: Mapping[str, Any], cloudformation: A
     try:
         resource = cloudformation.describe_stack_resource(StackName=wanted["StackId"], LogicalResourceId=logical_id)
     except ClientError as error:
-        if "does not exist" in str(error):  # a ValidationError like any other: only the text distinguishes it
+        if "does not exist" in str(error):  # the error code is the general ValidationError: only the text identifies it
             return None
         raise
     return resource["StackResourceDetail"].get("PhysicalResourceId") or None
@@ -114,7 +114,7 @@ def moved(wanted: Mapping[str, Any], cloudformation: Any, fsx: Any) -> list[str]
             live = fsx.describe_file_systems(FileSystemIds=[id_])["FileSystems"]
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") == "FileSystemNotFound":
-                continue  # CloudFormation's record of one that was deleted
+                continue  # CloudFormation still lists a file system that was deleted
             raise
         subnets = [subnet for group in live for subnet in group["SubnetIds"]]
         if subnets and system["SubnetId"] not in subnets:

@@ -1,4 +1,4 @@
-"""Create, take over, share, change and release one scheduler config or quota."""
+"""Create, adopt, share, change and release one scheduler config or quota."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNDO_SECONDS = 60.0
 
 
 class Adoption:
-    """One event that creates or changes a resource. `held` says that CloudFormation already considers it its own."""
+    """One event that creates or changes a resource. `held`: CloudFormation already considers the resource its own."""
 
     def __init__(self, api: Api, clock: Clock, *, held: bool) -> None:
         self._api = api
@@ -41,7 +41,7 @@ class Adoption:
         return retry_transient(self._api, self._update, self._clock)
 
     def undo(self) -> None:
-        """Release what this event took over or created; a resource that had our mark before is not changed."""
+        """Release a resource that this event adopted or created; one that had our mark before is not changed."""
         if self._found in (None, Claim.OURS):
             return
         try:
@@ -94,7 +94,7 @@ class Adoption:
         return found
 
     def _join(self, live: Live) -> int:
-        """Mark it first, with its previous content: whatever happens then can be undone."""
+        """Mark it first, and store its previous content, so that later changes can be undone."""
         others = sorted(self._api.marks(live) - {self._api.me})
         try:
             self._api.add_tags(live, joining(live.tags, self._api.me, others, live.content, self._api.wanted))
@@ -121,7 +121,7 @@ def disown(api: Api, live: Live | None) -> None:
         try:
             api.delete(live)
         except ClientError as error:
-            # it is busy, or is being deleted: the next poll sees it
+            # it is being changed or deleted: the next poll handles it
             if code(error) != "ConflictException" and not is_transient(error):
                 raise
         return
@@ -135,7 +135,7 @@ def disown(api: Api, live: Live | None) -> None:
 def retry_transient(api: Api, attempt: Callable[[], T], clock: Clock) -> T:
     """Retry transient errors. Raises `GovernanceError`."""
     try:
-        # a conflict is another change of the same cluster, or a newer version: read again and retry
+        # a conflict means another change of the same cluster, or a newer version: read again and retry
         return retrying(
             attempt, clock, clock.monotonic() + CALL_SECONDS, also=lambda error: code(error) == "ConflictException"
         )

@@ -1,4 +1,4 @@
-"""The service's calls for both kinds, under one name each."""
+"""API calls with common names for both kinds."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Api:
 
     @property
     def physical_id(self) -> str:
-        """Its physical id; what cannot be changed in place is part of it."""
+        """Its physical id, which contains the properties that cannot be changed in place."""
         return "/".join(part for part in (self.request["ClusterArn"], self.kind, self.name, self.team) if part)
 
     @property
@@ -74,7 +74,7 @@ class Api:
         return {key: value for key, value in self.request.items() if key not in _CREATE_ONLY}
 
     def marks(self, live: Live) -> frozenset[Owner]:
-        """Return its owners; the former version's mark of this resource is one of ours."""
+        """Return its owners, including that of this resource's mark in the former version."""
         found = marks(live.tags, self.legacy)
         return found | {self.me} if live.tags.get(LEGACY_TAG) == self.legacy else found
 
@@ -93,7 +93,7 @@ class Api:
     def tag(self, live: Live) -> None:
         """Set its tags to those of the request, and our mark."""
         wanted = {tag["Key"]: tag["Value"] for tag in self.request.get("Tags", [])} | {self.me.tag_key: self.me.value}
-        # tags that CloudFormation or a tag policy set are not removed, and neither are the marks of other owners
+        # tags that CloudFormation or a tag policy set, and marks of other owners, are not removed
         stale = [key for key in live.tags if key not in wanted and not key.startswith(("aws:", TAG_NAMESPACE))]
         if live.tags.get(LEGACY_TAG) == self.legacy:
             stale.append(LEGACY_TAG)
@@ -120,7 +120,7 @@ class Api:
                 raise
 
     def find(self) -> Live | None:
-        """Return the one of this name (and team) on the cluster, with its tags; None if there is none."""
+        """Return the resource of this name (and team) on the cluster, with its tags; None if there is none."""
         live = self._find()
         return None if live is None else replace(live, tags=self._tags(live.arn))
 
@@ -134,12 +134,12 @@ class Api:
                     if found["Name"] == self.name and same_team and found["Status"] != "Deleted":
                         return self.describe(found[f"{self.kind}Id"])
         except self._client.exceptions.ClientError as error:
-            if code(error) not in _NOT_FOUND:  # the cluster was deleted, and its quotas with it
+            if code(error) not in _NOT_FOUND:  # the cluster was deleted together with its quotas
                 raise
         return None
 
     def describe(self, id: str) -> Live | None:
-        """Return it as the service has it now; None if it was deleted."""
+        """Return its current state; None if it was deleted."""
         try:
             answer = self._call("describe", **{f"{self.kind}Id": id})
         except self._client.exceptions.ClientError as error:

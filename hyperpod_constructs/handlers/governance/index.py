@@ -20,7 +20,7 @@ logging.getLogger().setLevel(logging.INFO)
 POLL_SECONDS = 15
 """Time between two calls of `is_complete`; the construct passes the same number to the framework."""
 TIMEOUT_SECONDS = 1500.0
-"""When an event fails with a reason; the construct lets the framework wait longer than this."""
+"""Time after which an event fails with a reason; the timeout that the construct sets for the framework is longer."""
 
 
 def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -34,9 +34,9 @@ def is_complete(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def begin(event: Mapping[str, Any], client: Any, clock: Clock) -> dict[str, Any]:
-    """Create, update, or do nothing for a deletion, which `poll` does.
+    """Create or update; a deletion is performed by `poll`.
 
-    What is returned in addition to the physical id is passed to each `poll`.
+    The values that are returned in addition to the physical id are passed to each `poll`.
     """
     started = str(clock.now())
     if event["RequestType"] == "Delete":
@@ -108,7 +108,7 @@ def _still_ours(api: Api, live: Live | None) -> Live | None:
 
 
 def _replaces(event: Mapping[str, Any], api: Api) -> bool:
-    """Whether an update created a new resource: the previous one has another physical id."""
+    """Whether an update created a new resource, because the previous one has another physical id."""
     if event["RequestType"] != "Update":
         return False
     return api_of(event, None, old=True).physical_id != api.physical_id
@@ -124,5 +124,5 @@ def _client() -> Any:
     import boto3
     from botocore.config import Config
 
-    # retries here know which conflicts are transient; the SDK's would only add time
+    # the retries of this function distinguish transient conflicts; those of the SDK would only add time
     return boto3.client("sagemaker", config=Config(retries={"total_max_attempts": 1}))

@@ -1,13 +1,13 @@
-"""Owners of a quota or a scheduler config, and the content that each of them wants, in its tags.
+"""Owners of a quota or a scheduler config, and the content that each of them specifies, in its tags.
 
 =============================================  =====================================================================
 tag                                            holds
 =============================================  =====================================================================
 ``hyperpod-constructs:owner-DIGEST``           one owner, see ``shared.ownership``
-``hyperpod-constructs:existed``                it existed before any of us
-``hyperpod-constructs:wants-DIGEST-N``         part N of what an owner wants, while there are several
-``hyperpod-constructs:before-N``               part N of what it was before us
-``hyperpod-constructs:owner``                  the one owner of the former version: a hash of stack and logical id
+``hyperpod-constructs:existed``                it existed before its first owner
+``hyperpod-constructs:wants-DIGEST-N``         part N of the content of an owner, while there are several owners
+``hyperpod-constructs:before-N``               part N of the content before the first owner
+``hyperpod-constructs:owner``                  the single owner of the former version: a hash of stack and logical id
 =============================================  =====================================================================
 """
 
@@ -39,7 +39,7 @@ class TooLarge(Exception):
 
 @dataclass(frozen=True)
 class Wants:
-    """The content that an owner wants; the latest has the highest number."""
+    """The content that an owner specifies; the most recent has the highest number."""
 
     order: int
     content: Content
@@ -90,7 +90,7 @@ def leaving(tags: Mapping[str, str], me: Owner, others: Iterable[Owner]) -> tupl
 
 
 def wants(tags: Mapping[str, str], me: Owner) -> Wants | None:
-    """Return the content that an owner wants, if it is stored."""
+    """Return the content that an owner specifies, if it is stored."""
     found = _joined(tags, f"wants-{me.digest}")
     return Wants(found[0], found[1]) if found else None
 
@@ -102,7 +102,7 @@ def before(tags: Mapping[str, str]) -> Content | None:
 
 
 def same(wanted: Any, live: Any) -> bool:
-    """Whether the live content includes everything wanted; the service adds defaults."""
+    """Whether the live content includes all specified values; the service adds defaults."""
     if isinstance(wanted, Mapping):
         return isinstance(live, Mapping) and all(same(value, live.get(key)) for key, value in wanted.items())
     if isinstance(wanted, list):
@@ -115,7 +115,7 @@ def _parts(name: str, content: Any) -> dict[str, str]:
     parts = [text[at : at + _CHUNK] for at in range(0, len(text), _CHUNK)]
     if len(parts) > _MAX_CHUNKS:
         raise TooLarge
-    # a shorter text must not be read with the end of a longer one
+    # remove the remaining parts of a longer text, so that they are not read as part of this one
     return {f"{TAG_NAMESPACE}{name}-{n}": part for n, part in enumerate([*parts, "."])}
 
 

@@ -1,4 +1,4 @@
-"""The meaning of each status for each kind of event. Pure: a status in, the next step out."""
+"""The meaning of each status for each kind of event: pure functions from a status to the next step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DELETION_FAILED = {"DeleteFailed", "DeleteRollbackFailed"}
 def next_step(event: str, status: str | None, *, up_to_date: bool, waited: float) -> Step:
     """Return the next step of an event (`Create`, `Update` or `Delete`).
 
-    `status` is None if the resource does not exist, `up_to_date` says whether it has the version that the update created,
+    `status` is None if the resource does not exist, `up_to_date` is whether it has the version that the update created,
     and `waited` is the seconds since the event started.
 
     >>> next_step("Create", "Created", up_to_date=True, waited=5.0)
@@ -53,7 +53,7 @@ def next_step(event: str, status: str | None, *, up_to_date: bool, waited: float
         return Step.DELETE if again else Step.FAIL
     if status == "UpdateFailed" and event == "Update":
         return Step.UPDATE if again else Step.FAIL
-    # a quota that worked before is never deleted to fix it: that would delete its team's jobs
+    # an existing quota is never deleted and recreated, because that would delete its team's jobs
     return Step.FAIL
 
 

@@ -26,7 +26,7 @@ _LONGEST_PAUSE_SECONDS = 20.0
 
 
 def code(error: Exception) -> str:
-    """Return the service's error code, empty if the service could not be reached."""
+    """Return the error code of the service; empty if the service could not be reached."""
     return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
 
 
@@ -41,7 +41,7 @@ def is_transient(error: Exception) -> bool:
 def retrying(action: Callable[[], T], clock: Clock, until: float, *, also: Callable[[Exception], bool]) -> T:
     """Run `action` until it succeeds, fails with a final error, or the time is up; then raise the last error.
 
-    `until` is a time of the clock that never jumps. `also` accepts further errors for a retry.
+    `until` is a time of the monotonic clock. `also` selects additional errors that are retried.
     """
     for pause in pauses(clock, first=1.0, longest=_LONGEST_PAUSE_SECONDS):
         try:

@@ -6,17 +6,17 @@
 property     meaning
 ===========  ===========================================================================================
 WorkspaceId  the Grafana workspace
-DataSource   JSON text: the data source, as Grafana's API takes it; its ``uid`` is what dashboards use
-Dashboards   JSON text: a list of dashboards, each with a ``uid`` of ours
-Marks        ``tags``; missing where a version made the resource that put no marks on things
+DataSource   JSON text: the data source in the format of Grafana's API; dashboards refer to its ``uid``
+Dashboards   JSON text: a list of dashboards, each with a ``uid`` that this library chose
+Marks        ``tags``; missing if the resource was created by a version that did not set marks
 ===========  ===========================================================================================
 
-Grafana's own API is the only interface. Each event creates a service account with a token that is valid for ten minutes,
+The function uses only Grafana's API. Each event creates a service account with a token that is valid for ten minutes,
 and deletes the account again, even if the event fails; the token is never logged. All calls of an event share one
 deadline.
 
 Dashboards and the data source have marks of their owners (see ``things`` and ``shared.ownership``) and are deleted with
 the last owner. Two platforms with one Prometheus workspace share them; if anything else uses their uids, they get a
-suffix that depends on what the data source reads. Resources without our mark are never changed. Deleting what does not
-exist, or in a workspace that does not exist, succeeds.
+suffix that depends on the workspace that the data source reads. Objects without our mark are never changed. Deleting an
+object that does not exist, or in a workspace that does not exist, succeeds.
 """

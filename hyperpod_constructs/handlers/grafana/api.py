@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 TOKEN_SECONDS = 600
 LONGEST_SECONDS = 270.0
-"""Longest time of all calls of one event; Lambda ends the function after five minutes."""
+"""Maximum total time of the calls of one event; Lambda ends the function after five minutes."""
 
 GONE = "ResourceNotFoundException"
 ACCOUNT_SECONDS = 30.0
@@ -38,7 +38,7 @@ _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _TRANSIENT_CODES = {"ThrottlingException", "TooManyRequestsException", "InternalServerException", "ConflictException"}
 
 Http = Callable[[str, str, Mapping[str, str], "bytes | None"], tuple[int, bytes]]
-"""Method, URL, headers and body to status and body."""
+"""Sends method, URL, headers and body; returns status and body."""
 
 
 class GrafanaError(Exception):
@@ -59,7 +59,7 @@ class Api:
         self._began = self.clock.monotonic()
 
     def get(self, path: str, **query: str) -> Any:
-        """Return the decoded answer; None if the object does not exist."""
+        """Return the decoded response; None if the object does not exist."""
         status, answer = self.call("GET", path + (f"?{urlencode(query)}" if query else ""), allowed=(404,))
         if status == 404:
             return None
@@ -98,9 +98,9 @@ class Api:
 
 @contextmanager
 def session(workspace: str, client: Any, http: Http, clock: Clock, owner: str, until: float) -> Iterator[Api]:
-    """Create a service account with a token, and delete the account again in any case.
+    """Create a service account with a token, and delete the account at the end in any case.
 
-    Accounts that a stopped function left behind for the same owner are deleted too, once their token has expired.
+    Accounts that a terminated function left behind for the same owner are also deleted, after their token has expired.
     """
     last = until - ACCOUNT_SECONDS
     endpoint = _aws(lambda: client.describe_workspace(workspaceId=workspace), clock, last)["workspace"]["endpoint"]
@@ -138,7 +138,7 @@ def _delete_accounts(
             f"{error}. Delete it manually; its token is valid for ten minutes only"
         ) from error
     try:
-        for each in list(_accounts(workspace, client, clock, until)):  # read before deletions move the pages
+        for each in list(_accounts(workspace, client, clock, until)):  # before deletions, which shift pages
             left = each["name"].startswith(prefix) and _is_over(each["name"], prefix)
             if left or (account is None and each["name"] == name):
                 _delete_account(workspace, client, clock, until, each["id"])
@@ -174,7 +174,7 @@ def _is_over(name: str, prefix: str) -> bool:
 
 
 def _aws(call: Callable[[], T], clock: Clock, until: float, *, again: bool = True) -> T:
-    """Call, and retry while AWS is busy and time remains."""
+    """Call, and retry transient AWS errors while time remains."""
     pause = 1.0
     while True:
         try:
@@ -182,7 +182,7 @@ def _aws(call: Callable[[], T], clock: Clock, until: float, *, again: bool = Tru
         except (ClientError, BotoCoreError) as error:
             code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
             busy = not code or code in _TRANSIENT_CODES
-            # a second service account is not created if the first may exist
+            # do not create a second service account if the first may exist
             if not busy or not (again or code) or clock.monotonic() + pause >= until:
                 raise
         clock.sleep(pause)
@@ -190,7 +190,7 @@ def _aws(call: Callable[[], T], clock: Clock, until: float, *, again: bool = Tru
 
 
 def requests(clock: Clock, until: float) -> Http:
-    """Real requests; the whole answer must arrive in time."""
+    """Real HTTP requests; the whole response must arrive before the timeout."""
     import urllib3
 
     pool = urllib3.PoolManager(retries=False)

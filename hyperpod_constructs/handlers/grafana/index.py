@@ -1,4 +1,4 @@
-"""The events: create a service account, call Grafana, delete the account."""
+"""Event handling: create a service account, call Grafana, delete the account."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logging.getLogger().setLevel(logging.INFO)
 
 __all__ = ["Clock", "GrafanaError", "handle", "on_event"]
 
-_ANSWER_SECONDS = 15.0  # the function's own time to answer
+_ANSWER_SECONDS = 15.0  # reserved for the function's response
 _VARIABLE = "datasource"
 
 
@@ -40,7 +40,7 @@ def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 def handle(
     event: Mapping[str, Any], client: Any, http: Http, clock: Clock, seconds: float = LONGEST_SECONDS
 ) -> dict[str, Any]:
-    """One event, within `seconds`. Raises `GrafanaError`, and errors of AWS."""
+    """Handle one event within `seconds`. Raises `GrafanaError`, and errors of AWS."""
     wanted, run = (
         _Properties(event["ResourceProperties"]),
         _Run(event, client, http, clock, clock.monotonic() + seconds),
@@ -54,7 +54,7 @@ def handle(
         former = _Properties(old)
         unknown = event.get("PhysicalResourceId") not in (None, former.physical_id)
         if unknown and former.physical_id != wanted.physical_id:
-            # what an update created whose response was lost: this event rolls it back, and no Delete will name it
+            # objects of an update whose response was lost: this event rolls it back, and no Delete event refers to them
             run.delete(former)
     return {"PhysicalResourceId": wanted.physical_id, "Data": {"Count": str(len(wanted.boards))}}
 
@@ -75,7 +75,7 @@ class _Properties:
 
     @property
     def url(self) -> str:
-        """What the data source reads."""
+        """The workspace that the data source reads."""
         return str(self.source.get("url") or "")
 
     @property
@@ -115,7 +115,7 @@ class _Run:
                 raise
 
     def _disown_unused(self, things: Things, kept: set[str]) -> None:
-        """Release what is no longer in the list."""
+        """Release objects that are no longer in the list."""
         for thing in things.own_objects():
             if thing.uid not in kept:
                 things.disown(thing)
@@ -124,7 +124,7 @@ class _Run:
                 things.disown(thing, former=True)
 
     def delete(self, wanted: _Properties) -> None:
-        """Delete; also what an Update created that CloudFormation does not know."""
+        """Delete, including objects of an Update whose response CloudFormation did not receive."""
         me = self._me(wanted)
         try:
             with session(wanted.workspace, self.client, self.http, self.clock, me.digest, self.until) as api:
@@ -156,7 +156,7 @@ class _Run:
             raise GrafanaError(f"{cause}; and its changes could not be undone: {error}") from cause
 
     def _suffix(self, things: Things, wanted: _Properties) -> str:
-        """Return no suffix if the plain uids are free, or of owners with the same data source; otherwise a suffix."""
+        """Return no suffix if the uids are unused, or used by owners with the same data source; otherwise a suffix."""
         if not wanted.url or (wanted.has_marks and self._is_own(things, wanted, wanted.suffix)):
             return wanted.suffix if wanted.url else ""
         source, former = things.source(wanted.source["uid"]), self._former()
@@ -178,7 +178,7 @@ class _Run:
         return things.me in things.source(wanted.uid(wanted.source["uid"], suffix)).owners
 
     def _named(self, things: Things, wanted: _Properties) -> list[Thing]:
-        """Return the objects that the properties name, with and without a suffix: a search may lag behind."""
+        """Return the objects in the properties by uid, with and without a suffix: search results may be outdated."""
         suffixes = ["", wanted.suffix] if wanted.url else [""]
         boards = [things.board(wanted.uid(board["uid"], s)) for board in wanted.boards for s in suffixes]
         return [*boards, *(things.source(wanted.uid(wanted.source["uid"], s)) for s in suffixes)]
@@ -190,7 +190,7 @@ class _Run:
         return old if known else None
 
     def _former_things(self, things: Things) -> list[Thing]:
-        """Return what the version without marks created, unless another platform's data source has replaced it."""
+        """Return the objects that the version without marks created, unless another platform's data source replaced them."""
         former = self._former()
         if former is None:
             return []
@@ -201,7 +201,7 @@ class _Run:
 
 
 def _on_source(board: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a dashboard that uses its own data source by default."""
+    """Return a dashboard that uses the given data source by default."""
     templating = dict(board.get("templating") or {})
     if not templating.get("list"):
         return dict(board)

@@ -1,7 +1,7 @@
 """Dashboards and data sources with owners.
 
-A dashboard has its owners as tags, a data source in a list among its settings (``jsonData``). A tag has at most 50
-characters in Grafana's database, so a mark is the owner's digest alone.
+The owners of a dashboard are stored as tags, those of a data source in a list in its settings (``jsonData``). A tag has at
+most 50 characters in Grafana's database, so a mark contains only the owner's digest.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Thing:
         kind: ``board`` or ``source``.
         uid: its uid.
         content: as Grafana's API accepts it; None if it does not exist.
-        folder: uid of a dashboard's folder; empty for the topmost one.
+        folder: uid of a dashboard's folder; empty for the root folder.
     """
 
     kind: str
@@ -52,7 +52,7 @@ class Thing:
         return existed(self.marks)
 
     def marked(self, marks: Iterable[str]) -> dict[str, Any]:
-        """Return its content with these marks instead of its own; other entries of the list stay."""
+        """Return its content with these marks instead of its current marks; other entries of the list are not changed."""
         content = dict(self.content or {})
         ours = {mark.tag_key for mark in self.owners} | {_EXISTED}
         every = [*(each for each in self.marks if each not in ours), *marks]
@@ -86,7 +86,7 @@ class Things:
         return Thing("source", uid, found if isinstance(found, dict) else None)
 
     def own_objects(self) -> list[Thing]:
-        """Return everything with our mark."""
+        """Return all objects with our mark."""
         boards = [
             self.board(each["uid"]) for each in self.api.items("/api/search", type="dash-db", tag=self.me.tag_key)
         ]
@@ -102,7 +102,7 @@ class Things:
         wanted = dict(source)
         if wanted.get("name") in others:
             wanted["name"] = f"{wanted['name']} ({suffix or before.uid})"
-        if wanted.get("isDefault"):  # a workspace has one, and it is not taken from another owner
+        if wanted.get("isDefault"):  # a workspace has one default data source, which is not taken from another owner
             wanted["isDefault"] = bool(before.content.get("isDefault")) if before.content else not default
         self._write_source(before, Thing("source", before.uid, wanted).marked(self._with_owner(before)))
 
@@ -113,12 +113,12 @@ class Things:
         wanted = dict(board)
         same = self.api.items("/api/search", type="dash-db", query=str(wanted.get("title", "")))
         if any(each.get("title") == wanted.get("title") and each.get("uid") != before.uid for each in same):
-            # in one folder, some versions of Grafana treat a dashboard of the same title as the same dashboard
+            # some versions of Grafana treat dashboards with the same title in one folder as the same dashboard
             wanted["title"] = f"{wanted['title']} ({suffix or before.uid})"
         self._write_board(before, Thing("board", before.uid, wanted).marked(self._with_owner(before)))
 
     def disown(self, thing: Thing, *, former: bool = False) -> None:
-        """Remove our mark, and delete what has no other owner. ``former``: it is ours even without a mark."""
+        """Remove our mark, and delete the object if it has no other owner. ``former``: it is ours even without a mark."""
         if thing.content is None:
             return
         marked = thing.owners or ({self.me} if former else set())
@@ -130,7 +130,7 @@ class Things:
             self.api.call("DELETE", f"/api/{path}/uid/{quote(thing.uid, safe='')}", allowed=(404,))
 
     def undo(self) -> None:
-        """Restore what existed before this event, unless it was ours."""
+        """Restore the content before this event, unless the object was ours."""
         while self.done:
             before = self.done.pop()
             if before.content is None:

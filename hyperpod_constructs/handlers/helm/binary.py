@@ -31,7 +31,7 @@ class Helm:
     Args:
         work: a private folder for helm's caches and configuration.
         executable: path of the binary.
-        seconds_left: remaining time of a run; helm is stopped when it is over, so that it can record the release's state
+        seconds_left: remaining time of a run; helm is stopped at its end, so that it can record the release's state
             before the function itself ends.
         redact: hides secrets in helm's errors.
     """
@@ -47,7 +47,7 @@ class Helm:
         self._executable = executable
         self._redact = redact
         self.seconds_left = seconds_left
-        # Nothing else of the environment: helm needs no AWS credentials, and the layers' library path breaks others.
+        # No other variables: helm requires no AWS credentials, and the layers' library path breaks other programs.
         self._environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | {
             "HOME": str(work),
             "HELM_CACHE_HOME": str(work / "helm-cache"),
@@ -86,7 +86,7 @@ class Helm:
 
 
 def error_excerpt(output: str) -> str:
-    r"""The end of an output, short enough for a CloudFormation event; blank lines, warnings and log lines left out.
+    r"""The end of an output, short enough for a CloudFormation event, without blank lines, warnings and log lines.
 
     >>> error_excerpt("a\n\nError: no such chart\n")
     'a; Error: no such chart'

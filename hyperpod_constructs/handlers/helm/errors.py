@@ -1,4 +1,4 @@
-"""Errors with messages for the reader of the stack's events."""
+"""Errors whose messages appear in the stack's events."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def unpack_tar(stream: Readable, inside: str, destination: Path) -> None:
             for count, member in enumerate(archive, 1):
                 if count > MAX_MEMBERS:
                     raise TooLarge(f"the archive has more than {MAX_MEMBERS:,} entries")
-                archive.members.clear()  # type: ignore[attr-defined]  # else tarfile keeps them all
+                archive.members.clear()  # type: ignore[attr-defined]  # otherwise tarfile keeps all of them
                 path = _safe(member.name)[1:]  # without the archive's top folder
                 if path[: len(wanted)] != wanted or member.isdir():
                     continue
@@ -174,7 +174,7 @@ def _check_directory(file: Path) -> None:
         stream.seek(max(0, size - 0xFFFF - _END.size - _END_64.size))
         tail = stream.read()
     at = len(tail) - _END.size
-    if at < 0 or tail[at : at + 4] != b"PK\5\6" or tail[-2:] != b"\0\0":  # no comment, or where one begins
+    if at < 0 or tail[at : at + 4] != b"PK\5\6" or tail[-2:] != b"\0\0":  # no comment, or the start of a comment
         at = tail.rfind(b"PK\5\6")
     if at < 0 or len(tail) < at + _END.size:
         raise ChartError("the archive is damaged: it has no end of a zip archive")
@@ -207,7 +207,7 @@ def _tar(stream: Readable) -> tarfile.TarFile:
     total = 0
 
     class Header(tarfile.TarInfo):
-        """A header of this archive. What `tarfile` would read into memory without a limit is rejected first."""
+        """A header of this archive. Headers that `tarfile` would read into memory without a limit are rejected first."""
 
         @classmethod
         def frombuf(cls, buf: Any, encoding: Any, errors: str) -> Self:
@@ -246,7 +246,7 @@ def _safe(name: str) -> tuple[str, ...]:
 
 
 def _check_name(name: str, what: str) -> None:
-    """Reject control characters: a line break in a name makes one file look like two in the list that is hashed."""
+    """Reject control characters: with a line break in its name, a file would count as two in the list that is hashed."""
     if not name.isprintable():
         raise ChartError(
             f"the {what} contains the name {name!r}, with characters that cannot be printed; rename the file"
@@ -273,7 +273,7 @@ class _Writer:
         target = self.destination.joinpath(*path)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("xb") as file:  # x: a chart's archive does not contain a file twice
+            with target.open("xb") as file:  # mode x: a duplicate file in the archive is an error
                 for chunk in _chunks(content, size):
                     file.write(chunk)
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
@@ -281,7 +281,7 @@ class _Writer:
 
 
 def _chunks(content: Readable, size: int) -> Iterator[bytes]:
-    """Return exactly `size` bytes of a stream: an archive's header may state less than it unpacks to."""
+    """Return exactly `size` bytes of a stream: the size in an archive's header may be less than the unpacked size."""
     while size > 0:
         chunk = content.read(min(size, _CHUNK))
         if not chunk:

@@ -35,7 +35,7 @@ from .subcharts import drop_duplicates, resolve
 from .yaml_by_helm import reader
 
 _MAX_MESSAGE = 1400  # bytes; CloudFormation accepts 4 KB for the whole response and shows about a third of that
-_ANSWER_SECONDS = 20.0  # the function's own time to answer
+_ANSWER_SECONDS = 20.0  # reserved for the function's response
 
 
 class ReleaseFailed(Exception):
@@ -64,7 +64,7 @@ class Properties:
 
     @classmethod
     def of(cls, properties: Mapping[str, Any]) -> Properties:
-        """Read the properties as they arrive."""
+        """Read the properties of an event."""
 
         def switch(name: str) -> bool:
             return str(properties.get(name, "false")).lower() == "true"
@@ -87,17 +87,17 @@ class Properties:
         )
 
     def is_same(self, other: Properties) -> bool:
-        """Whether both name one release."""
+        """Whether both refer to the same release."""
         return self.physical_id == other.physical_id
 
     @property
     def physical_id(self) -> str:
-        """Cluster, namespace and release: a change of any is another release, and the former one is deleted afterwards."""
+        """Cluster, namespace and release: a change of any is another release, and the former one is then deleted."""
         return f"{self.cluster}/{self.namespace}/{self.release}"
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Lambda's entry point."""
+    """Lambda entry point."""
     print(f"{event['RequestType']} {event.get('LogicalResourceId', '')} {event.get('PhysicalResourceId', '')}".strip())
     end = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - _ANSWER_SECONDS
     return handle(event, seconds_left=lambda: end - time.monotonic())
@@ -140,7 +140,7 @@ def handle(
 
 @dataclass(frozen=True)
 class Run:
-    """One event, and what it is executed with."""
+    """One event and its dependencies."""
 
     event: Mapping[str, Any]
     work: Path
@@ -185,7 +185,7 @@ class Run:
         return {"PhysicalResourceId": self.event.get("PhysicalResourceId") or wanted.physical_id}
 
     def _let_go_of(self, before: Properties, wanted: Properties) -> None:
-        """Release what an Update created whose response was lost: this event rolls it back, and no Delete will name it."""
+        """Release what an Update created whose response was lost: this event rolls it back, and no Delete follows."""
         if self.event.get("PhysicalResourceId") not in (None, before.physical_id) and not before.is_same(wanted):
             print(f"{before.physical_id} was created by an update that CloudFormation does not know")
             self.delete(before)
@@ -252,7 +252,7 @@ def prepare(chart: Path, wanted: Properties, work: Path, helm: Helm, sleep: Call
 
 
 def insert_line(chart: Path, name: str, *, after: str, line: str) -> None:
-    """Add a line to a list in a template that no value configures; an existing line is accepted.
+    """Add a line to a list in a template that cannot be set by a chart value; an existing line is accepted.
 
     Raises:
         ChartError: the chart lacks the file, or its text differs from the expected one.

@@ -2,8 +2,8 @@
 
 A controller of Kubernetes owns the rules of an aggregated ClusterRole. When an uninstall deletes such a role together
 with the roles that it selects, the controller may still have it in its cache and apply its rules once more, which creates
-a new role: no labels, no annotations, no aggregation rule, and the controller as its only field manager. Nothing else
-creates a role like that. It blocks the next install, so it is deleted.
+a new role without labels, annotations and aggregation rule, and with the controller as its only field manager. No other
+client creates such a role. It blocks the next installation, so it is deleted.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def aggregated_roles(api: ApiClient, release: str, namespace: str) -> list[str]:
 
 
 def refusing_role(message: str) -> str | None:
-    """Return the ClusterRole that helm does not import into a release, if a message of helm names one."""
+    """Return the ClusterRole that helm cannot import into a release, if helm's message contains one."""
     found = _REFUSED.search(message)
     return found[1] if found else None
 
@@ -59,7 +59,7 @@ def remove_remade(api: ApiClient, name: str) -> bool:
 
 
 def is_remade(role: Mapping[str, Any]) -> bool:
-    """Whether only the controller ever wrote a ClusterRole.
+    """Whether the controller is the only client that has written a ClusterRole.
 
     >>> is_remade({"metadata": {"name": "admin", "managedFields": [{"manager": CONTROLLER}]}, "rules": []})
     True

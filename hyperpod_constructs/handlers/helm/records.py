@@ -1,6 +1,6 @@
 """Helm's records of a release: one Secret for each revision, with its status and labels.
 
-They are read and labeled through the API server, not with helm: the status of an answer distinguishes a missing release
+They are read and labeled through the API server, not with helm: the status of a response distinguishes a missing release
 from a failed request, and helm can change labels only together with the release.
 
 =============================  =======================================================================
@@ -9,7 +9,7 @@ label                          meaning
 the owners' marks              see `shared.ownership`; the last revision's are those of the release
 ``hyperpod-constructs.io/by``   the owner whose chart and values a revision has
 ``hyperpod-constructs.io/at``   OWNER.EVENT.REVISION: the event that wrote the revision. Helm copies labels
-                               to later revisions; the number tells a copy.
+                               to later revisions; the number identifies a copy.
 =============================  =======================================================================
 """
 
@@ -41,8 +41,8 @@ class Event:
 
     Attributes:
         me: the resource, as an owner of the release.
-        request: CloudFormation's id of the event; a second delivery has the same one.
-        adopt: whether a release that no resource of this library created may be taken over.
+        request: CloudFormation's id of the event; a second delivery has the same id.
+        adopt: whether a release that no resource of this library created may be adopted.
         former: whether the former version of this library installed the release for this resource.
     """
 
@@ -67,10 +67,10 @@ class Revision:
 
     Attributes:
         number: counts from 1.
-        status: as helm names it.
+        status: helm's status of the revision.
         labels: all labels of its record.
         created: when its record was created, in seconds since the epoch.
-        manager: who wrote the record last.
+        manager: the client that wrote the record last.
     """
 
     number: int
@@ -97,7 +97,7 @@ class Revision:
 
     @property
     def by(self) -> str:
-        """Digest of the owner whose content it has; empty if it is none of ours."""
+        """Digest of the owner whose content it has; empty if it is not from this library."""
         return self.labels.get(BY, "")
 
     @property

@@ -1,4 +1,4 @@
-"""One Helm release and its owners: install, upgrade, restore and uninstall, whatever an earlier attempt has left."""
+"""One Helm release and its owners: install, upgrade, restore and uninstall, from any state that earlier attempts left."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from .retries import RESERVE_SECONDS, ReleaseChanged, with_retries
 T = TypeVar("T")
 
 HISTORY = 10
-"""Revisions that are kept of a release: helm's own default. The content of a former owner is restored from them."""
+"""Number of revisions that are kept of a release: helm's default. The content of a former owner is restored from them."""
 
 LONGEST_SECONDS = 900.0
-"""Longest time of an operation: Lambda ends the function after 14 minutes. A younger pending operation that no earlier
-event of the same resource has left may still run."""
+"""Longest time of an operation: Lambda ends the function after 14 minutes. A more recent pending operation may
+still be running, unless an earlier event of the same resource left it."""
 
 _ANSWER_SECONDS = 10.0  # reserved for cleaning up a failed event
 _LEFTOVERS = 50  # largest number of roles of one release that may block its install, in sequence
 
 _SERVER_SIDE = ("--server-side=true", "--force-conflicts", "--cleanup-on-fail")
-"""How objects are changed. A release owns the fields that its chart sets: without force, a field that a controller or a
-person has changed since (the rules of an aggregated ClusterRole, always) blocks every later change. Objects that a failed
-change has created are deleted: the rollback compares with the last deployed revision, which lacks them. Releases of Helm
-3 are converted to server-side apply."""
+"""Flags for changes of objects. A release owns the fields that its chart sets: without force, a field that a controller or
+a person has changed in the meantime (always the case for the rules of an aggregated ClusterRole) blocks every later change.
+Objects that a failed change created are deleted, because the rollback compares with the last deployed revision, which does
+not contain them. Releases of Helm 3 are converted to server-side apply."""
 
 _CURE = (
     "To manage it here and keep it when this resource is deleted, set adopt to true; otherwise uninstall "
@@ -67,7 +67,7 @@ class Release:
         name: the release.
         namespace: its namespace.
         helm: runs helm, with the connection to the cluster.
-        event: the owner that wants the release, or no longer wants it.
+        event: the owner that installs or releases the release.
         sleep: pauses between attempts.
         now: seconds since the epoch, as the API server counts them.
     """
@@ -106,9 +106,9 @@ class Release:
     ) -> int:
         """Install the release, or upgrade it to exactly this chart and these values; return the deployed revision.
 
-        A failed event of a resource that did not own the release before restores it: a first install is removed, a
-        release of others gets its content and marks back. A failed upgrade of a release that is already ours is left to
-        CloudFormation, which rolls back with the former properties.
+        If an event of a resource that did not own the release before fails, the release is restored: a first
+        installation is removed, and a release of other owners gets its previous content and marks. After a failed upgrade
+        of a release that is already ours, CloudFormation rolls back with the former properties.
 
         Raises:
             Foreign: the release exists, is not ours, and must not be adopted.
@@ -192,10 +192,10 @@ class Release:
         return {**marks, event.me.key: event.me.label_value}
 
     def _give_back(self, history: Sequence[Revision]) -> None:
-        """Remove our mark from a release that stays, and our content if the history has that of another owner.
+        """Remove our mark from a release that is retained, and our content if the history has that of another owner.
 
-        A release that existed before and now has no owner gets its former content back only if nothing but the event that
-        took it over has changed it: after other changes, its former content is outdated.
+        A release that existed before and now has no owner gets its previous content only if no event other than the
+        adopting one has changed it: after other changes, its previous content is outdated.
         """
         last, me = history[-1], self._event.me
         marks: dict[str, str | None] = {**last.marks, me.key: None}
@@ -212,9 +212,9 @@ class Release:
         self._records.label(last.number, marks)
 
     def _undo(self, cause: Exception) -> None:
-        """Undo what this event has done to a release that was not ours before.
+        """Undo the changes of this event to a release that was not ours before.
 
-        Nothing is done if an earlier delivery of the event has succeeded, or our mark existed before.
+        Nothing is changed if an earlier delivery of the event has succeeded, or our mark existed before.
         """
 
         def attempt() -> None:
@@ -239,13 +239,13 @@ class Release:
         try:
             self._with_retries(attempt, reserve=_ANSWER_SECONDS)
         except (HelmError, ApiError, ReleaseChanged) as error:
-            # Helm's own error comes first: it explains why the install failed.
+            # Helm's error comes first, because it explains why the installation failed.
             raise HelmError(f"{cause}\nand its changes could not be undone: {error}") from cause
 
-    # Results of an earlier attempt.
+    # State after an earlier attempt.
 
     def _settled(self) -> list[Revision]:
-        """Return the history once no other operation on the release is running."""
+        """Return the history when no other operation on the release is running."""
         while True:
             history = self.history()
             last = history[-1] if history else None
@@ -266,7 +266,7 @@ class Release:
             self._sleep(pause)
 
     def _recovered(self, history: list[Revision]) -> list[Revision]:
-        """Bring a release that an interrupted attempt has left incomplete into a state from which helm can upgrade."""
+        """Change a release that an interrupted attempt left incomplete to a state from which helm can upgrade."""
         if not history or history[-1].status in ("deployed", "uninstalled"):
             return history
         deployed = [revision for revision in history if revision.status in ONCE_DEPLOYED]
@@ -288,7 +288,7 @@ class Release:
     # Helm commands.
 
     def _upgrade(self, *arguments: str) -> str:
-        """Upgrade; roles that are left over from this or another release, and block it, are removed first."""
+        """Upgrade; remaining roles of this or another release that block the upgrade are removed first."""
         for _ in range(_LEFTOVERS):
             try:
                 return self._run("upgrade", self.name, *arguments)
@@ -299,7 +299,7 @@ class Release:
         raise HelmError(f"more than {_LEFTOVERS} ClusterRoles blocked the install")
 
     def _rollback(self, target: Revision, last: Revision, marks: Mapping[str, str | None]) -> None:
-        """Roll back; helm copies the target's labels, so they are set right before: its owners may have changed."""
+        """Roll back. Helm copies the target's labels, so they are updated first, because the owners may have changed."""
         labels = {**dict.fromkeys(target.marks), **marks, BY: target.by or None, AT: self._event.at(last.number + 1)}
         self._records.label(target.number, labels)
         self._run("rollback", self.name, str(target.number), f"--history-max={HISTORY}", *_SERVER_SIDE)
@@ -307,7 +307,7 @@ class Release:
     def _uninstall(self, *options: str) -> None:
         roles = aggregated_roles(self._helm.api, self.name, self.namespace)
         try:
-            # Without --debug helm does not say why it could not delete an object.
+            # Without --debug, helm does not print why it could not delete an object.
             self._run("uninstall", self.name, "--debug", *options)
         except HelmError as error:
             if "release: not found" not in error.output.lower():

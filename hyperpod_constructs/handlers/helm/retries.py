@@ -12,9 +12,9 @@ from .binary import HelmError
 T = TypeVar("T")
 
 AUTHORIZATION_SECONDS = 120.0
-"""EKS documents access entries as effective immediately, but the API server learns of them later."""
+"""EKS documents access entries as effective immediately, but the API server applies them with a delay."""
 RESERVE_SECONDS = 60.0
-"""Reserved at the end, to clean up and to answer."""
+"""Time reserved at the end to clean up and to respond."""
 
 _MAX_PAUSE = 30.0
 _UNAUTHORIZED = ("unauthorized", "asked for the client to provide credentials", "is forbidden")
@@ -36,7 +36,7 @@ _TRANSIENT = (
     "tls handshake timeout",
     "too many requests",
     "unexpected eof",
-    " with body length 0",  # the answer broke off: "ContentLength=N with Body length 0"
+    " with body length 0",  # the response ended early: "ContentLength=N with Body length 0"
 )
 _TRUNCATED = re.compile(r": eof\b")
 _TOO_LARGE = ("request is too large", "larger than max", "request entity too large")
@@ -58,7 +58,7 @@ def with_retries(
     Raises:
         HelmError: the last error of helm.
         ApiError: the last error of the API server.
-        ReleaseChanged: the release kept changing.
+        ReleaseChanged: the release was changed during every attempt.
     """
     pause, denied = 2.0, 0.0
     while True:

@@ -1,8 +1,8 @@
 """Secrets of a release that must not be in a message: values that may be secret, and the content of Secrets.
 
 CloudFormation resolves references to Secrets Manager in a resource's properties, and a chart can use such values
-anywhere. An API server that rejects an object quotes them. So any longer text among the values is hidden, not only those
-that are called a password; the message names the field, whose content the deployer knows.
+anywhere. An API server that rejects an object quotes them in its message. Therefore any longer text among the values is
+hidden, not only values of keys such as `password`; the message contains the name of the field.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from ..shared.redaction import HIDDEN, redact
 
 _CALLED_SECRET = re.compile(r"pass|secret|token|credential|api_?key|private|auth|cert|salt|license|webhook_?url", re.I)
 _SHORTEST = 8
-"""Shorter values are hidden only if their key names a secret: the rest are words such as `info` or `1000m`."""
+"""Shorter values are hidden only if their key indicates a secret: the others are words such as `info` or `1000m`."""
 
-# What follows shows that the quoted text is the name of an object.
+# The text after the quoted text shows that it is the name of an object.
 _NAME = re.compile(
     r'"([^"\\]+)\\?" (?:not found|is invalid|is forbidden|already exists|in namespace|exists and|is being|in the)'
 )

@@ -55,8 +55,8 @@ def download(
 ) -> None:
     """Download a repository's archive over https and unpack one folder of it; nothing else is written.
 
-    Errors of the server and broken connections are retried a few times; a rejection (404) is not. The download has half
-    of the remaining time in total, however slow it is.
+    Server errors and broken connections are retried a few times; a rejection (404) is not. The download has half of the
+    remaining time in total, regardless of its speed.
 
     Raises:
         ChartError: with the address and the cause.
@@ -71,7 +71,7 @@ def download(
 
 
 def _download(url: str, inside: str, folder: Path, sleep: Callable[[float], None]) -> None:
-    import urllib3  # imported here: the command line shares this module and does not need it for its other commands
+    import urllib3  # imported here, because the command line, which shares this module, rarely requires it
 
     _check_https(url)
     timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS)
@@ -110,7 +110,7 @@ def _check_https(url: str) -> None:
 
 
 def _get(pool: Any, url: str) -> Any:
-    """Return the response after at most three redirects, none of them to plain http."""
+    """Return the response after at most three redirects; redirects to http are rejected."""
     for _ in range(_REDIRECTS + 1):
         response = pool.request("GET", url, preload_content=False, decode_content=False, redirect=False)
         location = response.get_redirect_location()

@@ -1,7 +1,7 @@
-"""The remote sub-charts of a chart: which are enabled, and how missing ones are fetched.
+"""The remote sub-charts of a chart: determines which are enabled, and fetches missing ones.
 
 `helm dependency build` fetches all of them, enabled or not, and packs local sub-charts a second time next to their
-folders. So each one is pulled separately, in exactly the pinned version, and only if a condition enables it.
+folders. Therefore each sub-chart is pulled separately, in exactly the pinned version, and only if it is enabled.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def resolve(
         values: the release's values over the chart's own.
         read_yaml: reads the charts' metadata and values.
         pull: pulls a package.
-        digests: `name version` of a sub-chart to the digest (`sha256:`) of its package.
+        digests: maps `name version` of a sub-chart to the digest (`sha256:`) of its package.
         allow_unpinned: whether a sub-chart without a digest is accepted.
         prune: remove the sub-charts that are disabled and missing from the chart's list, because helm rejects a chart
             whose list names a missing sub-chart.
@@ -67,7 +67,7 @@ def resolve(
         ChartError: a sub-chart is not available, is not pinned, or differs from its digest.
     """
     metadata, lock, defaults = read_yaml([chart / "Chart.yaml", chart / "Chart.lock", chart / "values.yaml"])
-    merged = merge_patch(defaults, values)  # which is how helm merges values
+    merged = merge_patch(defaults, values)  # as helm merges values
     folders, packages = _present(chart, read_yaml)
     locked = {entry["name"]: entry["version"] for entry in lock.get("dependencies") or []}
     pulled: list[Dependency] = []
@@ -103,7 +103,7 @@ def resolve(
 
 
 def drop_duplicates(chart: Path, *, read_yaml: ReadYaml) -> list[str]:
-    """Remove packed sub-charts next to the folder of the same chart, of which helm would use both; return their names."""
+    """Remove packed sub-charts next to the folder of the same chart, because helm would use both; return their names."""
     folders, packages = _present(chart, read_yaml)
     dropped = []
     for name in sorted(set(folders) & set(packages)):

@@ -1,4 +1,4 @@
-"""Reads YAML with the helm binary: Lambda's Python has no YAML parser, and helm's interpretation is the relevant one."""
+"""Reads YAML with the helm binary: Lambda's Python has no YAML parser, and values must be read as helm reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waits for an EKS add-on to be ACTIVE. CloudFormation also accepts DEGRADED; this does not.
+"""Waits for an EKS add-on to be ACTIVE. Unlike CloudFormation, it does not accept DEGRADED.
 
 ===========  ====================================================================================================
 Type         arguments of the property ``Condition``
@@ -34,7 +34,7 @@ class AddonActive:
         return cls(cluster_name, given["AddonName"])
 
     def check(self, sources: Sources) -> State:
-        """Return met for ACTIVE; DEGRADED may recover, the failed states do not."""
+        """The condition is met if the status is ACTIVE; DEGRADED may recover, failed states do not."""
         addon = self._describe(sources)
         status = addon.get("status")
         text = f"EKS add-on {self.addon} {f'is {status}' if status else 'does not exist'}"

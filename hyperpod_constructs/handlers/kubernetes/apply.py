@@ -1,4 +1,4 @@
-"""Handler of ``Custom::HyperPodKubernetesObjects``: an event in, the framework's answer or one clear failure out."""
+"""Handler of ``Custom::HyperPodKubernetesObjects``: returns the result for the framework, or raises one error."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ logging.getLogger().setLevel(logging.INFO)
 
 DEFAULT_RETRY_SECONDS = 600.0
 
-#: Reserved from the function's time: to remove what a failed event created, and to answer.
+#: Reserved from the function's time: to remove the objects that a failed event created, and to respond.
 CLEANUP_SECONDS = 60.0
 ANSWER_SECONDS = 10.0
 
@@ -91,7 +91,7 @@ def _apply(event: Mapping[str, Any], services: Services, seconds_left: float) ->
 def _give_up_failed(event: Mapping[str, Any], services: Services, deadline: Deadline) -> None:
     """Release the old properties of an Update if they are those of a failed event, whose id is not the given one.
 
-    What that event left (its own clean-up may have failed, too) is deleted now: no other event will name it.
+    Objects that remain from that event (its cleanup may have failed) are deleted now: no other event refers to them.
     """
     old = event["OldResourceProperties"]
     failed, now = owner_of(event, old), owner_of(event, event["ResourceProperties"])
@@ -104,7 +104,7 @@ def _delete(event: Mapping[str, Any], services: Services, seconds_left: float) -
     properties, given = event["ResourceProperties"], event["PhysicalResourceId"]
     legacy_id = legacy_group_id(properties["ClusterName"], event["LogicalResourceId"])
     legacy = _legacy_owner(event, properties)
-    # the physical id of a group in the former version: its new properties have their own mark by now
+    # the physical id of a group in the former version: the objects of its new properties already have a separate mark
     own_owners = {legacy} if given == legacy_id else {owner_of(event, properties), legacy}
     try:
         deadline = _work_deadline(properties, services, seconds_left)
@@ -118,7 +118,7 @@ def _delete(event: Mapping[str, Any], services: Services, seconds_left: float) -
 
 
 def _cleaned_up(event: Mapping[str, Any], services: Services, failed: ObjectGroup) -> str:
-    """Undo the failed event: no Delete follows a failed Create. Return what could not be undone, as text."""
+    """Undo the failed event: no Delete follows a failed Create. Return the changes that could not be undone, as text."""
     if all(claim is Claim.OURS for claim in failed.claims.values()):
         return ""
     deadline = Deadline.after(services.clock, CLEANUP_SECONDS - ANSWER_SECONDS)
@@ -133,7 +133,7 @@ def _cleaned_up(event: Mapping[str, Any], services: Services, failed: ObjectGrou
 
 
 def owner_of(event: Mapping[str, Any], properties: Mapping[str, Any]) -> Owner:
-    """Return the owner that the resource is with these properties."""
+    """Return the resource with these properties as an owner."""
     return owner(event["StackId"], event["LogicalResourceId"], id_of(event, properties))
 
 

@@ -1,4 +1,4 @@
-"""One HTTP connection to an API server: JSON in, JSON or ``ApiError`` out."""
+"""One HTTP connection to an API server, which sends and returns JSON or raises ``ApiError``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .timing import Deadline
 
 FIELD_MANAGER = "hyperpod-constructs"
 
-#: Seconds for one answer: an API server allows webhooks 30 and itself 60.
+#: Seconds for one response: an API server allows 30 seconds for a webhook and 60 for a request.
 LONGEST_ANSWER_SECONDS = 65.0
 
 
@@ -30,7 +30,7 @@ class Connection(Protocol):
         """Return headers that authenticate; called for each request, so that a token can be renewed."""
 
     def renew(self) -> None:
-        """Discard the credentials: the API server rejected them."""
+        """Discard the credentials, because the API server rejected them."""
 
 
 class ApiClient:
@@ -40,7 +40,7 @@ class ApiClient:
         self.connection = connection
         self.deadline = deadline
         tls: dict[str, Any] = {"ssl_context": connection.ssl_context} if connection.ssl_context else {}
-        # A connection may have its own pool, as that of a rehearsal does: it answers in this process.
+        # A connection may have a separate pool: the pool of a rehearsal responds in this process.
         self._own_pool: Any = getattr(connection, "pool", None)
         self._pool: urllib3.PoolManager = self._own_pool or urllib3.PoolManager(maxsize=2, retries=False, **tls)
 
@@ -54,7 +54,7 @@ class ApiClient:
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> dict[str, Any]:
-        """Return the decoded answer. Raises ``ApiError``."""
+        """Return the decoded response. Raises ``ApiError``."""
         url = f"{self.connection.endpoint}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {**self.connection.headers(), "Accept": accept, "User-Agent": FIELD_MANAGER}
         if body is not None:
@@ -86,11 +86,11 @@ class ApiClient:
         return ask() if self._own_pool else within(seconds + 1, ask)
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
-        """GET an object or a list."""
+        """Send GET for an object or a list."""
         return self.request("GET", path, query=query or None)
 
     def find(self, path: str) -> dict[str, Any] | None:
-        """GET an object, ``None`` if it does not exist."""
+        """Send GET for an object; return ``None`` if it does not exist."""
         return _none_if_absent(lambda: _object(self.request("GET", path), path))
 
     def items(self, path: str, **query: str) -> list[dict[str, Any]]:
@@ -108,7 +108,7 @@ class ApiClient:
     def apply(
         self, path: str, body: Mapping[str, Any], *, manager: str = FIELD_MANAGER, dry_run: bool = False
     ) -> dict[str, Any]:
-        """Server-side apply, taking over fields that others own; return the resulting object."""
+        """Server-side apply that forces conflicts with other field managers; return the resulting object."""
         query = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
         if dry_run:
             query["dryRun"] = "All"
@@ -133,7 +133,7 @@ class ApiClient:
 
 
 def _object(answer: dict[str, Any], path: str) -> dict[str, Any]:
-    """Return an answer that must be an object; an answer that a proxy or a broken connection garbled is retried."""
+    """Return a response that must be an object; a response that a proxy or a broken connection damaged is retried."""
     metadata = answer.get("metadata")
     if not isinstance(metadata, dict) or not metadata.get("uid"):
         raise ApiError(0, "NotAnObject", f"the API server's answer for {path} is not an object")

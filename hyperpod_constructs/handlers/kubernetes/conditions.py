@@ -1,4 +1,4 @@
-"""Conditions of a wait, on Kubernetes objects. Each condition returns its state, and its reasons at the end.
+"""Conditions of a wait, on Kubernetes objects. Each condition returns its state and, if the wait fails, the reasons.
 
 =========================  ====================================================================================
 Type                       arguments of the property ``Condition``
@@ -28,7 +28,7 @@ from .objects import ObjectRef
 
 @dataclass(frozen=True)
 class State:
-    """``met``, or what is still missing."""
+    """``met``, or a description of what is missing."""
 
     met: bool
     text: str
@@ -46,7 +46,7 @@ class Condition(Protocol):
     """A condition that becomes true, or fails."""
 
     def check(self, sources: Sources) -> State:
-        """Return the state now. Raises ``HandlerError`` if it can no longer become true."""
+        """Return the current state. Raises ``HandlerError`` if it can no longer become true."""
 
     def explain(self, sources: Sources) -> str:
         """Return why it is not true yet: states of pods, nodes and events."""
@@ -76,7 +76,7 @@ class CustomResourceEstablished:
 
 @dataclass(frozen=True)
 class Workload:
-    """A Deployment or a DaemonSet whose pods are all of the newest version and ready."""
+    """A Deployment or a DaemonSet whose pods all have the latest version and are ready."""
 
     kind: str
     namespace: str
@@ -96,7 +96,7 @@ class Workload:
         return cls("DaemonSet", given["Namespace"], given["Name"], minimum, all_nodes)
 
     def check(self, sources: Sources) -> State:
-        """Compare the ready pods of the newest version with the wanted number."""
+        """Compare the number of ready pods of the latest version with the desired number."""
         item = self._read(sources)
         if item is None:
             return State(False, f"{self._what} does not exist")
@@ -131,7 +131,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class ObjectCondition:
-    """A condition of any object has a status, for its newest generation if the object states one."""
+    """A condition of any object has a status, for its latest generation if the object states one."""
 
     ref: ObjectRef
     type: str
@@ -203,7 +203,7 @@ def find(client: ApiClient, ref: ObjectRef) -> dict[str, Any] | None:
 
 
 def selected(item: Item, name: str) -> bool:
-    """Whether a pod belongs to a job: by owner or by a label that names it (operators differ)."""
+    """Whether a pod belongs to a job: by owner, or by a label with the job's name (operators differ)."""
     metadata = item["metadata"]
     owners = {owner.get("name") for owner in metadata.get("ownerReferences") or []}
     return name in owners or name in (metadata.get("labels") or {}).values()

@@ -10,8 +10,8 @@ field                                of                          set by
                                      HyperPodPyTorchJob
 ===================================  ==========================  ==================================
 
-Such a field is not changed if all of this holds: another field manager than ours owns it, its value differs from the
-manifest, and the manifest's value is the same as before the update. A change in the manifest is applied.
+Such a field is not changed if all of the following are true: a field manager of another client owns it, its value differs
+from the manifest, and the value in the manifest is the same as before the update. A change in the manifest is applied.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FIELDS: Mapping[str, tuple[Path, ...]] = {
 def left_alone(
     item: dict[str, Any], current: Mapping[str, Any], former: Mapping[str, Any] | None
 ) -> tuple[dict[str, Any], list[Path]]:
-    """Return the manifest's object without the fields that a controller keeps, and these fields.
+    """Return the manifest's object without the fields that a controller controls, and these fields.
 
     Args:
         item: the object in the manifest.
@@ -63,9 +63,9 @@ def left_alone(
 
 
 def with_bound_size(item: dict[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
-    """A claim on a volume without a storage class, with the size that it has.
+    """Return a claim without a storage class, with its current size.
 
-    Kubernetes rejects other sizes of such a claim. Its size has no effect: the volume has that of its file system.
+    Kubernetes rejects a change of the size of such a claim. The size has no effect: the file system determines it.
     """
     wanted, now = item.get("spec") or {}, current.get("spec") or {}
     if item["kind"] != "PersistentVolumeClaim" or wanted.get("storageClassName") != "" or "resources" not in now:

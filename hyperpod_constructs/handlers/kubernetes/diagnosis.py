@@ -1,4 +1,4 @@
-"""States of pods and events of something that is not ready, in a few short lines."""
+"""States of pods, and events, of an object that is not ready, in a few short lines."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def last_condition(item: Item) -> str:
     found = conditions(item)
     if not found:
         return "it has no conditions yet"
-    # Stable: of several with the same time, the one that is listed last.
+    # Stable: if several have the same time, the last in the list is used.
     return "last condition " + says(
         max(enumerate(found), key=lambda c: (c[1].get("lastTransitionTime") or "", c[0]))[1]
     )
@@ -46,14 +46,14 @@ def says(item: Item) -> str:
 def pods_and_events(
     client: ApiClient, namespace: str, about: str, belongs: Callable[[Item], bool], selector: Mapping[str, str] | None
 ) -> str:
-    """Return why the pods of an object are not healthy, and the last warnings about it and them.
+    """Return why the pods of an object are not healthy, and the last warnings about the object and its pods.
 
     Args:
         client: client of the API server.
         namespace: namespace of the object.
         about: name of the object itself.
         belongs: whether a pod belongs to the object.
-        selector: labels that narrow the search, if known.
+        selector: labels that restrict the search, if known.
     """
     if selector is not None and not selector:
         return "it selects no pods"

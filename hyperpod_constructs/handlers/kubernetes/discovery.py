@@ -32,7 +32,7 @@ class Kind:
 
 
 class Discovery:
-    """The kinds of one API server, requested once and again when one is missing."""
+    """The kinds of one API server, requested once, and again when a kind is missing."""
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
@@ -48,7 +48,7 @@ class Discovery:
             raise KindUnknown(api_version, kind) from None
 
     def find_any_version(self, ref: ObjectRef) -> Kind | None:
-        """Return the kind in its own or any other served version of its group; ``None`` if the kind was deleted."""
+        """Return the kind in the given or any other served version of its group; ``None`` if the kind was deleted."""
         try:
             return self.find(ref.api_version, ref.kind)
         except KindUnknown:

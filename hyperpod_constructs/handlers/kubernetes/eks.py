@@ -16,14 +16,14 @@ from .errors import ApiError
 TOKEN_LIFE_SECONDS = 900.0
 RENEW_BEFORE_SECONDS = 180.0
 
-#: Transient errors of EKS, as the API server would answer: the role's policy may be seconds old.
+#: Status codes that the API server would return for transient errors of EKS: the role's policy may be new.
 _NOT_YET = {"AccessDeniedException": 403, "UnrecognizedClientException": 403, "ThrottlingException": 429}
 
 
 def trust(ca_pem: str) -> ssl.SSLContext:
     """Return TLS settings that trust one cluster's CA only."""
     context = ssl.create_default_context(cadata=ca_pem)
-    # Python 3.13 requires key identifiers of certificates, which EKS's own CA lacks (kubernetes-client/python#2394).
+    # Python 3.13 requires key identifiers, which the CA of EKS does not have (kubernetes-client/python#2394).
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
 
@@ -62,7 +62,7 @@ class EksConnection:
         return {"Authorization": f"Bearer {self._token}"}
 
     def renew(self) -> None:
-        """Create another token next time."""
+        """Create a new token for the next request."""
         self._token = None
 
     def __repr__(self) -> str:

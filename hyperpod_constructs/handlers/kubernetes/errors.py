@@ -1,10 +1,10 @@
-"""Errors of the API server, and which of them are worth a retry."""
+"""Errors of the API server, and which of them are retried."""
 
 from __future__ import annotations
 
 import re
 
-#: Seconds that a new access entry may take to reach the API server (401 and 403 are retried that long).
+#: Seconds until a new access entry is effective on the API server (401 and 403 are retried that long).
 ACCESS_GRACE_SECONDS = 90.0
 
 #: Bytes of the message of one failure: CloudFormation's whole response has 4,096, and CDK's framework adds its own.
@@ -17,7 +17,7 @@ _IMMUTABLE = re.compile(
     r"|updates to .{1,400} are forbidden|updates may not change fields other than",
     re.IGNORECASE | re.DOTALL,
 )
-# etcd's limit for an object (1.5 MiB by default), and the one of a request between API server and etcd.
+# The limit of etcd for an object (1.5 MiB by default), and that of a request between API server and etcd.
 _TOO_LARGE = ("request is too large", "larger than max", "Too long: must have at most")
 _LONGEST_DUMP = 120
 
@@ -46,7 +46,7 @@ class ApiError(Exception):
 
     @property
     def immutable(self) -> bool:
-        """Whether the change is of a field that can be set at creation only."""
+        """Whether the change affects a field that can be set only at creation."""
         return self.status == 422 and _IMMUTABLE.search(self.message) is not None
 
     def is_transient(self, waited: float) -> bool:
@@ -74,7 +74,7 @@ ACCESS_HINT = (
 
 
 class KindUnknown(ApiError):
-    """The API server does not serve this kind now."""
+    """The API server does not currently serve this kind."""
 
     def __init__(self, api_version: str, kind: str) -> None:
         super().__init__(404, "KindUnknown", f"the API server does not serve the kind {kind} in {api_version}")
@@ -104,7 +104,7 @@ def without_dumps(message: str) -> str:
 
 
 def _open_dump(text: str) -> str:
-    """Return the end of a dump with unbalanced braces: its last words."""
+    """Return the text after a dump with unbalanced braces."""
     return "{..." + text[-_LONGEST_DUMP:]
 
 

@@ -1,4 +1,4 @@
-"""Objects of other owners, used without taking them over: a modified copy of an object, and single fields."""
+"""Objects of other owners, used without adopting them: a modified copy of an object, and single fields."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .release import Wanted, release_all
 
 
 def copied(original: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object like ``changes``, whose ``spec`` is that of ``original`` with the changes over it.
+    """Return the object ``changes`` with the ``spec`` of ``original``, into which the changes are merged.
 
     >>> copied({"spec": {"a": 1, "b": 2}}, {"kind": "DaemonSet", "spec": {"b": None, "c": 3}})
     {'kind': 'DaemonSet', 'spec': {'a': 1, 'c': 3}}
@@ -30,7 +30,7 @@ class ExistingObjectFields(ObjectGroup):
     def release(
         self, refs: Iterable[ObjectRef], own_owners: Collection[Owner], *, retain: bool = False, wait: bool = True
     ) -> None:
-        """Restore the fields: they get their previous values, or become unset."""
+        """Restore the fields to their previous values, or remove them."""
         if not retain:
             release_all(self._client, self._discovery, list(refs), Wanted(frozenset(own_owners), fields=True))
 

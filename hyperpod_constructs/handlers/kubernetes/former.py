@@ -1,18 +1,18 @@
-"""The state of an object before its first owner, and the content that each owner wants, in annotations of the object.
+"""The state of an object before its first owner, and the content of each owner, in annotations of the object.
 
-An event that takes over an object, or fields of it, may be rolled back much later, by a Delete. Only the object itself
+An event that adopts an object, or fields of it, may be rolled back much later, by a Delete. Only the object itself
 can store the state until then:
 
 ===================  ================================================================================================
 annotation           holds
 ===================  ================================================================================================
-``before``           values that we replaced and that were not ours, and the entries of ``metadata.managedFields`` that
-                     lost a field by it
+``before``           values of other clients that we replaced, and the entries of ``metadata.managedFields`` from which
+                     a field was removed by this
 ``wants-DIGEST``     the fields of one owner with their values, and a number that grows with each apply
 ===================  ================================================================================================
 
 They exist only while an object has several owners, or was not created by this library. When an owner is removed, each
-field that only it has gets the value of the latest other owner, or the value from before the first owner, or is removed.
+field that only it has gets the value of the most recent other owner, or the value before the first owner, or is removed.
 
 A path is one of ``fieldsV1``: ``f:NAME`` for a field, ``k:{...}`` for an item of a list by its keys.
 """
@@ -50,12 +50,12 @@ class Before:
 
     fields: Fields = field(default_factory=dict)
     managers: tuple[Json, ...] = ()
-    """Entries of ``managedFields`` as they were, of others who lost a field."""
+    """Previous entries of ``managedFields`` of other managers from which a field was removed."""
 
 
 @dataclass(frozen=True)
 class Wants:
-    """The content that one owner wants of an object."""
+    """The content that one owner specifies for an object."""
 
     order: int = 0
     fields: Fields = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Wants:
 
 @dataclass(frozen=True)
 class Restored:
-    """What a field becomes when an owner no longer sets it: the value of ``successor``, or the value it had before."""
+    """The value of a field that an owner no longer sets: that of ``successor``, or the previous value."""
 
     path: Path
     value: Any
@@ -71,7 +71,7 @@ class Restored:
 
 
 def wants_key(me: Owner) -> str:
-    """Return the annotation with the content that an owner wants."""
+    """Return the annotation with the content of an owner."""
     return f"{NAMESPACE}wants-{me.digest}"
 
 
@@ -83,7 +83,7 @@ def others(current: Json, me: Owner) -> list[Owner]:
 
 
 def missing_records(current: Json, me: Owner) -> dict[Owner, str]:
-    """Return the annotation that each other owner lacks: a single owner's content is that of the object."""
+    """Return the missing annotations of other owners: the content of a single owner is that of the object."""
     annotations = _annotations(current)
     lacking = [other for other in others(current, me) if wants_key(other) not in annotations]
     return {other: _pack_wants(Wants(1, _values(current, other))) for other in lacking}
@@ -139,7 +139,7 @@ def managed_fields(current: Json, me: Owner, restored: Iterable[Restored]) -> li
     before = _before(current)
     gained: list[tuple[Json, list[Path]]] = []
     for was in before.managers:
-        # not a field that another owner has with another value
+        # except a field that another owner has with another value
         changed_elsewhere = [
             p for p in _leaves(was) if p not in ours and value(current, p) == before.fields.get(p, value(current, p))
         ]
@@ -180,7 +180,7 @@ def value(item: Any, path: Path) -> Any:
 
 
 def content(item: Json) -> dict[str, Any]:
-    """Return what an apply can change of an object: all but its status, its marks and what the API server writes."""
+    """Return the part of an object that an apply can change: without status, marks and fields that the API server writes."""
     metadata = item.get("metadata") or {}
     annotations = {key: text for key, text in _annotations(item).items() if not key.startswith(NAMESPACE)}
     rest = {key: found for key, found in item.items() if key not in ("metadata", "status")}
@@ -224,7 +224,7 @@ def _pack(*content: Any) -> str:
 
 
 def _unpack(packed: str | None) -> Any:
-    """Return what was packed; ``None`` if there is nothing, or if it was modified."""
+    """Return the packed content; ``None`` if there is none, or if it was modified."""
     try:
         return json.loads(gzip.decompress(base64.b64decode(packed or "")))
     except (ValueError, OSError, EOFError):
@@ -247,7 +247,7 @@ def _item(items: Any, step: str) -> Any:
 
 
 def _has_keys(item: Json, wanted: Json) -> bool:
-    # the keys of a port have a default
+    # a key of a port has a default value
     return all(item.get(key, "TCP" if key == "protocol" else None) == found for key, found in wanted.items())
 
 

@@ -29,10 +29,10 @@ class Holder:
 
     Attributes:
         me: the owner that the event's properties define.
-        also: owners that it was before: by its old properties, and in the former version.
-        adopt: whether existing objects may be taken over.
-        held: objects that CloudFormation already considers the resource's. One that lost its marks (deleted and recreated
-            by someone else) is taken over again, as an existing one.
+        also: its previous owners: by its old properties, and in the former version.
+        adopt: whether existing objects may be adopted.
+        held: objects that CloudFormation already considers part of the resource. An object that lost its marks (deleted
+            and recreated by another client) is adopted again as an existing object.
         former: the objects of the manifest before an update.
     """
 
@@ -47,7 +47,7 @@ class ObjectGroup:
     """The objects that belong to an owner on one API server; works until the client's deadline."""
 
     always_recorded = False
-    """Whether an empty record is kept too, if there is no other mark."""
+    """Whether an empty record is also kept, if there is no other mark."""
 
     def __init__(
         self, client: ApiClient, holder: Holder, *, propagation: str = "Foreground", replace_on_immutable: bool = False
@@ -59,7 +59,7 @@ class ObjectGroup:
         self._replace_on_immutable = replace_on_immutable
         self._discovery = Discovery(client)
         self.claims: dict[ObjectRef, Claim] = {}
-        """What this event found of each object that it processed, even if it failed halfway."""
+        """The initial state of each object that this event processed, even if the event failed."""
 
     def read(self, ref: ObjectRef) -> dict[str, Any]:
         """Wait for an object of another owner until the deadline. Raises ``HandlerError``."""
@@ -72,7 +72,7 @@ class ObjectGroup:
         return found
 
     def apply(self, objects: Sequence[dict[str, Any]]) -> None:
-        """Apply each object with server-side apply; CRDs are established before what follows. Raises ``HandlerError``."""
+        """Apply each object server-side; CRDs are established before the next objects. Raises ``HandlerError``."""
         for item in objects if len(objects) > 1 else ():
             # nothing is changed while another object of the group is not available
             ref = ObjectRef.of(item)
@@ -92,7 +92,7 @@ class ObjectGroup:
         release_all(self._client, self._discovery, list(refs), wanted)
 
     def undo(self) -> None:
-        """Release only what this event took over or created: no Delete follows a failed Create."""
+        """Release only objects that this event adopted or created: no Delete follows a failed Create."""
         touched = [ref for ref, found in self.claims.items() if found is not Claim.OURS]
         self.release(reversed(touched), {self._me})
 
@@ -113,7 +113,7 @@ class ObjectGroup:
         self._claim(ref, self._client.find(path))
 
     def _claim(self, ref: ObjectRef, current: Mapping[str, Any] | None) -> Claim:
-        """Raises ``HandlerError`` for an existing object, unless it may be taken over."""
+        """Raises ``HandlerError`` for an existing object, unless it may be adopted."""
         metadata = (current or {}).get("metadata") or {}
         managers = [str(entry.get("manager")) for entry in metadata.get("managedFields") or []]
         try:
@@ -171,7 +171,7 @@ class ObjectGroup:
         return with_annotations(item, marks)
 
     def _put(self, path: str, item: dict[str, Any], current: dict[str, Any] | None, found: Claim) -> dict[str, Any]:
-        """Apply, and store the previous values of fields of others, so that they can be restored."""
+        """Apply, and store the previous values of fields of other clients, so that they can be restored."""
         if current is None or (found is Claim.OURS and self._is_alone(current)):
             return self._client.apply(path, item, manager=self._me.manager)
         now = self._predicted(path, item)
@@ -179,9 +179,7 @@ class ObjectGroup:
         more, restored = remembered(current, now, self._me)
         size = sum(map(len, [*more.values(), *lacking.values(), *annotations_of(current).values()]))
         if size > LARGEST_RECORD and not restored and content(now) == content(current):
-            return self._client.apply(
-                path, item, manager=self._me.manager
-            )  # nothing changes, so nothing must be restored
+            return self._client.apply(path, item, manager=self._me.manager)  # no change, so no state to restore
         if size > LARGEST_RECORD:
             raise HandlerError(
                 "the object has other owners, and its fields are too large to be stored for a later "
@@ -195,7 +193,7 @@ class ObjectGroup:
             }
             current = self._client.merge(path, {"metadata": metadata}, manager=other.manager)
         item = with_annotations(with_values(item, restored), more)
-        # only this version of it: the stored state must be the replaced one
+        # only this version of the object: the stored state must be the state that is replaced
         pinned = {**item, "metadata": {**item["metadata"], "resourceVersion": current["metadata"]["resourceVersion"]}}
         return self._client.apply(path, pinned, manager=self._me.manager)
 

@@ -6,8 +6,8 @@ Type                      arguments of the property ``Condition``
 JobStarted, JobFinished   ApiVersion, Kind, Namespace, Name
 ========================  =====================================================================================
 
-The three kinds share ``status.conditions`` and differ in its types. HyperPod's operator documents none of its types, so
-the types of all three are mapped by meaning here.
+The three kinds have ``status.conditions`` with different types. HyperPod's operator does not document its types, so the
+types of all three kinds are mapped by meaning here.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class JobState:
         return cls(_ref(given), finished=True)
 
     def check(self, sources: Sources) -> State:
-        """Check the job's own conditions; the started pods of a plain Job are in its counters."""
+        """Check the conditions of the job; for a plain Job, the number of started pods is in its counters."""
         job = find(sources.client, self.ref)
         if job is None:
             return State(False, f"{self.ref} does not exist")

@@ -15,7 +15,7 @@ from .objects import ObjectRef, in_order, parse, with_data
 from .services import Services
 from .timing import Deadline, RetriesExhausted, retrying
 
-#: Largest manifest, unpacked: above any object that an API server accepts (3 MB), small in the function's memory.
+#: Largest manifest, unpacked: larger than any object that an API server accepts (3 MB), small for the function's memory.
 LARGEST_BYTES = 32 * 1024 * 1024
 
 
@@ -58,7 +58,7 @@ def _download(asset: Mapping[str, str], s3: Any) -> bytes:
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == "AccessDenied":
-            # The permission is part of this deployment: it takes some seconds to become effective.
+            # The permission is created by the same deployment and takes some seconds to become effective.
             raise ApiError(403, code, str(error)) from None
         raise
     return data

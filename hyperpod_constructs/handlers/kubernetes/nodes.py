@@ -3,7 +3,7 @@
 ==========  ===================================================================================================
 Type        arguments of the property ``Condition``
 ==========  ===================================================================================================
-NodesReady  Count, LabelSelector (optional), HyperPodCluster (optional: its name, to be asked for reasons)
+NodesReady  Count, LabelSelector (optional), HyperPodCluster (optional: its name, to query SageMaker for reasons)
 ==========  ===================================================================================================
 """
 
@@ -99,9 +99,9 @@ class NodesReady:
         return str(details.get("InstanceStatus", {}).get("Message", ""))
 
     def _ask(self, sources: Sources, operation: str, **arguments: Any) -> dict[str, Any]:
-        """Return SageMaker's answer, empty if there is none: a failed request for reasons never fails the wait."""
+        """Return SageMaker's response, empty if there is none: a failed query for reasons does not fail the wait."""
         try:
-            # The runtime's SDK may be older than the operation.
+            # The SDK of the Lambda runtime may not have the operation yet.
             call = getattr(sources.aws("sagemaker"), operation)
             answer: dict[str, Any] = call(ClusterName=self.hyperpod_cluster, **arguments)
         except (ClientError, BotoCoreError, AttributeError) as error:
@@ -115,7 +115,7 @@ class NodesReady:
 
 
 def _lifecycle_logs(cluster: Mapping[str, Any]) -> str:
-    """Return the place of the lifecycle scripts' output, the usual reason for nodes that do not join."""
+    """Return the location of the lifecycle scripts' logs: failing scripts are the usual reason why nodes do not join."""
     id = str(cluster.get("ClusterArn", "")).rpartition("/")[2]
     return (
         f"lifecycle logs: log group /aws/sagemaker/Clusters/{cluster.get('ClusterName')}/{id}, "

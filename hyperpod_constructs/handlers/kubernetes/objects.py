@@ -100,7 +100,7 @@ def in_order(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 def physical_id(cluster_name: str, logical_id: str, refs: Sequence[ObjectRef]) -> str:
     """Return the identity of a resource: one object by its name, a group by its logical id and the names of its objects.
 
-    Another set of names is a replacement, so that what a group no longer contains is deleted after the update succeeded.
+    A different set of names is a replacement, so objects that were removed from a group are deleted after the update.
     """
     if len(refs) == 1:
         return f"{cluster_name}/{refs[0].id}"
@@ -114,7 +114,7 @@ def legacy_group_id(cluster_name: str, logical_id: str) -> str:
 
 
 def with_data(item: dict[str, Any]) -> dict[str, Any]:
-    """Convert a Secret's ``stringData`` to ``data``: an API server does so, and never removes a key.
+    """Convert a Secret's ``stringData`` to ``data``, as an API server does, which never removes a key.
 
     >>> with_data({"kind": "Secret", "stringData": {"a": "1"}})
     {'kind': 'Secret', 'data': {'a': 'MQ=='}}

@@ -24,7 +24,7 @@ _TIERS = {"CustomResourceDefinition": 1, "Namespace": 2}
 _SHOWN_FAILURES = 3
 
 REFUSED_SECONDS = 30.0
-"""How long any error is retried: after the clean-up of an update no other event names what it left."""
+"""How long any error is retried: after the cleanup of an update, no other event refers to the remaining objects."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Wanted:
 
     Attributes:
         own_owners: all owners that the resource is or was.
-        propagation: what a deletion does with dependents.
+        propagation: how a deletion affects dependents.
         retain: whether an object without another owner is retained, with our mark.
         wait: whether to wait until deleted objects are gone.
-        fields: whether only fields were set, by the field managers of ``own_owners``, in objects of others.
+        fields: whether only fields were set, by the field managers of ``own_owners``, in existing objects.
     """
 
     own_owners: frozenset[Owner]
@@ -56,7 +56,7 @@ def release_all(client: ApiClient, discovery: Discovery, refs: Sequence[ObjectRe
         chosen = [ref for ref in refs if _TIERS.get(ref.kind, 0) == tier]
         failures += _side_by_side(client, [_Releasing(client, discovery, ref, wanted) for ref in chosen])
         if failures:
-            break  # a namespace would delete the objects in it
+            break  # deleting a namespace would delete the objects in it
     if failures:
         more = f" (and {len(failures) - _SHOWN_FAILURES} more)" if len(failures) > _SHOWN_FAILURES else ""
         raise HandlerError("; ".join(failures[:_SHOWN_FAILURES]) + more)
@@ -88,14 +88,14 @@ def _side_by_side(client: ApiClient, pending: list[_Releasing]) -> list[str]:
 
 
 class _Releasing:
-    """One object, retried until it is released."""
+    """Release one object, with retries."""
 
     def __init__(self, client: ApiClient, discovery: Discovery, ref: ObjectRef, wanted: Wanted) -> None:
         self._client, self._discovery, self._ref, self._wanted = client, discovery, ref, wanted
         self._deleted: str | None = None
 
     def attempt(self) -> None:
-        """Return when it is done; raise a retryable ``ApiError`` while it is not."""
+        """Return when the object is released; raise a retryable ``ApiError`` before that."""
         ref = self._ref
         kind = self._discovery.find_any_version(ref)
         current = self._client.find(kind.path(ref)) if kind else None
@@ -128,7 +128,7 @@ class _Releasing:
                     kind.path(ref),
                     propagation=self._wanted.propagation,
                     uid=metadata["uid"],
-                    # not if a mark was added in the meantime
+                    # rejected if a mark was added in the meantime
                     resource_version=metadata["resourceVersion"],
                 )
             except ApiError as error:
@@ -164,7 +164,7 @@ class _Releasing:
         return f" (used by the pods {', '.join(names[:5])}; it is deleted when they end)" if names else ""
 
     def _unmark(self, kind: Kind, current: dict[str, Any]) -> None:
-        """Remove our marks and changes; the object is retained, with the values of everyone else."""
+        """Remove our marks and changes; the object is retained, with the values of all other clients."""
         for me in marks_of(annotations_of(current)):
             if me in self._wanted.own_owners:
                 current = _disown(self._client, kind.path(self._ref), current, me)
@@ -180,7 +180,7 @@ class _Releasing:
 
 
 def _disown(client: ApiClient, path: str, current: dict[str, Any], me: Owner) -> dict[str, Any]:
-    """Remove or restore what only we have; the mark last, so that it can be repeated from any point."""
+    """Remove or restore the fields that only we own, and the mark last, so that the operation can be repeated."""
     restored = given_back(current, me)
     kept = {key: text for key, text in annotations_of(current).items() if key.startswith(NAMESPACE)}
     own_owners = {key: text for key, text in kept.items() if key in (me.key, wants_key(me), BEFORE_KEY, EXISTED_KEY)}
@@ -193,7 +193,7 @@ def _disown(client: ApiClient, path: str, current: dict[str, Any], me: Owner) ->
         except ApiError as error:
             if not error.immutable and "Required value" not in error.message:
                 raise
-            # a field that only we own, and the kind requires: it is kept without an owner
+            # a required field that only we own is kept, without an owner
             log.info("%s: %s", path, without_dumps(error.message))
     last = not others(current, me)
     gone = [key for key in own_owners if last or key not in (BEFORE_KEY, EXISTED_KEY)]
@@ -213,7 +213,7 @@ def annotations_of(item: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def bare(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object with its name only: what to apply to own no field."""
+    """Return an object with only its name: applying it removes the ownership of all fields."""
     metadata = {key: item["metadata"][key] for key in ("name", "namespace") if item["metadata"].get(key)}
     return {"apiVersion": item["apiVersion"], "kind": item["kind"], "metadata": metadata}
 
@@ -225,7 +225,7 @@ def held_by(metadata: Mapping[str, Any]) -> str:
 
 
 def _says(item: Mapping[str, Any]) -> str:
-    """Return what a Namespace reports about its remaining content."""
+    """Return what a Namespace reports about its remaining objects."""
     if item.get("kind") != "Namespace":
         return ""
     messages = [

@@ -14,7 +14,7 @@ T = TypeVar("T")
 #: Time between two polls of a wait; the construct passes the same number to CDK's framework.
 POLL_SECONDS = 15
 
-#: CloudFormation waits an hour for a custom resource; the last poll, slow answers and the response need some of it.
+#: CloudFormation waits an hour for a custom resource; the last poll, slow responses and the reply require part of it.
 LONGEST_WAIT_SECONDS = 3480.0
 
 FIRST_DELAY_SECONDS = 1.0
@@ -23,7 +23,7 @@ LONGEST_DELAY_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Deadline:
-    """A time after which nothing new is started, by a clock that never jumps."""
+    """A time after which no new operation is started, on the monotonic clock."""
 
     clock: Clock
     at: float

@@ -1,7 +1,7 @@
 """Handlers of ``Custom::HyperPodKubernetesWait``: record the start, then poll.
 
-CDK's framework calls ``on_event`` once and ``is_complete`` every ``POLL_SECONDS``. Its own timeout only reports
-"Operation timed out", so ``is_complete`` fails with reasons at the last call before the time is up.
+CDK's framework calls ``on_event`` once and ``is_complete`` every ``POLL_SECONDS``. The framework's timeout only reports
+"Operation timed out", so ``is_complete`` fails with reasons at the last call before the timeout.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from .timing import LONGEST_WAIT_SECONDS, POLL_SECONDS, Deadline, RetriesExhaust
 log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)
 
-#: Longest time of one poll, which may be followed by one query for reasons.
+#: Maximum time of one poll, which may be followed by one query for reasons.
 CALL_SECONDS = 30.0
 
-#: Bytes of a failure: a wait quotes pods, nodes and events, within CloudFormation's 4,096 for the whole response.
+#: Maximum bytes of an error message with pods, nodes and events; CloudFormation's limit is 4,096 for the whole response.
 REASON_BYTES = 2000
 
 
 def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Lambda entry point: start. Nothing is created or deleted."""
+    """Lambda entry point: record the start. No object is created or deleted."""
     return begin(event, on_lambda())
 
 
@@ -71,7 +71,7 @@ def poll(event: Mapping[str, Any], services: Services) -> dict[str, Any]:
     except ClusterGone as error:
         raise HandlerError(str(error)) from None
     except (ApiError, RetriesExhausted, ClientError, BotoCoreError) as error:
-        # A new access entry takes some seconds to reach the API server.
+        # A new access entry takes some seconds to become effective on the API server.
         waited = services.clock.now() - started
         if isinstance(error, ApiError) and not error.is_transient(waited):
             raise HandlerError(f"the wait cannot query the cluster: {error}") from None

@@ -1,7 +1,7 @@
 """Lambda entry point: copies the files of a CDK asset, and the settings of the default scripts, into the scripts' bucket.
 
-The prefix is a hash of what is copied, so a repeated copy writes the same objects. Nothing is deleted: nodes that start may
-still read the scripts of an earlier deployment, or those that a rollback returns to.
+The prefix is a hash of the content, so a repeated copy writes the same objects. No objects are deleted: nodes that start may
+still read the scripts of an earlier deployment, or those of a rollback.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def answer(event: Mapping[str, Any], s3: Any, sleep: Callable[[float], None] = time.sleep) -> dict[str, Any]:
-    """Return the address of the scripts as physical id, once all of them are in the bucket.
+    """Return the S3 URI of the scripts as physical id, after all of them were copied to the bucket.
 
     Raises:
-        ClientError: S3 rejects a request; files that were already copied stay.
+        ClientError: S3 rejects a request; files that were already copied are retained.
     """
     if event["RequestType"] == "Delete":
         # as received: CloudFormation generates an id if the response to a Create was lost

@@ -1,4 +1,4 @@
-"""Time and back-off. Tests use their own clock, so nothing waits in real time."""
+"""Time and backoff. Tests use a simulated clock, so they do not wait in real time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Clock:
         return time.time()
 
     def monotonic(self) -> float:
-        """Return seconds since some point in time: unlike `now`, it never jumps."""
+        """Return seconds of a monotonic clock, whose start is arbitrary."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:

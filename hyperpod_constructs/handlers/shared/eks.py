@@ -1,8 +1,8 @@
 """Access of the functions to an EKS cluster: its endpoint, its certificate, and a bearer token from a presigned request.
 
-The token is the one of `aws eks get-token`: a presigned STS GetCallerIdentity request that names the cluster. EKS
-verifies it with STS. It is a credential: it is never logged, and it is created for each use, because it is valid for 15
-minutes.
+The token is the same as that of `aws eks get-token`: a presigned STS GetCallerIdentity request that contains the cluster's
+name. EKS verifies it with STS. It is a credential, so it is never logged. It is valid for 15 minutes, so it is created for
+each use.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def cluster_access(cluster_name: str, *, session: Any | None = None) -> ClusterA
         ClusterGone: the cluster does not exist, or is being deleted.
         ClusterNotReady: it has no endpoint yet.
     """
-    import boto3  # available on Lambda and in tests only; the tools that share other modules do not need it
+    import boto3  # available only on Lambda and in tests; the tools that share other modules do not require it
 
     session = session or boto3.Session()
     client = session.client("eks")

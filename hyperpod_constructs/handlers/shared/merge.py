@@ -1,6 +1,7 @@
 """Merge patches, for manifests, chart values and live objects.
 
-They are here because functions run without the rest of the package, and a job's manifest and a function must merge alike.
+They are in this package because functions run without the rest of the library, and a job's manifest and a function must
+be merged in the same way.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from typing import Any
 
 
 def merge_patch(base: Any, patch: Any, *, by_name: bool = False) -> Any:
-    """A JSON merge patch (RFC 7386) applied: mappings merge, null removes, everything else replaces.
+    """Apply a JSON merge patch (RFC 7386): mappings are merged, null removes a key, other values replace.
 
-    With `by_name`, lists of mappings that all have a `name` merge by it, as Kubernetes merges containers and their
-    environment. Neither argument is changed, and nothing of `patch` is shared with the result.
+    With `by_name`, lists of mappings that all have a `name` are merged by name, as Kubernetes merges containers and their
+    environment. Neither argument is changed, and the result shares no values with `patch`.
 
     >>> merge_patch({"a": {"x": 1, "y": 2}, "b": [1]}, {"a": {"y": None}, "b": [2]})
     {'a': {'x': 1}, 'b': [2]}

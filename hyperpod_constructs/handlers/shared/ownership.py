@@ -1,11 +1,11 @@
-"""Owners of things outside of CloudFormation: an object, a Helm release, a dashboard, a quota.
+"""Owners of objects outside of CloudFormation: Kubernetes objects, Helm releases, dashboards, quotas.
 
-A thing has one mark for each of its owners. Create and Update add their own mark; Delete removes it, and deletes the
-thing if it has no other mark. A thing that existed before without a mark is taken over only with an explicit ``adopt``,
-and is never deleted.
+An object has one mark for each of its owners. Create and Update add the mark of their resource; Delete removes it, and
+deletes the object if it has no other mark. An object that existed before without a mark is adopted only with an explicit
+``adopt``, and is never deleted.
 
-A mark is one key of its own in a mapping (annotations, labels, tags) or one text in a list, so that two owners never
-write the same field:
+A mark is a separate key in a mapping (annotations, labels, tags) or one text in a list, so that two owners never write
+the same field:
 
 =======================  ===========================================================================
 where                    mark
@@ -16,12 +16,12 @@ AWS tags                 ``hyperpod-constructs:owner-DIGEST = STACK/LOGICAL_ID``
 lists of tags (Grafana)  ``hyperpod-constructs:owner:STACK/LOGICAL_ID/DIGEST``
 =======================  ===========================================================================
 
-A thing that existed before also has the key ``existed`` of the same namespace (``EXISTED``), while it has an owner. The
-version before this one supported a single owner, in the key ``hyperpod-constructs.io/owner``: such a mark is read as one
-more owner.
+An object that existed before also has the key ``existed`` of the same namespace (``EXISTED``), while it has an owner. The
+previous version supported a single owner, in the key ``hyperpod-constructs.io/owner``: such a mark is read as an additional
+owner.
 
-An owner is derived from the stack, the logical id and the properties of an event. It is never derived from a physical id:
-CloudFormation generates its own if the response of a Create never arrived.
+An owner is derived from the stack, the logical id and the properties of an event. It is never derived from a physical id,
+because CloudFormation generates one if it did not receive the response of a Create.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LEGACY_KEY = f"{NAMESPACE}owner"
 """The annotation of the version with one owner; its value is ``STACK/LOGICAL_ID/DIGEST``."""
 
 EXISTED = "existed"
-"""After a namespace: the key of a thing that existed before its first owner; its value is ``true``."""
+"""After a namespace: the key of an object that existed before its first owner; its value is ``true``."""
 
 _KEY = re.compile(r"owner-([0-9a-f]{16})")
 _TEXT = re.compile(r"(?P<name>.+)/(?P<digest>[0-9a-f]{16})")
@@ -48,11 +48,11 @@ _LABEL_LENGTH = 63
 
 @dataclass(frozen=True, order=True)
 class Owner:
-    """One resource of one stack, with the properties that define what it owns.
+    """One resource of one stack, with the properties that determine the objects that it owns.
 
     Attributes:
-        name: stack name and logical id, for readers: ``Platform/TeamsA1B2``. It does not identify the owner.
-        digest: identifies the owner: two owners with the same digest are the same.
+        name: stack name and logical id, for display: ``Platform/TeamsA1B2``. It does not identify the owner.
+        digest: identifies the owner: two owners with the same digest are equal.
         legacy: whether the mark is the single one of the former version.
 
     >>> owner("arn:aws:cloudformation:us-west-2:111122223333:stack/Platform/0e1a", "Queue", "research/Namespace/a").text
@@ -108,8 +108,8 @@ def owner(stack_id: str, logical_id: str, *identity: str) -> Owner:
     Args:
         stack_id: ARN of the stack.
         logical_id: the resource's logical id.
-        identity: what of the properties says which things are owned: the cluster, and the names in it. While an update is
-            under way a resource is two owners: what its old properties name, and what its new ones name.
+        identity: the part of the properties that identifies the owned objects: the cluster, and the names in it. During
+            an update, a resource is two owners: one for its old properties, and one for its new properties.
     """
     stack_name = stack_id.split("/")[1] if "/" in stack_id else stack_id
     digest = hashlib.sha256("\n".join((stack_id, logical_id, *identity)).encode()).hexdigest()[:16]
@@ -140,7 +140,7 @@ def owners(marks: Mapping[str, str] | None) -> frozenset[Owner]:
 
 
 def existed(marks: Mapping[str, str] | Iterable[str] | None) -> bool:
-    """Whether annotations, labels or tags (or a list of tags) say that the thing existed before its first owner.
+    """Whether annotations, labels or tags (or a list of tags) state that the object existed before its first owner.
 
     >>> existed({"hyperpod-constructs.io/existed": "true"}), existed(["hyperpod-constructs:existed"]), existed({})
     (True, True, False)
@@ -149,45 +149,45 @@ def existed(marks: Mapping[str, str] | Iterable[str] | None) -> bool:
 
 
 class Claim(Enum):
-    """What an event finds that wants a thing."""
+    """The state that an event finds of an object that it creates or updates."""
 
     CREATE = "create"
     """It does not exist: create it."""
     OURS = "ours"
-    """It has our mark: an earlier event, or an earlier delivery of this one, created it or took it over."""
+    """It has our mark: an earlier event, or an earlier delivery of this event, created or adopted it."""
     SHARE = "share"
     """Other resources of this library own it: add our mark."""
     ADOPT = "adopt"
-    """It existed before, and may be taken over: add our mark and the one of existing things."""
+    """It existed before, and may be adopted: add our mark and the mark of existing objects."""
 
 
 class Release(Enum):
-    """What an event does with a thing that it no longer wants."""
+    """How an event handles an object that its resource no longer owns."""
 
     LEAVE = "leave"
     """It does not have our mark: it is not changed."""
     UNMARK = "unmark"
-    """It has other owners, or existed before: our mark and our changes are removed, the thing is retained."""
+    """It has other owners, or existed before: our mark and our changes are removed, the object is retained."""
     DELETE = "delete"
     """It has no other owner."""
 
 
 class Foreign(Exception):
-    """The thing exists without a mark of this library, and ``adopt`` is not set."""
+    """The object exists without a mark of this library, and ``adopt`` is not set."""
 
 
 def claim(
     what: str, *, exists: bool, marked: Iterable[Owner], me: Owner, adopt: bool, seems: str = "", cure: str = ""
 ) -> Claim:
-    """Return what to do with a thing that ``me`` wants.
+    """Return how to handle an object that ``me`` creates or updates.
 
     Args:
-        what: the thing, for the message: ``Namespace kueue-system``.
-        exists: whether the thing exists.
+        what: the object, for the message: ``Namespace kueue-system``.
+        exists: whether the object exists.
         marked: its owners.
-        me: the owner that wants it.
-        adopt: whether an existing thing may be taken over.
-        seems: who it seems to belong to, see ``seems_to_be``.
+        me: the owner that creates or updates it.
+        adopt: whether an existing object may be adopted.
+        seems: the probable owner, see ``seems_to_be``.
         cure: how to fix a rejection. Default: adopt it, delete it or choose another name.
 
     Raises:
@@ -210,7 +210,7 @@ def claim(
 
 
 def release(*, marked: Iterable[Owner], me: Iterable[Owner], existed_before: bool) -> Release:
-    """Return what to do with a thing that the owner ``me`` (all of its marks, including a legacy one) no longer wants.
+    """Return how to handle an object that ``me`` (all of its marks, including a legacy one) no longer owns.
 
     >>> own_owners, other = Owner("A/B", "0123456789abcdef"), Owner("A/C", "fedcba9876543210")
     >>> release(marked=[own_owners, other], me=[own_owners], existed_before=False)
@@ -237,7 +237,7 @@ _SIGNS = (
 
 
 def seems_to_be(*marks: Mapping[str, str] | None, managers: Iterable[str] = ()) -> str:
-    """Return the apparent owner of a thing without our mark, by annotations, labels, tags and field managers.
+    """Return the probable owner of an object without our mark, by annotations, labels, tags and field managers.
 
     >>> seems_to_be({"meta.helm.sh/release-name": "kueue"})
     'it seems to belong to the Helm release kueue'

@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 HIDDEN = "***"
 
 _SHORTEST = 3
-"""Shorter values occur by chance in any text, so they are not hidden."""
+"""Shorter values can occur by chance in any text, so they are not hidden."""
 _SHORTEST_LINE = 8
 """From this length on, a line of a multi-line value and a fragment of base64 are hidden."""
 

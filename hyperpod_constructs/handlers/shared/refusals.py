@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 log = logging.getLogger(__name__)
 
 _PASSES = ("AccessDenied", "AccessDeniedException", "403", "Throttling", "ThrottlingException", "SlowDown")
-"""Codes of transient errors. A HEAD request to S3, which starts a download, has no body and so no other code."""
+"""Codes of transient errors. The response to a HEAD request to S3, which starts a download, has no body and code."""
 _DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0, 16.0)
 
 T = TypeVar("T")

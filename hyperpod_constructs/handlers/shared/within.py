@@ -1,4 +1,4 @@
-"""A time limit for a whole answer: a socket's timeout applies to each piece of an answer, not to all of it."""
+"""A time limit for a complete response: the timeout of a socket applies to each part of a response separately."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def within(seconds: float, ask: Callable[[], T]) -> T:
-    """Return what ``ask`` returns, or raise its error; it is abandoned if it takes too long.
+    """Return the result of ``ask``, or raise its error; the call is abandoned if it takes too long.
 
     Raises:
         TimeoutError: it took longer.
@@ -24,7 +24,7 @@ def within(seconds: float, ask: Callable[[], T]) -> T:
     def run() -> None:
         try:
             done.put((ask(), None))
-        except Exception as error:  # noqa: BLE001 - raised again for who waits
+        except Exception as error:  # noqa: BLE001 - raised again in the calling thread
             done.put((None, error))
 
     threading.Thread(target=run, daemon=True).start()

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Keeps the data of containerd and the kubelet (images, container layers, emptyDir volumes) on the volume that
-# CONTAINER_DATA names, instead of on the root volume, whose size cannot be chosen.
+# Stores the data of containerd and the kubelet (images, container layers, emptyDir volumes) on the volume in
+# CONTAINER_DATA instead of the root volume, whose size cannot be configured.
 #
-# Both directories are bind-mounted, so neither configuration file changes: on Amazon Linux 2023 nodeadm writes
+# Both directories are bind-mounted, so no configuration file is changed: on Amazon Linux 2023, nodeadm writes
 # containerd's configuration after this script has run. A systemd override of both services mounts them at every boot.
 set -euo pipefail
 
 volume=${CONTAINER_DATA:-}
-root=${NODE_ROOT:-} # a folder that stands for / in tests
+root=${NODE_ROOT:-} # tests use a folder instead of /
 mount_seconds=${MOUNT_SECONDS:-60}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 binder=/usr/local/sbin/hyperpod-bind-container-data
@@ -35,10 +35,10 @@ for unit in kubelet containerd; do
 done
 
 for name in containerd kubelet; do
-  # An update of the node's software keeps this volume, and another release of containerd cannot read its old data.
+  # A software update of the node keeps this volume, and another release of containerd cannot read the previous data.
   rm -rf --one-file-system "$root$volume/${name:?}"
   mkdir -p "$root/var/lib/$name"
-  cp -a "$root/var/lib/$name" "$root$volume/$name" # the image brings the pause image in it
+  cp -a "$root/var/lib/$name" "$root$volume/$name" # contains the pause image of the AMI
 done
 
 install -D -m 0755 "$here/../bind-container-data.sh" "$root$binder"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Configures the Lustre client for EFA, where LUSTRE_EFA_CLIENT asks for it: FSx for Lustre's own setup script, from the
-# image or from a package with a known digest. Without it an EFA-enabled file system is used over TCP.
+# Configures the Lustre client for EFA if LUSTRE_EFA_CLIENT is set: runs the setup script of FSx for Lustre, from the
+# image or from a package with a known digest. Otherwise, an EFA-enabled file system is used over TCP.
 #   LUSTRE_EFA_CLIENT=image           the setup script of the node's image
 #   LUSTRE_EFA_CLIENT=https://...     a package, with LUSTRE_EFA_CLIENT_SHA256
 set -euo pipefail
 
 client=${LUSTRE_EFA_CLIENT:-}
-root=${NODE_ROOT:-} # a folder that stands for / in tests
+root=${NODE_ROOT:-} # tests use a folder instead of /
 
 if [[ -z $client ]]; then exit 0; fi
 fi_info=$root/opt/amazon/efa/bin/fi_info

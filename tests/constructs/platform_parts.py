@@ -9,16 +9,22 @@ from typing import Any
 
 from assembly import UNCOPIED
 from aws_cdk import App, Environment, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 
 from hyperpod_constructs.assembly.synth import cdk_context
 from hyperpod_constructs.constructs.cluster import HyperPodCluster
 from hyperpod_constructs.constructs.eks import HyperPodEks
+from hyperpod_constructs.constructs.imported_eks import EksClusterAttributes
 from hyperpod_constructs.constructs.network import HyperPodNetwork
 from hyperpod_constructs.core.spec import Addons, Cluster, Eks, InstanceGroup, Network
 
 ZONES = ("usw2-az1", "usw2-az2")
 SYSTEM = InstanceGroup(name="system", instance_type="ml.m5.4xlarge", count=2)
 KEY = "arn:aws:kms:us-west-2:111122223333:key/12345678-1234-1234-1234-123456789012"
+
+
+EXISTING_ARN = "arn:aws:sagemaker:us-west-2:111122223333:cluster/a1b2c3d4e5f6"
 
 
 class Synthesized:
@@ -87,4 +93,34 @@ def make_cluster(
         vpc=made,
         cluster=cluster or Cluster(instance_groups=(SYSTEM,)),
         **options,
+    )
+
+
+def existing_cluster(stack: Stack, *groups: InstanceGroup) -> HyperPodCluster:
+    """A HyperPod cluster on an EKS cluster that both exist: a tenth of the resources, for what is put on a cluster."""
+    vpc = ec2.Vpc.from_vpc_attributes(
+        stack, "Vpc", vpc_id="vpc-0123456789abcdef0", availability_zones=["us-west-2a", "us-west-2b"],
+        private_subnet_ids=["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+    )  # fmt: skip
+    return HyperPodCluster.from_attributes(
+        stack,
+        "HyperPod",
+        cluster_arn=EXISTING_ARN,
+        eks_cluster=EksClusterAttributes(
+            cluster_name="existing",
+            security_group_id="sg-0123456789abcdef0",
+            kubernetes_version="1.35",
+            oidc_provider=iam.OidcProviderNative.from_oidc_provider_arn(
+                stack, "Oidc", "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/ABC"
+            ),
+        ),
+        instance_groups=groups or (SYSTEM,),
+        vpc=HyperPodNetwork.from_vpc(
+            stack,
+            "Network",
+            vpc=vpc,
+            node_subnets=dict(zip(ZONES, vpc.private_subnets, strict=True)),
+            security_group=ec2.SecurityGroup.from_security_group_id(stack, "Nodes", "sg-0123456789abcdef1"),
+        ),
+        execution_role=iam.Role.from_role_arn(stack, "Role", "arn:aws:iam::111122223333:role/Nodes"),
     )

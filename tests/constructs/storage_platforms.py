@@ -58,8 +58,13 @@ def synthesizer(folders: pytest.TempPathFactory) -> Synth:
     return make
 
 
-def bucket_of(assembly: Assembly) -> tuple[str, dict[str, Any]]:
-    ((name, resource),) = [
-        item for item in assembly.resources("AWS::S3::Bucket").items() if item[0].startswith("Storage")
-    ]
-    return name, resource
+def named(assembly: Assembly, type_: str, name: str) -> tuple[str, dict[str, Any]]:
+    """The file system or bucket of a name in the config, with its logical id."""
+    part = {FSX: "Lustre", "AWS::S3::Bucket": "Bucket"}[type_]
+    beginning = f"Storage{part}{name.replace('-', '')}"
+    ((id_, resource),) = [item for item in assembly.resources(type_).items() if item[0].startswith(beginning)]
+    return id_, resource
+
+
+def bucket_of(assembly: Assembly, name: str = "datasets") -> tuple[str, dict[str, Any]]:
+    return named(assembly, "AWS::S3::Bucket", name)

@@ -9,7 +9,7 @@ import pytest
 from assembly import UNCOPIED
 from aws_cdk import App, CfnParameter, Environment, Stack
 from aws_cdk import aws_iam as iam
-from platform_parts import SYSTEM, make_cluster, synthesize
+from platform_parts import SYSTEM, existing_cluster, make_cluster, synthesize
 from pydantic import ValidationError
 
 from hyperpod_constructs import (
@@ -20,7 +20,6 @@ from hyperpod_constructs import (
     ComputeQuota,
     HyperPodAlarms,
     HyperPodBucket,
-    HyperPodCluster,
     HyperPodEks,
     HyperPodFileSystem,
     HyperPodNetwork,
@@ -75,31 +74,22 @@ def warnings(build: Callable[[Stack], object]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "made"), [("ClusterSchedulerConfig", ClusterSchedulerConfig), ("ComputeQuota", ComputeQuota)]
+    ("region", "missing"), [("eu-north-1", "ComputeQuota"), ("us-west-2", "ClusterSchedulerConfig")]
 )
-def test_a_type_that_the_region_does_not_have_is_an_error_of_its_construct(kind: str, made: type) -> None:
-    options = {"team": TEAM} if made is ComputeQuota else {}
+def test_a_type_that_the_region_does_not_have_is_an_error_of_its_construct(region: str, missing: str) -> None:
+    def build(stack: Stack) -> None:
+        cluster = existing_cluster(stack)
+        ClusterSchedulerConfig(stack, "ClusterSchedulerConfig", cluster=cluster, through="native")
+        ComputeQuota(stack, "ComputeQuota", cluster=cluster, team=TEAM, through="native")
 
-    def build(stack: Stack, prefix: str) -> None:
-        network = HyperPodNetwork(stack, "Network", zones=[f"{prefix}-az1", f"{prefix}-az2"])
-        eks = HyperPodEks(stack, "Eks", network=network)
-        cluster = HyperPodCluster(stack, "HyperPod", vpc=network, eks_cluster=eks, instance_groups=[SYSTEM])
-        made(stack, "Native", cluster=cluster, through="native", **options)
-
-    for region, zones, missing in (
-        ("eu-north-1", "eun1", "ComputeQuota"),
-        ("us-west-2", "usw2", "ClusterSchedulerConfig"),
-    ):
-        found = [
-            text for text in texts(lambda stack, zones=zones: build(stack, zones), region=region) if "HP602" in text
-        ]
-        message = f"error HP602 Test/Native.through: native, but {region} does not have AWS::SageMaker::{kind}"
-        assert found == ([message] if kind == missing else [])
+    found = [text for text in texts(build, region=region) if "HP602" in text]
+    message = f"error HP602 Test/{missing}.through: native, but {region} does not have AWS::SageMaker::{missing}"
+    assert found == [message]
 
 
 def test_data_that_only_one_of_two_settings_allows_to_delete_is_a_warning() -> None:
     def build(stack: Stack) -> None:
-        cluster = make_cluster(stack)
+        cluster = existing_cluster(stack)
         HyperPodBucket(stack, "Alone", bucket=Bucket(name="alone", removal="destroy"))
         HyperPodBucket(stack, "Both", bucket=Bucket(name="both", removal="destroy"), allow_data_loss=True)
         system = LustreFileSystem(name="data", removal="destroy")
@@ -113,7 +103,7 @@ def test_data_that_only_one_of_two_settings_allows_to_delete_is_a_warning() -> N
 
 def test_jobs_that_would_be_one_object_are_an_error_and_others_of_one_name_are_not() -> None:
     def build(stack: Stack, *more: Job) -> None:
-        cluster = make_cluster(stack)
+        cluster = existing_cluster(stack)
         for index, job in enumerate([TRAIN, *more]):
             TrainingJob(stack, f"Job{index}", cluster=cluster, job=job)
 
@@ -134,16 +124,16 @@ NOT_AN_ARN: dict[str, Callable[[Stack], object]] = {
         InstanceGroup(name="more", instance_type="ml.m5.4xlarge", count=1, execution_role_arn="Nodes")
     ),
     "HP318 addons.mountpoint_s3_csi.role_arn": lambda stack: MountpointS3CsiAddon(
-        stack, "Addon", cluster=make_cluster(stack), settings=MountpointS3(role_arn="Driver")
+        stack, "Addon", cluster=existing_cluster(stack), settings=MountpointS3(role_arn="Driver")
     ),
     "HP318 addons.inference_operator.role_arn": lambda stack: InferenceOperatorAddon(
-        stack, "Addon", cluster=make_cluster(stack), settings=InferenceOperator(role_arn="Operator")
+        stack, "Addon", cluster=existing_cluster(stack), settings=InferenceOperator(role_arn="Operator")
     ),
     "HP820 addons.observability.workspace_arn": lambda stack: PrometheusWorkspace(
         stack, "Metrics", workspace_arn="my-workspace"
     ),
     "HP820 addons.observability.alarms.topic_arn": lambda stack: HyperPodAlarms(
-        stack, "Alarms", cluster=make_cluster(stack), alarms=Alarms(topic_arn="my-topic")
+        stack, "Alarms", cluster=existing_cluster(stack), alarms=Alarms(topic_arn="my-topic")
     ),
     "HP351 storage.buckets[0].kms_key_arn": lambda stack: HyperPodBucket(
         stack, "Data", bucket=Bucket(name="data", kms_key_arn="alias/data")
@@ -231,7 +221,7 @@ def test_the_command_for_a_self_hosted_grafana_is_an_output_on_request(tmp_path:
     def build(stack: Stack, *, outputs: bool) -> None:
         workspace = PrometheusWorkspace(stack, "Metrics")
         SelfHostedGrafana(
-            stack, "Grafana", cluster=make_cluster(stack), settings=settings, prometheus=workspace, outputs=outputs
+            stack, "Grafana", cluster=existing_cluster(stack), settings=settings, prometheus=workspace, outputs=outputs
         )
 
     for outputs in (True, False):

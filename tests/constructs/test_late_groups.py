@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 import pytest
 from assembly import UNCOPIED
 from aws_cdk import App, Environment, Stack, assertions
 from aws_cdk import aws_ec2 as ec2
-from platform_parts import KEY, SYSTEM, Synthesized, make_cluster, synthesize
+from platform_parts import KEY, SYSTEM, Synthesized, existing_cluster, make_cluster, synthesize
 
 from hyperpod_constructs import (
     Autoscaling,
@@ -43,6 +44,7 @@ TEAM = Team(name="vision", quota=[QuotaResource(instance_type="ml.p5.48xlarge", 
 each_order = pytest.mark.parametrize("last", [True, False])
 
 
+@cache
 def made(*, last: bool) -> Synthesized:
     """A file system and a team, before or after the accelerated group."""
 
@@ -134,9 +136,10 @@ def manifests(found: Synthesized) -> dict[str, list[dict[str, object]]]:
     }
 
 
-@pytest.mark.parametrize("pools", ["shared", "per-group"])
-@each_order
-def test_karpenters_groups_can_be_added_after_the_job(pools: str, last: bool) -> None:
+@cache
+def with_jobs(pools: str, *, last: bool) -> Synthesized:
+    """Jobs before or after the group that Karpenter fills."""
+
     def build(stack: Stack) -> None:
         cluster = scaled(stack, pools, *([] if last else [FILLED]))
         TrainingJob(stack, "Train", cluster=cluster, job=TRAIN, wait_for="start")
@@ -144,7 +147,13 @@ def test_karpenters_groups_can_be_added_after_the_job(pools: str, last: bool) ->
         if last:
             cluster.add_instance_group(FILLED)
 
-    found = synthesize(build)
+    return synthesize(build)
+
+
+@pytest.mark.parametrize("pools", ["shared", "per-group"])
+@each_order
+def test_karpenters_groups_can_be_added_after_the_job(pools: str, last: bool) -> None:
+    found = with_jobs(pools, last=last)
     applied = manifests(found)
     names = set()
     for id, name in (("TrainJob", "train"), ("MoreAllmoreJob", "more")):
@@ -160,18 +169,8 @@ def test_karpenters_groups_can_be_added_after_the_job(pools: str, last: bool) ->
 
 
 def test_the_job_has_the_same_name_in_both_orders() -> None:
-    names = []
-    for last in (True, False):
-
-        def build(stack: Stack, *, last: bool = last) -> None:
-            cluster = scaled(stack, "per-group", *([] if last else [FILLED]))
-            job = TrainingJob(stack, "Train", cluster=cluster, job=TRAIN)
-            if last:
-                cluster.add_instance_group(FILLED)
-            names.append(job.job_name)
-
-        synthesize(build)
-    assert names[0] == names[1]
+    first, second = (manifests(with_jobs("per-group", last=last))["TrainJob"][0]["metadata"] for last in (True, False))
+    assert first["name"] == second["name"]
 
 
 def test_a_name_that_is_read_before_the_groups_are_added_fails_the_synth() -> None:
@@ -231,7 +230,7 @@ def test_the_copy_of_the_network_agent_is_recreated_when_a_team_changes_the_add_
 @each_order
 def test_a_job_is_created_after_manifests_in_either_order(last: bool) -> None:
     def build(stack: Stack) -> None:
-        cluster = make_cluster(stack)
+        cluster = existing_cluster(stack)
         job = TRAIN.model_copy(update={"instance_type": "ml.m5.4xlarge"})
         make = (
             lambda: TrainingJob(stack, "Train", cluster=cluster, job=job),

@@ -27,6 +27,23 @@ WORKSPACE = "arn:aws:aps:us-west-2:111122223333:workspace/ws-01234567"
 AMP = "AWS::APS::Workspace"
 ADDON = "amazon-sagemaker-hyperpod-observability"
 
+FULL = {
+    "configuration": {"logging": {"level": "debug"}},
+    "logs": True,
+    "metrics": {"training": "ADVANCED"},
+    "kms_key_arn": "arn:aws:kms:us-west-2:111122223333:key/11111111-2222-3333-4444-555555555555",
+    "grafana": {"kind": "managed", "workspace_name": "hyperpod"},
+    "alarms": {"emails": ["ops@example.com"], "node_failures_per_hour": 2},
+}
+BARE = {"rules": False, "retain_workspace": False, "grafana": {"kind": "managed", "dashboards": False}}
+TOPIC = "arn:aws:sns:us-west-2:111122223333:ops"
+EXISTING = {
+    "workspace_arn": WORKSPACE,
+    "grafana": {"kind": "managed", "workspace_id": "g-0123456789"},
+    "alarms": {"topic_arn": TOPIC},
+}
+IN_CLUSTER = {"grafana": {"kind": "self-hosted", "chart": CHART, "values": {"replicas": 2}}}
+
 Synth = Callable[..., Assembly]
 
 
@@ -94,8 +111,8 @@ def test_the_values_of_the_addon(synth: Synth) -> None:
 
 
 def test_values_of_the_user_override_the_defaults(synth: Synth) -> None:
-    values = json.loads(text(addon(synth({"configuration": {"logging": {"level": "debug"}}}))["ConfigurationValues"]))
-    assert values["logging"] == {"enabled": False, "level": "debug"}
+    values = json.loads(text(addon(synth(FULL))["ConfigurationValues"]))
+    assert values["logging"] == {"enabled": True, "level": "debug"}
 
 
 def test_the_collector_may_only_write_to_its_workspace(synth: Synth) -> None:
@@ -105,14 +122,14 @@ def test_the_collector_may_only_write_to_its_workspace(synth: Synth) -> None:
 
 
 def test_logs_add_permissions_on_the_clusters_log_groups_only(synth: Synth) -> None:
-    assembly = synth({"logs": True})
+    assembly = synth(FULL)
     _, logs, queries = policy(assembly, "ObservabilityRole")
     assert {action.partition(":")[0] for action in logs["Action"]} == {"logs"}
     assert queries["Action"] == ["logs:GetLogRecord", "logs:GetQueryResults", "logs:StopQuery"]
     assert queries["Resource"] == "*"  # these have no resource type
     assert not set(queries["Action"]) & set(logs["Action"])
     assert text(logs["Resource"]).endswith(":log-group:/aws/sagemaker/Clusters/*")
-    assert json.loads(text(addon(assembly)["ConfigurationValues"]))["logging"] == {"enabled": True}
+    assert json.loads(text(addon(assembly)["ConfigurationValues"]))["logging"]["enabled"] is True
 
 
 def test_restricted_nodes_write_with_their_execution_role(synth: Synth) -> None:
@@ -166,14 +183,15 @@ def test_a_new_workspace_is_retained(synth: Synth) -> None:
     assert "AlertManagerDefinition" not in workspace["Properties"]
 
 
-@pytest.mark.parametrize(("allow", "policy_"), [(False, "RetainExceptOnCreate"), (True, "Delete")])
-def test_it_is_deleted_only_if_two_settings_allow_it(synth: Synth, allow: bool, policy_: str) -> None:
-    (workspace,) = synth({"retain_workspace": False}, allow_data_loss=allow).resources(AMP).values()
-    assert workspace["DeletionPolicy"] == policy_
+@pytest.mark.parametrize(("allow", "policy"), [(False, "RetainExceptOnCreate"), (True, "Delete")])
+def test_it_is_deleted_only_if_two_settings_allow_it(synth: Synth, allow: bool, policy: str) -> None:
+    more = {"allow_data_loss": True} if allow else {}
+    (workspace,) = synth(BARE, **more).resources(AMP).values()
+    assert workspace["DeletionPolicy"] == policy
 
 
 def test_a_workspace_that_exists(synth: Synth) -> None:
-    assembly = synth({"workspace_arn": WORKSPACE})
+    assembly = synth(EXISTING)
     assert not assembly.resources(AMP)
     amp = json.loads(text(addon(assembly)["ConfigurationValues"]))["ampWorkspace"]
     assert amp == {
@@ -187,12 +205,11 @@ def test_a_workspace_that_exists(synth: Synth) -> None:
 def test_rules_are_loaded_unless_disabled(synth: Synth) -> None:
     rules = yaml.safe_load(synth({}).one("AWS::APS::RuleGroupsNamespace")["Data"])
     assert "NodeNotReady" in {rule["alert"] for rule in rules["groups"][0]["rules"]}
-    assert not synth({"rules": False}).resources("AWS::APS::RuleGroupsNamespace")
+    assert not synth(BARE).resources("AWS::APS::RuleGroupsNamespace")
 
 
 def test_a_key_of_the_user(synth: Synth) -> None:
-    key = "arn:aws:kms:us-west-2:111122223333:key/11111111-2222-3333-4444-555555555555"
-    assert synth({"kms_key_arn": key}).one(AMP)["KmsKeyArn"] == key
+    assert synth(FULL).one(AMP)["KmsKeyArn"] == FULL["kms_key_arn"]
 
 
 # ---- Grafana ----
@@ -205,7 +222,7 @@ def test_no_grafana_by_default(synth: Synth) -> None:
 
 
 def test_managed_grafana(synth: Synth) -> None:
-    assembly = synth({"grafana": {"kind": "managed", "workspace_name": "hyperpod"}})
+    assembly = synth(FULL)
     workspace = assembly.one("AWS::Grafana::Workspace")
     assert workspace["AuthenticationProviders"] == ["AWS_SSO"]
     assert workspace["AccountAccessType"] == "CURRENT_ACCOUNT"
@@ -229,7 +246,7 @@ def test_managed_grafana(synth: Synth) -> None:
 
 
 def test_dashboards_are_put_into_a_managed_workspace(synth: Synth) -> None:
-    assembly = synth({"grafana": {"kind": "managed"}, "metrics": {"training": "ADVANCED"}})
+    assembly = synth(FULL)
     (resource,) = assembly.resources("Custom::HyperPodGrafanaDashboards").values()
     boards = json.loads(resource["Properties"]["Dashboards"])
     assert {board["uid"] for board in boards} == {"hyperpod-cluster", "hyperpod-accelerators", "hyperpod-training"}
@@ -247,19 +264,19 @@ def test_dashboards_are_put_into_a_managed_workspace(synth: Synth) -> None:
     ]
     assert "*" not in json.dumps(statement["Resource"])
     proved(str(assembly.folder))
-    without = synth({"grafana": {"kind": "managed", "dashboards": False}})
+    without = synth(BARE)
     assert not without.resources("Custom::HyperPodGrafanaDashboards")
 
 
 def test_a_managed_workspace_that_exists(synth: Synth) -> None:
-    assembly = synth({"grafana": {"kind": "managed", "workspace_id": "g-0123456789"}})
+    assembly = synth(EXISTING)
     assert not assembly.resources("AWS::Grafana::Workspace")
     amg = json.loads(text(addon(assembly)["ConfigurationValues"]))["amgWorkspace"]
     assert amg["arn"].endswith("/workspaces/g-0123456789")
 
 
 def test_grafana_in_the_cluster(synth: Synth) -> None:
-    assembly = synth({"grafana": {"kind": "self-hosted", "chart": CHART, "values": {"replicas": 2}}})
+    assembly = synth(IN_CLUSTER)
     releases = assembly.resources("Custom::HyperPodHelmRelease")
     (release,) = [
         resource["Properties"] for resource in releases.values() if resource["Properties"]["Release"] == "grafana"
@@ -289,7 +306,7 @@ def test_grafana_in_the_cluster(synth: Synth) -> None:
 
 
 def test_alarms_and_events(synth: Synth) -> None:
-    assembly = synth({"alarms": {"emails": ["ops@example.com"], "node_failures_per_hour": 2}})
+    assembly = synth(FULL)
     rules = {
         resource["Properties"]["EventPattern"]["detail-type"][0]: resource["Properties"]
         for resource in assembly.resources("AWS::Events::Rule").values()
@@ -315,7 +332,7 @@ def test_alarms_and_events(synth: Synth) -> None:
 
 
 def test_the_topic_is_encrypted_and_accepts_tls_only(synth: Synth) -> None:
-    assembly = synth({"alarms": {"emails": ["ops@example.com"]}})
+    assembly = synth(FULL)
     assert "KmsMasterKeyId" in assembly.one("AWS::SNS::Topic")
     assert assembly.one("AWS::KMS::Key")["EnableKeyRotation"] is True
     statements = assembly.one("AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
@@ -330,16 +347,15 @@ def test_the_topic_is_encrypted_and_accepts_tls_only(synth: Synth) -> None:
 
 
 def test_a_topic_that_exists(synth: Synth) -> None:
-    arn = "arn:aws:sns:us-west-2:111122223333:ops"
-    assembly = synth({"alarms": {"topic_arn": arn}})
+    assembly = synth(EXISTING)
     assert not assembly.resources("AWS::SNS::Topic")
     assert {rule["Properties"]["Targets"][0]["Arn"] for rule in assembly.resources("AWS::Events::Rule").values()} == {
-        arn
+        TOPIC
     }
 
 
 def test_order(synth: Synth) -> None:
-    assembly = synth({"grafana": {"kind": "managed"}, "alarms": {"emails": ["ops@example.com"]}})
+    assembly = synth(FULL)
     proved(str(assembly.folder), "governance-before-addons", "association-before-addon", "nodes-before-addons")
 
 
@@ -347,20 +363,20 @@ def test_order(synth: Synth) -> None:
 
 
 def test_a_workspace_that_notifies_waits_for_the_policy_of_its_topic(synth: Synth) -> None:
-    waiting = Waiting(str(synth({"alarms": {"emails": ["ops@example.com"]}}).folder))
+    waiting = Waiting(str(synth(FULL).folder))
     workspace = waiting.one("ObservabilityPartsPrometheus")
     assert waiting.after(workspace.rpartition(".")[2], "ObservabilityPartsAlarmsTopicPolicy")
 
 
 def test_a_managed_workspace_waits_for_what_its_role_may_do(synth: Synth) -> None:
-    waiting = Waiting(str(synth({"grafana": {"kind": "managed"}}).folder))
+    waiting = Waiting(str(synth(FULL).folder))
     assert waiting.after("ObservabilityPartsGrafana", "ObservabilityPartsGrafanaRoleDefaultPolicy")
     dashboards = "ObservabilityPartsGrafanaDashboards"
     assert waiting.after(dashboards, f"{dashboards}RoleDefaultPolicy")
 
 
 def test_grafana_in_the_cluster_waits_for_its_credentials_and_dashboards(synth: Synth) -> None:
-    waiting = Waiting(str(synth({"grafana": {"kind": "self-hosted", "chart": CHART}}).folder))
+    waiting = Waiting(str(synth(IN_CLUSTER).folder))
     grafana = "ObservabilityPartsGrafana"
     assert waiting.after(f"{grafana}PodIdentityAssociation", f"{grafana}RoleDefaultPolicy")
     assert waiting.after(f"{grafana}PodIdentityAssociation", "EksPodIdentityAgent")

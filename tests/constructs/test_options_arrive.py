@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import pytest
 from assembly import UNCOPIED
 from aws_cdk import App, Stack, assertions
 from aws_cdk import aws_iam as iam
-from platform_parts import SYSTEM, Synthesized, make_cluster, synthesize
+from platform_parts import EXISTING_ARN, SYSTEM, Synthesized, existing_cluster, make_cluster, synthesize
 
 from hyperpod_constructs import HyperPodBucket, HyperPodFileSystem
 from hyperpod_constructs.assembly.stacks import platform_stacks
@@ -44,19 +45,24 @@ MINE = "arn:aws:iam::111122223333:role/Mine"
 SCALED = InstanceGroup(name="scaled", instance_type="ml.g5.8xlarge", count=0)
 
 
-def added(construct: Any, **options: Any) -> Synthesized:
-    """A cluster with one add-on, which takes a role that exists where `role` is its ARN."""
+def added(construct: Any, on: Any = existing_cluster, **options: Any) -> Synthesized:
+    """A cluster that exists with one add-on, which takes a role that exists where `role` is its ARN."""
 
     def build(stack: Stack) -> None:
         if "role" in options:
             options["role"] = iam.Role.from_role_arn(stack, "Mine", options["role"])
-        construct(stack, "Added", cluster=make_cluster(stack), **options)
+        construct(stack, "Added", cluster=on(stack), **options)
 
     return synthesize(build, account="111122223333")
 
 
 def of_cluster(spec: Cluster, **options: Any) -> Synthesized:
     return synthesize(lambda stack: make_cluster(stack, spec, **options) and None)
+
+
+@cache
+def default_cluster() -> Synthesized:
+    return of_cluster(Cluster(instance_groups=(SYSTEM,)))
 
 
 # ---- add-ons ----
@@ -70,7 +76,7 @@ def test_the_training_operators_minimal_permissions_are_the_guides_three_on_this
         "sagemaker:DescribeClusterNode",
         "sagemaker:ListClusterNodes",
     ]
-    assert statement["Resource"]["Fn::GetAtt"][1] == "ClusterArn"
+    assert statement["Resource"] == EXISTING_ARN
     (role,) = [item for name, item in template.of("AWS::IAM::Role").items() if name.startswith("AddedRole")]
     assert "ManagedPolicyArns" not in role
 
@@ -121,7 +127,7 @@ def test_an_existing_role_is_used_for_pods(construct: Any, options: dict[str, An
 
 
 def test_an_existing_role_is_used_for_mountpoint():
-    template = added(MountpointS3CsiAddon, settings=MountpointS3(role_arn=MINE))
+    template = added(MountpointS3CsiAddon, on=make_cluster, settings=MountpointS3(role_arn=MINE))
     (driver,) = [
         o for o in template.of("AWS::EKS::Addon").values() if o["AddonName"] == ADDON_NAMES["mountpoint_s3_csi"]
     ]
@@ -220,43 +226,48 @@ def test_scripts_can_be_uploaded_to_an_existing_bucket():
     assert made.allows("ExecutionRolessystem", "s3:GetObject*")
 
 
-@pytest.mark.parametrize("minutes", [40, 55])
-def test_nodes_are_waited_for_until_the_timeout(minutes: int):
-    spec = (
-        Cluster(instance_groups=(SYSTEM,))
-        if minutes == 40
-        else Cluster(instance_groups=(SYSTEM,), nodes_ready_minutes=minutes)
-    )
-    wait = of_cluster(spec).one("Custom::HyperPodKubernetesWait")
-    assert int(wait["TimeoutSeconds"]) == minutes * 60
+def test_nodes_are_waited_for_until_the_timeout():
+    wait = default_cluster().one("Custom::HyperPodKubernetesWait")
+    assert int(wait["TimeoutSeconds"]) == 40 * 60
 
 
 def test_a_cluster_has_a_physical_name_only_if_it_is_set():
-    assert "ClusterName" not in of_cluster(Cluster(instance_groups=(SYSTEM,))).one("AWS::SageMaker::Cluster")
-    named = of_cluster(Cluster(cluster_name="mine", instance_groups=(SYSTEM,)))
+    assert "ClusterName" not in default_cluster().one("AWS::SageMaker::Cluster")
+    named = of_cluster(Cluster(cluster_name="mine", instance_groups=(SYSTEM,), nodes_ready_minutes=55))
     assert named.one("AWS::SageMaker::Cluster")["ClusterName"] == "mine"
     assert named.one("Custom::HyperPodClusterGuard")["ClusterName"] == "mine"
+    assert int(named.one("Custom::HyperPodKubernetesWait")["TimeoutSeconds"]) == 55 * 60
 
 
 MOUNT = {"dns_name": "fs-0123456789abcdef0.fsx.us-west-2.amazonaws.com", "mount_name": "abcdefgh"}
 ALARMED = {"schedule": "cron(0 3 ? * SUN *)", "deployment": {"alarms": ["unhealthy"]}}
 
 
-@pytest.mark.parametrize(
-    ("fields", "action"),
-    [
-        ({"lustre": MOUNT}, "fsx:DescribeFileSystems"),
-        ({"open_zfs": {"dns_name": MOUNT["dns_name"]}}, "fsx:DescribeFileSystems"),
-        ({"scheduled_update": ALARMED}, "cloudwatch:DescribeAlarms"),
-        ({"auto_patch": {"deployment": ALARMED["deployment"]}}, "cloudwatch:DescribeAlarms"),
-    ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else value,
-)
-def test_only_the_group_that_needs_it_is_allowed_it(fields: dict[str, Any], action: str):
-    needs = InstanceGroup.model_validate({"name": "needs", "instance_type": "ml.p5.48xlarge", "count": 1, **fields})
-    made = of_cluster(Cluster(instance_groups=(SYSTEM, needs), execution_roles="per-group"))
-    assert made.allows("ExecutionRolesneeds", action)
-    assert not made.allows("ExecutionRolessystem", action)
+NEEDS: dict[str, tuple[dict[str, Any], str]] = {
+    "lustre": ({"lustre": MOUNT}, "fsx:DescribeFileSystems"),
+    "zfs": ({"open_zfs": {"dns_name": MOUNT["dns_name"]}}, "fsx:DescribeFileSystems"),
+    "scheduled": ({"scheduled_update": ALARMED}, "cloudwatch:DescribeAlarms"),
+    "patched": ({"auto_patch": {"deployment": ALARMED["deployment"]}}, "cloudwatch:DescribeAlarms"),
+}
+"""Groups with an option, and what only these need to be allowed."""
+
+
+@cache
+def cluster_of_needs() -> Synthesized:
+    needs = (
+        InstanceGroup.model_validate({"name": name, "instance_type": "ml.p5.48xlarge", "count": 1, **fields})
+        for name, (fields, _) in NEEDS.items()
+    )
+    return of_cluster(Cluster(instance_groups=(SYSTEM, *needs), execution_roles="per-group"))
+
+
+@pytest.mark.parametrize("needs", NEEDS)
+def test_only_the_group_that_needs_it_is_allowed_it(needs: str):
+    action = NEEDS[needs][1]
+    assert cluster_of_needs().allows(f"ExecutionRoles{needs}", action)
+    assert not cluster_of_needs().allows("ExecutionRolessystem", action)
+    others = [name for name, (_, other) in NEEDS.items() if other != action]
+    assert [name for name in others if cluster_of_needs().allows(f"ExecutionRoles{name}", action)] == []
 
 
 def test_reward_functions_and_queues_of_restricted_groups_are_those_of_sagemakers_prefix():
@@ -267,8 +278,9 @@ def test_reward_functions_and_queues_of_restricted_groups_are_those_of_sagemaker
         )  # fmt: skip
         return of_cluster(Cluster(instance_groups=(SYSTEM,), restricted_instance_groups=(group,)))
 
-    (call,) = made(on=True).allows("ExecutionRoles", "lambda:InvokeFunction")
-    (send,) = made(on=True).allows("ExecutionRoles", "sqs:SendMessage")
+    allowing = made(on=True)
+    (call,) = allowing.allows("ExecutionRoles", "lambda:InvokeFunction")
+    (send,) = allowing.allows("ExecutionRoles", "sqs:SendMessage")
     assert json.dumps(call["Resource"]).endswith(':function:*SageMaker*"]]}')
     assert json.dumps(send["Resource"]).endswith(':*SageMaker*"]]}')
     assert not made(on=False).allows("ExecutionRoles", "lambda:InvokeFunction")
@@ -302,7 +314,7 @@ def test_options_of_a_file_system():
         }
     )
     template = synthesize(
-        lambda stack: HyperPodFileSystem(stack, "Data", cluster=make_cluster(stack), file_system=spec) and None
+        lambda stack: HyperPodFileSystem(stack, "Data", cluster=existing_cluster(stack), file_system=spec) and None
     )
     assert template.one("AWS::FSx::FileSystem")["FileSystemTypeVersion"] == "2.12"
     link = template.one("AWS::FSx::DataRepositoryAssociation")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from assembly import Assembly
 from proving import proved
-from storage_platforms import FSX, KEY, LINK, OBJECTS, Synth, bucket_of, synthesizer
+from storage_platforms import FSX, KEY, LINK, OBJECTS, Synth, bucket_of, named, synthesizer
 from waiting import Waiting
 
 pytestmark = pytest.mark.slow
@@ -53,6 +53,46 @@ def linked(synth: Synth) -> Assembly:
     )
 
 
+@pytest.fixture(scope="module")
+def systems(synth: Synth) -> Assembly:
+    """File systems with one option each."""
+    existing = {
+        "name": "theirs",
+        "existing_id": "fs-0123456789abcdef0",
+        "existing_dns_name": "fs-0123456789abcdef0.fsx.us-west-2.amazonaws.com",
+        "existing_mount_name": "abcdefgh",
+    }
+    return synth(
+        {
+            "lustre": [
+                {"name": "plain"},
+                {"name": "scratch", "deployment_type": "SCRATCH_2"},
+                {"name": "placed", "availability_zone_id": "usw2-az2"},
+                existing,
+            ]
+        }
+    )
+
+
+ACCESS = {
+    "none": set(),
+    "read": {"s3:GetObject*", "s3:GetBucket*", "s3:List*"},
+    "read-write": {"s3:GetObject*", "s3:GetBucket*", "s3:List*", "s3:DeleteObject*", "s3:PutObject"}
+    | {"s3:PutObjectLegalHold", "s3:PutObjectRetention", "s3:PutObjectTagging", "s3:PutObjectVersionTagging"}
+    | {"s3:Abort*"},
+}
+"""What each access allows."""
+
+
+@pytest.fixture(scope="module")
+def buckets(synth: Synth) -> Assembly:
+    """Buckets of each access for nodes and for pods, one for the pods of two namespaces, and one that is mounted."""
+    made = [{"name": f"{access}-nodes", "access": access, "nodes": True} for access in ACCESS]
+    made += [{"name": f"{access}-pods", "access": access, "used_by": ["vision"]} for access in ACCESS]
+    shared = {"name": "results", "used_by": ["vision", "default"], "expire_days": 30}
+    return synth({"buckets": [*made, shared, {"name": "mounted", "access": "read", "namespaces": ["vision"]}]})
+
+
 def manifests(assembly: Assembly) -> list[dict[str, Any]]:
     found = []
     for resource in assembly.resources(OBJECTS).values():
@@ -69,9 +109,8 @@ def test_nothing_billed_is_created_by_default(synth: Synth) -> None:
     assert not [name for name in assembly.resources("AWS::S3::Bucket") if "Storage" in name]
 
 
-def test_defaults_of_a_file_system(synth: Synth) -> None:
-    assembly = synth({"lustre": [{"name": "data"}]})
-    (resource,) = assembly.resources(FSX).values()
+def test_defaults_of_a_file_system(systems: Assembly) -> None:
+    _, resource = named(systems, FSX, "plain")
     properties = resource["Properties"]
     assert properties["FileSystemType"] == "LUSTRE"
     assert properties["StorageCapacity"] == 1200
@@ -94,17 +133,15 @@ def test_it_is_in_the_zone_of_the_accelerated_group(linked: Assembly) -> None:
     assert system["Properties"]["SecurityGroupIds"] == workers["OverrideVpcConfig"]["SecurityGroupIds"]
 
 
-def test_the_guard_keeps_it_where_it_is_unless_it_names_its_zone(synth: Synth) -> None:
-    systems = [{"name": "follows"}, {"name": "named", "availability_zone_id": "usw2-az2"}]
-    assembly = synth({"lustre": systems})
-    (guard_name,) = assembly.resources("Custom::HyperPodClusterGuard")
-    guard = assembly.one("Custom::HyperPodClusterGuard")
-    follows, named = assembly.resources(FSX).items()
-    assert guard["FileSystems"] == [
-        {"Name": "follows", "LogicalId": follows[0], "SubnetId": follows[1]["Properties"]["SubnetIds"][0]}
+def test_the_guard_keeps_it_where_it_is_unless_it_names_its_zone(systems: Assembly) -> None:
+    (guard,) = systems.resources("Custom::HyperPodClusterGuard")
+    following = [(name, *named(systems, FSX, name)) for name in ("plain", "scratch")]
+    assert systems.one("Custom::HyperPodClusterGuard")["FileSystems"] == [
+        {"Name": name, "LogicalId": id_, "SubnetId": resource["Properties"]["SubnetIds"][0]}
+        for name, id_, resource in following
     ]
-    assert guard_name in follows[1]["DependsOn"]
-    assert guard_name not in named[1].get("DependsOn", [])
+    assert all(guard in resource["DependsOn"] for _, _, resource in following)
+    assert guard not in named(systems, FSX, "placed")[1].get("DependsOn", [])
 
 
 def test_every_option_of_a_file_system(linked: Assembly) -> None:
@@ -132,21 +169,18 @@ def test_links_to_s3(linked: Assembly) -> None:
     assert {link["DeletionPolicy"] for link in links.values()} == {"RetainExceptOnCreate"}
 
 
-def test_a_scratch_file_system_has_no_throughput(synth: Synth) -> None:
-    properties = synth({"lustre": [{"name": "data", "deployment_type": "SCRATCH_2"}]}).one(FSX)
+def test_a_scratch_file_system_has_no_throughput(systems: Assembly) -> None:
+    properties = named(systems, FSX, "scratch")[1]["Properties"]
     assert properties["LustreConfiguration"] == {"DataCompressionType": "NONE", "DeploymentType": "SCRATCH_2"}
 
 
-def test_an_existing_file_system_is_only_claimed(synth: Synth) -> None:
-    existing = {
-        "name": "data",
-        "existing_id": "fs-0123456789abcdef0",
-        "existing_dns_name": "fs-0123456789abcdef0.fsx.us-west-2.amazonaws.com",
-        "existing_mount_name": "abcdefgh",
-    }
-    assembly = synth({"lustre": [existing]})
-    assert not assembly.resources(FSX)
-    (volume,) = [item for item in manifests(assembly) if item["kind"] == "PersistentVolume"]
+def test_an_existing_file_system_is_only_claimed(systems: Assembly) -> None:
+    assert len(systems.resources(FSX)) == 3
+    (volume,) = [
+        item
+        for item in manifests(systems)
+        if item["kind"] == "PersistentVolume" and item["metadata"]["name"].startswith("theirs")
+    ]
     assert volume["spec"]["csi"]["volumeHandle"] == "fs-0123456789abcdef0"
     assert volume["spec"]["csi"]["volumeAttributes"] == {
         "dnsname": "fs-0123456789abcdef0.fsx.us-west-2.amazonaws.com",
@@ -207,9 +241,8 @@ def test_the_driver_may_only_look(linked: Assembly) -> None:
 # ---- buckets ----
 
 
-def test_a_bucket_is_private_versioned_encrypted_and_retained(synth: Synth) -> None:
-    assembly = synth({"buckets": [{"name": "datasets", "expire_days": 30}]})
-    name, resource = bucket_of(assembly)
+def test_a_bucket_is_private_versioned_encrypted_and_retained(buckets: Assembly) -> None:
+    name, resource = bucket_of(buckets, "results")
     properties = resource["Properties"]
     assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
     assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
@@ -228,7 +261,7 @@ def test_a_bucket_is_private_versioned_encrypted_and_retained(synth: Synth) -> N
     assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
     (policy,) = [
         item["Properties"]["PolicyDocument"]["Statement"]
-        for item in assembly.resources("AWS::S3::BucketPolicy").values()
+        for item in buckets.resources("AWS::S3::BucketPolicy").values()
         if item["Properties"]["Bucket"] == {"Ref": name}
     ]
     denied = [statement["Condition"] for statement in policy if statement["Effect"] == "Deny"]
@@ -243,31 +276,17 @@ def test_a_bucket_with_a_key(linked: Assembly) -> None:
     assert rule["ServerSideEncryptionByDefault"] == {"KMSMasterKeyID": KEY, "SSEAlgorithm": "aws:kms"}
 
 
-@pytest.mark.parametrize(
-    ("access", "actions"),
-    [
-        ("none", set()),
-        ("read", {"s3:GetObject*", "s3:GetBucket*", "s3:List*"}),
-        (
-            "read-write",
-            {"s3:GetObject*", "s3:GetBucket*", "s3:List*", "s3:DeleteObject*", "s3:PutObject"}
-            | {"s3:PutObjectLegalHold", "s3:PutObjectRetention", "s3:PutObjectTagging", "s3:PutObjectVersionTagging"}
-            | {"s3:Abort*"},
-        ),
-    ],
-)
-@pytest.mark.parametrize("who", [{"nodes": True}, {"used_by": ["vision"]}])
-def test_the_permissions_of_its_users(synth: Synth, access: str, actions: set[str], who: dict[str, Any]) -> None:
-    assembly = synth({"buckets": [{"name": "datasets", "access": access, **who}]})
-    granted = grants_on_bucket(assembly)
-    role = "ExecutionRoles" if "nodes" in who else "StoragePods"
-    assert {action for _, action in granted} == actions
+@pytest.mark.parametrize("access", ACCESS)
+@pytest.mark.parametrize(("who", "role"), [("nodes", "ExecutionRoles"), ("pods", "StoragePods")])
+def test_the_permissions_of_its_users(buckets: Assembly, access: str, who: str, role: str) -> None:
+    granted = grants_on_bucket(buckets, f"{access}-{who}")
+    assert {action for _, action in granted} == ACCESS[access]
     assert [policy for policy, _ in granted if role not in policy] == []
 
 
-def grants_on_bucket(assembly: Assembly) -> set[tuple[str, str]]:
+def grants_on_bucket(assembly: Assembly, bucket: str) -> set[tuple[str, str]]:
     """Policy and action of everything that a policy of IAM allows on the bucket."""
-    name, _ = bucket_of(assembly)
+    name, _ = bucket_of(assembly, bucket)
     return {
         (policy, action)
         for policy, resource in assembly.resources("AWS::IAM::Policy").items()
@@ -277,50 +296,43 @@ def grants_on_bucket(assembly: Assembly) -> set[tuple[str, str]]:
     }
 
 
-def test_no_node_may_use_a_bucket_by_default(synth: Synth) -> None:
-    assembly = synth({"buckets": [{"name": "datasets", "namespaces": ["vision"], "used_by": ["vision"]}]})
-    granted = grants_on_bucket(assembly)
+def test_no_node_may_use_a_bucket_by_default(buckets: Assembly) -> None:
+    granted = grants_on_bucket(buckets, "results")
     assert granted
     assert not [policy for policy, _ in granted if "ExecutionRoles" in policy]
 
 
-def test_the_pods_of_a_team_get_one_role_by_pod_identity(synth: Synth) -> None:
-    buckets = [
-        {"name": "datasets", "access": "read", "used_by": ["vision"]},
-        {"name": "results", "used_by": ["vision", "default"]},
-    ]
-    assembly = synth({"buckets": buckets})
+def test_the_pods_of_a_team_get_one_role_by_pod_identity(buckets: Assembly) -> None:
     found = {
         association["Properties"]["Namespace"]: association["Properties"]
-        for association in assembly.resources("AWS::EKS::PodIdentityAssociation").values()
+        for association in buckets.resources("AWS::EKS::PodIdentityAssociation").values()
         if association["Properties"]["ServiceAccount"] == "default"
     }
     assert set(found) == {"hyperpod-ns-vision", "default"}
     (role,) = [
         resource["Properties"]
-        for name, resource in assembly.resources("AWS::IAM::Role").items()
+        for name, resource in buckets.resources("AWS::IAM::Role").items()
         if name == found["default"]["RoleArn"]["Fn::GetAtt"][0]
     ]
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "pods.eks.amazonaws.com"}
     assert set(trust["Condition"]) == {"StringEquals", "ArnEquals"}
-    waiting = Waiting(str(assembly.folder))
-    for name, item in assembly.resources("AWS::EKS::PodIdentityAssociation").items():
+    waiting = Waiting(str(buckets.folder))
+    for name, item in buckets.resources("AWS::EKS::PodIdentityAssociation").items():
         if item["Properties"]["ServiceAccount"] == "default":  # credentials without permissions would be of no use
             (policy,) = [
                 policy
-                for policy, resource in assembly.resources("AWS::IAM::Policy").items()
+                for policy, resource in buckets.resources("AWS::IAM::Policy").items()
                 if item["Properties"]["RoleArn"]["Fn::GetAtt"][0] in json.dumps(resource["Properties"]["Roles"])
             ]
             assert waiting.after(name, policy)
             assert waiting.after(name, "EksPodIdentityAgent")
 
 
-def test_a_bucket_mounted_by_mountpoint(synth: Synth) -> None:
-    assembly = synth({"buckets": [{"name": "datasets", "access": "read", "namespaces": ["vision"]}]})
-    volume, claim = [item for item in manifests(assembly) if item["kind"].startswith("PersistentVolume")]
+def test_a_bucket_mounted_by_mountpoint(buckets: Assembly) -> None:
+    volume, claim = [item for item in manifests(buckets) if item["kind"].startswith("PersistentVolume")]
     assert volume["spec"]["csi"]["driver"] == "s3.csi.aws.com"
     assert volume["spec"]["mountOptions"] == ["region us-west-2"]
     assert volume["spec"]["accessModes"] == ["ReadOnlyMany"]
-    assert claim["metadata"] == {"name": "datasets", "namespace": "hyperpod-ns-vision"}
+    assert claim["metadata"] == {"name": "mounted", "namespace": "hyperpod-ns-vision"}
     assert claim["spec"]["volumeName"] == volume["metadata"]["name"]

@@ -10,12 +10,11 @@ import pytest
 from aws_cdk import CfnParameter, Size, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
-from platform_parts import KEY, SYSTEM, Synthesized, make_cluster, synthesize
+from platform_parts import KEY, SYSTEM, Synthesized, existing_cluster, make_cluster, synthesize
 from proving import every
 
 from hyperpod_constructs import (
     Bucket,
-    Cluster,
     FsxCsiAddon,
     HyperPodBucket,
     HyperPodFileSystem,
@@ -30,7 +29,6 @@ from hyperpod_constructs.core.checks import Context, check
 pytestmark = pytest.mark.slow
 
 GPU = InstanceGroup(name="gpu", instance_type="ml.p5.48xlarge", count=2, availability_zone_id="usw2-az1")
-CLUSTER = Cluster(instance_groups=(SYSTEM, GPU))
 TOKEN = -1.8881545897087626e289
 
 
@@ -41,7 +39,9 @@ def number(stack: Stack) -> float:
 def of_file_system(given: Callable[[Stack], dict[str, Any]]) -> Synthesized:
     def build(stack: Stack) -> None:
         system = LustreFileSystem(name="data", throughput=500)
-        HyperPodFileSystem(stack, "Data", cluster=make_cluster(stack, CLUSTER), file_system=system, **given(stack))
+        HyperPodFileSystem(
+            stack, "Data", cluster=existing_cluster(stack, SYSTEM, GPU), file_system=system, **given(stack)
+        )
 
     return synthesize(build)
 
@@ -58,14 +58,14 @@ def test_the_capacity_is_a_parameter(by_size: bool) -> None:
         capacity = number(stack)
         spec = LustreFileSystem(name="data") if by_size else LustreFileSystem(name="data", size_gib=capacity)
         given = {"storage_capacity": Size.gibibytes(capacity)} if by_size else {}
-        HyperPodFileSystem(stack, "Data", cluster=make_cluster(stack, CLUSTER), file_system=spec, **given)
+        HyperPodFileSystem(stack, "Data", cluster=existing_cluster(stack, SYSTEM, GPU), file_system=spec, **given)
 
     assert synthesize(build).one("AWS::FSx::FileSystem")["StorageCapacity"] == {"Ref": "Capacity"}
 
 
 def test_the_claims_have_the_parameter_too() -> None:
     def build(stack: Stack) -> None:
-        cluster = make_cluster(stack, CLUSTER)
+        cluster = existing_cluster(stack, SYSTEM, GPU)
         FsxCsiAddon(stack, "Csi", cluster=cluster)
         spec = Storage(lustre=[LustreFileSystem(name="data", size_gib=number(stack))])
         HyperPodStorage(stack, "Storage", cluster=cluster, storage=spec).claims(stack)
@@ -99,7 +99,7 @@ def test_the_key_of_a_file_system_is_a_key() -> None:
 
 def test_grants_on_a_bucket_include_its_key() -> None:
     def build(stack: Stack) -> None:
-        cluster = make_cluster(stack, CLUSTER)
+        cluster = make_cluster(stack)
         spec = Bucket(name="datasets", access="read", nodes=True)
         HyperPodBucket(stack, "Datasets", bucket=spec, cluster=cluster, encryption_key=kms.Key(stack, "Mine"))
 
@@ -115,7 +115,7 @@ def test_grants_on_a_bucket_include_its_key() -> None:
 
 def test_connections_of_a_file_system_open_the_ports_of_lustre() -> None:
     def build(stack: Stack) -> None:
-        cluster = make_cluster(stack, CLUSTER)
+        cluster = make_cluster(stack)
         system = HyperPodFileSystem(stack, "Data", cluster=cluster, file_system=LustreFileSystem(name="data"))
         client = ec2.SecurityGroup(stack, "Client", vpc=cluster._vpc)
         system.connections.allow_default_port_from(client, "Head node")
@@ -130,14 +130,12 @@ def test_connections_of_a_file_system_open_the_ports_of_lustre() -> None:
 
 def test_allowed_clients_get_only_the_ports_of_lustre() -> None:
     def build(stack: Stack) -> None:
-        cluster = make_cluster(stack, CLUSTER)
+        cluster = existing_cluster(stack, SYSTEM, GPU)
         system = HyperPodFileSystem(stack, "Data", cluster=cluster, file_system=LustreFileSystem(name="data"))
         system.admit(ec2.Peer.ipv4("192.0.2.0/24"))
 
-    rules = synthesize(build).of("AWS::EC2::SecurityGroup").values()
-    found = [
-        rule for group in rules for rule in group.get("SecurityGroupIngress", []) if rule["Description"] == "Lustre"
-    ]
+    rules = synthesize(build).of("AWS::EC2::SecurityGroupIngress").values()
+    found = [rule for rule in rules if rule["Description"] == "Lustre"]
     assert [(rule["CidrIp"], rule["FromPort"], rule["ToPort"]) for rule in found] == [
         ("192.0.2.0/24", first, last) for first, last in catalog.ports("lustre")
     ]
@@ -149,7 +147,7 @@ def test_connections_of_an_existing_file_system_need_its_security_group() -> Non
     spec = LustreFileSystem(name="data", existing_id=there, existing_dns_name=address, existing_mount_name="abcdefgh")
 
     def build(stack: Stack) -> None:
-        cluster = make_cluster(stack, CLUSTER)
+        cluster = existing_cluster(stack, SYSTEM, GPU)
         system = HyperPodFileSystem(stack, "Data", cluster=cluster, file_system=spec)
         with pytest.raises(ValueError) as refused:
             _ = system.connections
@@ -169,7 +167,7 @@ def test_connections_of_an_existing_file_system_need_its_security_group() -> Non
 def test_metrics_of_a_file_system() -> None:
     def build(stack: Stack) -> None:
         system = HyperPodFileSystem(
-            stack, "Data", cluster=make_cluster(stack, CLUSTER), file_system=LustreFileSystem(name="data")
+            stack, "Data", cluster=existing_cluster(stack, SYSTEM, GPU), file_system=LustreFileSystem(name="data")
         )
         for metric, threshold in (
             (system.metric_free_data_storage_capacity(statistic="Minimum"), 1e9),

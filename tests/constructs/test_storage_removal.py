@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 import aws_cdk as cdk
 import pytest
-from assembly import UNCOPIED, read_assembly
+from assembly import UNCOPIED, Assembly, read_assembly
 from aws_cdk import aws_ec2 as ec2
-from storage_platforms import FSX, LINK, Synth, bucket_of, platform, synthesizer
+from storage_platforms import FSX, LINK, bucket_of, named, platform, synthesizer
 
 from hyperpod_constructs import HyperPodFileSystem
 from hyperpod_constructs.assembly.stacks import platform_stacks
@@ -16,8 +19,14 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:
-    return synthesizer(tmp_path_factory)
+def removals(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bool], Assembly]:
+    """Data that is retained and data that may be destroyed, in a platform that allows data loss or not."""
+    kinds = ("retain", "destroy")
+    storage = {
+        "lustre": [{"name": kind, "removal": kind, "data_repositories": [{"bucket": kind}]} for kind in kinds],
+        "buckets": [{"name": kind, "removal": kind} for kind in kinds],
+    }
+    return cache(lambda allow: synthesizer(tmp_path_factory)(storage, allow_data_loss=allow))
 
 
 @pytest.mark.parametrize(
@@ -29,17 +38,15 @@ def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:
         ("destroy", True, "Delete"),
     ],
 )
-def test_data_is_deleted_only_if_two_settings_allow_it(synth: Synth, removal: str, allow: bool, policy: str) -> None:
-    assembly = synth(
-        {
-            "lustre": [{"name": "data", "removal": removal, "data_repositories": [{"bucket": "datasets"}]}],
-            "buckets": [{"name": "datasets", "removal": removal}],
-        },
-        allow_data_loss=allow,
-    )
-    data = [*assembly.resources(FSX).values(), *assembly.resources(LINK).values(), bucket_of(assembly)[1]]
+def test_data_is_deleted_only_if_two_settings_allow_it(
+    removals: Callable[[bool], Assembly], removal: str, allow: bool, policy: str
+) -> None:
+    assembly = removals(allow)
+    (link,) = (item for name, item in assembly.resources(LINK).items() if name.startswith(f"StorageLustre{removal}"))
+    data = [named(assembly, FSX, removal)[1], link, bucket_of(assembly, removal)[1]]
     assert {item["DeletionPolicy"] for item in data} == {policy}
-    empties = [name for name in assembly.resources("Custom::S3AutoDeleteObjects") if name.startswith("Storage")]
+    emptied = f"StorageBucket{removal}"
+    empties = [name for name in assembly.resources("Custom::S3AutoDeleteObjects") if name.startswith(emptied)]
     assert (len(empties) > 0) == (policy == "Delete")
 
 

@@ -109,11 +109,6 @@ class Row:
     valid: bool
     """Whether the edited config passes the checks, so that it can be synthesized."""
 
-    @property
-    def section(self) -> str:
-        """The section of the config that is edited."""
-        return re.split(r"[.\[]", self.path)[0]
-
     def __str__(self) -> str:
         return f"{self.path}={str(self.value)[:40]}" if self.value is not GONE else f"{self.path} gone"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -130,7 +131,7 @@ def lint(template: dict[str, Any], *more: str) -> list[str]:
     config = ManualArgs(regions=["us-west-2"], ignore_checks=[*ignored, *more])
     return [
         f"{finding.rule.id} {finding.message} at {list(finding.path)[:6]}"
-        for finding in run(yaml.safe_dump(template), config=config)
+        for finding in run(json.dumps(template), config=config)
     ]
 
 
@@ -141,5 +142,6 @@ def test_cfn_lint_finds_nothing_in_any_resource_of_any_row():
     assert lint(template, "E3037", "E3019") == []
 
 
+@only_in_full
 def test_cfn_lint_finds_nothing_in_the_largest_template():
     assert lint(max((made(index).template for index in INDEXES), key=lambda item: len(item["Resources"]))) == []

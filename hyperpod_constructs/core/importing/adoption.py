@@ -1,8 +1,7 @@
 """How the stacks of a config adopt deployed resources: which ones, with which identifiers, and which would be replaced.
 
-A resource is adopted by a CloudFormation resource import, which requires a template and an identifier and does not
-compare the template with the resource. The import template has each resource as it is now, so that the import changes
-nothing. Differences from the config's own template are found by comparing both, property by property.
+A resource is adopted by a CloudFormation resource import, which requires a template and an identifier. The import template
+has each resource in its current state, and is compared with the template of the config property by property.
 """
 
 from __future__ import annotations

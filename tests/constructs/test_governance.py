@@ -71,12 +71,7 @@ def platform(region: str = "us-west-2", through: str = "auto", **more: Any) -> P
             "cluster": {
                 "instance_groups": [
                     {"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2},
-                    {
-                        "name": "workers",
-                        "instance_type": P5,
-                        "count": 9,
-                        "availability_zone_id": ZONES[region][0],
-                    },
+                    {"name": "workers", "instance_type": P5, "count": 9, "availability_zone_id": ZONES[region][0]},
                     {
                         "name": "older",
                         "instance_type": "ml.p4d.24xlarge",

@@ -233,13 +233,14 @@ def prepare(chart: Path, wanted: Properties, work: Path, helm: Helm, sleep: Call
     missing = [name for name, file in zip(wanted.values_files, files, strict=True) if not file.is_file()]
     if missing:
         raise ChartError(f"the chart has no file {', '.join(map(repr, missing))}")
-    for name in drop_duplicates(chart, read_yaml=reader(chart, helm, work)):
+    read_yaml = reader(chart, helm, work)  # once: helm starts slowly, and the packages that are dropped are not read
+    for name in drop_duplicates(chart, read_yaml=read_yaml):
         print(f"left out {name}: the chart's folder has the same chart")
 
     resolve(
         chart,
         wanted.values,
-        read_yaml=reader(chart, helm, work),
+        read_yaml=read_yaml,
         pull=lambda dependency, into: pull_subchart(dependency, into, helm, sleep=sleep),
         digests=wanted.subchart_digests,
         allow_unpinned=wanted.allow_unpinned_subcharts,

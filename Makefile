@@ -1,9 +1,9 @@
-# One command each. Nothing but Python 3.11+ and make is needed: Node and the CDK CLI come through our own files.
+# Requirements: Python 3.11 or later and make. Node.js and the CDK CLI are installed by the targets.
 CONFIG ?= hyperpod.yaml
 OUT    ?= cdk.out
 PYTHON ?= python3
 BIN    := .venv/bin
-# Node and npm of this project before any other
+# Node.js and npm of this project take precedence over other installations
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .PHONY: synth test test-all check-first check-second check-rest unit lint types check mutants bootstrap diff deploy destroy bench docs lock clean help
@@ -15,22 +15,22 @@ help:  ## list the commands
 synth: .venv/installed  ## check CONFIG and synthesize it into OUT
 	@HYPERPOD_CONFIG="$(CONFIG)" HYPERPOD_OUT="$(OUT)" $(BIN)/python app.py
 
-test: lint types check  ## run everything that CI runs
+test: lint types check  ## run all checks and tests that CI runs
 
-check: .venv/installed-dev node_modules/installed  # the tests only
+check: .venv/installed-dev node_modules/installed  # run only the tests
 	@$(MAKE) --no-print-directory -j 3 $(SYNC) check-first check-second check-rest
 
-test-all: .venv/installed-dev  ## the same with every case of the long sweeps: nightly and before a release
+test-all: .venv/installed-dev  ## run all tests with every case of the long sweeps (nightly and before a release)
 	@HYPERPOD_ALL=1 HYPERPOD_REHEARSE=all $(MAKE) --no-print-directory test
 
-# Three parts at the same time, each with its own jsii process; together they are all tests, balanced for two cores: a part
-# waits for Node.js, for other programs and for timeouts. The workers of pytest-xdist would each collect all tests.
+# All tests in three processes that run in parallel, each with a separate jsii process. Three are optimal for two cores, because
+# tests wait for Node.js, for other programs and for timeouts. The workers of pytest-xdist would each collect all tests.
 FIRST := tests/apps tests/constructs tests/edits tests/graph tests/importing tests/matrix
 SECOND := tests/cli tests/handlers tests/lifecycle tests/observability tests/operations tests/ownership \
   tests/preflight tests/rehearsal
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 PYTEST := $(BIN)/python -m pytest --durations 10 --durations-min 1
-unit: .venv/installed-dev  ## the quick tests
+unit: .venv/installed-dev  ## run the quick tests
 	@$(MAKE) --no-print-directory -j 3 $(SYNC) check-first check-second check-rest LANE='-m "not slow"'
 check-first:
 	@$(PYTEST) $(LANE) $(FIRST)
@@ -39,7 +39,7 @@ check-second:
 check-rest:
 	@$(PYTEST) $(LANE) $(FIRST:%=--ignore=%) $(SECOND:%=--ignore=%)
 
-mutants: .venv/installed-dev  ## faults in changed modules that the quick tests must notice; FILES=... for others, SAMPLE=60, SEED=2
+mutants: .venv/installed-dev  ## list mutants of changed modules that the quick tests do not detect; FILES=... for other modules, SAMPLE=60, SEED=2
 	@$(BIN)/python tests/support/mutants.py $(FILES) $(SAMPLE:%=--sample %) $(SEED:%=--seed %)
 
 lint: .venv/installed-dev
@@ -53,22 +53,22 @@ types: .venv/installed-dev
 bootstrap: .venv/installed node_modules/installed  ## bootstrap the account and region of your credentials for CDK, once
 	@$(WITH_NODE) npx cdk bootstrap -c config="$(CONFIG)"
 
-diff: .venv/installed node_modules/installed  ## what a deploy of CONFIG would change (needs AWS credentials)
+diff: .venv/installed node_modules/installed  ## list the changes that a deployment of CONFIG would make (requires AWS credentials)
 	@$(WITH_NODE) npx cdk diff -c config="$(CONFIG)"
 
-deploy: .venv/installed node_modules/installed  ## deploy CONFIG (needs AWS credentials; costs money)
+deploy: .venv/installed node_modules/installed  ## deploy CONFIG (requires AWS credentials; incurs costs)
 	@$(WITH_NODE) npx cdk deploy --all -c config="$(CONFIG)"
 
 destroy: .venv/installed node_modules/installed  ## delete the stacks of CONFIG
 	@$(WITH_NODE) npx cdk destroy --all -c config="$(CONFIG)"
 
-bench: .venv/installed-dev  ## measure against the floor, on this machine
+bench: .venv/installed-dev  ## run the benchmarks on this machine
 	@for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
 
-docs: .venv/installed-dev  ## the pages as a site in build/docs, links checked; VERSION=1.2.3 names its version
+docs: .venv/installed-dev  ## build the documentation site in build/docs and check its links; VERSION=1.2.3 sets its version
 	@$(BIN)/python docs/site/build.py build/docs $(VERSION)
 
-lock: .venv/installed-dev  ## refresh the pinned requirements from pyproject.toml (needs uv on PATH)
+lock: .venv/installed-dev  ## update the pinned requirements from pyproject.toml (requires uv on PATH)
 	@uv pip compile pyproject.toml --extra test-runner --universal --python-version 3.11 --no-annotate --no-header \
 	  --generate-hashes --quiet --upgrade --output-file requirements.txt
 	@uv pip compile pyproject.toml --extra test-runner --extra dev --universal --python-version 3.11 --no-annotate --no-header \
@@ -78,10 +78,10 @@ clean:  ## remove the output of the other commands
 	@rm -rf .venv node_modules cdk.out dist build
 
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is required: make PYTHON=/path/to/python3.11")'
 	@$(PYTHON) -m venv .venv
 
-# --require-hashes: exactly the packages that were locked; compiled once, which saves two seconds at every run
+# --require-hashes installs exactly the locked packages; compiling them once saves two seconds in every run
 .venv/installed: .venv/bin/python requirements.txt pyproject.toml
 	@echo "installing the pinned requirements into .venv (once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --no-compile -r requirements.txt

@@ -24,7 +24,7 @@ PYTHON = sys.executable
 
 @dataclass(frozen=True)
 class Case:
-    """One program to time. `floor` names the case to compare with, `aim` is the ratio wanted (DESIGN, budgets)."""
+    """One program to time. `floor` is the name of the case to compare with, `aim` the target ratio."""
 
     name: str
     command: Sequence[str]
@@ -54,7 +54,7 @@ def options(description: str, rounds: int) -> argparse.Namespace:
 
 
 def measure(cases: Sequence[Case], rounds: int) -> dict[str, Times]:
-    """Run every case once to warm up, then `rounds` times in turn. Exits with the program's words when one fails."""
+    """Run every case once to warm up, then `rounds` times in turn. Exits with the program's output if one fails."""
     times = {case.name: Times() for case in cases}
     for number in range(rounds + 1):
         for case in cases:
@@ -116,7 +116,7 @@ def slope(title: str, unit: str, points: Mapping[int, float]) -> tuple[float, fl
 
 
 def save(path: Path | None, times: Mapping[str, Times]) -> None:
-    """Write all rounds as JSON, if asked for."""
+    """Write all rounds as JSON, if requested."""
     if path:
         path.write_text(
             json.dumps({name: vars(seen) for name, seen in times.items()}, indent=2) + "\n", encoding="utf-8"

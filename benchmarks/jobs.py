@@ -1,4 +1,4 @@
-"""Jobs: rendering against dumping, one render process against Python with pydantic and PyYAML, and synth of many.
+"""Jobs: rendering compared with dumping, one render process compared with Python with pydantic and PyYAML, and synthesis.
 
 Budgets: 1,000 jobs rendered at most 2 times the dumping of the same dicts with the same YAML library; one
 `hyperpod jobs render` process at most 2 times the floor; 10, 100, 1,000 `TrainingJob` constructs linear.
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def in_process(rounds: int) -> None:
-    """1,000 jobs rendered, against dumping the same dicts with the same library and with the same dumper."""
+    """1,000 jobs rendered, compared with dumping the same dicts with the same library and the same dumper."""
     import yaml
 
     from hyperpod_constructs.core.jobs import Job, compile_job

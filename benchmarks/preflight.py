@@ -1,4 +1,4 @@
-"""Pre-flight of 20 groups against a local endpoint with 50 ms for each call: wall time against the longest chain.
+"""Pre-flight of 20 groups with a local endpoint that responds in 50 ms: total time compared with the longest chain.
 
     python benchmarks/preflight.py [--delay 0.05] [--rounds 5]
 
@@ -29,7 +29,7 @@ MADE: dict[str, object] = {}
 
 
 def serve(delay: float) -> None:
-    """Answer until stdin closes; then print how often each operation was called."""
+    """Respond until stdin closes; then print how often each operation was called."""
     from accounts import has_clusters, healthy, hyperpod, offers, service_quotas
     from fake_aws import FakeAws
 

@@ -1,4 +1,4 @@
-"""Rehearsals in one process: creation and deletion against the synthesis of the same app, and growth."""
+"""Rehearsals in one process: creation and deletion compared with the synthesis of the same app, by size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from _configs import with_groups, with_jobs, write
 from _run import ROOT, Times, options, save, slope
 
 GROUPS = (1, 10, 50, 100)
-"""A HyperPod cluster has at most 100."""
+"""A HyperPod cluster has at most 100 groups."""
 JOBS = (10, 50, 100, 200, 400)
 AIM = 1.0
 """Largest ratio of a rehearsal to a synthesis (creation, deletion, and reading the assembly)."""

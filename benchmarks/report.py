@@ -1,4 +1,4 @@
-"""`hyperpod report` of configs as a whole process against `hyperpod validate` of the same.
+"""`hyperpod report` compared with `hyperpod validate` for the same configs, as complete processes.
 
 Budget: 20 clusters with 50 groups in at most 3 times what `validate` takes.
 """

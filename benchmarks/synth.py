@@ -1,4 +1,4 @@
-"""`python app.py` against an empty app and stack with the same imports, and how synth grows.
+"""`python app.py` compared with an empty app and stack with the same imports, by size.
 
 Budgets: the default platform at most 1.6 times the floor with CDK's validator off, at most 1.25 times with it on; groups,
 clusters and jobs linear; the assets of the default platform below 20 MB (`tests/test_app.py` enforces this).
@@ -71,7 +71,7 @@ def _node() -> str | None:
 
 
 def _floor_program(folder: Path, environment: dict[str, str | None]) -> str:
-    """An app with nothing in it that imports what our app imports."""
+    """An empty app with the same imports as this project's app."""
     merged = {**os.environ, **{key: value for key, value in environment.items() if value is not None}}
     done = subprocess.run([PYTHON, "-c", IMPORTS], cwd=ROOT, env=merged, capture_output=True, text=True, check=False)
     if done.returncode:

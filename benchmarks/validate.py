@@ -1,4 +1,4 @@
-"""`hyperpod validate` as a whole process against Python with pydantic and PyYAML, and how it grows.
+"""`hyperpod validate` as a complete process compared with Python with pydantic and PyYAML, by size.
 
 Budget: at most 2 times the floor; 1,000 groups over 20 clusters linear.
 """

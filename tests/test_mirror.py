@@ -109,7 +109,7 @@ def test_mirror_checks_an_assembly(tmp_path: Path):
     code, text = cli("mirror", "--check", str(tmp_path))
     assert (code, text) == (1, "A.R: Properties.U: a.example in 'https://a.example/'\n")
     template.write_text(json.dumps({"Resources": {}}))
-    assert cli("mirror", "--check", str(tmp_path)) == (0, "no references to hosts outside AWS in 1 templates\n")
+    assert cli("mirror", "--check", str(tmp_path)) == (0, "no references to hosts outside AWS in 1 template\n")
     manifest = tmp_path / "asset.0123.json"  # a large one
     manifest.write_text('[{"kind": "Pod", "spec": {"containers": [{"image": "public.ecr.aws/a/b:1"}]}}]')
     code, text = cli("mirror", "--check", str(tmp_path))

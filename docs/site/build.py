@@ -1,4 +1,4 @@
-"""The documentation as a site: `make docs`. The pages are files of this repository.
+"""Builds the documentation site from the pages of this repository: `make docs`.
 
 The pages, and every file that they link to, are copied to a staging folder, so that links work on the site as in the
 repository. `zensical build --strict` then fails on each broken link or anchor. Nothing is downloaded.

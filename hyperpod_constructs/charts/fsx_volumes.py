@@ -12,7 +12,7 @@ from .base import ObjectsChart
 
 
 class FsxVolumesChart(ObjectsChart):
-    """A volume and a claim in each namespace; jobs name the claim as `claim` or the file system as `fsx`."""
+    """A volume and a claim in each namespace; jobs refer to the claim with `claim` or to the file system with `fsx`."""
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from .base import ObjectsChart
 
 
 class HyperPodPyTorchJobChart(ObjectsChart):
-    """One job of the kind that it names, HyperPodPyTorchJob by default.
+    """One job of the kind in its spec, HyperPodPyTorchJob by default.
 
     Raises:
         InvalidSpec: the job has errors.

@@ -10,7 +10,7 @@ from .base import ObjectsChart
 
 
 class PyTorchJobChart(ObjectsChart):
-    """One job as Kubeflow's PyTorchJob, whatever kind it names.
+    """One job as Kubeflow's PyTorchJob, regardless of its `kind`.
 
     Raises:
         InvalidSpec: the job has errors, such as fields that Kubeflow's kind does not have.

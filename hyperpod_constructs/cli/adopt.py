@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..core.plural import count
 from .live import aws_options, emit, in_words, output_option
 from .validate import DEFAULT
 
@@ -177,7 +178,7 @@ def _proof_lines(proof: Proof) -> list[str]:
     from ..core.rendering import text
 
     result = "nothing is replaced or deleted" if proof.ok else "NOT safe"
-    lines = [f"simulated: the import, then the deployment of {len(proof.outcomes)} stacks: {result}"]
+    lines = [f"simulated: the import, then the deployment of {count(len(proof.outcomes), 'stack')}: {result}"]
     lines += [f"    {path}: not changed" for path in proof.unchanged]
     for path, found in proof.updated.items():
         names = dict.fromkeys(sentence.partition(":")[0] for sentence in found)

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from ..core.plural import count
 from .live import emit, output_option
 
 
@@ -60,7 +61,7 @@ def vendor(
             raise click.ClickException(str(error)) from error
 
     def text() -> str:
-        lines = [f"{made.folder}: {made.files} files, {made.digest}"]
+        lines = [f"{made.folder}: {count(made.files, 'file')}, {made.digest}"]
         if made.subcharts:
             lines.append(f"sub-charts: {', '.join(made.subcharts)}")
         for name, found in sorted(made.unpinned.items()):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from ..core.plural import count
 from .live import emit, output_option
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _between(old: Platform, new: Platform, output: str, *, configs_only: bool) -
     try:
         deployed = synthesized(old)
     except InvalidSpec as problem:  # deployed with an earlier version or on an earlier day
-        click.echo(f"OLD cannot be synthesized ({len(errors(problem.findings))} errors from the current "
+        click.echo(f"OLD cannot be synthesized ({count(len(errors(problem.findings)), 'error')} from the current "
         "rules); only the configs are compared. To compare with the deployed templates, use "
         "--deployed", err=True)  # fmt: skip
         _report(found, nothing, output)

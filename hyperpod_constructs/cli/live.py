@@ -20,7 +20,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 FORMATS = ("text", "json", "yaml", "markdown")
 
-_COLOURS = {
+_COLORS = {
     **dict.fromkeys(("InService", "Running", "ACTIVE", "Ready", "Succeeded", "Complete", "standard", "yes"), "green"),
     **dict.fromkeys(("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE", "ready"), "green"),
     **dict.fromkeys(("Failed", "Failure", "FAILED", "ended", "no", "blocked", "ROLLBACK_COMPLETE"), "red"),
@@ -156,8 +156,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str = "n
     lines = ["  ".join(title.ljust(width) for title, width in zip(head, widths, strict=True)).rstrip()]
     for row in texts:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        coloured = [_coloured(cell) for cell in (*cells[:-1], cells[-1].rstrip())]
-        lines.append("  ".join(coloured).rstrip())
+        colored = [_colored(cell) for cell in (*cells[:-1], cells[-1].rstrip())]
+        lines.append("  ".join(colored).rstrip())
     return "\n".join(lines)
 
 
@@ -170,7 +170,7 @@ def facts(pairs: Mapping[str, Any]) -> str:
     """
     shown = {name: value for name, value in pairs.items() if value is not None}
     width = max(map(len, shown), default=0)
-    return "\n".join(f"{name.ljust(width)}  {_coloured(_cell(value))}" for name, value in shown.items())
+    return "\n".join(f"{name.ljust(width)}  {_colored(_cell(value))}" for name, value in shown.items())
 
 
 def _cell(value: Any) -> str:
@@ -181,6 +181,6 @@ def _cell(value: Any) -> str:
     return "yes" if value is True else "no" if value is False else readable(str(value))
 
 
-def _coloured(cell: str) -> str:
-    colour = _COLOURS.get(cell.strip())
-    return click.style(cell, fg=colour) if colour else cell
+def _colored(cell: str) -> str:
+    color = _COLORS.get(cell.strip())
+    return click.style(cell, fg=color) if color else cell

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ..core.plural import count
 from .live import emit, output_option
 
 TOOLS = ("crane", "skopeo", "docker")
@@ -59,7 +60,7 @@ def mirror(config: Path, registry: str | None, tool: str, execute: bool, assembl
         raise click.UsageError(str(error)) from error
     for failure in failures:
         click.echo(f"Error: {failure}", err=True)
-    copied = f"{len(plan.images)} images copied"
+    copied = f"{count(len(plan.images), 'image')} copied"
     emit(
         {"images": plan.images, "failures": failures},
         output,
@@ -97,7 +98,7 @@ def _check(assembly: Path, output: str) -> None:
         *map(str, found),
         *(f"{endpoint}: the VPC endpoint has no policy, or an unrestricted one" for endpoint in open_endpoints),
     ]
-    nothing = f"no references to hosts outside AWS in {len(templates)} templates"
+    nothing = f"no references to hosts outside AWS in {count(len(templates), 'template')}"
     data = {"outside": found, "endpoints_without_policy": open_endpoints, "templates": len(templates)}
     emit(data, output, lambda: "\n".join(lines) or nothing)
     if lines:

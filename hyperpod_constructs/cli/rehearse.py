@@ -28,7 +28,7 @@ _PATH = click.Path(path_type=Path)
     "following",
     type=_PATH,
     multiple=True,
-    help="An edited config or cdk.out, deployed afterwards. Repeatable.",
+    help="An edited config or cdk.out, deployed afterward. Repeatable.",
 )
 @click.option("--delete", is_flag=True, help="Delete all stacks at the end.")
 @click.option(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class _Granted:
     entry: eks.CfnAccessEntry
     policies: dict[str, list[str]] = field(default_factory=dict)
-    """Policy name to its namespaces; an empty list means the whole cluster."""
+    """Maps a policy name to its namespaces; an empty list means the whole cluster."""
     groups: list[str] = field(default_factory=list)
 
 
@@ -86,13 +86,13 @@ class AccessEntries(Construct):
                 self, id, cluster_name=self._cluster.cluster_name, principal_arn=principal, access_policies=[]
             )
             if isinstance(self._cluster.ready, DependencyGroup):
-                self._cluster.ready.add(entry)  # what depends on the cluster also depends on its access entries
+                self._cluster.ready.add(entry)  # resources that depend on the cluster also depend on its access entries
             granted = self._granted[principal] = _Granted(entry)
         return granted
 
 
 def add_all(eks_cluster: EksCluster, accesses: Iterable[Access]) -> None:
-    """Adds several accesses; without any, no entry is created."""
+    """Adds several permissions; if there are none, no entry is created."""
     for access in accesses:
         AccessEntries.of(eks_cluster).add(access)
 

@@ -1,6 +1,6 @@
-"""Type checks of arguments against their annotations, so that an error names the argument.
+"""Type checks of arguments against their annotations, so that an error contains the name of the argument.
 
-Python does not check annotations, and errors of jsii do not name the argument that has the value.
+Python does not check annotations, and errors of jsii do not contain the name of the argument.
 """
 
 from __future__ import annotations

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 class NodePool(Construct):
     """A HyperpodNodeClass and a NodePool for each group that Karpenter scales, named `hyperpod-<group>`.
 
-    With `pools: shared`, one of each for all these groups, named `hyperpod`.
+    With `pools: shared`, there is one of each for all these groups, named `hyperpod`.
 
-    The custom kinds become available some minutes after autoscaling is enabled, and are waited for. On deletion the pools
-    are deleted before the cluster, so that no node is added during the deletion.
+    The deployment waits for the custom kinds, which become available some minutes after autoscaling is enabled. The pools
+    are deleted before the cluster, so that no node is added during its deletion.
 
     Args:
         cluster: the HyperPod cluster.

@@ -21,9 +21,9 @@ class HyperPodBucket(Construct):
     """An S3 bucket: TLS only, versioned, encrypted, without public access.
 
     Args:
-        cluster: the cluster whose execution roles get access as `bucket.nodes` says. Default: no access; use `grant`.
+        cluster: the cluster whose execution roles get access if `bucket.nodes` is set. Default: no access; use `grant`.
         bucket: the spec.
-        allow_data_loss: the second switch for `removal: destroy`.
+        allow_data_loss: must also be true for `removal: destroy` to take effect.
         encryption_key: the KMS key; grants on the bucket include it. Default: that of the spec.
     """
 
@@ -83,7 +83,7 @@ class HyperPodBucket(Construct):
             self.grant(cluster)
 
     def grant(self, grantee: iam.IGrantable) -> None:
-        """Grants a principal what `access` of the bucket says."""
+        """Grants a principal the access level in `access` of the bucket."""
         if self.spec.access == "read":
             self.bucket.grant_read(grantee)
         elif self.spec.access == "read-write":

@@ -54,7 +54,7 @@ class HyperPodCluster(HyperPodClusterBase):
     node security group and the cluster security group of an imported EKS cluster.
 
     `cluster_subnets` are the subnets of the cluster's `VpcConfig`. A change of them replaces the cluster, even if every
-    group has its own subnets: set them where zones may be added to a VPC later. Default: those of the first two zones of
+    group has its own subnets: set them if zones may be added to the VPC later. Default: those of the first two zones of
     a `HyperPodNetwork` (`control_plane_zone_ids`), all of `node_subnets`, or all private subnets of another VPC.
 
     `cluster` is the whole spec; `instance_groups`, `cluster_name` and `nodes_ready_timeout` (at most one hour) are
@@ -66,7 +66,7 @@ class HyperPodCluster(HyperPodClusterBase):
     """
 
     resource: sagemaker.CfnCluster
-    """The `AWS::SageMaker::Cluster`; property overrides are merged over the spec, whenever they are added."""
+    """The `AWS::SageMaker::Cluster`; property overrides are merged over the spec, regardless of when they are added."""
 
     @checked
     def __init__(
@@ -149,8 +149,8 @@ class HyperPodCluster(HyperPodClusterBase):
             else []
         )
         for dependable in (
-            # the VPC with its routes and endpoints (nodes need internet access or endpoints from their first boot on),
-            # and the security group with its rules; an imported one has nothing to wait for, and may have no stack
+            # the VPC with its routes and endpoints (nodes require internet access or endpoints from their first boot), and
+            # the security group with its rules; an imported one has no resources to depend on, and may have no stack
             *(each for each in (self._vpc, self.security_group) if has_resources(each)),
             self.eks_cluster.ready,
             self._roles.principal.ready,
@@ -161,7 +161,7 @@ class HyperPodCluster(HyperPodClusterBase):
             *after,
         ):
             self.resource.node.add_dependency(dependable)
-        if self._gate is None:  # created with the first group that it can wait for
+        if self._gate is None:  # created with the first group whose nodes it can wait for
             self._nodes_ready.add(self.resource)
         self._make_node_pools()
         if outputs:
@@ -186,7 +186,7 @@ class HyperPodCluster(HyperPodClusterBase):
     ) -> ImportedCluster:
         """An existing HyperPod cluster, created by another stack, app or tool: for add-ons, teams, storage and jobs.
 
-        It is not changed. Jobs and teams are checked against its groups where these are given.
+        It is not changed. Jobs and teams are checked against its groups if they are specified.
 
         Args:
             scope: the scope of the resources that are created for it.
@@ -194,13 +194,13 @@ class HyperPodCluster(HyperPodClusterBase):
             eks_cluster: its EKS cluster, as for `HyperPodCluster`.
             cluster_arn: ARN of the HyperPod cluster.
             cluster_name: name of the HyperPod cluster. One of the two is required; teams and operators require the ARN.
-            cluster: its spec, as far as it is known. Default: unknown.
+            cluster: the known part of its spec. Default: unknown.
             instance_groups: its groups, a shortcut for `cluster`.
             vpc: its VPC, for file systems and for functions in private subnets.
             node_subnets: subnets of its nodes by zone id. Default: the network's, or looked up in `vpc`.
             security_group: security group of its nodes, for file systems and `connections`.
             execution_role: execution role of its groups, for grants.
-            execution_roles: execution roles by group, where groups have their own.
+            execution_roles: execution roles by group, if groups have separate roles.
             handler_subnets: as for `HyperPodCluster`.
         """
         from .imported_cluster import ImportedCluster
@@ -223,10 +223,10 @@ class HyperPodCluster(HyperPodClusterBase):
 
     @property
     def execution_role(self) -> iam.IRole:
-        """The execution role of the groups that do not name one.
+        """The execution role of the groups that do not specify one.
 
         Raises:
-            ValueError: each group has its own role (`execution_roles: per-group`).
+            ValueError: each group has a separate role (`execution_roles: per-group`).
         """
         return self._roles.shared
 
@@ -266,10 +266,10 @@ class HyperPodCluster(HyperPodClusterBase):
         if self._placement.subnets and not group.subnet_ids:
             self._roles.admit(self.subnet_id(group.availability_zone_id))
 
-    # ---- parts ----
+    # ---- components ----
 
     def _used_subnet_ids(self) -> list[str]:
-        """Returns the subnets of zones that groups name; those that groups name by id are granted to their own role."""
+        """Returns the subnets of the groups' zones; subnets that a group specifies by id are granted to the group's role."""
         if not self._placement.subnets:
             return []
         return [self.subnet_id(group.availability_zone_id) for group in self.spec.groups if not group.subnet_ids]

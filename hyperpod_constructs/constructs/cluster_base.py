@@ -29,13 +29,13 @@ class HyperPodClusterBase(Construct):
     """A HyperPod cluster on which add-ons, teams, storage and jobs are placed: a `HyperPodCluster`, or an imported one."""
 
     spec: Cluster
-    """The spec of the cluster; of an imported one, as far as it was given."""
+    """The spec of the cluster; of an imported cluster, the part that was specified."""
     eks_cluster: EksCluster
     kubernetes: KubernetesProvider
     """The Kubernetes provider of the EKS cluster, for Kubernetes objects and Helm releases."""
     cluster_arn: str
     nodes_ready: IDependable
-    """The nodes of the system group are ready; what needs pods depends on it."""
+    """The nodes of the system group are ready; resources that require pods depend on it."""
     jobs_ready: DependencyGroup
     """Operators, queues, namespaces and volumes that jobs depend on."""
     _placement: NodePlacement
@@ -43,9 +43,9 @@ class HyperPodClusterBase(Construct):
 
     @property
     def cluster_name(self) -> str:
-        """The cluster's name, as requests to SageMaker accept it.
+        """The cluster's name, for requests to SageMaker.
 
-        Where CloudFormation chooses the name, it does not return it, and the ARN is used instead.
+        If CloudFormation chooses the name, it does not return it, and the ARN is used instead.
         """
         return self.spec.cluster_name or self.cluster_arn
 
@@ -76,9 +76,9 @@ class HyperPodClusterBase(Construct):
         return (group.min_count or group.count) if group else 1
 
     def milestone(self, key: str) -> DependencyGroup:
-        """The dependencies of what requires the add-on of a config key, such as `cert_manager`; empty until it is added.
+        """The milestone of the add-on with a config key, such as `cert_manager`; empty until the add-on is added.
 
-        Add-ons join the milestone of their key and depend on those of others, in whatever order they are created.
+        Add-ons join the milestone of their key and depend on those of others, regardless of the order of creation.
         `scheduler_config` is that of the cluster scheduler policy.
 
         Raises:
@@ -90,14 +90,14 @@ class HyperPodClusterBase(Construct):
         return self._milestones.setdefault(key, DependencyGroup())
 
     def namespace_ready(self, namespace: str) -> DependencyGroup:
-        """The dependencies of what is placed in a team's namespace: the namespace and the team's permissions in it."""
+        """The milestone of a team's namespace: resources in the namespace depend on it and on the team's permissions."""
         return self._milestones.setdefault(f"namespace {namespace}", DependencyGroup())
 
     def subnet_id(self, availability_zone_id: str | None = None) -> str:
         """Returns the id of the private subnet that nodes of a zone use. Default: that of the first zone."""
         return self._placement.subnet_id(availability_zone_id)
 
-    # ---- events: HyperPod sends them to EventBridge by itself ----
+    # ---- events, which HyperPod sends to EventBridge ----
 
     def on_state_change(self, id: str, **options: Any) -> events.Rule:
         """Creates a rule for changes of the cluster's state, such as `Failed`; `options` are those of `on_event`."""

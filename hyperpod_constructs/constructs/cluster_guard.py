@@ -20,9 +20,9 @@ class ClusterGuard(Construct):
 
     It fails the deployment before any change when CloudFormation would replace the cluster, when the execution role of a
     group would change (which the service rejects), or when a file system would move with the groups that it follows
-    (which would replace it). It returns the live count of each group that an autoscaler manages, for the template to
-    repeat. CloudFormation runs it when one of its properties changes, so its properties include everything that can make
-    CloudFormation update the cluster.
+    (which would replace it). It returns the live count of each group that an autoscaler manages, which
+    the template uses. CloudFormation runs it when one of its properties changes, so its properties include everything
+    that can cause CloudFormation to update the cluster.
     """
 
     @checked
@@ -35,7 +35,7 @@ class ClusterGuard(Construct):
             iam.PolicyStatement(actions=["cloudformation:DescribeStackResource"], resources=[Aws.STACK_ID])
         )
         clusters = stack.format_arn(service="sagemaker", resource="cluster", resource_name="*")
-        # any cluster: the function runs before this one, so nothing can refer to it
+        # any cluster: the function runs before this cluster is created, so the policy cannot refer to it
         role.add_to_policy(iam.PolicyStatement(actions=["sagemaker:DescribeCluster"], resources=[clusters]))
         function = handler_function(
             self,
@@ -81,7 +81,7 @@ class ClusterGuard(Construct):
                 for group in properties["InstanceGroups"]
                 if group["InstanceGroupName"] in scaled_groups
             ]
-            # anything else that updates the cluster also makes the function read the counts again
+            # any other change that updates the cluster also causes the function to read the counts again
             event["Watches"] = {name: value for name, value in properties.items() if name != "InstanceGroups"}
             event["WatchedGroups"] = [
                 {name: value for name, value in group.items() if name != "InstanceCount"}

@@ -31,25 +31,25 @@ from .weak_references import refer_weakly
 
 @jsii.implements(ec2.IConnectable)
 class HyperPodEks(Construct):
-    """An EKS control plane for HyperPod, without nodes of its own, or an existing one.
+    """An EKS control plane for HyperPod, without node groups, or an existing one.
 
-    Access is by access entries: `eks.admins` get cluster-admin, `eks.access` what they say, and the functions of this
-    library cluster-admin for the lifetime of the stack; the creator gets no access. DaemonSet add-ons are installed here;
-    those that require nodes are created after the HyperPod cluster.
+    Access is granted by access entries: `eks.admins` get cluster-admin, `eks.access` the specified policies, and the
+    functions of this library cluster-admin for the lifetime of the stack; the creator gets no access. DaemonSet add-ons
+    are installed here; those that require nodes are created after the HyperPod cluster.
     """
 
     cluster_name: str
     cluster_arn: str
     kubernetes_version: str | None
-    """Minor version, such as `1.35`; None where that of an existing cluster is unknown."""
+    """Minor version, such as `1.35`; None if the version of an existing cluster is unknown."""
     cluster: eks_v2.Cluster | None
     """The L2 cluster if it is created here, as an escape hatch."""
     kubernetes: KubernetesProvider
     """Applies, waits for and deletes Kubernetes objects in this cluster."""
     ready: IDependable
-    """Access entries and DaemonSet add-ons: what runs on nodes or uses the API depends on it."""
+    """Access entries and DaemonSet add-ons; resources that run on nodes or use the API depend on it."""
     network_addon: NetworkAddon | None
-    """The Amazon VPC CNI, None where this app does not manage it."""
+    """The Amazon VPC CNI; None if this app does not manage it."""
 
     @checked
     def __init__(
@@ -90,7 +90,7 @@ class HyperPodEks(Construct):
             made = self._create(spec, network, log_settings or Logs())
             self.cluster = made
             self.cluster_name, self.cluster_arn = made.cluster_name, made.cluster_arn
-        # by its name if that is known: the functions' roles then need not wait ten minutes for the cluster
+        # by its name if it is known, so that the functions' roles do not wait ten minutes for the cluster
         known = spec.cluster_name if spec.existing is None else None
         arn = eks_cluster_arn(self, known) if known else self.cluster_arn
         # in the VPC only if the API has no public endpoint: such functions are slow to create and to delete
@@ -151,7 +151,7 @@ class HyperPodEks(Construct):
     ) -> ImportedEks:
         """Returns an EKS cluster of CDK's own classes, created or imported.
 
-        Its Kubernetes version, authentication mode and endpoint access are used where the construct has them.
+        Its Kubernetes version, authentication mode and endpoint access are used if the construct has them.
 
         Args:
             scope: scope of the resources that are created for it.
@@ -209,7 +209,7 @@ class HyperPodEks(Construct):
 
     @property
     def oidc(self) -> OidcIdentity:
-        """The OIDC provider, created on first use; that of an existing cluster must be given."""
+        """The OIDC provider, created on first use; for an existing cluster, it must be specified."""
         if self.cluster:
             provider = self.cluster.open_id_connect_provider
             refer_weakly(provider)
@@ -245,7 +245,7 @@ class HyperPodEks(Construct):
             vpc=network.vpc,
             vpc_subnets=[ec2.SubnetSelection(subnets=list(network.control_plane_subnets))],
             security_group=network.node_security_group,
-            default_capacity_type=eks_v2.DefaultCapacityType.NODEGROUP,  # without it EKS enables Auto Mode
+            default_capacity_type=eks_v2.DefaultCapacityType.NODEGROUP,  # without it, EKS enables Auto Mode
             default_capacity=0,
             endpoint_access=access,
             cluster_logging=[eks_v2.ClusterLoggingTypes[_LOG_NAMES[log]] for log in spec.logs],

@@ -31,7 +31,7 @@ class AllRoles:
         """Adds a role."""
         if role.node.path not in self._roles:
             self._roles[role.node.path] = role
-            self.ready.add(role)  # with its policies: the first nodes would otherwise boot without them
+            self.ready.add(role)  # with its policies; otherwise the first nodes would boot without them
             for statement in self._statements:
                 role.add_to_principal_policy(statement)
 
@@ -100,10 +100,10 @@ class ExecutionRoles(Construct):
 
     @property
     def shared(self) -> iam.IRole:
-        """The role of the groups that do not name one.
+        """The role of the groups that do not specify one.
 
         Raises:
-            ValueError: each group has its own role.
+            ValueError: each group has a separate role.
         """
         if self.per_group:
             raise ValueError(

@@ -54,7 +54,7 @@ class VpcNetwork(HyperPodNetwork):
         self.node_security_group = security_group or self._security_group()
         self._interface_endpoints(interface_endpoints, ())
         for each in (vpc, *([security_group] if security_group else [])):
-            if has_resources(each):  # an imported construct has nothing to wait for
+            if has_resources(each):  # an imported construct has no resources to depend on
                 self._group.add(each)
         if any(has_resources(subnet) for subnet in self.node_subnets.values()):
             self._group.add(*(subnet.internet_connectivity_established for subnet in self.node_subnets.values()))

@@ -1,10 +1,10 @@
 """Values that the stacks of a platform export to each other.
 
-CloudFormation refuses to remove an export that a deployed stack imports, and it always updates the exporting stack before
-the importing one. An export that exists only while it is used therefore blocks the edit that stops using it. Two
-mechanisms avoid that:
+CloudFormation rejects the removal of an export that a deployed stack imports, and the exporting stack is always updated
+before the importing one. An export that exists only while it is used therefore blocks the edit that removes its use. Two
+mechanisms avoid this:
 
-- Values that live as long as their stack (cluster name and ARN, subnets, security group, service tokens) are always
+- Values that exist as long as their stack (cluster name and ARN, subnets, security group, service tokens) are always
 exported. The references stay strong: a network or an EKS cluster in use cannot be deleted.
 - Values that an edit of the config removes together with their users (file systems, buckets, execution roles, the OIDC
 provider) are read as stack outputs, a weak reference that never blocks (`weak_references`). They are also exported while
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 def export_shared_values(*, network: HyperPodNetwork, eks: HyperPodEks, cluster: HyperPodCluster) -> None:
-    """Export the fixed set of values that later stacks may use, under the names that CDK generates.
+    """Export the fixed set of values that later stacks can use, with the names that CDK generates.
 
-    `HyperPodPlatform` does this if its parts are in more than one stack. Call it yourself when you put `HyperPodNetwork`,
-    `HyperPodEks` and `HyperPodCluster` into your own stacks. Values that the construct does not create (an existing VPC
+    `HyperPodPlatform` calls it if its components are in more than one stack. Call it when you create `HyperPodNetwork`,
+    `HyperPodEks` and `HyperPodCluster` in your own stacks. Values that the construct does not create (an existing VPC
     or EKS cluster) are not exported.
     """
     for owner, values in (
@@ -59,8 +59,8 @@ def network_values(network: HyperPodNetwork) -> list[str]:
 def eks_values(eks: HyperPodEks) -> list[str]:
     """Name and ARN of the cluster, the service tokens, and the name of the role that their functions share.
 
-    The functions behind the service tokens exist whether they are used or not: a custom resource cannot be deleted after
-    its function.
+    The functions behind the service tokens exist even if they are not used, because a custom resource cannot be deleted
+    after its function.
     """
     provider = eks.kubernetes
     tokens = [provider.service_token, provider.wait_service_token, HelmProvider.of(provider).service_token]

@@ -34,19 +34,18 @@ _EVENTS = ["NEW", "CHANGED", "DELETED"]
 class HyperPodFileSystem(Construct):
     """An FSx for Lustre file system in the zone of the nodes that use it, or an existing one.
 
-    It is created in the zone of the first accelerated group unless the spec names a zone, even if that group is added
-    after the file system. Once deployed, a deployment that would move it because another group is now the first fails
-    before any change. It uses the nodes' security group, whose rules from and to itself allow Lustre and EFA, as in the
-    official templates; a `security_group` that you give gets the rules that Lustre requires, from itself and from the
-    nodes.
+    It is created in the zone of the first accelerated group unless the spec specifies a zone, even if that group is added
+    after the file system. A later deployment that would move it because another group is now the first fails before any
+    change. It uses the nodes' security group, whose rules from and to itself allow Lustre and EFA, as in the official
+    templates; a `security_group` that you specify gets the rules that Lustre requires, from itself and from the nodes.
 
     Args:
         cluster: the HyperPod cluster whose nodes mount it.
         file_system: the spec.
-        buckets: buckets that data repositories name.
+        buckets: the buckets of data repositories, by name.
         subnet_id: private subnet. Default: the nodes' subnet of the zone.
         security_group: security group of its interfaces. Default: the nodes'.
-        allow_data_loss: the second switch for `removal: destroy`.
+        allow_data_loss: must also be true for `removal: destroy` to take effect.
         storage_capacity: capacity, which may be a CloudFormation parameter. Default: `size_gib` of the spec.
         encryption_key: KMS key. Default: that of the spec.
     """
@@ -121,11 +120,11 @@ class HyperPodFileSystem(Construct):
     def connections(self) -> ec2.Connections:
         """The network connections of its interfaces.
 
-        CDK knows one default port: the range from the first to the last port of Lustre, as in its own class for Lustre.
-        `admit` opens Lustre's ports alone.
+        CDK supports a single default port: the range from the first to the last port of Lustre, as in its class for Lustre.
+        `admit` opens only the ports of Lustre.
 
         Raises:
-            ValueError: the file system exists, and its security group was not given.
+            ValueError: the file system exists, and its security group was not specified.
         """
         ports = [port for pair in catalog.ports("lustre") for port in pair]
         return ec2.Connections(
@@ -133,7 +132,7 @@ class HyperPodFileSystem(Construct):
         )
 
     def admit(self, *clients: ec2.IPeer) -> None:
-        """Lets clients mount the file system: the ports of Lustre are opened to them, and no others.
+        """Allows clients to mount the file system: only the ports of Lustre are opened to them.
 
         Args:
             clients: security groups, or ranges such as `ec2.Peer.ipv4("10.0.0.0/24")`.

@@ -14,9 +14,9 @@ from .trust import INTERNAL_TAG
 def framework_logs(scope: Construct) -> logs.LogGroup:
     """The log group of a stack's CDK functions, which is deleted with the stack.
 
-    By default CDK gives such a function a log group named after it. The function runs during the deployment and may
-    create a group of that name before CloudFormation does, which fails the first deployment; the group also outlives the
-    stack.
+    By default, CDK creates a log group named after such a function. The function runs during the deployment and may create
+    a group of that name before CloudFormation does, so the first deployment fails; the group also remains after the stack
+    is deleted.
     """
     stack = Stack.of(scope)
     id = "HyperPodFrameworkLogs"
@@ -28,7 +28,7 @@ def framework_logs(scope: Construct) -> logs.LogGroup:
 
 
 def keep_emptying_logs(bucket: s3.Bucket) -> None:
-    """Makes the function that empties a bucket with `auto_delete_objects` write to the stack's log group.
+    """Configures the function that empties a bucket with `auto_delete_objects` to write to the stack's log group.
 
     CDK has no option for it. Without it, Lambda creates a log group that is never deleted.
     """
@@ -36,4 +36,4 @@ def keep_emptying_logs(bucket: s3.Bucket) -> None:
     function = provider.node.find_child("Handler")
     assert isinstance(function, CfnResource)
     function.add_property_override("LoggingConfig.LogGroup", framework_logs(bucket).log_group_name)
-    function.add_property_override("Tags", [{"Key": INTERNAL_TAG, "Value": "true"}])  # tags of CDK do not reach it
+    function.add_property_override("Tags", [{"Key": INTERNAL_TAG, "Value": "true"}])  # CDK does not apply tags to it

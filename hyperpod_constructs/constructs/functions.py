@@ -15,7 +15,7 @@ from .log_groups import DEFAULT_RETENTION
 from .trust import restrict_to_account
 
 FUNCTION_MINUTES = 14
-"""Timeout of functions that work until they are done: CDK's framework function waits for them, for at most 15 minutes."""
+"""Timeout of functions without polling: CDK's framework function waits for them for at most 15 minutes."""
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -67,8 +67,8 @@ def handler_function(
         description: what the function does.
         role: execution role of the function; see `function_role`.
         log_group: log group of the function; see `function_logs`.
-        timeout: longest time of one call.
-        sources: the packages of `handlers` that it imports, in addition to the handler's own.
+        timeout: maximum time of one call.
+        sources: the packages of `handlers` that it imports, in addition to the package of the handler.
         **options: further arguments of `aws_lambda.Function`, such as a VPC or layers.
     """
     log_group.grant_write(role)

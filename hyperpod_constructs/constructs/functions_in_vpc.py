@@ -1,4 +1,4 @@
-"""Functions in a VPC: all functions of a deployment, where an organization rejects functions outside of a VPC."""
+"""Places all functions of a deployment in a VPC, for organizations that reject functions outside of a VPC."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def put_functions_into_vpc(
 ) -> None:
     """Place every Lambda function below a scope in a VPC, including those that CDK creates.
 
-    Functions that are in a VPC already stay where they are. The roles of all functions get the permissions that Lambda
+    Functions that are already in a VPC are not changed. The roles of all functions get the permissions that Lambda
     requires before it creates a function with network interfaces. The functions must reach the APIs of Lambda, Step
     Functions, CloudFormation, SageMaker, EKS and S3, and the S3 bucket to which custom resources respond.
 
@@ -31,7 +31,7 @@ def put_functions_into_vpc(
         scope: a stack, an app or any construct.
         subnet_ids: private subnets.
         security_group_ids: security groups that allow HTTPS out.
-        after: what gives the functions network access, such as routes; they are created after it and deleted before it.
+        after: resources that provide network access, such as routes; functions are created after and deleted before them.
 
     Example:
         >>> from aws_cdk import App, Stack

@@ -25,10 +25,10 @@ class ClusterSchedulerConfig(Construct):
     Args:
         cluster: the HyperPod cluster.
         scheduler: the policy. Default: fair share, no priority classes.
-        through: `native` is CloudFormation's own type, `handler` a function of this library that sends the same request.
+        through: `native` is the CloudFormation type, `handler` a function of this library that sends the same request.
             Default: native if the stack's region is known to have the type.
         tags: tags of the resource.
-        adopt: take over an existing one of this name; its previous content is restored on deletion. Requires `handler`.
+        adopt: adopt an existing one of this name; its previous content is restored on deletion. Requires `handler`.
     """
 
     resource: CfnResource
@@ -61,8 +61,8 @@ class ClusterSchedulerConfig(Construct):
 class ComputeQuota(Construct):
     """A team's share of the cluster's compute, and how it lends and borrows.
 
-    The service creates the team's namespace and queue with it. Arguments are those of `ClusterSchedulerConfig`; only what
-    `team` says about compute is used here.
+    The service creates the team's namespace and queue with it. Arguments are those of `ClusterSchedulerConfig`; only
+    the compute settings of `team` are used here.
     """
 
     resource: CfnResource
@@ -89,7 +89,7 @@ class ComputeQuota(Construct):
 
 
 class HyperPodTeam(Construct):
-    """A team on the cluster: quota, namespace, queue, permissions and access entries. Jobs only name the team.
+    """A team on the cluster: quota, namespace, queue, permissions and access entries. Jobs specify only the team.
 
     The service creates the namespace and the queue with the quota. The construct adds a Role and bindings for the team's
     Kubernetes groups, and access entries that put members and viewers into these groups, for the team's namespace only.
@@ -101,13 +101,13 @@ class HyperPodTeam(Construct):
         team: the team.
         through: see `ClusterSchedulerConfig`.
         tags: tags of the quota.
-        adopt: take over an existing quota, and existing roles and admission policies, of these names; their previous
-            content is restored on deletion.
+        adopt: adopt an existing quota, and existing roles and admission policies, of these names; their previous content
+            is restored on deletion.
     """
 
     quota: ComputeQuota
     ready: IDependable
-    """Namespace, queue and permissions exist; what is created in the namespace depends on it."""
+    """Namespace, queue and permissions exist; resources in the namespace depend on it."""
 
     @checked
     def __init__(
@@ -177,7 +177,7 @@ class HyperPodTeam(Construct):
 
     @checked
     def job(self, job: Job) -> Job:
-        """Returns a job as this team's: in its namespace and queue, with its priority unless the job names one."""
+        """Returns a job of this team: in its namespace and queue, with its priority unless the job specifies one."""
         return Governance(teams=(self.team,)).completed(job.model_copy(update={"team": self.team.name}))
 
 

@@ -1,4 +1,4 @@
-"""Resources of scheduler configs and compute quotas: CloudFormation's own types, or a function of this library."""
+"""Resources of scheduler configs and compute quotas: the CloudFormation types, or a function of this library."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class TaggableResource(CfnResource):
 
 
 def is_native(scope: Construct, kind: Kind, through: Through = "auto") -> bool:
-    """Whether CloudFormation's own type creates a kind: on request, or if the region is known to have it."""
+    """Whether the CloudFormation type creates a kind: on request, or if the region is known to have it."""
     if through != "auto":
         return through == "native"
     region = _region(scope)
-    return region is not None and region.has_type(kind)  # the handler works everywhere
+    return region is not None and region.has_type(kind)  # the handler works in every region
 
 
 def _region(scope: Construct) -> catalog.Region | None:
@@ -56,7 +56,7 @@ def _region(scope: Construct) -> catalog.Region | None:
 
 
 def _find_missing_type(construct: Construct, kind: Kind, cluster: IHyperPodCluster, through: Through) -> None:
-    """Reports `through: native` in a region without CloudFormation's own type."""
+    """Reports `through: native` in a region without the CloudFormation type."""
     region, rule = _region(construct), find("HP602")
     if through == "native" and region is not None and region.hyperpod and not region.has_type(kind) and rule:
         message = f"native, but {region.name} does not have AWS::SageMaker::{kind}"
@@ -152,7 +152,7 @@ class GovernanceProvider(Construct):
             on_event_handler=self._function("Starter", "on_event", "Makes scheduler configs and compute quotas"),
             is_complete_handler=self._function("Asker", "is_complete", "Asks what became of them"),
             query_interval=Duration.seconds(POLL_SECONDS),
-            # longer than the handler's own time limit, which ends with a reason
+            # longer than the time limit of the handler, which reports a reason
             total_timeout=Duration.seconds(int(TIMEOUT_SECONDS) + 20 * POLL_SECONDS),
             log_group=function_logs(self, "FrameworkLogs"),
         )

@@ -158,8 +158,8 @@ class GrafanaDashboards(Construct):
 class SelfHostedGrafana(Construct):
     """Grafana in the cluster from its Helm chart, with the Prometheus workspace as data source, and dashboards.
 
-    You provide the chart, pinned by digest. Its pods sign their queries with a role of their own, through pod identity.
-    There is no access from outside: use `kubectl -n grafana port-forward service/grafana 3000:80`; the chart creates the
+    You provide the chart, pinned by digest. Its pods sign their queries with a separate role, through pod identity. It is
+    not exposed outside the cluster: use `kubectl -n grafana port-forward service/grafana 3000:80`; the chart creates the
     admin password in the secret `grafana`. Dashboards and data sources come from the configuration, so no data is
     retained. `outputs` adds a stack output with that command.
     """
@@ -230,7 +230,7 @@ class SelfHostedGrafana(Construct):
 
 
 def _reading(stack: Stack, workspace_arn: str) -> list[iam.PolicyStatement]:
-    """Permissions of a Grafana workspace: one Prometheus workspace; of the rest, only log groups can be narrowed."""
+    """Permissions of a Grafana workspace: one Prometheus workspace; of the others, only log groups can be restricted."""
     allowed = catalog.role("grafana").actions
     log_groups = stack.format_arn(
         service="logs",

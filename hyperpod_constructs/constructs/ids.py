@@ -16,7 +16,7 @@ from ..core.spec.base import is_token
 def digest(scope: Construct, value: str) -> str:
     """Returns eight digits that identify a value.
 
-    The text of a token contains a counter that depends on the rest of the app; what it resolves to is used instead.
+    The text of a token contains a counter that depends on the rest of the app, so the resolved value is used instead.
     """
     named = json.dumps(Stack.of(scope).resolve(value)) if is_token(value) else value
     return hashlib.sha256(named.encode()).hexdigest()[:8]
@@ -41,9 +41,9 @@ def ensure_known(scope: Construct, path: str, why: str, *values: str) -> None:
 
 
 def looked_up_later(network: Network) -> Network:
-    """An existing network as the rules see it, with tokens, which they skip, for the ids that CDK made up.
+    """An existing network for the rules, with tokens, which rules skip, instead of the placeholder ids of CDK.
 
-    `Vpc.from_lookup` has made-up ids until the CLI has looked the VPC up, and an error about them would prevent that.
+    `Vpc.from_lookup` has placeholder ids until the CLI has looked up the VPC, and an error about them would prevent that.
 
     >>> subnets = [{"subnet_id": "s-12345", "availability_zone_id": "usw2-az1"}]
     >>> looked_up_later(Network(existing={"vpc_id": "vpc-12345", "node_subnets": subnets})).existing.vpc_id
@@ -66,4 +66,4 @@ def _known(id_: str) -> str:
 
 
 _MADE_UP = re.compile("(vpc|[sp])-(12345|67890)")
-"""Ids that CDK has for what it has not looked up."""
+"""Placeholder ids of CDK for resources that it has not looked up."""

@@ -22,7 +22,7 @@ from .node_placement import NodePlacement
 
 
 class ImportedCluster(HyperPodClusterBase):
-    """See `HyperPodCluster.from_attributes`. Its nodes exist, so nothing waits for them."""
+    """See `HyperPodCluster.from_attributes`. Its nodes exist, so there is no wait for them."""
 
     @checked
     def __init__(
@@ -97,7 +97,7 @@ class ImportedCluster(HyperPodClusterBase):
 
     @property
     def grant_principal(self) -> iam.IPrincipal:
-        """The execution roles; without a known one, CDK lists the permissions to grant."""
+        """The execution roles; if none is known, CDK lists the permissions to grant."""
         roles = [*([self._role] if self._role else []), *self._roles.values()]
         if not roles:
             unknown: Any = iam.UnknownPrincipal(resource=self)

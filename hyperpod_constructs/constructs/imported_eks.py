@@ -25,10 +25,10 @@ EndpointAccess = Literal["public-and-private", "private", "public"]
 
 @dataclass(frozen=True, kw_only=True)
 class EksClusterAttributes:
-    """An EKS cluster known by its attributes only.
+    """An EKS cluster by its attributes.
 
-    `security_group_id` is its cluster security group, for rules between nodes and control plane; leave it out if such
-    rules exist. `vpc` and `private_subnets` are required if the Kubernetes API has no public endpoint: handlers then run
+    `security_group_id` is its cluster security group, for rules between nodes and control plane; omit it if such rules
+    exist. `vpc` and `private_subnets` are required if the Kubernetes API has no public endpoint: handlers then run
     in them; `endpoint_access="private"` uses the private subnets of `vpc`.
     """
 
@@ -53,7 +53,7 @@ class EksFacts:
 
 
 def facts_of(eks_cluster: CdkEksCluster | EksClusterAttributes) -> EksFacts:
-    """Returns the attributes that an EKS cluster's construct has; one that CDK imported has none."""
+    """Returns the attributes that an EKS cluster's construct has; a cluster that CDK imported has none."""
     if isinstance(eks_cluster, EksClusterAttributes):
         return EksFacts(
             kubernetes_version=eks_cluster.kubernetes_version,
@@ -175,7 +175,7 @@ class ImportedEks(Construct):
             return self._imported.security_group_id
         try:
             return self._imported.cluster_security_group_id
-        except RuntimeError:  # raised by CDK for an attribute that an imported cluster lacks
+        except RuntimeError:  # raised by CDK for an attribute that an imported cluster does not have
             return None
 
     @property
@@ -199,7 +199,7 @@ class ImportedEks(Construct):
         return oidc_identity(provider.open_id_connect_provider_arn)
 
     def _spec(self) -> Eks:
-        """Returns the cluster as the rules see it."""
+        """Returns the cluster as input for the rules."""
         known: dict[str, Any] = {
             "kubernetes_version": self.kubernetes_version,
             "endpoint_access": self._facts.endpoint_access or "public-and-private",

@@ -1,4 +1,4 @@
-"""Protocols of clusters, so that constructs depend on what they use and not on each other's classes."""
+"""Protocols of clusters, so that constructs depend only on the members that they use, not on each other's classes."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def oidc_identity(provider_arn: str) -> OidcIdentity:
 
 
 class CdkEksCluster(Protocol):
-    """An EKS cluster of CDK: any class of `aws_eks` or `aws_eks_v2`, or one that either module imported.
+    """An EKS cluster of CDK: any class of `aws_eks` or `aws_eks_v2`, or a cluster that either module imported.
 
-    The two `ICluster` have members that CDK's own classes lack, so type checkers accept no `Cluster` for them.
+    The two `ICluster` have members that CDK's classes do not have, so type checkers do not accept `Cluster` for them.
     """
 
     @property
@@ -73,7 +73,7 @@ class CdkEksCluster(Protocol):
 
 
 class NetworkAddon(Protocol):
-    """The VPC CNI add-on, as restricted nodes need it."""
+    """The members of the VPC CNI add-on that restricted nodes require."""
 
     @property
     def fingerprint(self) -> str:
@@ -81,7 +81,7 @@ class NetworkAddon(Protocol):
         ...
 
     def set_default(self, key: str, value: Any) -> None:
-        """Sets a configuration value that the user's own settings override."""
+        """Sets a configuration value, which the user's settings override."""
         ...
 
 
@@ -95,7 +95,7 @@ class EksCluster(Protocol):
     """Minor version, such as `1.35`; None if it is unknown."""
     kubernetes: KubernetesProvider
     ready: IDependable
-    """Access entries and DaemonSet add-ons: what runs on nodes or uses the API depends on it."""
+    """Access entries and DaemonSet add-ons; resources that run on nodes or use the API depend on it."""
     network_addon: NetworkAddon | None
     """The Amazon VPC CNI; None if it is not managed here."""
 
@@ -117,7 +117,7 @@ class IHyperPodCluster(iam.IGrantable, Protocol):
     eks_cluster: EksCluster
     kubernetes: KubernetesProvider
     nodes_ready: IDependable
-    """The nodes of the system group are ready; what needs pods depends on it."""
+    """The nodes of the system group are ready; resources that require pods depend on it."""
     jobs_ready: DependencyGroup
     """Operators, queues, namespaces and volumes that jobs depend on."""
 
@@ -164,9 +164,9 @@ class IHyperPodCluster(iam.IGrantable, Protocol):
         ...
 
     def milestone(self, key: str) -> DependencyGroup:
-        """The dependencies of what requires the add-on of a config key."""
+        """The milestone of the add-on with a config key."""
         ...
 
     def namespace_ready(self, namespace: str) -> DependencyGroup:
-        """The dependencies of what is placed in a team's namespace."""
+        """The milestone of a team's namespace."""
         ...

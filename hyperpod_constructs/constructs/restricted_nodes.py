@@ -118,7 +118,7 @@ def _network_agent(name: str) -> dict[str, Any]:
     """Returns the changes to the add-on's DaemonSet. Its label `k8s-app` is kept: tools find network agents by it."""
     mode = [{"name": key, "value": value} for key, value in load("restricted_nodes")["network_environment"].items()]
     pod = {"affinity": _affinity(restricted=True), "containers": [{"name": "aws-node", "env": mode}]}
-    return _labelled({_COPY: name}, pod)
+    return _labeled({_COPY: name}, pod)
 
 
 def _dns_servers(name: str, *, restricted: bool) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def _dns_servers(name: str, *, restricted: bool) -> dict[str, Any]:
         "tolerations": [{"operator": "Exists"}],
         "topologySpreadConstraints": None,
     }
-    return _labelled({_COMPONENT: name}, pod) | {
+    return _labeled({_COMPONENT: name}, pod) | {
         "replicas": None,
         "strategy": None,
         "progressDeadlineSeconds": None,
@@ -142,7 +142,7 @@ def _dns_servers(name: str, *, restricted: bool) -> dict[str, Any]:
     }
 
 
-def _labelled(labels: dict[str, str], pod: dict[str, Any]) -> dict[str, Any]:
+def _labeled(labels: dict[str, str], pod: dict[str, Any]) -> dict[str, Any]:
     """Returns pods with a label that distinguishes them from the original's, which the copy selects."""
     return {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
 

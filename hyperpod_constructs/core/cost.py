@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .catalog import HOURS_PER_MONTH, Price, ec2_price, find_kubernetes_version, find_price, load
 from .network_plan import nat_gateways
+from .plural import count
 from .spec.groups import InstanceGroup, RestrictedInstanceGroup
 from .spec.observability import Observability
 from .spec.platform import Platform
@@ -167,7 +168,7 @@ class _Lines:
         if eks.logs:
             days = self._platform.logs.retention_days
             kept = "as configured in the account" if days == "unset" else f"for {days} days"
-            what = f"control-plane logs, {len(eks.logs)} types"
+            what = f"control-plane logs, {count(len(eks.logs), 'type')}"
             note = f"usage-based: per GB of {', '.join(eks.logs)} ingested, and stored {kept}"
             implied = "logs" not in eks.model_fields_set
             yield Line(part="eks", what=what, count=1, usd_per_hour=None, note=note, by_default=implied)
@@ -181,7 +182,7 @@ class _Lines:
             zones = len({subnet.availability_zone_id for subnet in network.existing.node_subnets})
             endpoints = len(set(network.interface_endpoints) - {"s3"})
             if endpoints:
-                what = f"interface endpoints: {endpoints} in {zones} zones"
+                what = f"interface endpoints: {endpoints} in {count(zones, 'zone')}"
                 yield self._line("network", what, "interface_endpoint", endpoints * zones)
             return
         zones = len(network.availability_zone_ids)
@@ -205,7 +206,7 @@ class _Lines:
             wanted += endpoint_services(self._platform)
         endpoints = len(set(wanted) - {"s3"})
         if endpoints:
-            what = f"interface endpoints: {endpoints} in {zones} zones"
+            what = f"interface endpoints: {endpoints} in {count(zones, 'zone')}"
             closed = network.mode == "closed"
             yield self._line("network", what, "interface_endpoint", endpoints * zones, by_default=closed)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+_COLOR = re.compile(r"\x1b\[[0-9;:]*m")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
@@ -24,7 +24,7 @@ def readable(text: str, *, keep: str = "") -> str:
         character = match[0]
         return character if character in keep else character.encode("unicode_escape").decode()
 
-    return _CONTROL.sub(shown, _COLOUR.sub("", text))
+    return _CONTROL.sub(shown, _COLOR.sub("", text))
 
 
 def paragraph(text: str) -> str:

@@ -137,7 +137,7 @@ def test_a_data_repository_of_another_bucket() -> None:
         (
             {"network": {"availability_zone_ids": ZONES[:2]}},
             {"network": {"availability_zone_ids": [*ZONES, "usw2-az4"]}},
-            [("network.availability_zone_ids", "in-place", "usw2-az3, usw2-az4 is added")],
+            [("network.availability_zone_ids", "in-place", "usw2-az3, usw2-az4 are added")],
         ),
         (  # a node subnet in a zone of the control plane moves, and one in another zone
             {"network": {"node_cidrs": ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"]}},

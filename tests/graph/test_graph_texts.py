@@ -83,7 +83,7 @@ def test_the_short_forms_of_yaml(tmp_path: Path) -> None:
 def test_the_report_of_a_violation() -> None:
     proof = prove({"S": template(Table=TABLE, Fn=FUNCTION)}, [TABLE_BEFORE_FUNCTION])
     assert proof.render() == (
-        "deploy order: 1 pairs of 2 resources checked, 1 out of order\n"
+        "deploy order: 1 pair of 2 resources checked, 1 out of order\n"
         "  table-before-function 1\n"
         "table-before-function: Fn (AWS::Lambda::Function, stack S) does not depend on Table (AWS::DynamoDB::Table, "
         "stack S)\n"
@@ -121,10 +121,10 @@ def test_the_report_of_a_violation() -> None:
 def test_the_report_of_a_proved_order_and_of_a_cycle() -> None:
     function = {**FUNCTION, "DependsOn": ["Table"]}
     assert prove({"S": template(Table=TABLE, Fn=function)}, [TABLE_BEFORE_FUNCTION]).render() == (
-        "deploy order: 1 pairs of 2 resources checked, all in order\n  table-before-function 1"
+        "deploy order: 1 pair of 2 resources checked, all in order\n  table-before-function 1"
     )
     assert prove({"S": template(Fn=FUNCTION)}, [TABLE_BEFORE_FUNCTION]).render() == (
-        "deploy order: 0 pairs of 1 resources checked, all in order\n  table-before-function - nothing to check"
+        "deploy order: 0 pairs of 1 resource checked, all in order\n  table-before-function - nothing to check"
     )
     circle = prove({"S": template(Table={**TABLE, "DependsOn": "Fn"}, Fn=function)}, [TABLE_BEFORE_FUNCTION])
     lines = circle.render().splitlines()

@@ -70,7 +70,7 @@ def test_values_are_resolved(rehearsal: Rehearsal):
         ),
         ({"A": resource("AWS::EC2::Subnet", VpcId="x", CidrBlock="10.0.0.0/24")}, "VpcId: the VPC 'x' does not exist"),
         ({"A": resource("AWS::No::Such")}, "CloudFormation has no resource type AWS::No::Such in us-west-2"),
-        ({"A": {**vpc(), "Properties": {"CidrBlock": {"Fn::Cidr": ["10.0.0.0/8", 2]}}}}, "Fn::Cidr is not modelled"),
+        ({"A": {**vpc(), "Properties": {"CidrBlock": {"Fn::Cidr": ["10.0.0.0/8", 2]}}}}, "Fn::Cidr is not modeled"),
     ],
 )
 def test_rejected_requests(rehearsal: Rehearsal, resources: dict[str, Any], reason: str):

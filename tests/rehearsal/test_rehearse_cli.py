@@ -88,7 +88,7 @@ def test_an_edit_after_the_creation(app: Path, platforms: Platforms):
 def test_a_fault_is_reported_with_its_fix(app: Path):
     result = rehearse(app, "--fail", "research-HyperPod.HyperPodED6AB1C4")
     assert result.exit_code == 0, result.output
-    assert "1 faults: after 1 of them the next deployment succeeds" in result.output
+    assert "1 fault: after 1 of them the next deployment succeeds" in result.output
     assert (
         "  research-HyperPod.HyperPodED6AB1C4 fails: ROLLBACK_COMPLETE; to do: deploy again: the CDK CLI deletes the "
         "rolled-back stack first"
@@ -126,7 +126,7 @@ def test_each_resource_can_fail_in_turn(tmp_path: Path):
 
 def test_resources_without_a_model_are_reported_in_each_format(app: Path):
     said = "Helm: the release hyperpod-dependencies creates what a list for the chart helm_chart/HyperPodHelmChart contains"
-    assert f"not modelled, but assumed to succeed:\n  {said}" in rehearse(app).output
+    assert f"not modeled, but assumed to succeed:\n  {said}" in rehearse(app).output
     assert [item.startswith(said) for item in json.loads(rehearse(app, "-o", "json").output)["not_modelled"]] == [True]
     assert said in rehearse(app, "-o", "html").output
 

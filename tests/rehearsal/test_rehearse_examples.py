@@ -23,7 +23,7 @@ ORDERS = 20 if ALL else 3
 EACH = 10
 """Of how many resources one fails in the subset."""
 NOTES = {"examples/observability-self-hosted.yaml": ["HPR05"]}
-"""Examples with something that is not modelled: a chart of the user's own."""
+"""Examples with something that is not modeled: a chart of the user's own."""
 QUICK = ["hyperpod.yaml", "examples/teams.yaml", "examples/restricted-groups.yaml"]
 
 slow = pytest.mark.slow

@@ -13,6 +13,7 @@ from hyperpod_constructs.assembly.graph._model import CycleError, Edge, Graph, R
 from hyperpod_constructs.assembly.graph._recognise import Templates
 from hyperpod_constructs.assembly.graph._rules import ORDER_RULES, OrderRule
 from hyperpod_constructs.core.findings import Finding, Severity
+from hyperpod_constructs.core.plural import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class OrderProof:
                 self.cycle
             )
         total = sum(self.checked.values())
-        head = f"deploy order: {total} pairs of {len(self.graph.resources)} resources checked"
+        head = f"deploy order: {count(total, 'pair')} of {count(len(self.graph.resources), 'resource')} checked"
         lines = [f"{head}, {len(self.violations)} out of order" if self.violations else f"{head}, all in order"]
         width = max((len(name) for name in self.checked), default=0)
         lines += [f"  {name:{width}} {count or '- nothing to check'}" for name, count in self.checked.items()]

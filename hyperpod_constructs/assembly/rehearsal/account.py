@@ -40,7 +40,7 @@ class Refused(Exception):
     """AWS would reject this."""
 
 
-class NotModelled(Exception):
+class NotModeled(Exception):
     """No model exists for this."""
 
 

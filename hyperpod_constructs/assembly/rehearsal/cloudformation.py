@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..graph import Stack
-from .account import NotModelled, Refused
+from .account import NotModeled, Refused
 from .plan import Fault, Record, Step, Timing
 from .resources import Live, Request, Resources
 from .stack import Deployed, Outcome, dependencies, not_after, same, wanted_of
@@ -229,7 +229,7 @@ class CloudFormation:
             try:
                 fault = self._fault(deployed.name, name, "delete")
                 yield from self.resources.delete(live, deployed.name, deployed.id, name, fault)
-            except (Refused, NotModelled, TimeoutError) as refusal:
+            except (Refused, NotModeled, TimeoutError) as refusal:
                 bad.add(name)
                 failures.append(f"{name} ({live.kind}): {refusal}")
                 raise
@@ -278,7 +278,7 @@ class CloudFormation:
             verb = action or ("update" if name in deployed.live else "create")
             try:
                 quiet = (yield from operation(name)) is False
-            except (Refused, NotModelled, Unresolved, TimeoutError) as refusal:
+            except (Refused, NotModeled, Unresolved, TimeoutError) as refusal:
                 failed = str(refusal)
                 body = stack.resources.get(name, {})
                 state["failure"] = state["failure"] or f"{name} ({body.get('Type', '')}): {refusal}"

@@ -20,7 +20,7 @@ from .kinds import Json
 from .kubernetes import KubernetesCluster
 
 
-class ModelledHelm:
+class ModeledHelm:
     """Executes the helm commands of the function on the state of a cluster; a revision is a Secret, as helm stores it."""
 
     def __init__(self, call: Call, cluster: KubernetesCluster, connection: Any, chart: Mapping[str, Any]) -> None:
@@ -104,7 +104,7 @@ class ModelledHelm:
         addon_objects = lists.get(chart.rpartition("/")[2], vendored)
         record = self._call.services.record
         if addon_objects is None:
-            what = f"the chart {chart} is not modelled: the release {name} is one Deployment of that name"
+            what = f"the chart {chart} is not modeled: the release {name} is one Deployment of that name"
             record.find("HPR05", f"{namespace}/{name}", what)
             self._cluster.workload("Deployment", namespace, name, labels)
             return
@@ -134,7 +134,7 @@ class ModelledHelm:
             store.delete(("", "secrets", namespace, record["metadata"]["name"]), {})
 
 
-class ModelledRun(Run):
+class ModeledRun(Run):
     """The library's function for one event, without the download and the digest of its chart."""
 
     def prepared(self, wanted: Properties) -> tuple[Path, list[Path]]:
@@ -146,12 +146,12 @@ class ModelledRun(Run):
         call: Call = self.helm  # type: ignore[assignment]
         sleep = call.services.world.clock.sleep
         connection = with_retries(lambda: connect(call, wanted.cluster), seconds_left=call.left, sleep=sleep)
-        return ModelledHelm(call, connection.pool.cluster, connection, wanted.chart)
+        return ModeledHelm(call, connection.pool.cluster, connection, wanted.chart)
 
 
 def run_helm(event: Mapping[str, Any], call: Call) -> dict[str, Any]:
     """The function of a Helm release."""
     wanted = Properties.of(event["ResourceProperties"])
     clock: Any = call.services.world.clock
-    run = ModelledRun(event, Path(), call, None, clock.sleep, clock.now)  # type: ignore[arg-type]
+    run = ModeledRun(event, Path(), call, None, clock.sleep, clock.now)  # type: ignore[arg-type]
     return run.delete(wanted) if event["RequestType"] == "Delete" else run.apply(wanted)

@@ -30,7 +30,7 @@ def allowed(
 ) -> bool:
     """Whether a role's policies allow an action; conditions on keys without a value hold, and external roles are allowed.
 
-    The content of managed policies is not modelled: they allow nothing here; check for one by its name.
+    The content of managed policies is not modeled: they allow nothing here; check for one by its name.
     """
     thing = account.find("AWS::IAM::Role", role)
     if thing is None:

@@ -25,7 +25,7 @@ from .resources import PAYING, Leftover, Resources
 from .stack import INTERRUPTED, Outcome
 from .world import Signal, Steps, World
 
-MODELLED = (network, iam, eks, hyperpod, storage)
+MODELED = (network, iam, eks, hyperpod, storage)
 """Modules that register the models of their services' kinds."""
 SETTLE_SECONDS = 1800.0
 """Duration of a rehearsal after a deployment: nodes join, pods start."""
@@ -91,7 +91,7 @@ class Rehearsal:
 
     @property
     def findings(self) -> list[Finding]:
-        """The findings: what was rejected, lost, left behind or not modelled."""
+        """The findings: what was rejected, lost, left behind or not modeled."""
         return self.record.findings
 
     # Operations of a user

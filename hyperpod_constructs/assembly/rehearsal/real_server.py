@@ -1,6 +1,6 @@
 """A real API server in place of the one in memory (`hyperpod rehearse --kubeconfig`).
 
-Requests of the library's functions go there. What AWS runs is still modelled: nodes, and the workloads and Services of
+Requests of the library's functions go there. What AWS runs is still modeled: nodes, and the workloads and Services of
 add-ons and charts, are answered from memory, as is the status of everything that has pods. Namespaces,
 CustomResourceDefinitions and the Secrets of Helm releases are created on the real server, because objects of the
 functions require them. All of it is deleted at the end.

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ...core.findings import Finding, errors, ordered, summary
+from ...core.plural import count
 from ...core.rendering import text as findings_text
 from .chains import critical_path
 from .drills import Drill
@@ -63,7 +64,7 @@ class Report:
         """For a terminal."""
         lines = [f"{self.app}: rehearsed on this machine with typical durations, which AWS does not guarantee"]
         for act in self.acts:
-            lines += ["", f"{act.title}: {act.minutes:.0f} minutes, {len(act.steps)} resources"]
+            lines += ["", f"{act.title}: {count(round(act.minutes), 'minute')}, {count(len(act.steps), 'resource')}"]
             lines += [
                 f"  {stack:<40} {status}{f': {reason}' if reason and status != 'UNCHANGED' else ''}"
                 for stack, status, reason in act.outcomes
@@ -79,7 +80,7 @@ class Report:
             ]
         lines += ["", f"billed by the hour at the end: {', '.join(self.paying) or 'nothing'}"]
         if self.not_run:
-            lines += ["", "not modelled, but assumed to succeed:", *(f"  {name}" for name in self.not_run)]
+            lines += ["", "not modeled, but assumed to succeed:", *(f"  {name}" for name in self.not_run)]
         lines.append("")
         lines.append(findings_text(self.findings))
         return "\n".join(lines)
@@ -105,7 +106,9 @@ class Report:
 
     def _drill_lines(self) -> list[str]:
         bad = [drill for drill in self.drills if not drill.ok]
-        lines = [f"{len(self.drills)} faults: after {len(self.drills) - len(bad)} of them the next deployment succeeds"]
+        lines = [
+            f"{count(len(self.drills), 'fault')}: after {len(self.drills) - len(bad)} of them the next deployment succeeds"
+        ]
         shown = self.drills if len(self.drills) <= 5 else bad
         for drill in shown:
             status = (
@@ -172,7 +175,8 @@ class Report:
         """Returns one self-contained page: bars over time, the critical path in another color."""
         parts = [_HEAD.format(title=html.escape(self.app))]
         for act in self.acts:
-            parts.append(f"<h2>{html.escape(act.title)}: {act.minutes:.0f} minutes, {len(act.steps)} resources</h2>")
+            size = f"{count(round(act.minutes), 'minute')}, {count(len(act.steps), 'resource')}"
+            parts.append(f"<h2>{html.escape(act.title)}: {size}</h2>")
             outcome_rows = "\n".join(" ".join(outcome) for outcome in act.outcomes)
             parts.append(f"<pre>{html.escape(outcome_rows)}</pre>")
             if act is self.acts[0] and self.imposed:
@@ -187,7 +191,7 @@ class Report:
         parts.append(f"<h2>Left at the end</h2><pre>{html.escape(left)}</pre>")
         if self.not_run:
             outcome_rows = html.escape("\n".join(self.not_run))
-            parts.append(f"<h2>Not modelled, but assumed to succeed</h2><pre>{outcome_rows}</pre>")
+            parts.append(f"<h2>Not modeled, but assumed to succeed</h2><pre>{outcome_rows}</pre>")
         parts.append(f"<h2>Findings: {html.escape(summary(self.findings))}</h2>")
         parts += [f"<pre>{html.escape(str(finding))}</pre>" for finding in self.findings]
         return "\n".join([*parts, "</body></html>"])

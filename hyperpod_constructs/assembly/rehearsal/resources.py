@@ -226,13 +226,13 @@ class Resources:
         known = schema(live.kind, self.account.region)
         if known is not None and not known.has_attribute(name):
             raise Unresolved(f"Requested attribute {name} does not exist in schema for {live.kind}")
-        self.record.find("HPR05", live.kind, f"the attribute {name} of {live.kind} is not modelled")
+        self.record.find("HPR05", live.kind, f"the attribute {name} of {live.kind} is not modeled")
         return f"{live.id}-{name}"
 
     def _check(self, request: Request) -> None:
         known = schema(request.kind, self.account.region)
         if request.kind not in deployed_kinds():
-            self.record.find("HPR05", request.path, f"{request.kind} is not modelled: only its schema is checked")
+            self.record.find("HPR05", request.path, f"{request.kind} is not modeled: only its schema is checked")
         if known is None:
             if request.kind not in deployed_kinds():
                 raise Refused(f"CloudFormation has no resource type {request.kind} in {self.account.region}")

@@ -13,7 +13,7 @@ _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
 class Unresolved(Exception):
-    """A value that CloudFormation would reject, or a function that is not modelled."""
+    """A value that CloudFormation would reject, or a function that is not modeled."""
 
 
 class NoValue:
@@ -61,7 +61,7 @@ class Scope:
             if name.startswith("Fn::"):
                 function = _FUNCTIONS.get(name)
                 if function is None:
-                    raise Unresolved(f"{name} is not modelled")
+                    raise Unresolved(f"{name} is not modeled")
                 return function(self, argument)
         resolved = {key: self.resolve(item) for key, item in value.items()}
         return {key: item for key, item in resolved.items() if item is not NoValue}

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 class EksAddon(Construct):
-    """An EKS add-on with the catalog's version for the Kubernetes version, unless the settings name one.
+    """An EKS add-on with the catalog's version for the Kubernetes version, unless the settings specify one.
 
-    `key` is its key under `addons:` in the config, `after` what it depends on, `defaults` the library's configuration
+    `key` is its key under `addons:` in the config, `after` its dependencies, `defaults` the library's configuration
     values. The typed fields of the settings are merged over them, and `configuration` of the settings over both. Create
     other EKS add-ons with `aws_eks_v2.CfnAddon`, after `cluster.nodes_ready`.
 
@@ -60,7 +60,7 @@ class EksAddon(Construct):
         self.eks_cluster = eks_cluster
         eks_cluster.kubernetes.parts.add_addon(key, settings, self)
         self.version = settings.version or known_version(self.addon_name, eks_cluster.kubernetes_version)
-        # on deletion the objects of core add-ons stay: the cluster needs them until it is deleted
+        # objects of core add-ons are retained on deletion: the cluster requires them until it is deleted
         preserve = settings.preserve_on_delete if settings.preserve_on_delete is not None else key in CORE
         self._settings_values = overlay(overlay(defaults or {}, configuration_of(settings)), settings.configuration)
         self.resource = eks.CfnAddon(
@@ -124,7 +124,7 @@ class EksAddon(Construct):
 
 
 class NodeAddon(EksAddon):
-    """An add-on whose pods require nodes, with a milestone of its key for what comes after it.
+    """An add-on whose pods require nodes, with a milestone of its key for resources that require it.
 
     It is created after ready nodes, DNS, its prerequisites in the catalog, and task governance, whose webhook receives
     every pod and rejects pods while it starts.
@@ -175,7 +175,7 @@ class NodeAddon(EksAddon):
 
 
 def _before(key: str) -> list[str]:
-    """Returns the keys of the add-ons that come before an add-on that requires nodes.
+    """Returns the keys of the add-ons that are created before an add-on that requires nodes.
 
     >>> _before("training_operator")
     ['coredns', 'cert_manager', 'task_governance']

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class CoreDnsAddon(NodeAddon):
-    """CoreDNS. It is a Deployment and is created after the nodes are ready; what needs DNS depends on it.
+    """CoreDNS. It is a Deployment and is created after the nodes are ready; resources that require DNS depend on it.
 
     In a cluster with restricted nodes, a DNS server also runs on every node (`RestrictedDns`).
     """

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class FsxCsiAddon(NodeAddon):
     """The FSx CSI driver with its role and its pod identity association, which is created first.
 
-    The role can describe file systems, which is what mounting those of `storage.lustre` requires. With
+    The role can describe file systems, which mounting those of `storage.lustre` requires. With
     `dynamic_provisioning` it can create and delete file systems, by the AWS managed policy: each claim of a storage class
-    then creates a file system that is in no template.
+    then creates a file system that is not in a template.
     """
 
     role: iam.IRole

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class InferenceOperatorAddon(NodeAddon):
     """The inference operator add-on.
 
-    Its service accounts get roles through OIDC, so the EKS cluster needs an OIDC provider: `HyperPodEks` creates one; for
-    an existing cluster it must be given. The name of the execution role has the prefix that the add-on requires, and is
-    unique for the region and the construct.
+    Its service accounts get roles through OIDC, so the EKS cluster requires an OIDC provider: `HyperPodEks` creates one;
+    for an existing cluster, you must specify it. The name of the execution role has the prefix that the add-on requires,
+    and is unique for the region and the construct.
     """
 
     role: iam.IRole
@@ -69,7 +69,7 @@ class InferenceOperatorAccess(Construct):
                 encryption=s3.BucketEncryption.S3_MANAGED,
                 block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
                 enforce_ssl=True,
-                # the operator writes to it, and endpoints may still use its certificates
+                # retained: the operator writes to it, and endpoints may still use its certificates
                 removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
             )
         )
@@ -88,7 +88,7 @@ class InferenceOperatorAccess(Construct):
             self.values["alb"] = {"serviceAccount": {"create": True, "roleArn": role.role_arn}}
         if settings.keda:
             role = self._account_role("KedaRole", "keda")
-            # CloudWatch metrics have no resource; any workspace of the account, because each scaler names its own
+            # CloudWatch metrics have no resource; any workspace of the account, because each scaler specifies one
             workspaces = Stack.of(self).format_arn(service="aps", resource="workspace", resource_name="*")
             allow_catalog_actions(role, "keda", metrics=["*"], prometheus=[workspaces])
             self.values["keda"] = {"auth": {"aws": {"irsa": {"enabled": True, "roleArn": role.role_arn}}}}

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class KueueAddon(Construct):
-    """Kueue from its own repository at a pinned commit, ready when its webhook can serve.
+    """Kueue from its repository at a pinned commit, ready when its webhook is available.
 
     It manages the kinds that Kueue of the task governance add-on manages, including HyperPodPyTorchJob, and only jobs
-    that name a queue. `chart` is another source, such as a vendored folder in a closed network.
+    with a queue. `chart` is another source, such as a vendored folder in a closed network.
     """
 
     @checked
@@ -63,7 +63,7 @@ class KueueAddon(Construct):
             timeout=Duration.minutes(15),
         )
         self.ready.node.add_dependency(self.release)
-        # what waits for queues, or for the webhook of pods, depends on either Kueue
+        # resources that require queues, or the webhook of pods, depend on either Kueue
         cluster.milestone("task_governance").add(self)
         cluster.jobs_ready.add(self)
 

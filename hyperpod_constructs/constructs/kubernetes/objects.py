@@ -46,7 +46,7 @@ class KubernetesObjects(Construct):
     """One Kubernetes object, or a small group, applied server-side as one resource.
 
     A change of a single object's name, namespace or cluster creates the new object first and deletes the old one
-    afterwards; an object that is removed from a group is deleted after the rest of the update has succeeded. Namespaces
+    afterward; an object that is removed from a group is deleted after the rest of the update has succeeded. Namespaces
     are applied first, then CRDs, until they are established. The function also waits for a kind or a webhook that does
     not exist yet. Keep a group small: it succeeds or fails as one.
 

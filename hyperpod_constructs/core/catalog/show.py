@@ -14,6 +14,8 @@ from hyperpod_constructs.core.catalog._kubernetes import KubernetesVersion, kube
 from hyperpod_constructs.core.catalog._quotas import instance_quota
 from hyperpod_constructs.core.catalog._regions import Region, region, regions
 
+from ..plural import count
+
 _WIDTH = 100
 
 
@@ -101,7 +103,10 @@ def render_kubernetes_version(found: KubernetesVersion, today: date | None = Non
     """Formats one Kubernetes version, with its status on a day (by default today) and the add-ons' versions for it."""
     day, sheet = today or clock_today(), _Sheet(f"Kubernetes {found}", "kubernetes", found.uncertain)
     status, left = found.status(day), found.days_left(day)
-    sheet.row(f"on {day}", f"{status} support, {left} days left" if status in ("standard", "extended") else status)
+    sheet.row(
+        f"on {day}",
+        f"{status} support, {count(left or 0, 'day')} left" if status in ("standard", "extended") else status,
+    )
     sheet.row("documented by HyperPod", found.hyperpod_documented, "hyperpod_documented")
     sheet.row("released", found.released, "released")
     sheet.row("standard support ends", found.end_of_standard_support, "end_of_standard_support")

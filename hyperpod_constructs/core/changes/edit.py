@@ -36,7 +36,7 @@ ADVICE: Mapping[Change, str] = {
     Change.LOSES_DATA: "copy the data first, or create a second one and move to it",
     Change.REPLACES_CLUSTER: "deploy a second platform, move the work, then delete the first one",
     Change.LEAVES_BEHIND: "to keep the deployed platform, restore the value; to move, delete the old one with "
-    "`hyperpod stacks delete` afterwards",
+    "`hyperpod stacks delete` afterward",
     Change.REFUSED: "restore the value, or deploy a second platform",
     Change.REPLACES_GROUP: "add a group with a new name, move the work, then remove the old group",
     Change.REPLACES: "check that nothing uses the old one during the replacement",

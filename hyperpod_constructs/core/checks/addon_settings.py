@@ -59,7 +59,7 @@ def dns_replicas(addons: Addons) -> Iterator[Problem]:
     if minimum is not None and maximum is not None and minimum > maximum:
         yield Problem(f"{path}.min_replicas", f"{minimum} is greater than max_replicas ({maximum})")
     if scaling.enabled and settings.replicas is not None:
-        message = f"{settings.replicas} replicas conflict with autoscaling, which sets the number"
+        message = "conflicts with autoscaling, which sets the number of replicas"
         yield Problem("addons.coredns.replicas", message, "Remove one of the two settings.", "", Severity.WARNING)
 
 

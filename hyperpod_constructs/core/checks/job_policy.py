@@ -38,9 +38,11 @@ def elastic(job: Job) -> Iterator[Problem]:
     minimum = job.elastic.min_replicas or default
     maximum = maximum or minimum
     if maximum < minimum:
-        yield Problem("elastic.max_replicas", f"{maximum} is less than the minimum of {minimum} replicas")
+        yield Problem("elastic.max_replicas", f"{maximum} is less than the minimum of {count(minimum, 'replica')}")
     elif not minimum <= start <= maximum:
-        yield Problem("elastic", f"the job starts with {start} replicas, outside the range {minimum} to {maximum}")
+        yield Problem(
+            "elastic", f"the job starts with {count(start, 'replica')}, outside the range {minimum} to {maximum}"
+        )
     if values and job.elastic.step:
         yield Problem("elastic.discrete_values", "conflicts with step", "Remove one of the two.")
     outside = [value for value in values if not minimum <= value <= maximum]

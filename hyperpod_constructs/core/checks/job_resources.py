@@ -86,7 +86,7 @@ def nodes_or_parts(job: Job) -> Iterator[Problem]:
         if part.nodes is None:
             continue
         if part.replicas is not None:
-            yield Problem(f"{prefix}replicas", f"{part.replicas} replicas conflict with nodes: {part.nodes}")
+            yield Problem(f"{prefix}replicas", f"conflicts with nodes: {part.nodes}")
         for name in ("accelerators", "vcpu", "memory_gib", "mig_profile"):
             if getattr(part, name) not in (None, "none"):
                 message = (
@@ -321,7 +321,7 @@ def efa(job: Job) -> Iterator[Problem]:
 @rule(
     "HP718",
     title="Shared memory fits in the memory limit.",
-    why="/dev/shm counts towards the memory limit: a job that fills it is killed.",
+    why="/dev/shm counts toward the memory limit: a job that fills it is killed.",
     cure="Set a smaller shared_memory_gib, or `auto` for half of the memory.",
     source="Kubernetes: emptyDir with medium Memory",
     wrong=example("instance_type: ml.g5.8xlarge, shared_memory_gib: 200"),

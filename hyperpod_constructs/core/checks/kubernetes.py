@@ -14,6 +14,7 @@ from ..catalog import (
     suggest,
 )
 from ..findings import Severity
+from ..plural import count
 from ..spec.base import is_token
 from ..spec.eks import Eks
 from .context import Context, as_text, skipped
@@ -119,21 +120,20 @@ def version_support_left(eks: Eks, ctx: Context) -> Iterator[Problem]:
     if version is None or eks is None:
         return
     status, left = version.status(), version.days_left()
+    remaining = f"{count(left or 0, 'day')} left"
     cure = f"Use {_newest()}, the latest version that HyperPod documents."
     path = "eks.kubernetes_version"
     if status == "extended":
         message = (
             f"Kubernetes {version} is in extended support, which costs extra, until "
-            f"{version.end_of_extended_support} ({left} days left)"
+            f"{version.end_of_extended_support} ({remaining})"
         )
         if eks.existing is None and eks.support == "STANDARD":
             message += "; this conflicts with `support: STANDARD`"
             cure += " Or set `support: EXTENDED`."
         yield Problem(path, message, cure)
     elif status == "standard" and left is not None and left <= limit("kubernetes_support_notice_days").value:
-        message = (
-            f"standard support of Kubernetes {version} ends on {version.end_of_standard_support} ({left} days left)"
-        )
+        message = f"standard support of Kubernetes {version} ends on {version.end_of_standard_support} ({remaining})"
         yield Problem(path, message, cure)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ..catalog import limit, matches, pattern, source_of
 from ..findings import Severity
+from ..plural import count
 from ..spec.addons import Addons
 from ..spec.base import is_token
 from ..spec.observability import Observability
@@ -105,7 +106,9 @@ def samples(addons: Addons, ctx: Context) -> Iterator[Problem]:
     advanced = [name for name in type(levels).model_fields if getattr(levels, name) == "ADVANCED"]
     least = limit("observability_scrape_interval_seconds").value
     if levels.interval_seconds < least:
-        yield Problem(f"{path}.interval_seconds", f"{levels.interval_seconds} seconds; the add-on's default is {least}")
+        yield Problem(
+            f"{path}.interval_seconds", f"{count(levels.interval_seconds, 'second')}; the add-on's default is {least}"
+        )
     if len(advanced) > limit("observability_advanced_areas").value:
         yield Problem(path, f"{len(advanced)} metric groups are ADVANCED: {', '.join(advanced)}")
 

@@ -1,8 +1,7 @@
 """How the stacks of a config adopt deployed resources: which ones, with which identifiers, and which would be replaced.
 
-A resource is adopted by a CloudFormation resource import, which requires a template and an identifier and does not
-compare the template with the resource. The import template has each resource as it is now, so that the import changes
-nothing. Differences from the config's own template are found by comparing both, property by property.
+A resource is adopted by a CloudFormation resource import, which requires a template and an identifier. The import template
+has each resource in its current state, and is compared with the template of the config property by property.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import catalog
+from ..plural import count
 from ..stack_names import DEPLOY_ORDER
 from ..stack_templates import same
 from .deployed import settings_of
@@ -243,7 +243,7 @@ def _alike(value: Any, other: Any) -> bool:
 
 def _size(group: Json | None) -> str | None:
     """An instance group in a message."""
-    return None if group is None else f"{group.get('InstanceCount', 0)} instances"
+    return None if group is None else count(group.get("InstanceCount", 0), "instance")
 
 
 def _differences(now: Json, then: Json) -> Iterator[tuple[str, Any, Any]]:

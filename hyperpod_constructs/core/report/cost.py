@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..catalog import HOURS_PER_MONTH
 from ..cost import Estimate, estimate
+from ..plural import count
 from .deployed_cost import deployed_estimate
 from .model import Block, Cell, Content, Section, table
 from .subject import Subject
@@ -82,7 +83,7 @@ def _by_part(found: Estimate) -> dict[str, tuple[float, str]]:
         unknown, by_use = (
             sum(line.usd_per_hour is None and line.is_known is known for line in lines) for known in (False, True)
         )
-        notes = [f"{unknown} prices unknown"] if unknown else []
+        notes = [f"{count(unknown, 'price')} unknown"] if unknown else []
         notes += [f"{by_use} usage-based"] if by_use else []
         parts[part] = sum(line.usd_per_hour or 0.0 for line in lines), ", ".join(notes)
     return parts
@@ -94,7 +95,7 @@ def _missing(found: Estimate) -> str:
     asked = (
         f"; EC2's price of such instances is {usd(found.ec2_usd_per_hour)} per hour" if found.ec2_usd_per_hour else ""
     )
-    return f"without {len(found.unknown)} items of unknown price{asked}"
+    return f"without {count(len(found.unknown), 'item')} of unknown price{asked}"
 
 
 def _difference(before: float, after: float) -> Content:

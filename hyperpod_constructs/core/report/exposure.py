@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..plural import count
 from .model import Block, Cell, Content, Paragraph, Section, code, table
 from .network import endpoint_names
 from .subject import Subject
@@ -68,7 +69,7 @@ def _access_rows(subject: Subject) -> Iterator[tuple[Content, ...]]:
         yield (
             "Interface endpoints",
             "the VPC",
-            f"{len(names)} services" + ("; your own accounts only" if policies else ""),
+            count(len(names), "service") + ("; your own accounts only" if policies else ""),
         )
     for bucket in platform.storage.buckets:
         yield (

@@ -170,19 +170,21 @@ def _drawing(job: Job, part: ReplicaSpec, sized: Share, platform: Platform | Non
     y = 98.0
     for group in groups_for(part, platform):
         nodes = -(-part.count // per_node)
-        label = f"group {group.name}: {nodes} of {group.max_instances} nodes for {count(part.count, 'replica')}"
+        label = (
+            f"group {group.name}: {nodes} of {count(group.max_instances, 'node')} for {count(part.count, 'replica')}"
+        )
         label += f"; {_fit(group, part, sized)}"
         canvas.text(4, y + 14, label, "small", width=_WIDTH)
         canvas.say(0, label)
         scale = (_WIDTH - 4) / max(group.max_instances, nodes, 1)
-        canvas.box(2, y + 20, max(2.0, group.max_instances * scale), 22, "bar-room", f"{group.max_instances} nodes")
+        canvas.box(2, y + 20, max(2.0, group.max_instances * scale), 22, "bar-room", count(group.max_instances, "node"))
         canvas.box(
             2,
             y + 20,
             nodes * scale,
             22,
             "bar over" if nodes > group.max_instances else "bar",
-            f"{nodes} nodes of the job",
+            f"{count(nodes, 'node')} of the job",
         )
         y += 54
     desc = f"{title}: {count(part.count, 'replica')}, {count(per_node, 'replica')} per node."

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..catalog import find_instance_type, find_kubernetes_version, today
 from ..cost import estimate
 from ..findings import Finding, errors, ordered, summary
+from ..plural import count
 from .cost import usd
 from .model import Block, Cell, Content, Figures, Notice, Section, Tone, code, table
 from .subject import Subject
@@ -27,13 +28,14 @@ def section(subject: Subject) -> Section:
                 devices.get(instance_type.accelerator.model, 0) + instance_type.accelerator.count * group.count
             )
     cost = estimate(platform, own_prices=subject.own_prices)
-    missing = f"{len(cost.unknown)} prices are unknown" if cost.unknown else "list prices, complete"
+    missing = f"{count(len(cost.unknown), 'price')} unknown" if cost.unknown else "list prices, complete"
     items = [
         ("Region", platform.region, f"account {platform.account or 'of the credentials'}"),
         (
             "Nodes",
             f"{nodes:,}",
-            f"in {len(platform.cluster.groups)} groups" + (f", up to {max_nodes:,}" if max_nodes > nodes else ""),
+            f"in {count(len(platform.cluster.groups), 'group')}"
+            + (f", up to {max_nodes:,}" if max_nodes > nodes else ""),
         ),
         ("Accelerators", f"{sum(devices.values()):,}", ", ".join(f"{n:,} {model}" for model, n in devices.items())),
         ("Known cost", f"{usd(cost.usd_per_hour)} USD/hour", f"{usd(cost.usd_per_month)} USD per month; {missing}"),
@@ -56,7 +58,7 @@ def _support(version: str) -> str:
     if found is None:
         return ""
     left = found.days_left()
-    return f"{found.status()} support on {today()}" + (f", {left} days left" if left is not None else "")
+    return f"{found.status()} support on {today()}" + (f", {count(left, 'day')} left" if left is not None else "")
 
 
 def findings(found: Sequence[Finding]) -> Section:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..plural import count
 from .canvas import Canvas
 from .model import Block, Content, Drawing, Notice, Paragraph, Section, code, table
 from .subject import Bar, Subject
@@ -89,12 +90,12 @@ def _drawing(bars: Sequence[Bar], begin: float, end: float, words: Words) -> Dra
             others = sum(bar.stack == stack for bar in bars) - sum(bar.stack == stack for bar in shown)
             canvas.text(4, y + 15, f"stack {stack}", "zone", width=_NAME)
             canvas.text(_NAME + 4, y + 15, f"and {others} shorter resources" if others else "", "small")
-            canvas.say(0, f"stack {stack}" + (f" ({others} shorter resources are not shown)" if others else ""))
+            canvas.say(0, f"stack {stack}" + (f" (not shown: {count(others, 'shorter resource')})" if others else ""))
             y += 22
         y = _row(canvas, bar, y, begin, scale, words)
     critical = sum(bar.critical for bar in shown)
     desc = (
-        f"{len(bars)} resources in {(end - begin) / 60:.0f} minutes; {len(shown)} of them are shown as a "
+        f"{count(len(bars), 'resource')} in {(end - begin) / 60:.0f} minutes; {len(shown)} of them are shown as a "
         f"line, {critical} are on the critical path."
     )
     return canvas.drawing(

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..catalog import find_addon, find_instance_type, load
 from ..effective import effective
+from ..plural import count
 from ..spec.addons import ADDON_NAMES
 from ..spec.governance import QuotaResource
 from ..spec.platform import Platform
@@ -160,7 +161,7 @@ def _teams(platform: Platform) -> Iterator[Block]:
             str(team.fair_share_weight),
             code(team.namespace),
             code(team.queue),
-            f"{len(team.members)} and {len(team.viewers)} viewers",
+            f"{count(len(team.members), 'member')}, {count(len(team.viewers), 'viewer')}",
         )
         for team in teams
     ]
@@ -235,7 +236,7 @@ def drawing(subject: Subject, shown: Mapping[str, Any], found: list[Addon]) -> D
         y = _shares(canvas, claims, y, _quota_mark(subject))
     y = _jobs(canvas, subject, y)
     teams = platform.governance.teams if platform.governance else ()
-    desc = f"{eks}: {len(found)} add-ons, {len(teams)} teams, {len(platform.jobs)} jobs."
+    desc = f"{eks}: {count(len(found), 'add-on')}, {count(len(teams), 'team')}, {count(len(platform.jobs), 'job')}."
     legend = [("share s0", "allocated to teams"), ("bar-room", "not allocated")] if claims else []
     return canvas.drawing("drawing", "Diagram of the workloads", desc, _WIDTH, y, legend)
 

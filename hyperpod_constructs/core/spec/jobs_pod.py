@@ -43,7 +43,7 @@ Env = Mapping[str, QuotedText | EnvSource]
 class EmptyDir(SpecModel):
     """A directory with the lifetime of the pod, on disk or in memory."""
 
-    memory: bool = field(False, change=Change.REPLACES, help="Store in memory; counts towards the memory limit.")
+    memory: bool = field(False, change=Change.REPLACES, help="Store in memory; counts toward the memory limit.")
     size_gib: float | None = field(None, change=Change.REPLACES, help="Size limit in GiB.", gt=0, allow_inf_nan=False)
 
 

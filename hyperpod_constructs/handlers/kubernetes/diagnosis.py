@@ -61,7 +61,7 @@ def pods_and_events(
     try:
         pods = [pod for pod in client.items(f"/api/v1/namespaces/{namespace}/pods", **query) if belongs(pod)]
         unhealthy = [line for line in map(_pod_problem, pods) if line]
-        lines = [f"{len(pods)} pods" if pods else "it has no pods", *unhealthy[:_MAX_PODS]]
+        lines = [f"{len(pods)} pod{'s' if len(pods) > 1 else ''}" if pods else "it has no pods", *unhealthy[:_MAX_PODS]]
         if len(unhealthy) > _MAX_PODS:
             lines.append(f"and {len(unhealthy) - _MAX_PODS} more like these")
         names = {about, *(pod["metadata"]["name"] for pod in pods)}

@@ -11,6 +11,7 @@ from ...core import catalog
 from ...core.cdk_context import DEFAULT_QUALIFIER, bootstrap_qualifier
 from ...core.checks import Problem
 from ...core.findings import Severity
+from ...core.plural import count
 from ...core.spec.platform import Platform
 from ..operations.stacks import platform_of
 from .own import clusters_and_own, own_resources, stacks
@@ -101,7 +102,9 @@ def deep_health_checks(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         checked = [node for node in nodes if node["InstanceStatus"]["Status"] == "DeepHealthCheckInProgress"]
         if checked:
             groups = ", ".join(sorted({node["InstanceGroupName"] for node in checked}))
-            message = f"deep health checks run on {len(checked)} nodes of {cluster.get('ClusterName')} ({groups})"
+            message = (
+                f"deep health checks run on {count(len(checked), 'node')} of {cluster.get('ClusterName')} ({groups})"
+            )
             yield "HP966", Problem("cluster", message)
 
 

@@ -11,6 +11,7 @@ from ...core.catalog import Quota
 from ...core.checks import Problem
 from ...core.findings import Severity
 from ...core.network_plan import nat_gateways
+from ...core.plural import count
 from ...core.spec.groups import InstanceGroup
 from ...core.spec.platform import Platform
 from .own import clusters_and_own, counts, own_resources
@@ -179,8 +180,8 @@ def _needs(platform: Platform, others: list[Mapping[str, Any]]) -> Iterator[Quot
 def _used_by_type(clusters: list[Mapping[str, Any]]) -> dict[tuple[str, bool], int]:
     used: dict[tuple[str, bool], int] = {}
     for cluster in clusters:
-        for instance_type, count, spot in counts(cluster):
-            used[instance_type, spot] = used.get((instance_type, spot), 0) + count
+        for instance_type, number, spot in counts(cluster):
+            used[instance_type, spot] = used.get((instance_type, spot), 0) + number
     return used
 
 
@@ -237,7 +238,7 @@ def _flexible(
         named.append(f"{instance_type} {left:g}")
     if group.count > free:
         message = (
-            f"{group.count} instances of {len(group.types)} types required, but the quotas allow {free:g} "
+            f"{count(group.count, 'instance')} of {count(len(group.types), 'type')} required, but the quotas allow {free:g} "
             f"more: {', '.join(named)}"
         )
         first = catalog.instance_quota("spot" if spot else "cluster", group.types[0])

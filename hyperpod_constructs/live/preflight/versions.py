@@ -10,6 +10,7 @@ from ...core import catalog
 from ...core.catalog._files import load
 from ...core.checks import Problem
 from ...core.findings import Severity
+from ...core.plural import count
 from ...core.spec.addons import ADDON_NAMES, Kueue
 from ...core.spec.platform import Platform
 from ..upgrade.versions import calendar_differences, live_calendar, live_matrix
@@ -55,7 +56,7 @@ def kubernetes(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         message = f"Kubernetes {version} is in extended support{ends}, at an additional cost"
         yield "HP960", Problem(path, message, cure, severity=Severity.WARNING)
     elif release.days_left is not None and release.days_left <= OLD_DAYS:
-        ends = f"{release.end_of_standard_support}, in {release.days_left} days"
+        ends = f"{release.end_of_standard_support}, in {count(release.days_left, 'day')}"
         message = f"standard support of Kubernetes {version} ends on {ends}"
         yield "HP960", Problem(path, message, cure, severity=Severity.WARNING)
     differences = calendar_differences(live)

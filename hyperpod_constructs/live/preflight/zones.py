@@ -7,6 +7,7 @@ from typing import Any
 
 from ...core.checks import Context, Problem
 from ...core.findings import Severity
+from ...core.plural import count
 from ...core.spec.platform import Platform
 from .probes import Found, probe
 from .queries import AwsQueries
@@ -136,7 +137,7 @@ def training_plans(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         wanted, total = sum(group.count for _, group in groups), plan.get("TotalInstanceCount", 0)
         usable = total - plan.get("UnhealthyInstanceCount", 0)
         if wanted > usable:
-            message = f"{wanted} instances required, but the plan has {total}"
+            message = f"{count(wanted, 'instance')} required, but the plan has {total}"
             if total != usable:
                 message += f" of which {total - usable} are unhealthy"
             yield (

@@ -196,7 +196,7 @@ def test_the_reasons_of_a_workload_are_its_pods() -> None:
     found.client.objects["/api/v1/namespaces/team/pods"] = [
         {"metadata": {"name": "a-1"}, "status": {"phase": "Failed"}}
     ]
-    assert condition.explain(found) == "1 pods; pod a-1: Failed"
+    assert condition.explain(found) == "1 pod; pod a-1: Failed"
     assert found.client.asked[0] == ("/api/v1/namespaces/team/pods", {"labelSelector": "app=a,tier=1"})
     assert condition.explain(sources()) == "it has not been created yet"
     selects_nothing = {"spec": {"selector": {"matchLabels": None}}}
@@ -296,7 +296,7 @@ def test_the_reasons_of_endpoints_are_the_pods_of_the_service() -> None:
     found.client.objects["/api/v1/namespaces/team/pods"] = [
         {"metadata": {"name": "hook-1"}, "status": {"phase": "Failed"}}
     ]
-    assert condition.explain(found) == "1 pods; pod hook-1: Failed"
+    assert condition.explain(found) == "1 pod; pod hook-1: Failed"
     assert found.client.asked[0] == ("/api/v1/namespaces/team/pods", {"labelSelector": "app=hook"})
 
 
@@ -358,7 +358,7 @@ def test_the_reasons_of_a_job_are_its_own_pods() -> None:
     where = "/api/v1/namespaces/default/pods"
     found = sources(**JOBS, **{"/apis/batch/v1/namespaces/default/jobs/train": job(), where: pods})
     condition = asked("JobStarted", **{**TRAIN, "Namespace": "default"})
-    assert condition.explain(found) == "it has no conditions yet; 1 pods; pod train-0: Failed"
+    assert condition.explain(found) == "it has no conditions yet; 1 pod; pod train-0: Failed"
     assert found.client.asked[0] == (where, {}), "operators label the pods differently"
     assert condition.explain(sources(**JOBS)) == "the job does not exist"
     unnamed = {name: value for name, value in TRAIN.items() if name != "Namespace"}

@@ -77,7 +77,7 @@ PULL = {"reason": "ImagePullBackOff", "message": "no such image"}
     ],
 )  # fmt: skip
 def test_a_pod(status: Json, says: str) -> None:
-    assert said(Client([pod(**status)])) == "; ".join(["1 pods", *([says] if says else [])])
+    assert said(Client([pod(**status)])) == "; ".join(["1 pod", *([says] if says else [])])
 
 
 def test_three_pods_are_quoted() -> None:
@@ -99,7 +99,7 @@ def test_the_last_two_warnings_about_the_object_and_its_pods_are_quoted() -> Non
         {"reason": "Lost", "message": "about nothing"},
     ]
     client = Client([pod(**READY)], events)
-    assert said(client, {"app": "web", "tier": "1"}) == "1 pods; event Failed: fourth; event Failed: third"
+    assert said(client, {"app": "web", "tier": "1"}) == "1 pod; event Failed: fourth; event Failed: third"
     assert client.asked == [
         ("/api/v1/namespaces/team/pods", {"labelSelector": "app=web,tier=1"}),
         ("/api/v1/namespaces/team/events", {"fieldSelector": "type=Warning"}),
@@ -109,7 +109,7 @@ def test_the_last_two_warnings_about_the_object_and_its_pods_are_quoted() -> Non
 def test_pods_of_others_are_left_out() -> None:
     client = Client([pod("web-1", **READY), pod("other", phase="Failed")])
     found = pods_and_events(client, "team", "web", lambda manifest: manifest["metadata"]["name"] == "web-1", None)  # type: ignore[arg-type]
-    assert (found, client.asked[0][1]) == ("1 pods", {})
+    assert (found, client.asked[0][1]) == ("1 pod", {})
 
 
 def test_without_pods() -> None:
@@ -119,7 +119,7 @@ def test_without_pods() -> None:
 
 def test_a_line_is_cut() -> None:
     text = said(Client([pod(containerStatuses=[container(waiting={"reason": "x" * 1000})])]))
-    assert len(text.encode()) <= len("1 pods; ") + 260
+    assert len(text.encode()) <= len("1 pod; ") + 260
 
 
 def test_a_rejected_response_is_reported() -> None:

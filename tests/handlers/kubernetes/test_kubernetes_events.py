@@ -234,7 +234,7 @@ def test_a_cluster_that_is_gone(events: Events) -> None:
         (ApiError(400, "BadRequest", "no"), "EKS cluster research: 400 BadRequest: no"),
         (
             ApiError(503, "NoEndpoint", "later"),
-            "EKS cluster research: gave up after 1 attempts in 0 s: 503 NoEndpoint: later",
+            "EKS cluster research: gave up after 1 attempt in 0 s: 503 NoEndpoint: later",
         ),
         (
             ClientError({"Error": {"Code": "X", "Message": "no"}}, "DescribeCluster"),
@@ -255,11 +255,11 @@ def test_a_cluster_that_cannot_be_reached(events: Events, error: Exception, says
 def test_an_original_that_cannot_be_read(events: Events) -> None:
     original = {"apiVersion": "v1", "kind": "ConfigMap", "namespace": "team", "name": "none"}
     assert events.fails("Create", config_map("a"), CopyOf=original, RetrySeconds="1") == (
-        'ConfigMap team/none could not be read: gave up after 1 attempts in 0 s: 404 NotFound: configmaps "none" not found'
+        'ConfigMap team/none could not be read: gave up after 1 attempt in 0 s: 404 NotFound: configmaps "none" not found'
     )
     assert events.caplog.records[-1].levelname == "ERROR"
     assert events.said[-1] == (
-        'ConfigMap team/none could not be read: gave up after 1 attempts in 0 s: 404 NotFound: configmaps "none" not found'
+        'ConfigMap team/none could not be read: gave up after 1 attempt in 0 s: 404 NotFound: configmaps "none" not found'
     )
 
 

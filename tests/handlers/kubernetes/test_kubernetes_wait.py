@@ -154,7 +154,7 @@ NOT_MET: dict[str, tuple[dict[str, Any], list[dict[str, Any]], str]] = {
             pod("other", {"app": "other"}, containerStatuses=[waiting("main", "CrashLoopBackOff", "not ours")]),
             event("web-1", "Failed", "Failed to pull image"),
         ],
-        r"1 of 2 pods ready, .*1 pods; pod web-1, container main: ImagePullBackOff: no such image; "
+        r"1 of 2 pods ready, .*1 pod; pod web-1, container main: ImagePullBackOff: no such image; "
         r"event Failed: Failed to pull image$",
     ),
     "old generation": (DEPLOYMENT, [deployment(2, observedGeneration=0)], "2 of 2 pods ready"),
@@ -294,7 +294,7 @@ def test_a_failed_job_fails_at_once_with_its_pods(stack: CloudFormation, job: Ca
         stack.wait({"Type": wanted, **asked})
     text = str(failure.value)
     assert "train failed: Failed=True (BackoffLimitExceeded: 3 restarts)" in text
-    assert "1 pods; pod train-0, container pytorch: OOMKilled, exit code 137" in text
+    assert "1 pod; pod train-0, container pytorch: OOMKilled, exit code 137" in text
     assert stack.target.server.clock.slept == []
 
 

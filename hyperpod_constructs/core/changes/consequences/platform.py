@@ -80,8 +80,16 @@ def _network(old: Platform, new: Platform) -> Iterator[Edit]:
     zones, wanted = zones_of(before), zones_of(after)
     added, gone = [z for z in wanted if z not in zones], [z for z in zones if z not in wanted]
     if added:
-        impact = "subnets, routes and endpoints of the zone are added; running work continues"
-        yield edit(field, Change.IN_PLACE, list(zones), list(wanted), f"{', '.join(added)} is added", impact=impact)
+        impact = "subnets, routes and endpoints are added for each new zone; running work continues"
+        message = f"{', '.join(added)} {'is' if len(added) == 1 else 'are'} added"
+        yield edit(
+            field,
+            Change.IN_PLACE,
+            list(zones),
+            list(wanted),
+            message,
+            impact=impact,
+        )
     fixed, fixed_after = control_plane_zones(before), control_plane_zones(after)
     if set(fixed) != set(fixed_after):
         yield _fixed_zones(old, new, fixed, fixed_after)

@@ -61,7 +61,7 @@ class Shape(Generic[Model]):
         parts: its valid fields, by name, with defaults; invalid fields are omitted.
         findings: the problems.
         cut: the paths that were removed from `parts`, so that their defaults are not reported.
-        removed: path of a list to the positions of its entries that were removed from `parts`.
+        removed: path of a list to the positions, in order, of its entries that were removed from `parts`.
     """
 
     value: Model | None
@@ -80,8 +80,10 @@ class Shape(Generic[Model]):
             entry = re.match(rf"{re.escape(around)}\[(\d+)\]", path)
             if entry is not None:
                 index = int(entry[1])
-                for position in sorted(self.removed[around]):
-                    index += position <= index
+                for position in self.removed[around]:
+                    if position > index:
+                        break
+                    index += 1
                 path = f"{join(around, index)}{path[entry.end() :]}"
         return path
 
@@ -114,6 +116,7 @@ def _broken(
     shape: Shape[Model] = Shape(None, {})
     remaining = json.loads(json.dumps(data))
     discarded: set[str] = set()
+    removed: dict[str, set[int]] = {}
     more = 0
     for path, problems in _by_place(data, problem):
         unknown = problems[0]["type"] == "extra_forbidden"
@@ -130,11 +133,11 @@ def _broken(
         if len(cut) == 1:
             discarded.add(str(cut[0]))
         elif isinstance(cut[-1], int):
-            positions = shape.removed.setdefault(_text_of(prefix, cut[:-1]), [])
-            positions.extend([cut[-1]] if cut[-1] not in positions else [])
+            removed.setdefault(_text_of(prefix, cut[:-1]), set()).add(cut[-1])
     if more:
         message = f"{more:,} additional structural errors are not listed"
         shape.findings.append(document.located(_finding("HP012", prefix, message, "Fix the listed errors first.")))
+    shape.removed = {path: sorted(positions) for path, positions in removed.items()}
     remaining = _without_removed(remaining)
     for name, info in model.model_fields.items():
         if name in discarded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from kubernetes_app import App as KubernetesApp
 from kubernetes_app import config_map, only
-from platform_parts import KEY, SYSTEM, ZONES, Synthesized, make_cluster, synthesize
+from platform_parts import KEY, SYSTEM, ZONES, Synthesized, existing_cluster, make_cluster, synthesize
 
 from hyperpod_constructs import (
     Alarms,
@@ -108,8 +109,8 @@ def test_props_of_the_network() -> None:
 # ---- connections, events and metrics of a cluster ----
 
 
-def of_cluster(use: Any) -> Synthesized:
-    return synthesize(lambda stack: use(stack, make_cluster(stack)))
+def of_cluster(use: Any, make: Any = make_cluster) -> Synthesized:
+    return synthesize(lambda stack: use(stack, make(stack)))
 
 
 def test_connections_of_the_cluster_are_those_of_its_nodes_and_of_eks_those_of_the_control_plane() -> None:
@@ -126,26 +127,34 @@ def test_connections_of_the_cluster_are_those_of_its_nodes_and_of_eks_those_of_t
     assert '"Description": "API", "FromPort": 443' in text
 
 
-@pytest.mark.parametrize(
-    ("method", "detail_type"),
-    [
-        ("on_state_change", "SageMaker HyperPod Cluster State Change"),
-        ("on_node_health_event", "SageMaker HyperPod Cluster Node Health Event"),
-        ("on_cluster_event", "SageMaker HyperPod Cluster Event"),
-    ],
-)
-def test_events_of_the_cluster_reach_a_target(method: str, detail_type: str) -> None:
+EVENTS = {
+    "on_state_change": "SageMaker HyperPod Cluster State Change",
+    "on_node_health_event": "SageMaker HyperPod Cluster Node Health Event",
+    "on_cluster_event": "SageMaker HyperPod Cluster Event",
+}
+
+
+@cache
+def with_rules() -> Synthesized:
+    """A cluster with a rule of each method."""
+
     def use(stack: Stack, cluster: HyperPodCluster) -> None:
         topic = sns.Topic(stack, "Topic")
-        rule = getattr(cluster, method)("Rule", target=targets.SnsTopic(topic), description="Mine")
-        assert rule.node.path == "Test/HyperPod/Rule"
+        for method in EVENTS:
+            rule = getattr(cluster, method)(method, target=targets.SnsTopic(topic), description=method)
+            assert rule.node.path == f"Test/HyperPod/{method}"
 
-    found = of_cluster(use)
-    (rule,) = (item for item in found.of("AWS::Events::Rule").values() if item.get("Description") == "Mine")
+    return of_cluster(use)
+
+
+@pytest.mark.parametrize("method", EVENTS)
+def test_events_of_the_cluster_reach_a_target(method: str) -> None:
+    found = with_rules()
+    (rule,) = (item for item in found.of("AWS::Events::Rule").values() if item.get("Description") == method)
     (cluster,) = found.of("AWS::SageMaker::Cluster")
     assert rule["EventPattern"] == {
         "source": ["aws.sagemaker"],
-        "detail-type": [detail_type],
+        "detail-type": [EVENTS[method]],
         "resources": [{"Fn::GetAtt": [cluster, "ClusterArn"]}],
     }
     (topic,) = found.of("AWS::SNS::Topic")
@@ -182,7 +191,7 @@ def test_notifications_are_sent_to_an_existing_topic() -> None:
         alarms = HyperPodAlarms(stack, "Alarms", cluster=cluster, topic=sns.Topic(stack, "Mine"))
         assert alarms.topic.node.path == "Test/Mine"
 
-    found = of_cluster(use)
+    found = of_cluster(use, existing_cluster)
     (topic,) = found.of("AWS::SNS::Topic")
     rules = found.of("AWS::Events::Rule").values()
     assert {json.dumps(target["Arn"]) for rule in rules for target in rule["Targets"]} == {json.dumps({"Ref": topic})}
@@ -208,7 +217,7 @@ def test_outputs_are_created_on_request_only(outputs: bool | None) -> None:
         settings = Observability(grafana=Grafana(kind="managed"), alarms=Alarms())
         ObservabilityAddon(stack, "Observability", cluster=cluster, settings=settings, **asked)
 
-    made = of_cluster(use).template.get("Outputs", {})
+    made = of_cluster(use, existing_cluster).template.get("Outputs", {})
     descriptions = sorted(output["Description"] for output in made.values())
     each = ["Grafana", "Notifications about the cluster", "Prometheus endpoint"]
     assert descriptions == (sorted(each * 2) if outputs else [])
@@ -250,4 +259,4 @@ def test_the_name_of_a_job_is_not_a_token(on_change: Any) -> None:
             "synthesis: give the value itself"
         )
 
-    of_cluster(use)
+    of_cluster(use, existing_cluster)

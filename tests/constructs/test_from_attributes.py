@@ -204,7 +204,7 @@ def test_functions_run_in_the_vpc_if_the_attributes_have_a_private_endpoint():
         HyperPodCluster(
             stack,
             "HyperPod",
-            vpc=ec2.Vpc(stack, "Vpc", max_azs=2),
+            vpc=_attributes_vpc(stack),
             eks_cluster=attributes(endpoint_access="private"),
             instance_groups=[SYSTEM],
         )
@@ -229,14 +229,14 @@ def test_auto_mode_and_a_public_endpoint_are_warnings():
 
 def test_nothing_is_known_of_what_cdk_imported():
     stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "Test")
-    vpc = ec2.Vpc(stack, "Vpc")
+    vpc = _attributes_vpc(stack)
     assert facts_of(eks_v1.Cluster.from_cluster_attributes(stack, "A", cluster_name="a")) == EksFacts()
     assert facts_of(eks_v2.Cluster.from_cluster_attributes(stack, "B", cluster_name="a", vpc=vpc)) == EksFacts()
 
 
 def test_an_oidc_provider_that_an_imported_cluster_lacks_is_reported():
     stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "Test")
-    vpc = ec2.Vpc(stack, "Vpc")
+    vpc = _attributes_vpc(stack)
     theirs = eks_v2.Cluster.from_cluster_attributes(
         stack, "E", cluster_name="a", vpc=vpc, cluster_security_group_id="sg-0123456789abcdef0"
     )
@@ -264,14 +264,14 @@ def test_an_arn_in_place_of_the_name_of_an_eks_cluster_is_a_finding():
         eks = HyperPodEks.from_attributes(
             stack, "Eks", cluster_name="arn:aws:eks:us-west-2:222233334444:cluster/shared", security_group_id="sg-1"
         )
-        HyperPodCluster(stack, "H", vpc=ec2.Vpc(stack, "Vpc", max_azs=2), eks_cluster=eks, instance_groups=[SYSTEM])
+        HyperPodCluster(stack, "H", vpc=_attributes_vpc(stack), eks_cluster=eks, instance_groups=[SYSTEM])
 
     assert "error HP210 eks.existing.cluster_name" in refused(build)
 
 
 def test_two_hyperpod_clusters_on_one_existing_eks_cluster_are_rejected():
     def build(stack):
-        vpc = ec2.Vpc(stack, "Vpc", max_azs=2)
+        vpc = _attributes_vpc(stack)
         for id in ("A", "B"):
             HyperPodCluster(stack, id, vpc=vpc, eks_cluster=attributes(), instance_groups=[SYSTEM])
 
@@ -300,8 +300,14 @@ def platform_in(vpc, **network):
     return build
 
 
-def test_zones_of_a_vpc_are_looked_up_among_its_private_subnets():
-    made = synthesize(platform_in(lambda stack: ec2.Vpc(stack, "Vpc", max_azs=2), zones=ZONES))
+@pytest.fixture(scope="module")
+def in_a_vpc() -> Made:
+    """A platform in a VPC of the app."""
+    return synthesize(platform_in(lambda stack: ec2.Vpc(stack, "Vpc", max_azs=2), zones=ZONES))
+
+
+def test_zones_of_a_vpc_are_looked_up_among_its_private_subnets(in_a_vpc):
+    made = in_a_vpc
     lookups = list(made.of("Custom::AWS"))
     assert len(lookups) == 2
     subnets = [{"Fn::GetAtt": [lookup, "Subnets.0.SubnetId"]} for lookup in lookups]
@@ -311,9 +317,8 @@ def test_zones_of_a_vpc_are_looked_up_among_its_private_subnets():
     assert made.one("AWS::EKS::Cluster")["ResourcesVpcConfig"]["SubnetIds"] == subnets
 
 
-def test_routes_of_a_vpc_of_the_app_are_created_before_the_cluster():
-    made = synthesize(platform_in(lambda stack: ec2.Vpc(stack, "Vpc", max_azs=2), zones=ZONES))
-    resources = made.template["Resources"]
+def test_routes_of_a_vpc_of_the_app_are_created_before_the_cluster(in_a_vpc):
+    made, resources = in_a_vpc, in_a_vpc.template["Resources"]
     routes = {name for name, resource in resources.items() if resource["Type"] == "AWS::EC2::Route"}
     assert len(routes) == 4
     for kind in ("AWS::EKS::Cluster", "AWS::SageMaker::Cluster"):
@@ -367,9 +372,10 @@ def test_the_vpc_of_another_stack_and_parameters_for_its_subnets():
     assert "Base" in [dependency.id for dependency in artifact.dependencies]
 
 
-def test_the_order_is_proved_in_a_vpc_of_the_app():
-    app = App(context=cdk_context() | UNCOPIED)
-    stack = Stack(app, "Test", env=Environment(account="222233334444", region="us-west-2"))
-    platform_in(lambda scope: ec2.Vpc(scope, "Vpc", max_azs=2), zones=ZONES)(stack)
-    template = app.synth().get_stack_artifact(stack.artifact_id).template
-    proved({"Test": template}, "gateway-before-routes", "role-policies-before-clusters", "core-addons-before-cluster")
+def test_the_order_is_proved_in_a_vpc_of_the_app(in_a_vpc):
+    proved(
+        {"Test": in_a_vpc.template},
+        "gateway-before-routes",
+        "role-policies-before-clusters",
+        "core-addons-before-cluster",
+    )

@@ -12,16 +12,18 @@ import botocore.session
 import pytest
 from assembly import UNCOPIED, Assembly, read_assembly
 from botocore.validate import ParamValidator
+from platform_parts import SYSTEM, existing_cluster
 from proving import every, proved
 from waiting import Waiting
 
 from hyperpod_constructs.assembly.stacks import platform_stacks
+from hyperpod_constructs.constructs.addons import TaskGovernanceAddon
 from hyperpod_constructs.constructs.governance import ClusterSchedulerConfig, ComputeQuota, HyperPodTeam
 from hyperpod_constructs.constructs.training_job import TrainingJob
 from hyperpod_constructs.core import catalog
 from hyperpod_constructs.core.governance_properties import compute_quota_properties, scheduler_config_properties
 from hyperpod_constructs.core.jobs import compile_job
-from hyperpod_constructs.core.spec import Governance, Job, Platform, QuotaResource, Scheduler, Team
+from hyperpod_constructs.core.spec import Governance, InstanceGroup, Job, Platform, QuotaResource, Scheduler, Team
 
 pytestmark = pytest.mark.slow
 
@@ -69,12 +71,7 @@ def platform(region: str = "us-west-2", through: str = "auto", **more: Any) -> P
             "cluster": {
                 "instance_groups": [
                     {"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2},
-                    {
-                        "name": "workers",
-                        "instance_type": P5,
-                        "count": 9,
-                        "availability_zone_id": ZONES[region][0],
-                    },
+                    {"name": "workers", "instance_type": P5, "count": 9, "availability_zone_id": ZONES[region][0]},
                     {
                         "name": "older",
                         "instance_type": "ml.p4d.24xlarge",
@@ -383,13 +380,15 @@ def test_single_constructs_with_a_cluster(tmp_path: Path) -> None:
 @pytest.mark.parametrize("team", [SPEECH, None], ids=["team", "policy alone"])
 def test_jobs_wait_for_what_governs_them(tmp_path: Path, team: Team | None) -> None:
     app = cdk.App(outdir=str(tmp_path), context=UNCOPIED)
-    built = platform_stacks(app, platform().model_copy(update={"governance": None}), prefix="research-")
-    stack = cdk.Stack.of(built.addons["task_governance"])
+    stack = cdk.Stack(app, "Test", env=cdk.Environment(region="us-west-2"))
+    workers = InstanceGroup(name="workers", instance_type=P5, count=9, availability_zone_id="usw2-az1")
+    cluster = existing_cluster(stack, SYSTEM, workers)
+    TaskGovernanceAddon(stack, "TaskGovernance", cluster=cluster)
     job = Job(name="resnet", image="registry/train:v1", instance_type=P5, team=team.name if team else None)
-    TrainingJob(stack, "Train", cluster=built.cluster, job=job)
-    ClusterSchedulerConfig(stack, "Policy", cluster=built.cluster)
+    TrainingJob(stack, "Train", cluster=cluster, job=job)
+    ClusterSchedulerConfig(stack, "Policy", cluster=cluster)
     if team:
-        HyperPodTeam(stack, "Team", cluster=built.cluster, team=team)
+        HyperPodTeam(stack, "Team", cluster=cluster, team=team)
     app.synth()
     waiting = Waiting(str(tmp_path))
     assert waiting.after("TrainJob", "Policy")

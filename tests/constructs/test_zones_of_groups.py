@@ -113,11 +113,11 @@ def test_a_parameter_for_the_zone_is_looked_up_among_the_subnets(of_ours: bool):
 
     def build(stack):
         for index in range(len(ids)):
-            _ = ec2.Vpc(stack, f"Unrelated{index}").vpc_id  # other tokens before
+            _ = CfnParameter(stack, f"Unrelated{index}").value_as_string  # other tokens before
         zone = CfnParameter(stack, "Zone").value_as_string
         network = HyperPodNetwork(stack, "Network", network=Network(availability_zone_ids=ZONES))
         eks = HyperPodEks(stack, "Eks", network=network)
-        vpc = network if of_ours else ec2.Vpc(stack, "Vpc")
+        vpc = network if of_ours else ec2.Vpc(stack, "Vpc", max_azs=2)
         HyperPodCluster(stack, "H", vpc=vpc, eks_cluster=eks, instance_groups=[SYSTEM, group(zone)])
 
     for _ in range(2):

@@ -184,7 +184,8 @@ def existing_control_plane(app: App) -> None:
     private = EksClusterAttributes(
         cluster_name="private", kubernetes_version="1.35", endpoint_access="private", vpc=vpc
     )
-    ImportedEks(stack, "Private", eks_cluster=private, vpc=vpc, node_security_group=nodes)
+    apart = ImportedEks(stack, "Private", eks_cluster=private, vpc=vpc, node_security_group=nodes)
+    apart.kubernetes.connections.allow_from(ec2.Peer.ipv4("203.0.113.0/24"), ec2.Port.tcp(443))
     mine = Construct(stack, "Mine")
     HyperPodBucket(mine, "Results", bucket=Bucket(name="results", removal="destroy"), allow_data_loss=True)
     lambda_.Function(
@@ -195,7 +196,7 @@ def existing_control_plane(app: App) -> None:
         code=cast(lambda_.Code, lambda_.Code.from_inline("def handler(event, context): pass")),
     )
     route = CfnResource(stack, "Route", type="AWS::EC2::Route")
-    put_functions_into_vpc(mine, subnet_ids=["s-1"], security_group_ids=["sg-1"], after=[route])
+    put_functions_into_vpc(stack, subnet_ids=["s-1"], security_group_ids=["sg-1"], after=[route])
 
 
 def one_stack(app: App) -> None:

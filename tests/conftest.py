@@ -52,6 +52,13 @@ report._synthesized = assembly_in
 collect_ignore_glob = ["**/conftest.py"]  # doctests are not looked for in them: several folders at once would clash
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Quick tests alone are wanted: a file that is marked as slow is not imported, unless it is an argument."""
+    if config.option.markexpr != "not slow" or not collection_path.name.startswith("test_"):
+        return None
+    return "\npytestmark = pytest.mark.slow\n" in collection_path.read_text(encoding="utf-8") or None
+
+
 def pytest_collection_finish() -> None:
     """Modules and tests stay to the end: the garbage collector need not look at them again and again."""
     gc.collect()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import pytest
+
 FOLDER = Path(__file__).parent
-MODULES = {path: ast.parse(path.read_text()) for path in FOLDER.rglob("*.py")}
 RAISING = (
     "raises",
     "validate",
@@ -22,6 +24,12 @@ RAISING = (
     "resource_count_is",
 )
 """Functions of others that raise where something is wrong."""
+
+
+@cache
+def modules() -> dict[Path, ast.Module]:
+    """All files of tests."""
+    return {path: ast.parse(path.read_text()) for path in FOLDER.rglob("*.py")}
 
 
 def functions(module: ast.Module) -> Iterator[ast.FunctionDef]:
@@ -41,25 +49,25 @@ def asserts(node: ast.AST) -> bool:
     return any(isinstance(item, ast.Assert | ast.Raise) for item in ast.walk(node))
 
 
-HELPERS = {function.name for module in MODULES.values() for function in functions(module) if asserts(function)}
-
-
+@pytest.mark.slow
 def test_every_test_asserts_something() -> None:
+    helpers = {item.name for module in modules().values() for item in functions(module) if asserts(item)}
     tests = {
         f"{path.relative_to(FOLDER)}::{function.name}": function
-        for path, module in MODULES.items()
+        for path, module in modules().items()
         for function in functions(module)
         if function.name.startswith("test_")
     }
     assert len(tests) > 1500
-    assert [name for name, test in tests.items() if not asserts(test) and not called(test) & {*HELPERS, *RAISING}] == []
+    assert [name for name, test in tests.items() if not asserts(test) and not called(test) & {*helpers, *RAISING}] == []
 
 
+@pytest.mark.slow
 def test_no_assert_passes_on_an_empty_sequence() -> None:
     """`all` of nothing is true, and a proof without pairs holds: `every` and `proved` of tests/support/proving.py fail."""
     weak = [
         f"{path.relative_to(FOLDER)}:{node.lineno}"
-        for path, module in MODULES.items()
+        for path, module in modules().items()
         for node in ast.walk(module)
         if isinstance(node, ast.Assert) and path.name != "proving.py"
         if any(isinstance(part, ast.Call) and ast.unparse(part.func) == "all" for part in _positive(node.test))
@@ -79,5 +87,5 @@ def _positive(node: ast.AST) -> Iterator[ast.AST]:
 
 def test_test_files_have_unique_names() -> None:
     """Otherwise pytest cannot collect them in one process."""
-    counted = Counter(path.name for path in MODULES if path.name.startswith("test_"))
+    counted = Counter(path.name for path in FOLDER.rglob("test_*.py"))
     assert [name for name, count in counted.items() if count > 1] == []

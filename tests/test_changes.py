@@ -118,8 +118,8 @@ def test_removing_storage_states_whether_data_is_deleted() -> None:
     def with_system(removal: str, size: int = 2400, **more: Any) -> Platform:
         return platform(storage=Storage(lustre=[LustreFileSystem(name="a", removal=removal, size_gib=size)]), **more)
 
-    gone = edits(with_system("destroy", allow_data_loss=True), platform(allow_data_loss=True))[0]
-    assert (gone.change, gone.path) == (Change.LOSES_DATA, "storage.lustre[0]")
+    change = edits(with_system("destroy", allow_data_loss=True), platform(allow_data_loss=True))[0]
+    assert (change.change, change.path) == (Change.LOSES_DATA, "storage.lustre[0]")
     for kept in (with_system("destroy"), with_system("retain", allow_data_loss=True), with_system("retain")):
         edit = next(edit for edit in edits(kept, platform()) if edit.path == "storage.lustre[0]")
         assert edit.change is Change.DRAINS  # its claims go

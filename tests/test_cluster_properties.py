@@ -119,9 +119,9 @@ def test_each_field_sets_its_property(fields: dict[str, Any], properties: dict[s
 
 
 def test_a_flexible_group_lists_its_types_in_order_of_preference():
-    made = group(instance_type=None, instance_types=["ml.p5.48xlarge", "ml.p5en.48xlarge"])
-    assert made["InstanceRequirements"] == {"InstanceTypes": ["ml.p5.48xlarge", "ml.p5en.48xlarge"]}
-    assert "InstanceType" not in made
+    properties = group(instance_type=None, instance_types=["ml.p5.48xlarge", "ml.p5en.48xlarge"])
+    assert properties["InstanceRequirements"] == {"InstanceTypes": ["ml.p5.48xlarge", "ml.p5en.48xlarge"]}
+    assert "InstanceType" not in properties
 
 
 @pytest.mark.parametrize("lifecycle", [{"SourceS3Uri": "s3://b/p", "OnCreate": "a.sh"}, {"OnInitComplete": "b.sh"}])
@@ -342,12 +342,14 @@ def test_every_property_of_cloudformation_is_set_by_a_field():
 
 
 def test_an_escape_that_repeats_any_field_is_reported():
-    made = everything()
-    groups = {name: 0 for group in (*made["InstanceGroups"], *made["RestrictedInstanceGroups"]) for name in group}
+    properties = everything()
+    groups = {
+        name: 0 for group in (*properties["InstanceGroups"], *properties["RestrictedInstanceGroups"]) for name in group
+    }
     group = InstanceGroup(name="a", instance_type="ml.p5.48xlarge", count=2, properties=groups)
-    spec = Cluster(instance_groups=(group,), properties=dict.fromkeys(made, 0))
+    spec = Cluster(instance_groups=(group,), properties=dict.fromkeys(properties, 0))
     found = [finding.message for finding in check(Context(cluster=spec)) if finding.rule == "HP335"]
-    assert sum("overrides " in message for message in found) == len(made) + len(groups)
+    assert sum("overrides " in message for message in found) == len(properties) + len(groups)
 
 
 def test_an_escape_must_not_replace_values_that_resources_are_derived_from():

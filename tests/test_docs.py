@@ -88,16 +88,18 @@ def test_the_table_of_addons_has_every_key():
 
 def test_the_table_of_settings_has_every_setting():
     table = PAGES["addons"].partition("## Settings")[2].partition("##")[0]
-    told = {key: set(re.findall(r"`(\w+)`", rest)) for key, rest in re.findall(r"^\| `(\w+)` \|(.*)\|$", table, re.M)}
+    documented = {
+        key: set(re.findall(r"`(\w+)`", rest)) for key, rest in re.findall(r"^\| `(\w+)` \|(.*)\|$", table, re.M)
+    }
     own = {
         key: {name for name in settings.model_fields if name not in Addon.model_fields}
         for key, info in Addons.model_fields.items()
         for settings in (info.annotation, *get_args(info.annotation))
         if isinstance(settings, type) and issubclass(settings, SpecModel)
     }
-    assert told.keys() == {key for key, names in own.items() if names}
-    for key in told.keys() - {"observability"}:  # has a page of its own
-        assert own[key] <= told[key], key
+    assert documented.keys() == {key for key, names in own.items() if names}
+    for key in documented.keys() - {"observability"}:  # has a page of its own
+        assert own[key] <= documented[key], key
 
 
 # ---- the table of features ----

@@ -40,24 +40,24 @@ def test_images_of_what_is_on_and_has_nodes_are_copied_under_the_registry(plan: 
 
 @pytest.mark.parametrize("tool", TOOLS)
 def test_every_image_has_a_command_of_the_tool(plan: MirrorPlan, tool: str):
-    made = [command for command in commands(plan, tool) if command[0] == TOOLS[tool][0]]
-    assert len(made) == len(plan.images)
-    for command, copy in zip(made, plan.images, strict=True):
+    copies = [command for command in commands(plan, tool) if command[0] == TOOLS[tool][0]]
+    assert len(copies) == len(plan.images)
+    for command, copy in zip(copies, plan.images, strict=True):
         assert copy.source in " ".join(command)
         assert str(copy.target) in " ".join(command)
 
 
 def test_run_continues_after_a_failure_and_uses_an_existing_repository(plan: MirrorPlan):
-    asked: list[str] = []
+    requests: list[str] = []
 
     def execute(command: Sequence[str]) -> tuple[int, str]:
-        asked.append(" ".join(command))
+        requests.append(" ".join(command))
         if "create-repository" in command:
             return 254, "An error occurred (RepositoryAlreadyExistsException)"
         return (1, "line\ndenied: no\n") if "mpi-operator" in command[-1] else (0, "")
 
     failures = run(plan, tool="crane", execute=execute)
-    assert len(asked) == 2 * len(plan.images)
+    assert len(requests) == 2 * len(plan.images)
     assert len(failures) == 1
     assert failures[0].endswith("denied: no")
 
@@ -147,13 +147,13 @@ def upstream(tmp_path: Path) -> Path:
 
 
 def test_a_chart_is_vendored_with_the_copies_of_its_images(upstream: Path, tmp_path: Path):
-    made = tmp_path / "made"
-    code, text = cli("chart", "vendor", str(made), "--from", str(upstream), "--config", str(EXAMPLE))
+    folder = tmp_path / "made"
+    code, text = cli("chart", "vendor", str(folder), "--from", str(upstream), "--config", str(EXAMPLE))
     assert code == 0, text
-    template = made / "charts/neuron-device-plugin/templates/k8s-neuron-device-plugin.yaml"
+    template = folder / "charts/neuron-device-plugin/templates/k8s-neuron-device-plugin.yaml"
     assert template.read_text() == f"image: {REGISTRY}/neuron/neuron-device-plugin:2.19.16.0\n"
-    assert content_digest(made) in text
-    assert cli("chart", "digest", str(made)) == (0, f"{content_digest(made)}\n")
+    assert content_digest(folder) in text
+    assert cli("chart", "digest", str(folder)) == (0, f"{content_digest(folder)}\n")
 
 
 def test_a_chart_that_names_another_image_is_not_the_one_we_know(upstream: Path, tmp_path: Path):

@@ -152,11 +152,11 @@ def test_zones_of_the_control_plane() -> None:
 
 
 def test_the_subnets_of_a_zone() -> None:
-    made = plan(network())
-    found = made.node_subnet(ZONES[1])
+    network_plan = plan(network())
+    found = network_plan.node_subnet(ZONES[1])
     assert found is not None
     assert (found.cidr, found.usable) == ("10.2.0.0/16", 65531)
-    assert made.node_subnet("usw2-az4") is None
+    assert network_plan.node_subnet("usw2-az4") is None
     assert usable("10.0.0.0/30") == 0
 
 

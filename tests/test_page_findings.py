@@ -34,8 +34,8 @@ def test_an_example_synthesizes_without_a_finding_that_its_page_does_not_name(
     monkeypatch.setenv("CDK_CONTEXT_JSON", json.dumps(cdk_context()))  # the flags of cdk.json
     names: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(block, "page", "exec"), names)
-    made = [name for name in names.values() if isinstance(name, Construct)]
-    apps = {root for item in made if isinstance(root := item.node.root, App)}
+    constructs = [name for name in names.values() if isinstance(name, Construct)]
+    apps = {root for item in constructs if isinstance(root := item.node.root, App)}
     assert apps
     for app in apps:
         app.synth()

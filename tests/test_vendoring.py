@@ -61,14 +61,14 @@ def names(folder: Path) -> list[str]:
 
 def test_vendoring(upstream: Path, packages: Path, tmp_path: Path) -> None:
     before = content_digest(upstream)
-    made = vendor(upstream, tmp_path / "made", packages=packages)
+    vendored = vendor(upstream, tmp_path / "made", packages=packages)
     assert names(tmp_path / "made") == [
         "Chart.yaml",
         "charts/agent/Chart.yaml",
         "charts/paint-v1.2.0.tgz",
         "values.yaml",
     ]
-    assert made == Vendored(
+    assert vendored == Vendored(
         folder=tmp_path / "made",
         digest=content_digest(tmp_path / "made"),
         files=4,

@@ -16,7 +16,7 @@ def set_properties(resource: CfnResource, props: type, values: Mapping[str, Any]
     """Sets the properties of an L1 construct from plain data with CloudFormation's names; values may contain tokens.
 
     A property that the L1 does not have yet, at any depth, becomes a property override. Property overrides of users are
-    merged over it, whenever they are added. Tags go to the tag manager, where `Tags.of` finds them.
+    merged over it, regardless of when they are added. Tags are set in the tag manager, so `Tags.of` applies to them.
 
     Args:
         resource: the L1 construct.

@@ -1,4 +1,4 @@
-"""Values that are computed at synthesis, because what they depend on may be added after their construct."""
+"""Values that are computed at synthesis, because their inputs may be added after their construct."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ class _Late:
 
 
 def late(make: Callable[[], Any]) -> IResolvable:
-    """Returns a value that is computed at synthesis; an empty list leaves the property out."""
+    """Returns a value that is computed at synthesis; for an empty list, the property is omitted."""
     return Lazy.any(_Late(make), omit_empty_array=True)

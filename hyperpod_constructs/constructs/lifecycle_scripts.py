@@ -28,8 +28,8 @@ DEFAULT_SCRIPTS = Path(__file__).parent / "lifecycle"
 class LifecycleScripts(Construct):
     """Folders of lifecycle scripts in one bucket.
 
-    The prefix of a folder contains the hash of its content, so a changed script has a new address: CloudFormation detects
-    the change and updates the groups, and nodes that start during the update still find the old one.
+    The prefix of a folder contains the hash of its content, so a changed script has a new S3 URI: CloudFormation detects
+    the change and updates the groups, and nodes that start during the update can still read the previous script.
     """
 
     ready: IDependable
@@ -96,7 +96,7 @@ class LifecycleScripts(Construct):
                 type="Custom::HyperPodLifecycleScripts",
                 properties={
                     "ServiceToken": self._copier.service_token,
-                    "ServiceTimeout": 900,  # the longest time that CDK's provider waits for the function
+                    "ServiceTimeout": 900,  # the maximum time that CDK's provider waits for the function
                     "Source": {"Bucket": asset.s3_bucket_name, "Key": asset.s3_object_key},
                     "Bucket": self.bucket.bucket_name,
                     "Prefix": prefix,

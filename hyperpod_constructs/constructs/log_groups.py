@@ -1,4 +1,4 @@
-"""Retention and key of all log groups, as the account or its organization requires them."""
+"""Retention and KMS key of all log groups, as required by the account or its organization."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def set_log_groups(scope: Construct, settings: Logs) -> None:
     """Sets retention and key of all log groups created in a scope from now on, by CDK's property injection.
 
     Example:
-        Log groups that the account gives a retention, with a key of its own:
+        Log groups whose retention is set by the account:
 
         >>> from aws_cdk import App, Stack
         >>> stack = Stack(App(), "Mine")

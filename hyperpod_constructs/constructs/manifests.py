@@ -1,4 +1,4 @@
-"""Kubernetes objects that accompany jobs: config maps, services, claims, roles."""
+"""Kubernetes objects that jobs require: config maps, services, claims, roles."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Manifests(Construct):
     Args:
         cluster: the HyperPod cluster.
         objects: the objects.
-        adopt: take over existing objects of these names, see `KubernetesObjects`.
+        adopt: adopt existing objects of these names, see `KubernetesObjects`.
         allow_data_loss: delete persistent volumes and claims with this construct; otherwise they are retained.
     """
 

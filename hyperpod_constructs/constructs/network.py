@@ -25,7 +25,7 @@ from .validation import region_of, validate_with
 from .vpc_endpoints import GATEWAYS, policy_of, service_name
 
 _NO_PLAN = ("HP101", "HP103", "HP104", "HP105", "HP111")
-"""Rules without which there is no subnet for each zone."""
+"""Rules that must hold so that each zone has a subnet."""
 
 
 @jsii.implements(ec2.IConnectable)
@@ -54,7 +54,7 @@ class HyperPodNetwork(Construct):
     node_security_group: ec2.ISecurityGroup
     """Security group of all nodes, shared with the control plane."""
     ready: IDependable
-    """Routes, endpoints and security-group rules: what must reach the cluster or the internet depends on it."""
+    """Routes, endpoints and security group rules; resources that access the cluster or the internet depend on it."""
 
     @checked
     def __init__(
@@ -103,7 +103,7 @@ class HyperPodNetwork(Construct):
     ) -> HyperPodNetwork:
         """Returns the network of a platform in any VPC: of CDK's own class, looked up, or by attributes.
 
-        What depends on the network depends on the VPC's routes, NAT gateways and endpoints, if the app creates them.
+        Resources that depend on the network depend on the VPC's routes, NAT gateways and endpoints, if the app creates them.
 
         Args:
             scope: scope of the resources that are created for it.
@@ -233,7 +233,7 @@ class HyperPodNetwork(Construct):
                 destination_cidr_block="0.0.0.0/0",
                 gateway_id=internet.ref,
             )
-            # otherwise the route and the attachment race, and the stack rolls back
+            # otherwise the route may be created before the attachment, and the stack is rolled back
             route.add_resource_dependency(attachment)
             self._group.add(route)
             for zone, subnet in subnets["public"].items():
@@ -318,7 +318,7 @@ class HyperPodNetwork(Construct):
                     description="HTTPS from the VPC",
                 )
             )
-        if not cidrs:  # an existing VPC whose ranges were not given
+        if not cidrs:  # an existing VPC whose CIDRs were not specified
             self._group.add(
                 ec2.CfnSecurityGroupIngress(
                     self,
@@ -358,7 +358,7 @@ class HyperPodNetwork(Construct):
             self,
             "Imported",
             vpc_id=existing.vpc_id,
-            availability_zones=zones,  # CDK only pairs them with the subnets; EC2 never sees them
+            availability_zones=zones,  # CDK only pairs them with the subnets; they are not sent to EC2
             private_subnet_ids=[subnet.subnet_id for subnet in existing.node_subnets],
             private_subnet_route_table_ids=[table for table in tables if table] if all(tables) else None,
             vpc_cidr_block=existing.vpc_cidrs[0] if existing.vpc_cidrs else None,
@@ -386,7 +386,7 @@ class HyperPodNetwork(Construct):
         if "s3" in network.interface_endpoints:
             self._gateway_endpoint(existing.vpc_id, list(dict.fromkeys(table for table in tables if table)))
         self._interface_endpoints(network.interface_endpoints, existing.vpc_cidrs)
-        # nothing here reads a route table that was not given, and the library's own checks explain its absence
+        # a route table that was not specified is never read, and the checks of this library report its absence
         Annotations.of(self).acknowledge_warning("@aws-cdk/aws-ec2:noSubnetRouteTableId")
 
     def _security_group(self) -> ec2.ISecurityGroup:

@@ -26,14 +26,14 @@ from .interfaces import IHyperPodCluster
 from .removal import removal_policy
 from .validation import ensure_arns
 
-_PUBLISHERS = ("aps.amazonaws.com", "cloudwatch.amazonaws.com")  # rules grant EventBridge permission themselves
+_PUBLISHERS = ("aps.amazonaws.com", "cloudwatch.amazonaws.com")  # EventBridge rules add this permission
 
 
 class PrometheusWorkspace(Construct):
     """An Amazon Managed Prometheus workspace, created or existing, with the library's alert rules.
 
     A new one is retained when the stack is deleted, unless `retain` is false and `allow_data_loss` is true. With a
-    `topic` its alert manager sends there; an existing workspace retains its own alert manager.
+    `topic`, its alert manager sends alerts to it; the alert manager of an existing workspace is not changed.
 
     Args:
         workspace_arn: ARN of an existing workspace. Default: a new one.
@@ -99,7 +99,7 @@ class PrometheusWorkspace(Construct):
 class HyperPodAlarms(Construct):
     """Notifications about the cluster through one encrypted topic: its state, its nodes' health, failed operations.
 
-    HyperPod sends events to EventBridge; nothing needs to run in the cluster for it. One alarm counts node health events,
+    HyperPod sends events to EventBridge, which requires no component in the cluster. One alarm counts node health events,
     and another reports failed notifications.
 
     Args:

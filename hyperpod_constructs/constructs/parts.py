@@ -1,4 +1,4 @@
-"""Everything that an app places on one EKS cluster, gathered so that it can be checked as a whole."""
+"""Collects the components that an app places on one EKS cluster, so that they can be checked as a whole."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _HyperPodCluster(_HasSpec, Protocol):
 
 @dataclass
 class Parts:
-    """The parts of one EKS cluster, in whatever order and stack the constructs are created.
+    """The parts of one EKS cluster, regardless of the order and the stacks in which the constructs are created.
 
     Each construct adds its part; `findings` is called when the tree is complete. If the EKS cluster is created in this
     app, the tree contains everything on the cluster; an existing one may have more.
@@ -49,12 +49,12 @@ class Parts:
     jobs: list[tuple[Construct, Job]] = field(default_factory=list)
     manifests: list[Mapping[str, Any]] = field(default_factory=list)
     applied: list[Construct] = field(default_factory=list)
-    """What applies the manifests."""
+    """Applies the manifests."""
     described_cluster: _HasSpec | None = None
     """The HyperPod cluster as described to its jobs, if this app does not create it."""
     acknowledge: list[Acknowledgement] = field(default_factory=list)
     found: list[Finding] = field(default_factory=list)
-    """Findings of constructs themselves, which no spec can show."""
+    """Findings of constructs that are not about the spec."""
 
     _installed_by: dict[str, Construct] = field(default_factory=dict)
 

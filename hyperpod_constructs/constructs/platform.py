@@ -42,13 +42,13 @@ class Scopes:
 
 
 class HyperPodPlatform(Construct):
-    """A HyperPod cluster on EKS with everything around it, from one spec.
+    """A HyperPod cluster on EKS with its network, add-ons, storage, teams and jobs, from one spec.
 
     All parts are created below this construct, in one stack, unless `scopes` distributes them (as `platform_stacks`
     does). The spec is checked as a whole first; errors raise `InvalidSpec` with all findings.
 
     Tags, log settings and the permissions boundary apply to everything that is created for the platform, including
-    singletons of the stack outside of this construct; what was in the stack before is not changed.
+    singletons of the stack outside of this construct; existing resources of the stack are not changed.
     """
 
     network: HyperPodNetwork

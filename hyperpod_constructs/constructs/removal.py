@@ -10,9 +10,9 @@ from .validation import validate_with
 
 
 def removal_policy(construct: Construct, removal: str, *, allow_data_loss: bool) -> RemovalPolicy:
-    """Deletes data only if its own policy and the global switch both say so; if only one does, it is reported.
+    """Deletes data only if both its removal policy and the global setting allow it; if only one does, this is reported.
 
-    A resource of a failed creation has no data yet and is deleted by the rollback; otherwise each attempt would leave one.
+    A resource of a failed creation has no data yet and is deleted by the rollback, so that no attempt leaves a resource.
     """
     if removal != "destroy":
         return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE

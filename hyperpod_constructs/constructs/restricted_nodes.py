@@ -1,4 +1,4 @@
-"""Preparation of restricted instance groups: a network agent and DNS servers of their own.
+"""Preparation of restricted instance groups: a separate network agent and DNS servers.
 
 The service documents this step as a script of its command line tool, which rewrites objects of EKS add-ons. Here the
 add-ons keep their objects: the network add-on is configured not to run on restricted nodes, and modified copies of the
@@ -31,8 +31,8 @@ _COMPONENT = "eks.amazonaws.com/component"
 class RestrictedNetwork(Construct):
     """`rig-aws-node`: the network agent of restricted nodes, which gets addresses from instance metadata only.
 
-    It is required before the HyperPod cluster, and the add-on's own agent must not run on its nodes. `adopt` takes over
-    an existing DaemonSet of that name.
+    It is required before the HyperPod cluster, and the agent of the add-on must not run on its nodes. `adopt` adopts an
+    existing DaemonSet of that name.
     """
 
     @checked
@@ -61,8 +61,8 @@ class RestrictedDns(Construct):
     node (`internalTrafficPolicy: Local`); every node then requires a server, or its pods cannot resolve names. The policy
     is set when servers run on the nodes of the system group, and is restored before they are deleted.
 
-    `CoreDnsAddon` creates it; used alone, it is for an EKS cluster that already has CoreDNS. `after` is what installs
-    CoreDNS; a change of `version`, a text, recreates the copies.
+    `CoreDnsAddon` creates it; use it separately for an EKS cluster that already has CoreDNS. `after` is the resource that
+    installs CoreDNS; a change of `version`, a text, recreates the copies.
     """
 
     @checked

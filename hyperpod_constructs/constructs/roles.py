@@ -1,4 +1,4 @@
-"""IAM roles of the platform, each with the permissions that its documentation lists and no more."""
+"""IAM roles of the platform, each with only the permissions that the documentation lists."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def execution_role(
     """The execution role of instance groups.
 
     The service's documentation lists the permissions on `*`; here interfaces can be created only in the subnets and with
-    the security groups in use, as in the official template, and actions on an interface are limited to the VPC. EC2 knows
-    the VPC of an interface (`ec2:Vpc`), but not that of an interface that is being created, or of an instance. Describe
+    the security groups in use, as in the official template, and actions on an interface are limited to the VPC. EC2 supports
+    `ec2:Vpc` for an existing interface, but not for an interface that is being created, or for an instance. Describe
     calls do not support resource-level permissions, and interfaces are detached from instances of any account: those of
     the service may belong to its own account.
     """
@@ -187,7 +187,7 @@ _KEY_PERMISSIONS: tuple[tuple[list[str], dict[str, dict[str, str]] | None], ...]
 
 
 def grant_volume_keys(role: iam.IRole, key_arns: Sequence[str]) -> None:
-    """The same for keys known by their ARN."""
+    """The same for keys that are specified by ARN."""
     for actions, conditions in _KEY_PERMISSIONS:
         role.add_to_principal_policy(
             iam.PolicyStatement(actions=actions, resources=list(key_arns), conditions=conditions)

@@ -28,7 +28,7 @@ class Claims(Construct):
         cluster: the HyperPod cluster.
         driver: config key of the CSI add-on, `fsx_csi` or `mountpoint_s3_csi`.
         objects: volume and claim by namespace.
-        adopt: take over existing volumes and claims of these names; they are retained on deletion.
+        adopt: adopt existing volumes and claims of these names; they are retained on deletion.
     """
 
     @checked

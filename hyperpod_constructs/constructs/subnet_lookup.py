@@ -16,9 +16,9 @@ from .trust import keep_calling_internal
 def subnet_in_zone(scope: Construct, availability_zone_id: str, subnet_ids: Sequence[str]) -> str:
     """Returns the id of the subnet of `subnet_ids` that is in a zone, found at deploy time.
 
-    Zone names map to different zones in each account, so a CDK VPC cannot tell at synthesis which of its subnets is in
-    `use1-az6`. The look-up is one read-only EC2 call per zone; the deployment fails if no subnet is in the zone. Passing
-    `node_subnets` to the cluster avoids it.
+    Zone names map to different zones in each account, so the subnet of a CDK VPC in `use1-az6` is not known at synthesis.
+    The look-up is one read-only EC2 call per zone; the deployment fails if no subnet is in the zone. Pass `node_subnets`
+    to the cluster to avoid it.
     """
     id = f"SubnetIn-{known_id(scope, availability_zone_id)}"
     found = scope.node.try_find_child(id)

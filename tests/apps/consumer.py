@@ -45,9 +45,9 @@ def platform(scope: Construct, *, gpu_nodes: int = 2) -> HyperPodCluster:
 
 def one_stack(**context: Any) -> tuple[App, Stack, HyperPodCluster]:
     """An app with a platform in one stack."""
-    made = app(**context)
-    stack = Stack(made, "Research", env=ENV)
-    return made, stack, platform(stack)
+    created = app(**context)
+    stack = Stack(created, "Research", env=ENV)
+    return created, stack, platform(stack)
 
 
 def training(nodes: int = 2, **options: Any) -> Job:

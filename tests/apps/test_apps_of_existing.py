@@ -79,11 +79,11 @@ def test_a_vpc_by_look_up() -> None:
 
 
 def test_an_unanswered_look_up_is_requested_by_cdk() -> None:
-    made = app()
-    stack = Stack(made, "Research", env=ENV)
+    scope = app()
+    stack = Stack(scope, "Research", env=ENV)
     vpc = ec2.Vpc.from_lookup(stack, "Vpc", vpc_id=VPC_ID)
     HyperPodCluster(stack, "HyperPod", vpc=vpc, eks_cluster=SHARED, instance_groups=groups())
-    manifest = json.loads((Path(made.synth().directory) / "manifest.json").read_text())
+    manifest = json.loads((Path(scope.synth().directory) / "manifest.json").read_text())
     assert [item["key"] for item in manifest["missing"]] == [*LOOKED_UP]
 
 

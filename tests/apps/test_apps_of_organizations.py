@@ -73,12 +73,12 @@ class Traced:
 @pytest.fixture(scope="module")
 def governed() -> Template:
     """A platform under the tags, aspects, permissions boundary and bootstrap of an organization."""
-    made = app(**{"@aws-cdk/core:permissionsBoundary": {"name": "platform-boundary"}})
+    cdk_app = app(**{"@aws-cdk/core:permissionsBoundary": {"name": "platform-boundary"}})
     synthesizer = DefaultStackSynthesizer(qualifier="mlplat", file_assets_bucket_name="corp-assets-${AWS::Region}")
-    stack = Stack(made, "Research", env=ENV, synthesizer=synthesizer)
+    stack = Stack(cdk_app, "Research", env=ENV, synthesizer=synthesizer)
     workloads(stack, platform(stack))
-    Tags.of(made).add("CostCenter", "42")
-    Aspects.of(made).add(Traced())
+    Tags.of(cdk_app).add("CostCenter", "42")
+    Aspects.of(cdk_app).add(Traced())
     return Template.from_stack(stack)
 
 
@@ -126,8 +126,8 @@ def test_assets_are_uploaded_to_the_bucket_of_the_qualifier(governed: Template) 
 
 
 def test_an_app_without_bootstrap_is_rejected_since_functions_are_assets() -> None:
-    made = app()
-    stack = Stack(made, "Research", env=ENV, synthesizer=BootstraplessSynthesizer())
+    cdk_app = app()
+    stack = Stack(cdk_app, "Research", env=ENV, synthesizer=BootstraplessSynthesizer())
     with pytest.raises(RuntimeError, match="Cannot add assets to a Stack that uses the BootstraplessSynthesizer"):
         platform(stack)
 
@@ -193,10 +193,10 @@ def test_a_class_of_the_user() -> None:
 
 
 def wrong(count: int = 1) -> App:
-    made, stack, cluster = one_stack()
+    cdk_app, stack, cluster = one_stack()
     cluster.add_instance_group(InstanceGroup(name="typo", instance_type="ml.p5.48xlage", count=count))
     TrainingOperatorAddon(stack, "Operator", cluster=cluster)
-    return made
+    return cdk_app
 
 
 def test_a_wrong_instance_type_fails_the_synth_with_rule_and_fix() -> None:
@@ -206,8 +206,8 @@ def test_a_wrong_instance_type_fails_the_synth_with_rule_and_fix() -> None:
 
 
 def test_a_warning_is_accepted_in_code() -> None:
-    made = app()
-    stack = Stack(made, "Research", env=ENV)
+    cdk_app = app()
+    stack = Stack(cdk_app, "Research", env=ENV)
     network, eks = base(stack)
     reason = "our GitOps tool installs CoreDNS and cert-manager"
     accepted = [
@@ -217,41 +217,41 @@ def test_a_warning_is_accepted_in_code() -> None:
         stack, "HyperPod", vpc=network, eks_cluster=eks, instance_groups=groups(), acknowledge=accepted
     )
     TrainingOperatorAddon(stack, "Operator", cluster=cluster)
-    made.synth()
-    assert not [text for text in warnings(made) if "HP502" in text]
+    cdk_app.synth()
+    assert not [text for text in warnings(cdk_app) if "HP502" in text]
 
 
 # ---- 18: cdk-nag over the app ----
 
 
 def test_cdk_nag_finds_nothing_that_is_not_explained() -> None:
-    made, stack, cluster = one_stack()
+    cdk_app, stack, cluster = one_stack()
     workloads(stack, cluster)
-    Validations.of(made).add_plugins(JustifiedNag(made))
-    assert made.synth().stacks
+    Validations.of(cdk_app).add_plugins(JustifiedNag(cdk_app))
+    assert cdk_app.synth().stacks
 
 
 # ---- 19: an organization's own rule over the resources ----
 
 
 def test_a_rule_of_the_user_sees_the_cluster_as_a_resource() -> None:
-    seen: list[str] = []
+    visited: list[str] = []
 
     @jsii.implements(IAspect)
     class NoUnnamedOwner:
         def visit(self, node: IConstruct) -> None:
             if isinstance(node, CfnResource) and node.cfn_resource_type == "AWS::SageMaker::Cluster":
-                seen.append(type(node).__name__)
+                visited.append(type(node).__name__)
 
-    made, _, _ = one_stack()
-    Aspects.of(made).add(NoUnnamedOwner())
-    made.synth()
-    assert seen == ["CfnCluster"]
+    cdk_app, _, _ = one_stack()
+    Aspects.of(cdk_app).add(NoUnnamedOwner())
+    cdk_app.synth()
+    assert visited == ["CfnCluster"]
 
 
 def test_a_warning_is_silenced_the_way_of_cdk() -> None:
-    made, stack, cluster = one_stack()
+    cdk_app, stack, cluster = one_stack()
     TrainingOperatorAddon(stack, "Operator", cluster=cluster)
     Annotations.of(stack).acknowledge_warning("hyperpod-constructs:HP502", "our GitOps tool installs both")
-    made.synth()
-    assert not [text for text in warnings(made) if "HP502" in text]
+    cdk_app.synth()
+    assert not [text for text in warnings(cdk_app) if "HP502" in text]

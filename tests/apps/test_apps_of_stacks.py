@@ -42,8 +42,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def research() -> Template:
-    made = app()
-    stack = Stack(made, "Research", env=ENV)
+    cdk_app = app()
+    stack = Stack(cdk_app, "Research", env=ENV)
     network, eks = base(stack)
     types = [group.instance_type for group in groups() if group.instance_type]
     chart = HyperPodDependencies(stack, "Chart", kubernetes=eks.kubernetes, region=stack.region, instance_types=types)
@@ -98,10 +98,10 @@ class Ml(Stage):
 
 @pytest.fixture(scope="module")
 def environments() -> dict[str, Ml]:
-    made = app()
+    cdk_app = app()
     return {
-        "dev": Ml(made, "Dev", region="us-west-2", account="111122223333", gpu_nodes=1),
-        "prod": Ml(made, "Prod", region="us-east-1", account="444455556666", gpu_nodes=4),
+        "dev": Ml(cdk_app, "Dev", region="us-west-2", account="111122223333", gpu_nodes=1),
+        "prod": Ml(cdk_app, "Prod", region="us-east-1", account="444455556666", gpu_nodes=4),
     }
 
 
@@ -128,8 +128,8 @@ def test_each_environment_has_its_own_zones_size_and_region(environments: dict[s
 
 
 def test_stages_in_one_account_have_stacks_of_different_names() -> None:
-    made = app()
-    stages = [Ml(made, name, region="us-west-2", account="111122223333", gpu_nodes=1) for name in ("Dev", "Test")]
+    cdk_app = app()
+    stages = [Ml(cdk_app, name, region="us-west-2", account="111122223333", gpu_nodes=1) for name in ("Dev", "Test")]
     names = [stack.stack_name for stage in stages for stack in (stage.net, stage.k8s, stage.hp)]
     assert len(set(names)) == 6
     physical = [Template.from_stack(stage.hp).find_resources("AWS::SageMaker::Cluster") for stage in stages]
@@ -140,8 +140,8 @@ def test_stages_in_one_account_have_stacks_of_different_names() -> None:
 
 
 def test_a_pipeline_deploys_the_stacks_of_a_stage_in_order() -> None:
-    made = app()
-    stack = Stack(made, "Pipeline", env=ENV)
+    cdk_app = app()
+    stack = Stack(cdk_app, "Pipeline", env=ENV)
     source = pipelines.CodePipelineSource.s3(s3.Bucket(stack, "Source", versioned=True), "app.zip")
     synth = pipelines.ShellStep("Synth", input=source, commands=["pip install hyperpod-constructs", "npx cdk synth"])
     pipeline = pipelines.CodePipeline(stack, "Pipeline", synth=synth)
@@ -157,8 +157,8 @@ def test_a_pipeline_deploys_the_stacks_of_a_stage_in_order() -> None:
 
 
 def test_the_network_in_a_nested_stack() -> None:
-    made = app()
-    stack = Stack(made, "Research", env=ENV)
+    cdk_app = app()
+    stack = Stack(cdk_app, "Research", env=ENV)
     nested = NestedStack(stack, "NetworkStack")
     network = HyperPodNetwork(nested, "Network", network=Network(availability_zone_ids=tuple(ZONES["us-west-2"])))
     eks = HyperPodEks(stack, "Eks", network=network, eks=Eks(admins=(ADMIN,)))
@@ -175,8 +175,8 @@ def test_the_network_in_a_nested_stack() -> None:
 
 
 def test_two_clusters_in_one_network() -> None:
-    made = app()
-    stack = Stack(made, "Two", env=ENV)
+    cdk_app = app()
+    stack = Stack(cdk_app, "Two", env=ENV)
     network, first = base(stack)
     second = HyperPodEks(stack, "Eks2", network=network, eks=Eks(admins=(ADMIN,)))
     for name, eks in (("A", first), ("B", second)):
@@ -203,13 +203,13 @@ def spec(name: str, region: str) -> Platform:
 
 
 def test_platforms_of_two_regions_with_a_stack_of_the_user() -> None:
-    made = app()
-    images = Stack(made, "Images", env=ENV)
+    cdk_app = app()
+    images = Stack(cdk_app, "Images", env=ENV)
     s3.Bucket(images, "Models")
     for name, region in (("west", "us-west-2"), ("east", "us-east-1")):
-        stage = Stage(made, name, env=Environment(account="111122223333", region=region))
+        stage = Stage(cdk_app, name, env=Environment(account="111122223333", region=region))
         platform_stacks(stage, spec(name, region))
-    assembly = made.synth()
+    assembly = cdk_app.synth()
     assert [stack.stack_name for stack in assembly.stacks] == ["Images"]
     regions = {stack.environment.region for stack in assembly.stacks_recursively if stack.stack_name != "Images"}
     assert regions == {"us-west-2", "us-east-1"}
@@ -220,8 +220,8 @@ def test_platforms_of_two_regions_with_a_stack_of_the_user() -> None:
 
 
 def test_an_environment_agnostic_stack_names_no_region_or_partition() -> None:
-    made = app()
-    stack = Stack(made, "Anywhere")
+    cdk_app = app()
+    stack = Stack(cdk_app, "Anywhere")
     cluster = platform(stack)
     TrainingOperatorAddon(stack, "Operator", cluster=cluster)
     text = json.dumps(Template.from_stack(stack).to_json())

@@ -116,11 +116,11 @@ def test_the_name_of_a_job_with_an_image_and_a_bucket_does_not_depend_on_other_r
     repository, bucket = ecr.Repository(stack, "Images"), s3.Bucket(stack, "Data")
     image = repository.repository_uri_for_tag("v1")
     job = training(image=image, env={"BUCKET": bucket.bucket_name})
-    made = TrainingJob(stack, "Job", cluster=cluster, job=job)
+    training_job = TrainingJob(stack, "Job", cluster=cluster, job=job)
     text = json.dumps(objects(Template.from_stack(stack), "Job")["Properties"])
     assert "Images" in text
     assert "Data" in text
-    NAMES.add(made.job_name)
+    NAMES.add(training_job.job_name)
     assert len(NAMES) == 1
 
 

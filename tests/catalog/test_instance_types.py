@@ -45,11 +45,19 @@ ROWS = [
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
 def test_numbers(row: tuple[object, ...]) -> None:
-    it = catalog.instance_type(str(row[0]))
-    accelerator = f"{it.accelerator.count} {it.accelerator.model}" if it.accelerator else None
+    kind = catalog.instance_type(str(row[0]))
+    accelerator = f"{kind.accelerator.count} {kind.accelerator.model}" if kind.accelerator else None
     assert (
-        *(it.name, it.vcpu, it.memory_gib, accelerator, it.efa_interfaces, it.network_cards, it.ipv4_per_interface),
-        *(it.max_pods, it.ips_per_node, it.nvme_gb, bool(it.mig_profiles)),
+        *(
+            kind.name,
+            kind.vcpu,
+            kind.memory_gib,
+            accelerator,
+            kind.efa_interfaces,
+            kind.network_cards,
+            kind.ipv4_per_interface,
+        ),
+        *(kind.max_pods, kind.ips_per_node, kind.nvme_gb, bool(kind.mig_profiles)),
     ) == row
 
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
-import cfnlint
-
 from hyperpod_constructs.core.catalog import _files
 
-SCHEMAS = Path(cfnlint.__file__).parent / "data" / "schemas"
+SCHEMAS = Path(str(distribution("cfn-lint").locate_file("cfnlint/data/schemas")))
+"""Found without an import of cfn-lint, which takes as long as all tests of this file."""
 NAMES: dict[str, str] = json.loads((SCHEMAS / "providers" / "us-east-1.json").read_text())
 KINDS = {"create_only": "createOnlyProperties", "conditional": "conditionalCreateOnlyProperties"}
 

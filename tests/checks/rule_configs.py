@@ -38,11 +38,11 @@ def merged(base: Any, over: Any) -> Any:
 @cache
 def folder() -> Path:
     """The folder of the configs, with the local folders that examples name."""
-    made = Path(tempfile.mkdtemp(prefix="rules-", dir=os.environ["TMPDIR"]))
+    directory = Path(tempfile.mkdtemp(prefix="rules-", dir=os.environ["TMPDIR"]))
     for local in ("scripts/on_create.sh", "vendor/chart/Chart.yaml", "charts/grafana/Chart.yaml"):
-        (made / local).parent.mkdir(parents=True, exist_ok=True)
-        (made / local).touch()
-    return made
+        (directory / local).parent.mkdir(parents=True, exist_ok=True)
+        (directory / local).touch()
+    return directory
 
 
 def load_text(text: str) -> Loaded:

@@ -179,12 +179,12 @@ def test_a_value_that_a_service_rejects_is_an_error_at_its_field(path: str, valu
 
 
 def test_every_field_with_an_arn_states_the_kind_of_resource() -> None:
-    seen: set[type[BaseModel]] = set()
+    visited: set[type[BaseModel]] = set()
 
     def walk(model: type[BaseModel]) -> Iterator[tuple[str, bool]]:
-        if model in seen:
+        if model in visited:
             return
-        seen.add(model)
+        visited.add(model)
         typed = {name for name, names in _fields_with_arns(model) if names is not None}
         for name, info in model.model_fields.items():
             if re.search(r"(^|_)arns?$", name) or name in ("admins", "principal", "members", "viewers"):

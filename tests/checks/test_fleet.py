@@ -86,18 +86,18 @@ def test_names_that_must_be_unique_between_configs(
     one: dict[str, Any], two: dict[str, Any], found: list[tuple[str, str, str]], tmp_path: Path
 ) -> None:
     paths = written(tmp_path, merged(BASE, one), merged(BASE, two))
-    told = [finding for finding in load_all(paths).findings if finding.severity == "error"]
-    assert [(finding.rule, finding.path, finding.message) for finding in told] == [
+    findings = [finding for finding in load_all(paths).findings if finding.severity == "error"]
+    assert [(finding.rule, finding.path, finding.message) for finding in findings] == [
         (rule, path, message.format(a=paths[0])) for rule, path, message in found
     ]
-    assert [finding for finding in told if finding.file != str(paths[1]) or finding.line is None] == []
+    assert [finding for finding in findings if finding.file != str(paths[1]) or finding.line is None] == []
 
 
 def test_an_eks_cluster_has_one_hyperpod_cluster(tmp_path: Path) -> None:
     made_by_other = merged(BASE, {"name": "c", "eks": {"cluster_name": "shared"}})
     paths = written(tmp_path, EXISTING, {**EXISTING, "name": "b"}, made_by_other)
-    told = [finding for finding in load_all(paths).findings if finding.severity == "error"]
-    assert [(finding.rule, finding.path, finding.file) for finding in told] == [
+    findings = [finding for finding in load_all(paths).findings if finding.severity == "error"]
+    assert [(finding.rule, finding.path, finding.file) for finding in findings] == [
         ("HP027", "eks.existing.cluster_name", str(paths[1])),
         ("HP027", "eks.cluster_name", str(paths[2])),
     ]

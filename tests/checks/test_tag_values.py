@@ -76,10 +76,10 @@ def test_47_tags_fit():
 def test_the_additions_are_those_in_the_templates():
     added = load("limits")["added_tags"]
     assert PLATFORM_TAG in added
-    most: set[str] = set()
+    largest: set[str] = set()
     for file in SNAPSHOTS.glob("*.json"):
         for resource in json.loads(file.read_text())["Resources"].values():
             tags = resource.get("Properties", {}).get("Tags", [])
             keys = {tag["Key"] for tag in tags} if isinstance(tags, list) else set(tags)
-            most = max(most, keys, key=len)
-    assert most == set(added)
+            largest = max(largest, keys, key=len)
+    assert largest == set(added)

@@ -123,8 +123,8 @@ def test_a_file_system_is_shown_in_the_zone_that_it_gets() -> None:
     ]
     storage = {"lustre": [{"name": "data"}]}
     for cluster, zone in (({"instance_groups": groups}, "usw2-az2"), ({"instance_groups": groups[:1]}, "usw2-az1")):
-        made = Platform(name="a", region="us-west-2", network=network, cluster=cluster, storage=storage)
-        assert effective(made)["file_systems"][0]["zone"] == zone
+        platform = Platform(name="a", region="us-west-2", network=network, cluster=cluster, storage=storage)
+        assert effective(platform)["file_systems"][0]["zone"] == zone
 
 
 def test_a_config_with_errors_is_not_shown(tmp_path: Path) -> None:

@@ -113,12 +113,12 @@ def odd(command: click.Command) -> Iterator[list[str]]:
 
 
 def check(result: Result, arguments: list[str]) -> None:
-    said = " ".join(arguments)[:200]
-    assert result.exception is None or isinstance(result.exception, SystemExit), f"{said}: {result.exception!r}"
-    assert result.exit_code in CODES, f"{said}: exit code {result.exit_code}: {result.output[-300:]}"
+    command_line = " ".join(arguments)[:200]
+    assert result.exception is None or isinstance(result.exception, SystemExit), f"{command_line}: {result.exception!r}"
+    assert result.exit_code in CODES, f"{command_line}: exit code {result.exit_code}: {result.output[-300:]}"
     assert "Traceback" not in result.output
-    assert "in hyperpod-constructs" not in result.stderr, f"{said}: {result.stderr}"
-    assert result.exit_code == 0 or result.output.strip(), f"{said}: fails without a word"
+    assert "in hyperpod-constructs" not in result.stderr, f"{command_line}: {result.stderr}"
+    assert result.exit_code == 0 or result.output.strip(), f"{command_line}: fails without a word"
     assert "\x1b" not in result.output
 
 

@@ -9,10 +9,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
-import cfnlint
 import pytest
 from assembly import ROOT, Assembly, read_assembly
 from hypothesis import given
@@ -177,7 +177,9 @@ def test_clusters_log_groups_and_state_machines_of_others_are_out_of_reach(
 
 
 def test_statements_with_names_have_a_resource_in_the_service_authorization_reference() -> None:
-    reference = json.loads((Path(cfnlint.__file__).parent / "data" / "AdditionalSpecs" / "Policies.json").read_text())
+    reference = json.loads(
+        Path(str(distribution("cfn-lint").locate_file("cfnlint/data/AdditionalSpecs/Policies.json"))).read_text()
+    )
     listed = {action for actions in load("deployer")["types"].values() for action in actions}
     of_services = {action for action in listed if action.partition(":")[0] in ("eks", "logs", "states")}
     any_name = {

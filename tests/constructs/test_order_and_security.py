@@ -9,16 +9,19 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from assemblies import platform_of, templates
 from assembly import ROOT, UNCOPIED, read_assembly
-from aws_cdk import App, Environment, RemovalPolicy, Stack
+from aws_cdk import App, CfnResource, Environment, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_eks_v2 as eks_v2
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
 from platform_parts import KEY
 from syrupy.assertion import SnapshotAssertion
 
@@ -26,10 +29,13 @@ from hyperpod_constructs.assembly.synth import cdk_context
 from hyperpod_constructs.constructs.addons import TrainingOperatorAddon
 from hyperpod_constructs.constructs.bucket import HyperPodBucket
 from hyperpod_constructs.constructs.cluster import HyperPodCluster
-from hyperpod_constructs.constructs.imported_eks import EksClusterAttributes
+from hyperpod_constructs.constructs.file_system import HyperPodFileSystem
+from hyperpod_constructs.constructs.functions_in_vpc import put_functions_into_vpc
+from hyperpod_constructs.constructs.imported_eks import EksClusterAttributes, ImportedEks
+from hyperpod_constructs.constructs.platform import HyperPodPlatform
 from hyperpod_constructs.constructs.training_job import TrainingJob, TrainingJobs
 from hyperpod_constructs.core.report.words import Words, words_of
-from hyperpod_constructs.core.spec import Autoscaling, Bucket, Cluster, InstanceGroup, Job, Volume
+from hyperpod_constructs.core.spec import Autoscaling, Bucket, Cluster, InstanceGroup, Job, LustreFileSystem, Volume
 
 CONFIGS = (
     "hyperpod.yaml",
@@ -42,7 +48,7 @@ CONFIGS = (
     ),
     *("tests/configs/keys-and-options.yaml", "tests/configs/closed-control-plane.yaml"),
 )
-SINGLE = "single constructs"
+SINGLE, EXISTING, ONE_STACK = "single constructs", "existing control plane", "one stack"
 POLICIES = ("AssumeRolePolicyDocument", "PolicyDocument", "KeyPolicy")
 SETTINGS: Mapping[str, tuple[str, ...]] = {
     "AWS::APS::Workspace": ("KmsKeyArn", "LoggingConfiguration"),
@@ -53,10 +59,17 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     "AWS::EC2::VPCEndpoint": ("ServiceName", "PrivateDnsEnabled", "SecurityGroupIds", "SubnetIds", "RouteTableIds"),
     "AWS::EKS::AccessEntry": ("",),
     "AWS::EKS::Addon": ("PodIdentityAssociations", "ServiceAccountRoleArn", "ResolveConflicts", "PreserveOnDelete"),
-    "AWS::EKS::Cluster": ("AccessConfig", "EncryptionConfig", "Logging", "ResourcesVpcConfig", "DeletionProtection"),
+    "AWS::EKS::Cluster": (
+        "AccessConfig",
+        "EncryptionConfig",
+        "Logging",
+        "ResourcesVpcConfig",
+        "DeletionProtection",
+        "UpgradePolicy",
+    ),
     "AWS::EKS::PodIdentityAssociation": ("",),
     "AWS::FSx::FileSystem": ("KmsKeyId", "SecurityGroupIds", "SubnetIds"),
-    "AWS::IAM::Role": ("ManagedPolicyArns", "PermissionsBoundary"),
+    "AWS::IAM::Role": ("ManagedPolicyArns", "PermissionsBoundary", "Policies"),
     "AWS::Lambda::Function": ("VpcConfig",),
     "AWS::Lambda::Permission": ("",),
     "AWS::Logs::LogGroup": ("KmsKeyId", "RetentionInDays"),
@@ -70,6 +83,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     "Custom::HyperPodKubernetesWait": ("Condition",),
     "AWS::StepFunctions::StateMachine": ("RoleArn", "LoggingConfiguration", "EncryptionConfiguration"),
     "Custom::HyperPodLifecycleScripts": ("",),
+    "Custom::LogRetention": ("RetentionInDays",),
 }
 """Properties by type; '' for all of them."""
 TEXTS = {"Ref", "Fn::GetAtt", "Fn::GetStackOutput", "Fn::ImportValue", "Fn::Join"}
@@ -142,13 +156,70 @@ def single_constructs(app: App) -> None:
     )
 
 
+def existing_control_plane(app: App) -> None:
+    """A cluster with a shared role on an EKS cluster of CDK, and one whose API has a private endpoint only."""
+    stack = Stack(app, "Existing", env=Environment(account="111122223333", region="us-west-2"))
+    vpc = ec2.Vpc.from_vpc_attributes(
+        stack, "Vpc", vpc_id="vpc-1", availability_zones=["us-west-2a", "us-west-2b"], private_subnet_ids=["s-1", "s-2"]
+    )
+    subnets = [ec2.SubnetSelection(subnets=vpc.private_subnets)]
+    theirs = eks_v2.Cluster(stack, "Theirs", version=eks_v2.KubernetesVersion.of("1.35"), vpc=vpc, vpc_subnets=subnets)
+    nodes = ec2.SecurityGroup(stack, "Nodes", vpc=vpc)
+    system = InstanceGroup(name="system", instance_type="ml.m5.4xlarge", count=2, availability_zone_id="usw2-az1")
+    cluster = HyperPodCluster(
+        stack,
+        "Shared",
+        vpc=vpc,
+        eks_cluster=ImportedEks(stack, "There", eks_cluster=theirs, vpc=vpc),
+        node_subnets=dict(zip(("usw2-az1", "usw2-az2"), vpc.private_subnets, strict=True)),
+        security_group=nodes,
+        cluster=Cluster(execution_roles="shared", instance_groups=(system,)),
+    )
+    cluster.add_instance_group(system.model_copy(update={"name": "late", "availability_zone_id": "usw2-az2"}))
+    office = ec2.Peer.ipv4("192.0.2.0/24")
+    cluster.connections.allow_from(office, ec2.Port.tcp(22))
+    files = HyperPodFileSystem(stack, "Data", cluster=cluster, file_system=LustreFileSystem(name="data"))
+    files.connections.allow_default_port_from(ec2.Peer.ipv4("198.51.100.0/24"))
+    files.admit(office)
+    private = EksClusterAttributes(
+        cluster_name="private", kubernetes_version="1.35", endpoint_access="private", vpc=vpc
+    )
+    apart = ImportedEks(stack, "Private", eks_cluster=private, vpc=vpc, node_security_group=nodes)
+    apart.kubernetes.connections.allow_from(ec2.Peer.ipv4("203.0.113.0/24"), ec2.Port.tcp(443))
+    mine = Construct(stack, "Mine")
+    HyperPodBucket(mine, "Results", bucket=Bucket(name="results", removal="destroy"), allow_data_loss=True)
+    lambda_.Function(
+        mine,
+        "Function",
+        runtime=lambda_.Runtime.PYTHON_3_13,
+        handler="index.handler",
+        code=cast(lambda_.Code, lambda_.Code.from_inline("def handler(event, context): pass")),
+    )
+    route = CfnResource(stack, "Route", type="AWS::EC2::Route")
+    put_functions_into_vpc(stack, subnet_ids=["s-1"], security_group_ids=["sg-1"], after=[route])
+
+
+def one_stack(app: App) -> None:
+    """The order between stacks as that of resources."""
+    platform = platform_of(Path("tests/configs/keys-and-options.yaml"))
+    stack = Stack(app, "One", env=Environment(account=platform.account, region=platform.region))
+    HyperPodPlatform(stack, "Platform", platform=platform)
+
+
+APPS: Mapping[str, Callable[[App], None]] = {
+    SINGLE: single_constructs,
+    EXISTING: existing_control_plane,
+    ONE_STACK: one_stack,
+}
+
+
 def stacks_of(config: str, folder: Path) -> dict[str, dict[str, Any]]:
-    """The templates of a config, or of the single constructs."""
-    if config == SINGLE:
-        app = App(context=cdk_context() | UNCOPIED, analytics_reporting=False, outdir=str(folder / "single"))
-        single_constructs(app)
+    """The templates of a config or of an app."""
+    if config in APPS:
+        app = App(context=cdk_context() | UNCOPIED, analytics_reporting=False, outdir=str(folder / config))
+        APPS[config](app)
         app.synth()
-        return read_assembly(folder / "single").templates
+        return read_assembly(folder / config).templates
     path = Path(config)
     if "closed-network" in config:  # its chart is downloaded: a stand-in, whose content is not in the template
         chart = folder / "vendor" / "hyperpod-chart" / "Chart.yaml"
@@ -162,14 +233,15 @@ def stacks_of(config: str, folder: Path) -> dict[str, dict[str, Any]]:
 def by_config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     seen: set[str] = set()
     found = {}
-    for config in (*CONFIGS, SINGLE):
-        written = {HASH.sub("<asset>", line) for line in lines(stacks_of(config, tmp_path_factory.mktemp("stacks")))}
+    for config in (*CONFIGS, *APPS):
+        made = lines(stacks_of(config, tmp_path_factory.mktemp("stacks")))
+        written = {HASH.sub("<asset>", line).replace("Platform/", "") for line in made}  # one stack has the same names
         found[config] = sorted(written - seen)
         seen.update(written)
     return found
 
 
-@pytest.mark.parametrize("config", [*CONFIGS, SINGLE])
+@pytest.mark.parametrize("config", [*CONFIGS, *APPS])
 def test_order_and_security_are_the_reviewed_ones(
     config: str, by_config: dict[str, list[str]], snapshot: SnapshotAssertion
 ) -> None:

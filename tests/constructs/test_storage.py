@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from assembly import Assembly
-from proving import proved
+from proving import every, proved
 from storage_platforms import FSX, KEY, LINK, OBJECTS, Synth, bucket_of, named, synthesizer
 from waiting import Waiting
 
@@ -140,7 +140,7 @@ def test_the_guard_keeps_it_where_it_is_unless_it_names_its_zone(systems: Assemb
         {"Name": name, "LogicalId": id_, "SubnetId": resource["Properties"]["SubnetIds"][0]}
         for name, id_, resource in following
     ]
-    assert all(guard in resource["DependsOn"] for _, _, resource in following)
+    assert every(guard in resource["DependsOn"] for _, _, resource in following)
     assert guard not in named(systems, FSX, "placed")[1].get("DependsOn", [])
 
 

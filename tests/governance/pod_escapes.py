@@ -35,15 +35,15 @@ def pod(
     spec: dict[str, Any] | None = None, *, container: dict[str, Any] | None = None, **metadata: Any
 ) -> dict[str, Any]:
     """The ordinary pod with changes; None takes a field away."""
-    made = copy.deepcopy(POD)
+    changed = copy.deepcopy(POD)
     for key, value in (spec or {}).items():
         if value is None:
-            del made["spec"][key]
+            del changed["spec"][key]
         else:
-            made["spec"][key] = value
-    made["spec"]["containers"][0] |= container or {}
-    made["metadata"] |= metadata
-    return made
+            changed["spec"][key] = value
+    changed["spec"]["containers"][0] |= container or {}
+    changed["metadata"] |= metadata
+    return changed
 
 
 def _mount(source: dict[str, Any]) -> dict[str, Any]:

@@ -137,8 +137,8 @@ def test_update() -> None:
 
 
 def test_delete() -> None:
-    for gone in ("ResourceNotFound", "ResourceNotFoundException"):
-        client = Client(DeleteComputeQuota=refusal(gone))
+    for error_code in ("ResourceNotFound", "ResourceNotFoundException"):
+        client = Client(DeleteComputeQuota=refusal(error_code))
         quota_api(client).delete(live())
         assert client.asked == [("DeleteComputeQuota", {"ComputeQuotaId": "q-1"})]
     with pytest.raises(ClientError, match="ConflictException"):

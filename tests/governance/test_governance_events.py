@@ -26,13 +26,13 @@ def test_the_function_logs_at_info() -> None:
 
 
 def test_the_entry_points_retry_nothing_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[Any] = []
-    monkeypatch.setattr(boto3, "client", lambda service, config: made.append((service, config.retries)) or "client")
+    created: list[Any] = []
+    monkeypatch.setattr(boto3, "client", lambda service, config: created.append((service, config.retries)) or "client")
     monkeypatch.setattr(index, "begin", lambda event, client, clock: {"begun": event, "client": client})
     monkeypatch.setattr(index, "poll", lambda event, client, clock: {"polled": event, "client": client})
     assert index.on_event({"a": 1}, None) == {"begun": {"a": 1}, "client": "client"}
     assert index.is_complete({"a": 1}, None) == {"polled": {"a": 1}, "client": "client"}
-    assert made == [("sagemaker", {"total_max_attempts": 1})] * 2
+    assert created == [("sagemaker", {"total_max_attempts": 1})] * 2
 
 
 def test_a_life(events: Events) -> None:
@@ -91,7 +91,7 @@ def test_two_owners(events: Events) -> None:
         "vision: not changed, it has no mark of this resource",
         "vision: gone after 15 s: done",
     ]
-    assert sorted(one.name for one in owners(events.service.only.tags)) == ["Platform/B", "Platform/C"]
+    assert sorted(found.name for found in owners(events.service.only.tags)) == ["Platform/B", "Platform/C"]
     assert events.service.only.request["ComputeQuotaConfig"] == request(8)["ComputeQuotaConfig"]
     begun = events.begin(events.event("Delete", properties(4), PhysicalResourceId=ID, id="B"))
     events.poll(begun)

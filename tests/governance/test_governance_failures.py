@@ -160,10 +160,10 @@ def test_what_disappears_is_created_again_for_seven_minutes(events: Events) -> N
 def test_a_failed_create_is_deleted_and_created_again(events: Events) -> None:
     events.service.outcomes = ["CreateFailed", "Deleted", "Created"]
     begun = events.begin(events.event("Create", properties()))
-    said = []
+    messages = []
     while not events.poll(begun)["IsComplete"]:
-        said += events.said
-    assert said == [
+        messages += events.said
+    assert messages == [
         "vision: Creating after 0 s: wait",
         "vision: CreateFailed after 0 s: delete",
         "vision: Deleting after 0 s: wait",

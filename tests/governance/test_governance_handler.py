@@ -290,11 +290,11 @@ def test_an_event_delivered_twice_makes_one(service: GovernanceService, cfn: Clo
 def test_a_lost_response_creates_no_second_object(
     aws: FakeAws, service: GovernanceService, cfn: CloudFormation
 ) -> None:
-    made = service._create
+    create = service._create
 
     def lost(asked: dict[str, Any]) -> dict[str, Any]:
-        made(asked)
-        aws.on("sagemaker", "CreateComputeQuota", made)
+        create(asked)
+        aws.on("sagemaker", "CreateComputeQuota", create)
         from fake_aws import AwsFault
 
         raise AwsFault("InternalFailure", "the connection broke", 500)
@@ -379,11 +379,11 @@ def test_tags_follow(service: GovernanceService, cfn: CloudFormation) -> None:
 
 
 def test_objects_of_the_former_version_are_updated_and_deleted(service: GovernanceService, cfn: CloudFormation) -> None:
-    made = service.put(quota(1), tags={LEGACY_TAG: legacy_digest(STACK, "Quota")})
+    existing = service.put(quota(1), tags={LEGACY_TAG: legacy_digest(STACK, "Quota")})
     cfn.properties, cfn.physical_id = cfn.properties_of(quota(1)), f"{CLUSTER}/ComputeQuota/vision-quota/vision"
     cfn.run("Update", quota(8))
-    assert LEGACY_TAG not in made.tags
-    assert [o.name for o in owners(made.tags)] == ["Addons/Quota"]
+    assert LEGACY_TAG not in existing.tags
+    assert [o.name for o in owners(existing.tags)] == ["Addons/Quota"]
     cfn.run("Delete")
     assert not service.things
 

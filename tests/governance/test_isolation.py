@@ -90,8 +90,8 @@ def pods_policy(team: Team = VISION, cluster: Cluster | None = CLUSTER) -> dict[
 def test_the_table_has_enough_escapes() -> None:
     print(f"{len(ESCAPES)} escape attempts, {len(NEEDED)} pods that training requires")
     assert len(ESCAPES) >= 25
-    told = " ".join((ROOT / "docs" / "governance.md").read_text().split())
-    assert f"{len(ESCAPES)} escape attempts, {len(NEEDED)} pods that training requires" in told
+    page = " ".join((ROOT / "docs" / "governance.md").read_text().split())
+    assert f"{len(ESCAPES)} escape attempts, {len(NEEDED)} pods that training requires" in page
 
 
 @pytest.mark.parametrize("name", ESCAPES)
@@ -108,10 +108,10 @@ def test_requirements_of_training_are_admitted(name: str) -> None:
 
 
 def test_the_pods_are_valid_in_kubernetes() -> None:
-    pods = [*(made for _, made in ESCAPES.values()), *NEEDED.values()]
+    pods = [*(manifest for _, manifest in ESCAPES.values()), *NEEDED.values()]
     assert len(pods) > 20
-    for made in pods:
-        kubernetes_validate.validate(made, "1.33", strict=True)
+    for manifest in pods:
+        kubernetes_validate.validate(manifest, "1.33", strict=True)
 
 
 def test_the_message_states_the_fix() -> None:
@@ -292,8 +292,8 @@ def test_the_jobs_of_every_example_are_admitted() -> None:
         for job in platform.completed_jobs:
             team = _in_team(job, platform.cluster)
             for part in job.parts:
-                made = {"metadata": {}, **pod_template(job, part)}
-                assert answers(pods_policy(team, platform.cluster), made) == [], f"{example}: {job.name}"
+                template = {"metadata": {}, **pod_template(job, part)}
+                assert answers(pods_policy(team, platform.cluster), template) == [], f"{example}: {job.name}"
                 admitted += 1
     assert admitted >= 5
     print(f"{admitted} replica specs of the examples' jobs are admitted")

@@ -273,7 +273,7 @@ def test_the_metrics_permission_of_restricted_nodes_is_not_required_at_boot() ->
 def test_a_fix_names_the_construct_of_a_resource(path: str, name: str) -> None:
     templates = case("chart-before-cluster")
     templates["Platform"]["Resources"]["Chart"]["Metadata"] = {"aws:cdk:path": path}
-    (found,) = [one for one in prove(templates).violations if one.rule.id == "chart-before-cluster"]
+    (found,) = [violation for violation in prove(templates).violations if violation.rule.id == "chart-before-cluster"]
     assert found.fix == f"HyperPod.node.add_dependency({name})"
 
 

@@ -375,5 +375,7 @@ def test_the_module_as_a_program(
     monkeypatch.delitem(sys.modules, "hyperpod_constructs.assembly.graph.__main__", raising=False)
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("hyperpod_constructs.assembly.graph", run_name="__main__")
-    said = capsys.readouterr()
-    assert (ended.value.code, bool(said.out), bool(said.err)) == ((0, True, False) if arguments else (2, False, True))
+    output = capsys.readouterr()
+    assert (ended.value.code, bool(output.out), bool(output.err)) == (
+        (0, True, False) if arguments else (2, False, True)
+    )

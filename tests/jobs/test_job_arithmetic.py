@@ -108,15 +108,15 @@ def test_stated_values_are_used_or_rejected_never_changed(name: str, vcpu: float
 @given(st.sampled_from(WITH_MIG), st.data())
 def test_partitions_fit_the_node_and_no_more(name: str, data: st.DataObject):
     profile = data.draw(st.sampled_from(instance_type(name).mig_profiles))
-    most = mig_per_node(profile, instance_type(name))
-    count = data.draw(st.integers(1, most))
+    maximum = mig_per_node(profile, instance_type(name))
+    count = data.draw(st.integers(1, maximum))
     part = numbers(instance_type=name, mig_profile=profile, mig_count=count)
     assert part.requests[f"nvidia.com/{profile}"] == part.limits[f"nvidia.com/{profile}"] == count
     assert "nvidia.com/gpu" not in part.limits
     assert part.per_node >= 1
     assert refused(instance_type=name, mig_profile=profile, mig_count=count) == []
-    (problem,) = refused(instance_type=name, mig_profile=profile, mig_count=most + 1)
-    assert f"{most + 1} partitions, but a node of {name} has at most {most}" in problem
+    (problem,) = refused(instance_type=name, mig_profile=profile, mig_count=maximum + 1)
+    assert f"{maximum + 1} partitions, but a node of {name} has at most {maximum}" in problem
 
 
 P5 = {"instance_type": "ml.p5.48xlarge"}

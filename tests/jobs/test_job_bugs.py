@@ -141,14 +141,14 @@ def test_bug_10_names_of_digits_are_names(name: str):
     [({"vcpu": 300}, ("300", "192 vCPU")), ({"memory": 4000}, ("4000", "2048 GiB"))],
 )
 def test_bug_11_over_capacity_is_rejected_not_trimmed(config: dict, numbers: tuple[str, str]):
-    said = refused(instance_type=P5, **config)
-    assert every(number in said for number in numbers)
+    message = refused(instance_type=P5, **config)
+    assert every(number in message for number in numbers)
 
 
 def test_bug_12_limits_below_requests_are_rejected():
-    said = refused(instance_type="ml.g5.8xlarge", memory_limit=64, vcpu_limit=8)
-    assert "64 is less than the request of 104" in said
-    assert "8 is less than the request of 29" in said
+    message = refused(instance_type="ml.g5.8xlarge", memory_limit=64, vcpu_limit=8)
+    assert "64 is less than the request of 104" in message
+    assert "8 is less than the request of 29" in message
     assert "9000" in refused(instance_type="ml.g5.8xlarge", memory_limit=9000)
 
 
@@ -208,8 +208,8 @@ def test_bug_20_lists_are_never_split():
 def test_bug_21_writing_a_job_file_keeps_it_readable(tmp_path: Path):
     file = tmp_path / "job.yaml"
     image = "763104351884.dkr.ecr.us-east-1.amazonaws.com/a:1.0"
-    made = CliRunner().invoke(main, ["jobs", "init", str(file), "--name", "yes", "--image", image, "--vcpu", "0.5"])
-    assert made.exit_code == 0, made.output
+    result = CliRunner().invoke(main, ["jobs", "init", str(file), "--name", "yes", "--image", image, "--vcpu", "0.5"])
+    assert result.exit_code == 0, result.output
     job = read_job(file).job
     assert (job.name, job.image, job.vcpu) == ("yes", image, 0.5)
     assert "#" in file.read_text()
@@ -288,9 +288,9 @@ def test_bug_29_the_exported_schema_is_json_schema():
 
 
 def test_bug_30_messages_refer_to_fields_and_flags_have_no_value():
-    said = refused(instance_type=P5, node_count=2, accelerators=4)
-    assert "nodes: 2" in said
-    assert "node_count" not in said
+    message = refused(instance_type=P5, node_count=2, accelerators=4)
+    assert "nodes: 2" in message
+    assert "node_count" not in message
     arguments = ["jobs", "render", "--name", "demo", "--image", "a", "--deep-health-check-passed-only"]
     result = CliRunner().invoke(main, arguments)
     selector = pod_templates(yaml.safe_load(result.stdout))[0]["spec"]["nodeSelector"]

@@ -190,10 +190,10 @@ def test_log_rules_are_regular_expressions_that_watch_something(rule: dict[str, 
     ],
 )
 def test_values_of_clean_pods_by_kind(kind: str, value: str, fine: bool):
-    said = [
+    messages = [
         item for item in found(kind=kind, run_policy={"clean_pods": value}) if "HP704 run_policy.clean_pods" in item
     ]
-    assert bool(said) != fine
+    assert bool(messages) != fine
 
 
 def resources(**fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -393,8 +393,8 @@ def test_a_priority_may_carry_its_suffix():
 
 @pytest.mark.parametrize("where", ["labels", "job_labels"])
 def test_a_label_does_not_override_the_teams_queue(where: str):
-    said = found(nodes=1, team="research", **{where: {"kueue.x-k8s.io/queue-name": "other"}})
-    assert said == [
+    findings = found(nodes=1, team="research", **{where: {"kueue.x-k8s.io/queue-name": "other"}})
+    assert findings == [
         f"""error HP703 {where}["kueue.x-k8s.io/queue-name"]: sets kueue.x-k8s.io/queue-name to 'other', but team"""
         " 'research' requires 'hyperpod-ns-research-localqueue'"
     ]

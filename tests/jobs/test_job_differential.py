@@ -42,12 +42,14 @@ def volumes(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 @st.composite
 def elastic(draw: st.DrawFn, replicas: int) -> dict[str, Any]:
-    most = draw(st.integers(replicas, replicas + 8))
-    config: dict[str, Any] = {"max_replica_count": most}
+    maximum = draw(st.integers(replicas, replicas + 8))
+    config: dict[str, Any] = {"max_replica_count": maximum}
     if draw(st.booleans()):
         config["elastic_replica_increment_step"] = draw(st.integers(1, 4))
     elif draw(st.booleans()):
-        config["elastic_replica_discrete_values"] = draw(st.lists(st.integers(replicas, most), min_size=1, max_size=3))
+        config["elastic_replica_discrete_values"] = draw(
+            st.lists(st.integers(replicas, maximum), min_size=1, max_size=3)
+        )
     for field in ("graceful_shutdown_timeout", "scaling_timeout", "scale_up_snooze_time"):
         if draw(st.booleans()):
             config[f"elastic_{field}_in_seconds"] = draw(SECONDS)

@@ -183,9 +183,10 @@ items:
 def test_companions_stay_what_they_are(tmp_path: Path):
     file = tmp_path / "all.yaml"
     file.write_text(COMPANIONS)
-    told = hyperpod("import", file)
+    outcome = hyperpod("import", file)
     assert (
-        "ConfigMap script, Service master: not jobs; use --output to write them to all-companions.yaml" in told.stderr
+        "ConfigMap script, Service master: not jobs; use --output to write them to all-companions.yaml"
+        in outcome.stderr
     )
     result = hyperpod("import", file, "-o", tmp_path / "jobs")
     assert result.exit_code == 0, result.output

@@ -55,10 +55,10 @@ def told(fields: dict[str, Any]) -> str:
 
 
 def test_each_share_and_its_explanation() -> None:
-    said = "\n".join(f"--- {title}\n{told(fields)}" for title, fields in CASES.items())
+    texts = "\n".join(f"--- {title}\n{told(fields)}" for title, fields in CASES.items())
     if os.environ.get("HYPERPOD_WRITE_DOCS"):
-        TEXTS.write_text(said)
-    assert said == TEXTS.read_text()
+        TEXTS.write_text(texts)
+    assert texts == TEXTS.read_text()
 
 
 def test_partitions_run_on_nodes_that_are_partitioned() -> None:

@@ -32,10 +32,10 @@ WANTED: dict[str, Any] = {
 
 def archive(files: Mapping[str, bytes]) -> bytes:
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as made:
-        made.mkdir("on_create.d")
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as zip_file:
+        zip_file.mkdir("on_create.d")
         for name, data in files.items():
-            made.writestr(name, data)
+            zip_file.writestr(name, data)
     return content.getvalue()
 
 
@@ -100,8 +100,8 @@ def test_a_large_file_is_copied_in_parts(s3: Any) -> None:
 @pytest.mark.parametrize("prefix", ["lifecycle/2aac46595e834ce2", "lifecycle/another"])
 def test_nothing_is_deleted(prefix: str, s3: Any) -> None:
     answer(event("Create"), s3)
-    gone = answer(event("Delete", Prefix=prefix), None)  # it needs no client
-    assert gone == {"PhysicalResourceId": "before"}
+    deleted = answer(event("Delete", Prefix=prefix), None)  # it needs no client
+    assert deleted == {"PhysicalResourceId": "before"}
     assert stored(s3) == COPIED
 
 

@@ -30,8 +30,8 @@ class Node:
         self.mounted = folder / "mounted"
         self.active = folder / "active"
         commands = folder / "bin"
-        for made in (self.root, self.mounted, self.active, commands):
-            made.mkdir()
+        for directory in (self.root, self.mounted, self.active, commands):
+            directory.mkdir()
         shutil.copytree(DEFAULT_SCRIPTS, self.scripts)
         for name in ("containerd", "kubelet"):
             (self.root / "var/lib" / name).mkdir(parents=True)
@@ -61,11 +61,11 @@ class Node:
         (self.mounted / str(self.root / path.lstrip("/")).replace("/", "_")).touch()
 
     def file(self, path: str, text: str, mode: int = 0o644) -> Path:
-        made = self.root / path.lstrip("/")
-        made.parent.mkdir(parents=True, exist_ok=True)
-        made.write_text(text)
-        made.chmod(mode)
-        return made
+        target = self.root / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        target.chmod(mode)
+        return target
 
     def called(self) -> list[str]:
         """Commands that would have changed the machine, with paths as the node has them."""

@@ -116,9 +116,9 @@ def test_only_documented_metrics_are_queried(query: str) -> None:
 
 
 def test_everything_in_the_catalog_is_used() -> None:
-    asked = {name for board in ALL.values() for query in queries(board) for name in metrics_of(query)}
-    asked |= {name for rule in alert_rules()["groups"][0]["rules"] for name in metrics_of(rule["expr"])}
-    unused = {name for name, metric in metrics().items() if name not in asked and metric.area != "inference"}
+    queried = {name for board in ALL.values() for query in queries(board) for name in metrics_of(query)}
+    queried |= {name for rule in alert_rules()["groups"][0]["rules"] for name in metrics_of(rule["expr"])}
+    unused = {name for name, metric in metrics().items() if name not in queried and metric.area != "inference"}
     assert unused == set()
 
 
@@ -140,8 +140,8 @@ def test_levels_determine_the_metrics() -> None:
 
 
 def test_levels_have_the_values_of_the_addon() -> None:
-    made = metric_levels(Metrics(network="ADVANCED", interval_seconds=60))
-    assert made == {
+    levels = metric_levels(Metrics(network="ADVANCED", interval_seconds=60))
+    assert levels == {
         "trainingMetrics": {"level": "BASIC", "scrapeInterval": 60},
         "inferenceMetrics": {"level": "BASIC", "scrapeInterval": 60},
         "taskGovernanceMetrics": {"level": "DISABLED", "scrapeInterval": 60},

@@ -295,12 +295,12 @@ def test_the_entry_point(monkeypatch: pytest.MonkeyPatch, milliseconds: int, sec
         def get_remaining_time_in_millis(self) -> int:
             return milliseconds
 
-    made: list[Any] = []
-    monkeypatch.setattr(boto3, "client", lambda service, config: made.append(config) or service)
+    created: list[Any] = []
+    monkeypatch.setattr(boto3, "client", lambda service, config: created.append(config) or service)
     monkeypatch.setattr(index, "Clock", Clock)
     monkeypatch.setattr(index, "requests", lambda clock, until: until)
     monkeypatch.setattr(index, "handle", lambda *given: {"given": (given[0], given[1], given[2], given[4])})
     assert index.on_event({"a": 1}, Context()) == {"given": ({"a": 1}, "grafana", seconds, seconds)}
-    (config,) = made
+    (config,) = created
     assert (config.connect_timeout, config.read_timeout) == (5, 15)
     assert config.retries == {"mode": "standard", "max_attempts": 2}

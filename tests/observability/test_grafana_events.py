@@ -79,7 +79,7 @@ class Events:
         return str(variable["current"]["value"])
 
     def owned(self, uid: str) -> list[str]:
-        return sorted(one.digest for one in owners(dict.fromkeys(self.grafana.boards[uid]["tags"], "")))
+        return sorted(item.digest for item in owners(dict.fromkeys(self.grafana.boards[uid]["tags"], "")))
 
 
 def board(uid: str, **more: Any) -> Json:
@@ -158,7 +158,7 @@ def test_uids_have_at_most_forty_characters(events: Events) -> None:
 )
 def test_when_uids_have_a_suffix(events: Events, source: Json | None, theirs: list[str] | None, plain: bool) -> None:
     def keys(letters: list[str]) -> list[str]:
-        return [MARK if one == "me" else owner(STACK, one, ID).tag_key for one in letters]
+        return [MARK if letter == "me" else owner(STACK, letter, ID).tag_key for letter in letters]
 
     if source is not None:
         data = {"jsonData": {"hyperpodConstructsOwners": keys(source["marks"])}} if "marks" in source else {}

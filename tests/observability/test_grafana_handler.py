@@ -183,12 +183,12 @@ class Platforms:
         return handle(event, client, self.grafana.http, self.clock)  # type: ignore[arg-type]
 
     def boards(self, prometheus: str = "ws-1", count: int = 2, **more: str | None) -> Resource:
-        made = {
+        created = {
             **properties(BOARDS[:count]),
             "DataSource": json.dumps({**SOURCE, "url": f"https://aps/{prometheus}"}),
             **more,
         }
-        return Resource("Grafana", {key: value for key, value in made.items() if value is not None})
+        return Resource("Grafana", {key: value for key, value in created.items() if value is not None})
 
     def shown(self) -> dict[str, str]:
         """Each dashboard's uid, and what its data source reads."""

@@ -16,10 +16,10 @@ from hyperpod_constructs.cli import stacks as stacks_cli
 def clock(monkeypatch):
     from day2 import FakeTime
 
-    made = FakeTime()
-    monkeypatch.setattr(nodes_cli, "time", made)
-    monkeypatch.setattr(stacks_cli, "time", made)
-    return made
+    fake_time = FakeTime()
+    monkeypatch.setattr(nodes_cli, "time", fake_time)
+    monkeypatch.setattr(stacks_cli, "time", fake_time)
+    return fake_time
 
 
 def test_clusters_list(research, run):
@@ -97,8 +97,8 @@ def test_clusters_nodes(aws, run):
 def test_nodes_are_sent_in_batches_of_the_apis_limit(aws, run, verb, operation):
     ids = [f"i-{number:017x}" for number in range(30)]
 
-    def answer(asked):
-        done = asked["NodeIds"]
+    def answer(request):
+        done = request["NodeIds"]
         failed = [
             {"NodeId": item, "ErrorCode": "InvalidInstanceStatus", "Message": "busy"}
             for item in done
@@ -111,7 +111,7 @@ def test_nodes_are_sent_in_batches_of_the_apis_limit(aws, run, verb, operation):
     assert result.exit_code == 1
     data = json.loads(result.stdout)
     assert (len(data["done"]), data["failed"]) == (29, [{"id": ids[29], "reason": "InvalidInstanceStatus: busy"}])
-    assert [len(asked["NodeIds"]) for asked in aws.asked("sagemaker", operation)] == [25, 5]
+    assert [len(request["NodeIds"]) for request in aws.asked("sagemaker", operation)] == [25, 5]
 
 
 def test_nodes_commands_ask_for_confirmation(aws, run):

@@ -32,7 +32,7 @@ def configured(api, tmp_path, monkeypatch, **cluster):
 @contextmanager
 def proxy(port: int) -> Iterator[tuple[str, list[str]]]:
     """A proxy that leads every CONNECT to a port of this machine. Its address, and what it was asked for."""
-    asked: list[str] = []
+    requests: list[str] = []
     listener = socket.create_server(("127.0.0.1", 0))
 
     def pump(source: socket.socket, target: socket.socket) -> None:
@@ -51,7 +51,7 @@ def proxy(port: int) -> Iterator[tuple[str, list[str]]]:
                 incoming, _ = listener.accept()
             except OSError:
                 return
-            asked.append(incoming.recv(65536).split()[1].decode())
+            requests.append(incoming.recv(65536).split()[1].decode())
             outgoing = socket.create_connection(("127.0.0.1", port))
             incoming.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             for pair in ((incoming, outgoing), (outgoing, incoming)):
@@ -59,7 +59,7 @@ def proxy(port: int) -> Iterator[tuple[str, list[str]]]:
 
     threading.Thread(target=serve, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}", asked
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", requests
     finally:
         listener.close()
 

@@ -146,10 +146,10 @@ def test_the_job_commands_use_the_context_that_was_set(api, research, run, tmp_p
         "eks", "DescribeCluster", lambda item: eks(item["name"], endpoint=api.url, certificateAuthority=authority)
     )
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "new"))
-    asked = tmp_path / "asked"
+    record = tmp_path / "asked"
     cli = tmp_path / "bin" / "aws"
     cli.parent.mkdir()
-    cli.write_text(AWS_CLI.format(asked=asked, token=api.token))
+    cli.write_text(AWS_CLI.format(asked=record, token=api.token))
     cli.chmod(0o755)
     monkeypatch.setenv("PATH", str(cli.parent), prepend=":")
     assert run("context", "set", "research", "--profile", "me", "--region", "us-west-2").exit_code == 0
@@ -157,7 +157,7 @@ def test_the_job_commands_use_the_context_that_was_set(api, research, run, tmp_p
     result = run("jobs", "list")
     assert result.exit_code == 0, result.output
     assert "llama" in result.stdout
-    assert asked.read_text() == "me --region us-west-2 eks get-token --cluster-name control --output json\n"
+    assert record.read_text() == "me --region us-west-2 eks get-token --cluster-name control --output json\n"
 
 
 def test_an_alias_of_another_cluster_is_not_overwritten(control, run):

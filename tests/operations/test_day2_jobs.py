@@ -13,9 +13,9 @@ from hyperpod_constructs.cli import jobs_live
 
 @pytest.fixture
 def clock(monkeypatch):
-    made = FakeTime()
-    monkeypatch.setattr(jobs_live, "time", made)
-    return made
+    fake_time = FakeTime()
+    monkeypatch.setattr(jobs_live, "time", fake_time)
+    return fake_time
 
 
 JOB_FILE = """
@@ -322,11 +322,11 @@ def test_suspend_and_resume(api, run, kind, plural, path):
 
 def test_suspend_in_a_queue_deactivates_the_workload(api, run):
     put_crd(api, "workloads")
-    made = job(api, labels={"kueue.x-k8s.io/queue-name": "queue"})
+    created = job(api, labels={"kueue.x-k8s.io/queue-name": "queue"})
     workload = {
         "name": "wl",
         "namespace": "team",
-        "ownerReferences": [{"uid": made["metadata"]["uid"], "name": "llama"}],
+        "ownerReferences": [{"uid": created["metadata"]["uid"], "name": "llama"}],
     }
     api.store.put({"apiVersion": "kueue.x-k8s.io/v1beta1", "kind": "Workload", "metadata": workload, "spec": {}})
     assert "by its workload in the queue" in run("jobs", "suspend", "llama").stdout

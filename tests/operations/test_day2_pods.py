@@ -30,8 +30,8 @@ def test_pods_of_all_namespaces(two_pods, run):
 
 def test_pods_that_only_their_owner_names(api, run):
     owner = job(api)["metadata"]["uid"]
-    made = pod(api, "llama-x", {})
-    made["metadata"]["ownerReferences"] = [{"uid": owner, "name": "llama"}]
+    created = pod(api, "llama-x", {})
+    created["metadata"]["ownerReferences"] = [{"uid": owner, "name": "llama"}]
     assert [load["name"] for load in json.loads(run("jobs", "pods", "llama", "-o", "json").stdout)] == ["llama-x"]
 
 

@@ -22,10 +22,10 @@ from hyperpod_constructs.live.operations import stacks as stacks_module
 def clock(monkeypatch):
     from day2 import FakeTime
 
-    made = FakeTime()
-    monkeypatch.setattr(nodes_cli, "time", made)
-    monkeypatch.setattr(stacks_cli, "time", made)
-    return made
+    fake_time = FakeTime()
+    monkeypatch.setattr(nodes_cli, "time", fake_time)
+    monkeypatch.setattr(stacks_cli, "time", fake_time)
+    return fake_time
 
 
 def stack(name, platform="research", *, created=1, exports=(), **more):

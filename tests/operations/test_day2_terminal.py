@@ -55,10 +55,10 @@ def test_findings_are_readable():
     ],
 )
 def test_strings_of_the_cluster(api, run, command):
-    made = job(api, state="Failed")
-    made["status"]["conditions"][-1] |= {"message": EVIL, "reason": EVIL}
-    made["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] = EVIL
-    api.store.put(made)
+    created = job(api, state="Failed")
+    created["status"]["conditions"][-1] |= {"message": EVIL, "reason": EVIL}
+    created["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] = EVIL
+    api.store.put(created)
     status = {"containerStatuses": [{"ready": False, "restartCount": 1, "state": {"waiting": {"reason": EVIL}}}]}
     pod(api, "llama-0", {"HPJob": "llama"}, **status)
     pod(api, "llama-1", {"HPJob": "llama"}, **status)

@@ -91,10 +91,15 @@ def test_addons_live_without_permission(aws, run):
 def test_the_plan_has_a_step_for_each_minor_version(run, config):
     result = run("upgrade-plan", config, "--to", "1.35", "-o", "json")
     assert result.exit_code == 0, result.output
-    made = json.loads(result.stdout)
-    assert (made["platform"], made["source"], made["target"], made["state"]) == ("research", "1.33", "1.35", "ready")
-    assert [(step["source"], step["target"]) for step in made["steps"]] == [("1.33", "1.34"), ("1.34", "1.35")]
-    step = made["steps"][0]
+    upgrade_plan = json.loads(result.stdout)
+    assert (upgrade_plan["platform"], upgrade_plan["source"], upgrade_plan["target"], upgrade_plan["state"]) == (
+        "research",
+        "1.33",
+        "1.35",
+        "ready",
+    )
+    assert [(step["source"], step["target"]) for step in upgrade_plan["steps"]] == [("1.33", "1.34"), ("1.34", "1.35")]
+    step = upgrade_plan["steps"][0]
     assert step["change"] == {"eks.kubernetes_version": '"1.34"'}
     order = ["control plane", "core add-ons", "HyperPod add-ons", "dependency chart", "node software"]
     assert [action["part"] for action in step["actions"]] == order
@@ -168,9 +173,9 @@ def test_pinned_addon_versions_are_part_of_the_change(aws, run, tmp_path):
     aws.on("eks", "ListInsights", {"insights": []})
     installed(aws, {})
     result = run("upgrade-plan", file, "--to", "1.34", "--live", "-o", "json")
-    made = json.loads(result.stdout)
-    assert made["facts"] == "EKS in us-west-2, now"
-    [step] = made["steps"]
+    upgrade_plan = json.loads(result.stdout)
+    assert upgrade_plan["facts"] == "EKS in us-west-2, now"
+    [step] = upgrade_plan["steps"]
     assert step["change"]["addons.training_operator.version"] == "v1.3.0-eksbuild.1"
     gate = next(gate for gate in step["gates"] if gate["name"] == OPERATOR)
     assert gate["state"] == "ready"
@@ -195,10 +200,10 @@ def insight(version, status):
 @pytest.mark.parametrize(("status", "state"), [("PASSING", "ready"), ("WARNING", "unknown"), ("ERROR", "blocked")])
 def test_live_the_insights_of_eks_are_gates(live, run, config, status, state):
     live.on("eks", "ListInsights", {"insights": [insight("1.35", status), insight("1.36", "ERROR")]})
-    made = json.loads(run("upgrade-plan", config, "--to", "1.35", "--live", "-o", "json").stdout)
-    gates = [gate for gate in made["steps"][0]["gates"] if gate["name"] == "EKS insight: Deprecated APIs"]
+    upgrade_plan = json.loads(run("upgrade-plan", config, "--to", "1.35", "--live", "-o", "json").stdout)
+    gates = [gate for gate in upgrade_plan["steps"][0]["gates"] if gate["name"] == "EKS insight: Deprecated APIs"]
     assert [(gate["state"], gate["detail"]) for gate in gates] == [(state, "flowcontrol/v1beta3 is in use")]
-    assert made["state"] == state
+    assert upgrade_plan["state"] == state
     assert live.asked("eks", "ListInsights")[0]["filter"] == {"categories": ["UPGRADE_READINESS"]}
 
 
@@ -213,14 +218,14 @@ def test_live_the_insights_of_eks_are_gates(live, run, config, status, state):
 def test_live_what_others_installed_counts(live, run, config, versions, state, text):
     installed(live, {"aws-guardduty-agent": "v1"})
     live.on("eks", "DescribeAddonVersions", addon_versions({**ADDONS, "aws-guardduty-agent": versions}))
-    made = json.loads(run("upgrade-plan", config, "--to", "1.35", "--live", "-o", "json").stdout)
-    gate = next(gate for gate in made["steps"][0]["gates"] if gate["name"] == "aws-guardduty-agent")
+    upgrade_plan = json.loads(run("upgrade-plan", config, "--to", "1.35", "--live", "-o", "json").stdout)
+    gate = next(gate for gate in upgrade_plan["steps"][0]["gates"] if gate["name"] == "aws-guardduty-agent")
     assert (gate["state"], text in gate["detail"]) == (state, True)
 
 
 def test_live_the_version_is_the_clusters(live, run, config):
-    made = json.loads(run("upgrade-plan", config, "--to", "1.35", "--live", "-o", "json").stdout)
-    assert (made["source"], made["state"]) == ("1.34", "ready")
+    upgrade_plan = json.loads(run("upgrade-plan", config, "--to", "1.35", "--live", "-o", "json").stdout)
+    assert (upgrade_plan["source"], upgrade_plan["state"]) == ("1.34", "ready")
 
 
 def test_an_existing_cluster_is_upgraded_by_the_aws_cli():

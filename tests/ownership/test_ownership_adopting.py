@@ -212,11 +212,11 @@ def test_two_resources_set_fields_of_one_object_and_one_is_deleted(world: World)
 
 
 def test_an_aws_error_after_the_first_object(world: World) -> None:
-    asked: list[str] = []
+    requests: list[str] = []
 
     def fails_once(method: str, url: str) -> None:
-        if "/configmaps/b" in url and method == "PATCH" and not asked:
-            asked.append(url)
+        if "/configmaps/b" in url and method == "PATCH" and not requests:
+            requests.append(url)
             raise NoCredentialsError
 
     world.hook = fails_once

@@ -140,8 +140,8 @@ def test_pages(aws):
 
 def test_each_request_is_sent_once(aws):
     look(aws, existing_platform())
-    asked = [(call.service, call.operation, repr(call.params)) for call in aws.calls]
-    assert sorted(asked) == sorted(set(asked))
+    requests = [(call.service, call.operation, repr(call.params)) for call in aws.calls]
+    assert sorted(requests) == sorted(set(requests))
 
 
 def test_only_read_calls_are_sent(aws):
@@ -152,10 +152,10 @@ def test_only_read_calls_are_sent(aws):
 
 
 def test_progress_names_each_probe(aws):
-    told: list[tuple[str, int, int]] = []
-    look(aws, new(), progress=lambda *it: told.append(it))
-    assert [done for _, done, _ in told] == list(range(1, len(told) + 1))
-    assert {title for title, _, _ in told} == {probe.title for probe in probes() if probe.wanted(new())}
+    progress: list[tuple[str, int, int]] = []
+    look(aws, new(), progress=lambda *it: progress.append(it))
+    assert [done for _, done, _ in progress] == list(range(1, len(progress) + 1))
+    assert {title for title, _, _ in progress} == {probe.title for probe in probes() if probe.wanted(new())}
 
 
 def test_a_finding_can_be_acknowledged(aws):

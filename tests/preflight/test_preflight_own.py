@@ -48,15 +48,15 @@ def corp1(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("corp1")
 def test_the_bootstrap_is_the_one_that_the_synth_uses(aws):
-    def parameter(asked):
-        if "/corp1/" in asked["Name"]:
+    def parameter(principals):
+        if "/corp1/" in principals["Name"]:
             return {"Parameter": {"Value": "28"}}
         raise AwsFault("ParameterNotFound")
 
     aws.on("ssm", "GetParameter", parameter)
     assert [finding for finding in look(aws, new()) if finding.rule == "HP909"] == []
-    asked = {item["PolicySourceArn"] for item in aws.asked("iam", "SimulatePrincipalPolicy")}
-    assert f"arn:aws:iam::{ACCOUNT}:role/cdk-corp1-cfn-exec-role-{ACCOUNT}-{REGION}" in asked
+    principals = {item["PolicySourceArn"] for item in aws.asked("iam", "SimulatePrincipalPolicy")}
+    assert f"arn:aws:iam::{ACCOUNT}:role/cdk-corp1-cfn-exec-role-{ACCOUNT}-{REGION}" in principals
 
 
 @pytest.mark.usefixtures("corp1")

@@ -152,9 +152,9 @@ def test_permissions_of_the_roles_that_deploy(aws):
     finding = said(look(aws, new()), "HP958")
     executor = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
     assert finding.message == f"CloudFormation's execution role ({executor}) is not allowed: sagemaker:CreateCluster"
-    asked = {item["PolicySourceArn"]: item for item in aws.asked("iam", "SimulatePrincipalPolicy")}
-    assert asked[f"arn:aws:iam::{ACCOUNT}:user/me"]["ActionNames"] == ["sts:AssumeRole"]
-    assert "iam:PassRole" in asked[executor]["ActionNames"]
+    requests = {item["PolicySourceArn"]: item for item in aws.asked("iam", "SimulatePrincipalPolicy")}
+    assert requests[f"arn:aws:iam::{ACCOUNT}:user/me"]["ActionNames"] == ["sts:AssumeRole"]
+    assert "iam:PassRole" in requests[executor]["ActionNames"]
 
 
 def test_without_bootstrap_the_caller_deploys(aws):

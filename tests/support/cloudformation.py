@@ -219,10 +219,10 @@ class Stack:
             self.reasons.append(str(failed))
             self.status = self._undo_creation() if creating else self.continue_rollback()
             return self.status
-        gone = [(logical_id, live) for logical_id, live in self.live.items() if logical_id not in template]
-        for logical_id, _ in gone:
+        removed = [(logical_id, live) for logical_id, live in self.live.items() if logical_id not in template]
+        for logical_id, _ in removed:
             del self.live[logical_id]
-        self._clean(self._waste + gone)
+        self._clean(self._waste + removed)
         self.status = "CREATE_COMPLETE" if creating else "UPDATE_COMPLETE"
         return self.status
 
@@ -271,17 +271,17 @@ class Stack:
 
     def _create(self, logical_id: str, resource: Resource) -> None:
         try:
-            made = self._send("Create", logical_id, resource)
+            response = self._send("Create", logical_id, resource)
         except Failed as failed:
             self._back[logical_id] = None, Live(resource, failed.physical_id)
             raise
-        self.live[logical_id] = Live(resource, made)
+        self.live[logical_id] = Live(resource, response)
         self._back[logical_id] = None, self.live[logical_id]
 
     def _update(self, logical_id: str, resource: Resource, before: Live) -> None:
         assert before.resource.provider == resource.provider, "a resource cannot change its service token"
         try:
-            made = self._send(
+            response = self._send(
                 "Update",
                 logical_id,
                 resource,
@@ -291,10 +291,10 @@ class Stack:
         except Failed:
             self._back[logical_id] = before, Live(resource, before.physical_id)
             raise
-        after = Live(resource, made)
+        after = Live(resource, response)
         self._back[logical_id] = before, after
         self.live[logical_id] = after
-        if made != before.physical_id:
+        if response != before.physical_id:
             self._waste.append((logical_id, before))
 
     def _update_back(self, logical_id: str, before: Live, after: Live | None) -> None:
@@ -305,15 +305,15 @@ class Stack:
             self.live[logical_id] = before
             self._waste.append((logical_id, after))
             return
-        made = self._send(
+        response = self._send(
             "Update",
             logical_id,
             before.resource,
             PhysicalResourceId=after.physical_id,
             OldResourceProperties=dict(after.resource.properties),
         )
-        self.live[logical_id] = Live(before.resource, made)
-        if made != after.physical_id:
+        self.live[logical_id] = Live(before.resource, response)
+        if response != after.physical_id:
             self._waste.append((logical_id, after))
 
     def _clean(self, waste: list[tuple[str, Live]]) -> None:

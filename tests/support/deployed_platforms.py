@@ -218,10 +218,10 @@ def _governance(aws: FakeAws, platform: Platform, arn: str) -> None:
     quotas = {}
     for index, team in enumerate(governance.teams if governance else ()):
         identity = f"abcdefghij{index:02d}"
-        made = compute_quota_properties(team, name=team.name, cluster_arn=arn)
-        made.pop("Tags", None)
+        properties = compute_quota_properties(team, name=team.name, cluster_arn=arn)
+        properties.pop("Tags", None)
         quotas[identity] = {
-            **made,
+            **properties,
             "ComputeQuotaId": identity,
             "ComputeQuotaArn": f"arn:aws:sagemaker:{platform.region}:{ACCOUNT}:compute-quota/{identity}",
             "ComputeQuotaVersion": 1,

@@ -7,6 +7,7 @@ import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from fake_api_server import FakeApiServer
@@ -23,6 +24,9 @@ STACK_ID = "arn:aws:cloudformation:us-west-2:111122223333:stack/Platform/0e1a"
 LAMBDA_SECONDS = 840.0
 
 
+_trusting = cache(trust)  # a test connects for each poll, and reading certificates takes as long as the rest of one
+
+
 @dataclass
 class FakeConnection:
     """The connection to the fake server; counts how often its token was discarded."""
@@ -32,7 +36,7 @@ class FakeConnection:
 
     def __post_init__(self) -> None:
         self.endpoint = self.server.url
-        self.ssl_context: ssl.SSLContext | None = trust(self.server.ca_pem)
+        self.ssl_context: ssl.SSLContext | None = _trusting(self.server.ca_pem)
 
     def headers(self) -> Mapping[str, str]:
         return {"Authorization": f"Bearer {self.server.token}"}

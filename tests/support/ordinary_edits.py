@@ -74,8 +74,8 @@ def ordinary(config: Config) -> Iterator[tuple[str, Config]]:
         yield f"{name} removed", new
     if config.get("governance", {}).get("teams"):
         new = edit()
-        gone = new["governance"]["teams"].pop()["name"]
-        _forget_team(new, gone)
+        team_name = new["governance"]["teams"].pop()["name"]
+        _forget_team(new, team_name)
         yield "team removed", new
         new = {key: value for key, value in edit().items() if key not in ("governance", "jobs")}
         for team in config["governance"]["teams"]:

@@ -29,12 +29,12 @@ def sample(
     """
     if everything:
         return list(cases)
-    seen: dict[Hashable, int] = defaultdict(int)
+    counts: dict[Hashable, int] = defaultdict(int)
     chosen = []
     for case in cases:
-        if seen[kind(case)] % one_in == 0:
+        if counts[kind(case)] % one_in == 0:
             chosen.append(case)
-        seen[kind(case)] += 1
+        counts[kind(case)] += 1
     return chosen
 
 

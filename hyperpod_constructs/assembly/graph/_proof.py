@@ -28,7 +28,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A pair that the templates leave unordered.
+    """A pair that the templates do not order.
 
     `missing` is the edge, as ids, that would order it; `explanation` says what can happen; `fix` is a line of CDK.
     """

@@ -32,8 +32,8 @@ class Drill:
     Attributes:
         fault: the fault.
         failed: the stack's outcome, None if the fault did not stop the deployment.
-        left: what is left after the rollback and belongs to no stack.
-        paying: what costs money while the user looks for the cause.
+        left: resources that remain after the rollback and belong to no stack.
+        paying: resources that are billed after the rollback.
         again: outcomes of the next deployment, without the fault.
     """
 

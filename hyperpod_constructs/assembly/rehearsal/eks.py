@@ -58,7 +58,7 @@ def _cluster_made(services: Resources, thing: Thing, _: Request) -> None:
 
 
 def _before_cluster_update(_: Resources, thing: Thing, request: Request) -> None:
-    """EKS upgrades one minor version at a time, and does not go back."""
+    """EKS upgrades one minor version at a time, and does not support downgrades."""
     before, after = (str(one.get("Version") or "") for one in (thing.properties, request.properties))
     if before and after and minor(after)[1] - minor(before)[1] not in (0, 1):
         raise Refused(f"Unsupported Kubernetes minor version update from {before} to {after}")

@@ -53,7 +53,7 @@ def _before(services: Resources, request: Request) -> None:
 
 
 def _before_update(services: Resources, thing: Thing, request: Request) -> None:
-    """Rejects changes of what UpdateCluster cannot change in a cluster and in an instance group."""
+    """Rejects changes of a cluster and of instance groups that UpdateCluster does not support."""
     mode = [one.get("NodeProvisioningMode") for one in (thing.properties, request.properties)]
     if mode[0] != mode[1]:
         raise Refused(f"NodeProvisioningMode cannot be changed from {mode[0]} to {mode[1]}")
@@ -124,7 +124,7 @@ def _kind_of(node: Mapping[str, Any]) -> str:
 
 
 def _interrupted(services: Resources, thing: Thing, cluster: KubernetesCluster, before: Counter[str]) -> None:
-    """Reports running jobs whose nodes leave."""
+    """Reports running jobs whose nodes are removed."""
     after = Counter(map(_kind_of, cluster.nodes()))
     for name, kind, pods in running_jobs(cluster):
         if after[kind] < min(pods, before[kind]):

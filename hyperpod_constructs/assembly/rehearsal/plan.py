@@ -37,8 +37,8 @@ class Fault:
 class Timing:
     """Durations, and the order among those that CloudFormation allows.
 
-    Without a seed everything takes its typical time and starts as soon as it can. With a seed, each start is delayed and
-    each duration drawn at random, so that each seed is another allowed order.
+    Without a seed, every operation has its typical duration and starts as early as possible. With a seed, each start is
+    delayed and each duration is random, so each seed results in a different allowed order.
 
     Attributes:
         seed: number of the order.
@@ -61,7 +61,7 @@ class Timing:
         return drawn * self.slow.get(name, 1.0)
 
     def delay(self) -> float:
-        """Returns the seconds until CloudFormation starts what it can start."""
+        """Returns the seconds until CloudFormation starts an operation that can start."""
         return 0.0 if self.seed is None else self._random.expovariate(1 / 60)
 
     def shuffled(self, items: list[str]) -> list[str]:

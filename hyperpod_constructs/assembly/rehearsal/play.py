@@ -135,7 +135,7 @@ class Rehearsal:
                 server.clear()
 
     def settle(self, seconds: float = SETTLE_SECONDS) -> None:
-        """Lets time pass."""
+        """Advances the time."""
 
         def wait() -> Steps:
             yield seconds
@@ -150,7 +150,7 @@ class Rehearsal:
         return (name for site in self.sites.values() for name in site.cloudformation.stacks)
 
     def left(self) -> list[Leftover]:
-        """Returns what exists and belongs to no stack: retained by its deletion policy, or left behind."""
+        """Returns resources that exist and belong to no stack: retained by their deletion policy, or left behind."""
         found: list[Leftover] = []
         for site in self.sites.values():
             owned = {

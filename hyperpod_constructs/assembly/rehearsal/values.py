@@ -17,7 +17,7 @@ class Unresolved(Exception):
 
 
 class NoValue:
-    """`AWS::NoValue`: the property is left out."""
+    """`AWS::NoValue`: the property is omitted."""
 
 
 @dataclass

@@ -77,7 +77,7 @@ class Clock:
         return self.now()
 
     def sleep(self, seconds: float) -> None:
-        """Lets virtual time pass; other processes run in the meantime."""
+        """Advances virtual time; other processes run in the meantime."""
         if self._world.pace:
             time.sleep(min(max(0.0, seconds), self._world.pace))
         self._world.sleep(max(0.0, seconds))
@@ -143,7 +143,7 @@ class World:
         except StopIteration as stop:
             process.set(stop.value)
             return
-        except Exception as failure:  # noqa: BLE001 - whoever waits for the process gets it
+        except Exception as failure:  # noqa: BLE001 - raised again in the waiting process
             process.set(None, failure)
             return
         if isinstance(wanted, (int, float)):
@@ -210,7 +210,7 @@ class _Worker(threading.Thread):
                 done.set(job.function())
             except FunctionStopped:
                 done.set(None, TimeoutError("the function was stopped at its time limit"))
-            except Exception as error:  # noqa: BLE001 - whoever called the function gets it
+            except Exception as error:  # noqa: BLE001 - raised again in the caller
                 done.set(None, error)
             self._free = True
             self._back.release()

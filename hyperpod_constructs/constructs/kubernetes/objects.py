@@ -24,7 +24,7 @@ from .provider import KubernetesProvider
 #: Bytes of a manifest inside a template. An update event contains the old and the new one, and Lambda accepts 1 MB.
 INLINE_BYTES = 200_000
 
-#: Longest time of retries: the function's 14 minutes, minus the time for cleaning up.
+#: Maximum time of retries: the function's 14 minutes, minus the time for cleaning up.
 LONGEST_RETRY_SECONDS = 780
 
 _SERVICE_TIMEOUT_SECONDS = 960
@@ -51,7 +51,7 @@ class KubernetesObjects(Construct):
     not exist yet. Keep a group small: it succeeds or fails as one.
 
     Strings, parts of strings and numbers can be CDK tokens. More than 200 KB are uploaded as an asset, which cannot
-    contain tokens. The objects are readable in the template: do not put credentials into them.
+    contain tokens. The objects are readable in the template: do not include credentials.
 
     Args:
         kubernetes: the Kubernetes provider of the EKS cluster.
@@ -61,8 +61,8 @@ class KubernetesObjects(Construct):
             Default: they are deleted.
         replace_on_immutable: delete and recreate an object whose changed field is immutable. Default: such a change fails.
         retry_seconds: how long transient errors are retried, 1-780 seconds. Default: 600.
-        adopt: take over existing objects of these names that no resource of this library has created. They are never
-            deleted: on deletion of the resource their previous state is restored. Default: creation fails. Objects of
+        adopt: adopt existing objects of these names that no resource of this library has created. They are never
+            deleted: when the resource is deleted, their previous state is restored. Default: creation fails. Objects of
             other resources of this library are always shared, and deleted with the last of them. See docs/ownership.md.
 
     Raises:
@@ -127,7 +127,7 @@ class KubernetesObjects(Construct):
 
     @property
     def name(self) -> str:
-        """The name of the first object, as a token: what uses it depends on the objects."""
+        """The name of the first object, as a token: resources that use it depend on the objects."""
         return self.resource.get_att("Name").to_string()
 
     @property
@@ -155,7 +155,7 @@ class KubernetesObjects(Construct):
         read = iam.PolicyStatement(
             actions=["s3:GetObject"], resources=[asset.bucket.arn_for_objects(asset.s3_object_key)]
         )
-        # Here and not in the provider's stack, so that a rollback can read the old object.
+        # In this stack and not in the provider's stack, so that a rollback can read the old object.
         return iam.Policy(self, "ManifestAccess", roles=[provider.role], statements=[read])
 
     def _too_large(self, items: list[dict[str, Any]], text: str) -> str:

@@ -63,11 +63,11 @@ class KubernetesProvider(Construct):
     connections: ec2.Connections
     """Security groups of the functions, which the cluster must allow."""
     parts: Parts
-    """What the app places on the EKS cluster; it is checked at synthesis."""
+    """The components that the app places on the EKS cluster, which are checked at synthesis."""
     before_clusters: DependencyGroup
-    """What HyperPod clusters on the EKS cluster depend on, such as the dependency chart."""
+    """Dependencies of HyperPod clusters on the EKS cluster, such as the dependency chart."""
     before_jobs: DependencyGroup
-    """What jobs on the EKS cluster depend on, in addition to its operators and queues: objects of `Manifests`."""
+    """Dependencies of jobs on the EKS cluster in addition to its operators and queues: objects of `Manifests`."""
     service_token: str
     """Service token of `Custom::HyperPodKubernetesObjects`."""
     reachable: DependencyGroup
@@ -122,7 +122,7 @@ class KubernetesProvider(Construct):
 
     @cached_property
     def wait_role(self) -> iam.Role:
-        """Role of the functions that wait: it reads the cluster, and changes nothing. Created on first use."""
+        """Role of the functions that wait, with read-only access to the cluster. Created on first use."""
         return self._create_role("WaitRole", "Functions that wait for what is in an EKS cluster")
 
     @cached_property

@@ -1,4 +1,4 @@
-"""A wait as a resource of a stack: what depends on it is created after the condition is met."""
+"""A wait as a resource of a stack: dependent resources are created after the condition is met."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ANSWER_SECONDS = 300
 
 
 class KubernetesWait(Construct):
-    """Waits, when it is created or changed, until a condition is met in the cluster; deleting it does nothing.
+    """Waits, when it is created or changed, until a condition is met in the cluster; deleting it has no effect.
 
     A failure reports pods, nodes, events and SageMaker's messages, and is immediate if the condition can no longer be
     met. CloudFormation limits a custom resource to one hour, of which the last two minutes are reserved for the response.

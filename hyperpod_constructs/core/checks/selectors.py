@@ -22,7 +22,7 @@ _INSTANCE_LABELS = (
     "kubernetes.io/arch",
     "kubernetes.io/os",
 )
-"""Labels of nodes, other than those that groups name, whose values a config tells."""
+"""Labels of nodes, other than those in the groups' settings, whose values are known from the config."""
 
 
 @rule(
@@ -72,7 +72,7 @@ def of_jobs(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
 
 
 def _unmatched(path: str, selector: Mapping[str, Any], groups: Iterable[Any], ctx: Context) -> Iterator[Problem]:
-    """A selector whose labels no group has, as far as the config tells; other labels may be somebody else's."""
+    """A selector whose labels no group has according to the config; other labels may be set by other tools."""
     asked = {str(key): str(value) for key, value in selector.items() if not (is_token(key) or is_token(value))}
     ordinary = [group for _, group in ctx.instance_groups]
     labels = {

@@ -42,8 +42,8 @@ WIDGET_CRD = {
 @pytest.fixture
 def gadgets(fake: Target) -> str:
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/gadgets.likeness.example.com"
-    made = fake.api.apply(path, WIDGET_CRD)
-    assert made["status"]["conditions"] == []
+    created = fake.api.apply(path, WIDGET_CRD)
+    assert created["status"]["conditions"] == []
     assert refused(fake.api.get, "/apis/likeness.example.com/v1") == (404, "404 page not found")
     fake.services.clock.sleep(1)
     return at(fake, "gadgets", "g", "likeness.example.com/v1")
@@ -82,8 +82,8 @@ def test_a_namespace_reports_its_remaining_content(fake: Target) -> None:
     fake.api.delete(f"/api/v1/namespaces/{fake.namespace}", propagation="Background")
     found = fake.find(f"/api/v1/namespaces/{fake.namespace}")
     assert found is not None
-    said = {c["type"]: c["message"] for c in found["status"]["conditions"]}
-    assert said == {
+    messages = {c["type"]: c["message"] for c in found["status"]["conditions"]}
+    assert messages == {
         "NamespaceContentRemaining": "Some resources are remaining: configmaps. has 1 resource instances",
         "NamespaceFinalizersRemaining": (
             "Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances"

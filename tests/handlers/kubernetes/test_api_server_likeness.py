@@ -37,16 +37,16 @@ def test_a_name_that_is_not_found(target: Target, api: ApiClient) -> None:
     assert refused(api.get, path) == (404, 'deployments.apps "none" not found')
     assert refused(api.get, "/api/v1/namespaces/none/configmaps/a") == (404, 'configmaps "a" not found')
     assert refused(api.get, "/api/v1/namespaces/none") == (404, 'namespaces "none" not found')
-    gone = at(target, "configmaps", "none")
-    assert refused(api.request, "DELETE", gone) == (404, 'configmaps "none" not found')
+    missing = at(target, "configmaps", "none")
+    assert refused(api.request, "DELETE", missing) == (404, 'configmaps "none" not found')
 
 
 def test_a_kind_without_spec_has_no_generation_and_managed_fields_state_the_operation(
     target: Target, api: ApiClient
 ) -> None:
-    made = api.apply(at(target, "configmaps", "a"), body(target, "ConfigMap", "a", data={"a": "1"}))
-    assert "generation" not in made["metadata"]
-    (entry,) = made["metadata"]["managedFields"]
+    created = api.apply(at(target, "configmaps", "a"), body(target, "ConfigMap", "a", data={"a": "1"}))
+    assert "generation" not in created["metadata"]
+    (entry,) = created["metadata"]["managedFields"]
     assert (entry["manager"], entry["operation"]) == ("hyperpod-constructs", "Apply")
     assert entry["fieldsV1"] == {"f:data": {"f:a": {}}}
 
@@ -88,16 +88,16 @@ def test_a_name_that_no_object_can_have(target: Target, api: ApiClient) -> None:
 
 
 def test_a_null_in_data_is_an_empty_text(target: Target, api: ApiClient) -> None:
-    made = api.apply(at(target, "configmaps", "n"), body(target, "ConfigMap", "n", data={"a": None, "b": "1"}))
-    assert made["data"].get("a", "") == ""
-    assert made["data"]["b"] == "1"
+    created = api.apply(at(target, "configmaps", "n"), body(target, "ConfigMap", "n", data={"a": None, "b": "1"}))
+    assert created["data"].get("a", "") == ""
+    assert created["data"]["b"] == "1"
 
 
 def test_a_deployment_gets_defaults_and_keeps_its_selector(target: Target, api: ApiClient) -> None:
     path = at(target, "deployments", "d", "apps/v1")
-    made = api.apply(path, deployment(target, "d"))
+    created = api.apply(path, deployment(target, "d"))
     wanted = {"progressDeadlineSeconds", "replicas", "revisionHistoryLimit", "selector", "strategy", "template"}
-    assert wanted <= made["spec"].keys()
+    assert wanted <= created["spec"].keys()
     status, message = refused(api.apply, path, deployment(target, "d", app="e"))
     assert status == 422
     assert message.startswith('Deployment.apps "d" is invalid: spec.')
@@ -132,9 +132,9 @@ def test_a_role_binding_keeps_its_role(target: Target, api: ApiClient) -> None:
 
 def test_string_data_is_converted_to_data(target: Target, api: ApiClient) -> None:
     path = at(target, "secrets", "s")
-    made = api.apply(path, body(target, "Secret", "s", stringData={"a": "1", "b": "2"}))
+    created = api.apply(path, body(target, "Secret", "s", stringData={"a": "1", "b": "2"}))
     packed = {"a": base64.b64encode(b"1").decode(), "b": base64.b64encode(b"2").decode()}
-    assert (made["data"], made.get("stringData"), made["type"]) == (packed, None, "Opaque")
+    assert (created["data"], created.get("stringData"), created["type"]) == (packed, None, "Opaque")
     assert api.apply(path, body(target, "Secret", "s", stringData={"a": "1"}))["data"] == packed
 
 

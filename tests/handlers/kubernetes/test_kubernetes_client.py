@@ -292,9 +292,9 @@ def test_a_broken_connection_is_a_transient_error(error: Exception, text: str) -
 def test_connections_trust_the_context_and_urllib3_retries_nothing(
     context: ssl.SSLContext | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[dict[str, Any]] = []
-    monkeypatch.setattr(urllib3, "PoolManager", lambda **given: made.append(given) or Pool((200, b"")))
+    created: list[dict[str, Any]] = []
+    monkeypatch.setattr(urllib3, "PoolManager", lambda **given: created.append(given) or Pool((200, b"")))
     connection: Any = SimpleNamespace(endpoint="https://cluster", ssl_context=context, headers=dict)
     assert ApiClient(connection, Deadline.after(Stopped(), 20)).get("/x") == {}
     tls = {"ssl_context": context} if context else {}
-    assert made == [{"maxsize": 2, "retries": False, **tls}]
+    assert created == [{"maxsize": 2, "retries": False, **tls}]

@@ -71,9 +71,9 @@ def test_the_token_is_a_presigned_identity_request_bound_to_the_cluster(connecti
 
 
 def test_the_token_is_cached_until_three_minutes_before_it_expires(server: FakeApiServer) -> None:
-    made = iter(range(10))
+    numbers = iter(range(10))
     connection = EksConnection(Session(active(server)), "research", server.clock)
-    object.__setattr__(connection._access, "make_token", lambda: f"token-{next(made)}")
+    object.__setattr__(connection._access, "make_token", lambda: f"token-{next(numbers)}")
     assert bearer(connection) == bearer(connection) == "token-0"
     server.clock.advance(719)
     assert bearer(connection) == "token-0"

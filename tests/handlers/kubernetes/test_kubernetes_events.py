@@ -45,7 +45,7 @@ def test_a_life(events: Events) -> None:
         "Data": {"Count": "1", "Name": "a", "Namespace": "team"},
     }
     assert events.said == ["Create of A (1)", f"{A}: applied"]
-    assert [(one.method, one.path.partition("?")[0]) for one in events.world.server.requests] == [
+    assert [(request.method, request.path.partition("?")[0]) for request in events.world.server.requests] == [
         ("GET", "/api/v1"),
         ("GET", "/api/v1/namespaces/team/configmaps/a"),
         ("PATCH", "/api/v1/namespaces/team/configmaps/a"),

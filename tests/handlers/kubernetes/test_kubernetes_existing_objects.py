@@ -79,10 +79,10 @@ def test_a_copy_has_the_originals_spec_with_the_changes(
 ) -> None:
     server.store.put(deployment())
     copies.create([CHANGES])
-    made = fake.find(SERVERS)
-    assert made is not None
+    copy = fake.find(SERVERS)
+    assert copy is not None
     defaults = ("progressDeadlineSeconds", "revisionHistoryLimit", "strategy")
-    assert {key: value for key, value in made["spec"].items() if key not in defaults} == {
+    assert {key: value for key, value in copy["spec"].items() if key not in defaults} == {
         "template": {
             "metadata": {"labels": {"app": "dns"}},
             "spec": {
@@ -101,8 +101,8 @@ def test_a_copy_has_the_originals_spec_with_the_changes(
             },
         }
     }
-    assert "theirs" not in made["metadata"].get("labels", {})
-    assert "status" not in made
+    assert "theirs" not in copy["metadata"].get("labels", {})
+    assert "status" not in copy
 
 
 def test_an_update_copies_the_newer_original_and_a_deletion_leaves_it(
@@ -112,10 +112,10 @@ def test_an_update_copies_the_newer_original_and_a_deletion_leaves_it(
     copies.create([CHANGES])
     server.store.put(deployment("dns:2", minReadySeconds=5))
     copies.update([CHANGES], RerunOn="2")
-    made = fake.find(SERVERS)
-    assert made is not None
-    assert made["spec"]["minReadySeconds"] == 5
-    assert made["spec"]["template"]["spec"]["containers"][0]["image"] == "dns:2"
+    copy = fake.find(SERVERS)
+    assert copy is not None
+    assert copy["spec"]["minReadySeconds"] == 5
+    assert copy["spec"]["template"]["spec"]["containers"][0]["image"] == "dns:2"
     server.store.put(deployment("dns:3"))
     copies.update([CHANGES], RerunOn="3")
     assert "minReadySeconds" not in (fake.find(SERVERS) or {})["spec"]

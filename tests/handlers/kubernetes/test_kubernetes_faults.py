@@ -253,8 +253,8 @@ def test_a_finalizer_that_never_completes_is_reported(stack: CloudFormation, fak
 
 def test_a_deletion_after_the_cluster_went_succeeds(stack: CloudFormation, fake: Target) -> None:
     stack.create([config_map("a", "team")])
-    gone = Target(Services(fake.aws, cluster_gone, fake.services.clock), "team")
-    stack.target = gone
+    deleted_cluster = Target(Services(fake.aws, cluster_gone, fake.services.clock), "team")
+    stack.target = deleted_cluster
     stack.delete()
     with pytest.raises(HandlerError, match="EKS cluster 'research' does not exist"):
         stack.create([config_map("a", "team")])

@@ -237,7 +237,7 @@ def test_a_field_that_somebody_changed_since_is_not_given_back() -> None:
     before = item(entry("kubectl", X, operation="Update"), entry("scaler", Y, subresource="scale"), x="old", y="0")
     after, _ = applied(before, item(entry(A.manager, X, Y), x="new", y="1"), A)
     restored = given_back(after, A)
-    assert [one.path for one in restored] == [X, Y]
+    assert [field.path for field in restored] == [X, Y]
     changed = {**after, "data": {"x": "newer", "y": "0"}}
     assert managed_fields(changed, A, restored) == [entry("scaler", Y, subresource="scale")]
 

@@ -106,10 +106,10 @@ def test_nothing_secret_is_logged_or_reported(
     fake.server.fault(method="PATCH", path="/secrets", status=422, reason="Invalid", message=message)
     with pytest.raises(HandlerError, match=r'Invalid value: "\*\*\*"') as failure:
         stack.send(stack.event("Create", stack.properties_of([item])))
-    said = caplog.text + "".join(capsys.readouterr()) + str(failure.value)
-    assert "Secret team/s" in said
+    output = caplog.text + "".join(capsys.readouterr()) + str(failure.value)
+    assert "Secret team/s" in output
     for secret in (fake.server.token, "Bearer", "hunter2", "secret-signature"):
-        assert secret not in said
+        assert secret not in output
 
 
 def test_the_entry_point_uses_the_functions_remaining_time(

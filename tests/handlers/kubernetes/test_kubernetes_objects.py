@@ -114,7 +114,7 @@ def test_references_of_a_manifest() -> None:
         ObjectRef("v1", "ConfigMap", "", "a"),
         ObjectRef("v1", "Secret", "", "a"),
     ]
-    assert [one["kind"] for one in in_order([item(), item("CustomResourceDefinition"), item("Namespace")])] == [
+    assert [entry["kind"] for entry in in_order([item(), item("CustomResourceDefinition"), item("Namespace")])] == [
         "Namespace", "CustomResourceDefinition", "ConfigMap"
     ]  # fmt: skip
 

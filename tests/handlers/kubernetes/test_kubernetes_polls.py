@@ -92,7 +92,7 @@ def test_a_poll_ends_soon_and_logs_the_state(monkeypatch: pytest.MonkeyPatch, ca
     caplog.set_level(logging.INFO)
     stub = Stub(MISSING)
     poll(stub, monkeypatch)
-    assert [one.client.deadline.remaining for one in stub.sources] == [30.0]
+    assert [source.client.deadline.remaining for source in stub.sources] == [30.0]
     assert caplog.messages == ["1 of 2 ready"]
 
 

@@ -71,7 +71,7 @@ def claim() -> Json:
 
 
 def pod(name: str, *claims: str) -> Json:
-    volumes = [{"name": one, "persistentVolumeClaim": {"claimName": one}} for one in claims]
+    volumes = [{"name": claim, "persistentVolumeClaim": {"claimName": claim}} for claim in claims]
     metadata = {"name": name, "namespace": "team"}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"volumes": [{"name": "tmp"}, *volumes]}}
 

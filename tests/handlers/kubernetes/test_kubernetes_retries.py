@@ -145,8 +145,8 @@ def test_a_manifest_is_required(clock: Clock) -> None:
 
 
 def test_an_asset_that_cannot_be_read(clock: Clock) -> None:
-    gone = ClientError({"Error": {"Code": "NoSuchKey", "Message": "none"}}, "GetObject")
-    assert refused(Bucket(b"", gone), asset(b""), clock) == (
+    not_found = ClientError({"Error": {"Code": "NoSuchKey", "Message": "none"}}, "GetObject")
+    assert refused(Bucket(b"", not_found), asset(b""), clock) == (
         "the manifest s3://assets/m.json could not be read: "
         "An error occurred (NoSuchKey) when calling the GetObject operation: none"
     )

@@ -271,27 +271,27 @@ def job(request: pytest.FixtureRequest, stack: CloudFormation) -> Callable[..., 
 
 
 def test_a_job_that_runs_has_started_and_not_finished(stack: CloudFormation, job: Callable[..., Any]) -> None:
-    asked = job(condition("Created"), condition("Running"))
-    assert stack.wait({"Type": "JobStarted", **asked}) == 1
+    properties = job(condition("Created"), condition("Running"))
+    assert stack.wait({"Type": "JobStarted", **properties}) == 1
     with pytest.raises(HandlerError, match=r"train has not finished; last condition Running=True; it has no pods"):
-        stack.wait({"Type": "JobFinished", **asked}, timeout=30)
+        stack.wait({"Type": "JobFinished", **properties}, timeout=30)
 
 
 @pytest.mark.parametrize("done", ["Succeeded", "Complete", "Completed"])
 def test_a_job_that_succeeded_has_finished(stack: CloudFormation, job: Callable[..., Any], done: str) -> None:
-    asked = job(condition("Running", "False"), condition(done))
-    assert stack.wait({"Type": "JobStarted", **asked}) == 1
-    assert stack.wait({"Type": "JobFinished", **asked}) == 1
+    properties = job(condition("Running", "False"), condition(done))
+    assert stack.wait({"Type": "JobStarted", **properties}) == 1
+    assert stack.wait({"Type": "JobFinished", **properties}) == 1
 
 
 @pytest.mark.parametrize("wanted", ["JobStarted", "JobFinished"])
 def test_a_failed_job_fails_at_once_with_its_pods(stack: CloudFormation, job: Callable[..., Any], wanted: str) -> None:
-    asked = job(condition("Failed", "True", "BackoffLimitExceeded", "3 restarts"))
+    properties = job(condition("Failed", "True", "BackoffLimitExceeded", "3 restarts"))
     ended = {"name": "pytorch", "state": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}
     stack.target.server.store.put(pod("train-0", {"HPJob": "train"}, phase="Failed", containerStatuses=[ended]))
     stack.target.server.store.put(pod("training-0", {"HPJob": "training"}, phase="Failed"))
     with pytest.raises(HandlerError) as failure:
-        stack.wait({"Type": wanted, **asked})
+        stack.wait({"Type": wanted, **properties})
     text = str(failure.value)
     assert "train failed: Failed=True (BackoffLimitExceeded: 3 restarts)" in text
     assert "1 pod; pod train-0, container pytorch: OOMKilled, exit code 137" in text
@@ -303,8 +303,8 @@ def test_a_plain_job_with_ready_pods_has_started(stack: CloudFormation) -> None:
     stack.target.server.store.put(
         {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "status": {"ready": 1}}
     )
-    asked = {"Type": "JobStarted", "ApiVersion": "batch/v1", "Kind": "Job", "Namespace": "team", "Name": "train"}
-    assert stack.wait(asked) == 1
+    properties = {"Type": "JobStarted", "ApiVersion": "batch/v1", "Kind": "Job", "Namespace": "team", "Name": "train"}
+    assert stack.wait(properties) == 1
 
 
 # The protocol.

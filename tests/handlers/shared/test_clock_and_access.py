@@ -52,11 +52,11 @@ def test_a_time_limit() -> None:
 
 
 def test_a_thread_that_is_abandoned_does_not_keep_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[dict[str, Any]] = []
+    created: list[dict[str, Any]] = []
     real = threading.Thread
-    monkeypatch.setattr(threading, "Thread", lambda **given: made.append(given) or real(**given))
+    monkeypatch.setattr(threading, "Thread", lambda **given: created.append(given) or real(**given))
     assert within(60, lambda: 1) == 1
-    assert made[0]["daemon"] is True
+    assert created[0]["daemon"] is True
 
 
 # The EKS cluster.

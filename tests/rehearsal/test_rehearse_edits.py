@@ -81,8 +81,8 @@ def test_another_name_of_the_platform_is_another_platform(config: str, platforms
         assert [re.sub(r".*\)", "", outcome.reason.partition(" already exists")[0]) for outcome in refused] == [ENTRY]
         return
     assert refused == []
-    told = [(finding.rule, finding.path) for finding in errors(rehearsal.findings)]
-    assert sorted(told) == [("HP971", name) for name in before], "the former one stays deployed, and that is said"
+    findings = [(finding.rule, finding.path) for finding in errors(rehearsal.findings)]
+    assert sorted(findings) == [("HP971", name) for name in before], "the former one stays deployed, and that is said"
 
 
 @slow

@@ -49,15 +49,17 @@ class Loaded(NamedTuple):
 class _Jobs:
     """The jobs of a config and their findings."""
 
-    loaded: list[LoadedJob] = field(default_factory=list)
-    """The jobs whose structure is valid."""
+    loaded: dict[int, LoadedJob] = field(default_factory=dict)
+    """Position to job, for jobs whose structure is valid."""
     findings: list[Finding] = field(default_factory=list)
+    invalid: list[int] = field(default_factory=list)
+    """Positions of the other jobs."""
     complete: bool = True
 
     @property
     def jobs(self) -> tuple[Job, ...]:
         """The jobs themselves."""
-        return tuple(each.job for each in self.loaded if each.job is not None)
+        return tuple(each.job for each in self.loaded.values() if each.job is not None)
 
 
 def load(path: Path) -> Loaded:
@@ -95,10 +97,12 @@ def loaded(document: Document, path: Path, *, comments: str = "") -> Loaded:
     _use(shape.parts.get("facts") or NO_FACTS)
     complete = shape.value is not None and jobs.complete and manifests.complete and not errors(document.findings)
     cut = set(shape.cut)
+    shape.removed["jobs"] = jobs.invalid
     around = {each for path in cut for each in _around(path)}
     found = [
         manifests.placed(finding) or _placed(finding, document, jobs)
-        for finding in checks.check(_context(shape, jobs, manifests, complete=complete))
+        for checked in checks.check(_context(shape, jobs, manifests, complete=complete))
+        for finding in [replace(checked, path=shape.original(checked.path))]
         if finding.path not in around and cut.isdisjoint(_around(finding.path))
     ]
     shapes = [
@@ -272,7 +276,7 @@ def _identities(platform: Platform) -> Iterator[tuple[str, str, str, str]]:
 
 def _context(shape: Shape[Platform], jobs: _Jobs, manifests: Manifests, *, complete: bool) -> checks.Context:
     known = checks.Context.parts_of(shape.parts)
-    known["jobs"] = jobs.jobs if jobs.complete else None
+    known["jobs"] = jobs.jobs
     known["manifests"] = manifests.objects if manifests.complete else None
     cut = frozenset(re.split(r"[.\[]", path, maxsplit=1)[0] for path in shape.cut)
     return checks.Context(**known, whole=complete, cut=cut)
@@ -305,8 +309,8 @@ def _empty(document: Document, others: list[Finding]) -> Iterator[Finding]:
 
 def _placed(finding: Finding, document: Document, jobs: _Jobs) -> Finding:
     """The finding with its location, which for a job is in the job's own file."""
-    for index, loaded in enumerate(jobs.loaded):
-        around = f"jobs[{index}]"
+    for position, loaded in jobs.loaded.items():
+        around = join("jobs", position)
         if within(finding.path, around):
             inside = finding.path[len(around) :].removeprefix(".")
             placed = loaded.locate(replace(finding, path=inside))
@@ -329,11 +333,13 @@ def _jobs(entries: Any, folder: Path, document: Document) -> _Jobs:
             else [job_in(entry, document, prefix=path)]
         )
         for loaded in here:
+            position = len(jobs.loaded) + len(jobs.invalid)
             jobs.findings.extend(loaded.findings)
             if loaded.job is None or errors(loaded.findings):
+                jobs.invalid.append(position)
                 jobs.complete = False
             else:
-                jobs.loaded.append(loaded)
+                jobs.loaded[position] = loaded
     return jobs
 
 

@@ -61,12 +61,31 @@ class Shape(Generic[Model]):
         parts: its valid fields, by name, with defaults; invalid fields are omitted.
         findings: the problems.
         cut: the paths that were removed from `parts`, so that their defaults are not reported.
+        removed: path of a list to the positions, in order, of its entries that were removed from `parts`.
     """
 
     value: Model | None
     parts: dict[str, Any]
     findings: list[Finding] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)
+    removed: dict[str, list[int]] = field(default_factory=dict)
+
+    def original(self, path: str) -> str:
+        """The path in the data of a path in `parts`.
+
+        >>> Shape(None, {}, removed={"jobs": [0, 2]}).original("jobs[1].image")
+        'jobs[3].image'
+        """
+        for around in sorted(self.removed, key=len):
+            entry = re.match(rf"{re.escape(around)}\[(\d+)\]", path)
+            if entry is not None:
+                index = int(entry[1])
+                for position in self.removed[around]:
+                    if position > index:
+                        break
+                    index += 1
+                path = f"{join(around, index)}{path[entry.end() :]}"
+        return path
 
 
 def shaped(model: type[Model], data: Any, document: Document, *, prefix: str = "") -> Shape[Model]:
@@ -97,6 +116,7 @@ def _broken(
     shape: Shape[Model] = Shape(None, {})
     remaining = json.loads(json.dumps(data))
     discarded: set[str] = set()
+    removed: dict[str, set[int]] = {}
     more = 0
     for path, problems in _by_place(data, problem):
         unknown = problems[0]["type"] == "extra_forbidden"
@@ -112,9 +132,13 @@ def _broken(
         shape.cut.append(_text_of(prefix, cut))
         if len(cut) == 1:
             discarded.add(str(cut[0]))
+        elif isinstance(cut[-1], int):
+            removed.setdefault(_text_of(prefix, cut[:-1]), set()).add(cut[-1])
     if more:
         message = f"{more:,} additional structural errors are not listed"
         shape.findings.append(document.located(_finding("HP012", prefix, message, "Fix the listed errors first.")))
+    shape.removed = {path: sorted(positions) for path, positions in removed.items()}
+    remaining = _without_removed(remaining)
     for name, info in model.model_fields.items():
         if name in discarded:
             continue
@@ -171,6 +195,9 @@ def _cut(model: type[BaseModel], data: dict[str, Any], path: Path) -> Path:
         current: Any = data
         for part in around:
             current = _member(current, part)
+        if isinstance(current, list) and isinstance(last, int) and isinstance(current[last], dict | _Removed):
+            current[last] = _Removed()
+            return path[:length]
         if not isinstance(current, dict) or not isinstance(last, str):
             continue
         fields = [each.model_fields.get(last) for each in models_at(model, around)]
@@ -180,6 +207,18 @@ def _cut(model: type[BaseModel], data: dict[str, Any], path: Path) -> Path:
     if path:
         data.pop(str(path[0]), None)
     return path[:1]
+
+
+class _Removed:
+    """In place of an entry of a list, until all problems have been processed: their paths contain its position."""
+
+
+def _without_removed(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _without_removed(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_without_removed(value) for value in data if not isinstance(value, _Removed)]
+    return data
 
 
 def _member(data: Any, part: str | int) -> Any:

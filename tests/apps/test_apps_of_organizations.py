@@ -71,22 +71,25 @@ class Traced:
 
 
 @pytest.fixture(scope="module")
-def tagged() -> Template:
-    cdk_app, stack, cluster = one_stack()
-    workloads(stack, cluster)
+def governed() -> Template:
+    """A platform under the tags, aspects, permissions boundary and bootstrap of an organization."""
+    cdk_app = app(**{"@aws-cdk/core:permissionsBoundary": {"name": "platform-boundary"}})
+    synthesizer = DefaultStackSynthesizer(qualifier="mlplat", file_assets_bucket_name="corp-assets-${AWS::Region}")
+    stack = Stack(cdk_app, "Research", env=ENV, synthesizer=synthesizer)
+    workloads(stack, platform(stack))
     Tags.of(cdk_app).add("CostCenter", "42")
     Aspects.of(cdk_app).add(Traced())
     return Template.from_stack(stack)
 
 
 @pytest.mark.parametrize("kind", ["AWS::SageMaker::Cluster", "AWS::EKS::Cluster", "AWS::EC2::VPC"])
-def test_tags_of_the_app_reach_what_costs_money(tagged: Template, kind: str) -> None:
-    for resource in tagged.find_resources(kind).values():
+def test_tags_of_the_app_reach_what_costs_money(governed: Template, kind: str) -> None:
+    for resource in governed.find_resources(kind).values():
         assert "CostCenter" in json.dumps(resource["Properties"].get("Tags"))
 
 
-def test_an_aspect_reaches_every_function(tagged: Template) -> None:
-    functions = tagged.find_resources("AWS::Lambda::Function")
+def test_an_aspect_reaches_every_function(governed: Template) -> None:
+    functions = governed.find_resources("AWS::Lambda::Function")
     untraced = [name for name, resource in functions.items() if "TracingConfig" not in resource["Properties"]]
     assert len(functions) > 5
     assert every(name.startswith(("LogRetention", "Custom")) for name in untraced), "CDK's own are no CfnFunction"
@@ -95,28 +98,29 @@ def test_an_aspect_reaches_every_function(tagged: Template) -> None:
 # ---- 11, 12: permissions boundaries, by context and by code ----
 
 
-@pytest.mark.parametrize("way", ["context", "code"])
-def test_every_role_has_the_boundary(way: str) -> None:
-    context = {"@aws-cdk/core:permissionsBoundary": {"name": "platform-boundary"}} if way == "context" else {}
-    _, stack, cluster = one_stack(**context)
-    workloads(stack, cluster)
-    if way == "code":
-        boundary = iam.ManagedPolicy.from_managed_policy_name(stack, "Boundary", "platform-boundary")
-        iam.PermissionsBoundary.of(stack).apply(boundary)
-    found = roles(Template.from_stack(stack))
+def every_role_has_the_boundary(template: Template) -> bool:
+    found = roles(template)
     assert len(found) > 8
-    assert every("platform-boundary" in json.dumps(role["PermissionsBoundary"]) for role in found)
+    return every("platform-boundary" in json.dumps(role["PermissionsBoundary"]) for role in found)
+
+
+def test_every_role_has_the_boundary_of_the_context(governed: Template) -> None:
+    assert every_role_has_the_boundary(governed)
+
+
+def test_every_role_has_the_boundary_that_code_applies() -> None:
+    _, stack, cluster = one_stack()
+    workloads(stack, cluster)
+    boundary = iam.ManagedPolicy.from_managed_policy_name(stack, "Boundary", "platform-boundary")
+    iam.PermissionsBoundary.of(stack).apply(boundary)
+    assert every_role_has_the_boundary(Template.from_stack(stack))
 
 
 # ---- 13: another qualifier and asset bucket; 14: no bootstrap at all ----
 
 
-def test_assets_are_uploaded_to_the_bucket_of_the_qualifier() -> None:
-    cdk_app = app()
-    synthesizer = DefaultStackSynthesizer(qualifier="mlplat", file_assets_bucket_name="corp-assets-${AWS::Region}")
-    stack = Stack(cdk_app, "Research", env=ENV, synthesizer=synthesizer)
-    workloads(stack, platform(stack))
-    text = json.dumps(Template.from_stack(stack).to_json())
+def test_assets_are_uploaded_to_the_bucket_of_the_qualifier(governed: Template) -> None:
+    text = json.dumps(governed.to_json())
     assert "hnb659fds" not in text
     assert "corp-assets-" in text
 

@@ -116,3 +116,78 @@ def test_one_unreadable_value_is_one_finding(config: str, tmp_path: Path) -> Non
             if finding.rule not in before and not (finding.rule in SHAPE or within(finding.path, path))
         ]
         assert further == [], f"{path} cannot be read"
+
+
+def test_valid_entries_of_a_list_are_checked_at_their_position(tmp_path: Path) -> None:
+    """Groups and jobs before, between and after invalid ones."""
+    file = tmp_path / "hyperpod.yaml"
+    file.write_text(
+        """
+name: research
+region: us-west-2
+defaults: 2
+network: {availability_zone_ids: [usw2-az1, usw2-az2]}
+eks: {admins: ["arn:aws:iam::111122223344:role/Admin"], endpoint_access: private}
+cluster:
+  instance_groups:
+    - {name: system, instance_type: ml.m5.4xlarge, count: two}
+    - {name: Bad_Name, instance_type: ml.p5.48xlarge, count: 2}
+    - {name: third, instance_type: ml.p5.48xlarge}
+    - {name: fourth, instance_type: ml.p5.49xlarge, count: 2}
+addons: {training_operator: {}}
+jobs:
+  - {name: first, image: "registry/x:1", instance_type: ml.p5.48xlarge, nodes: none}
+  - {name: second, image: "registry/X:1", instance_type: ml.p5.48xlarge, nodes: 1, shared_memory_gib: auto}
+  - {name: third, image: "registry/x:1", size: 1}
+  - {name: fourth, image: "registry/x:1", instance_type: ml.p5.49xlarge, nodes: 1, shared_memory_gib: auto}
+"""
+    )
+
+    found = [
+        (finding.rule, finding.path, finding.line)
+        for finding in load(file).findings
+        if finding.severity is not Severity.NOTE
+    ]
+
+    assert found == [
+        ("HP012", "cluster.instance_groups[0].count", 9),
+        ("HP306", "cluster.instance_groups[1].name", 10),
+        ("HP011", "cluster.instance_groups[2].count", 11),
+        ("HP301", "cluster.instance_groups[3].instance_type", 12),
+        ("HP012", "jobs[0].nodes", 15),
+        ("HP700", "jobs[1].image", 16),
+        ("HP010", "jobs[2].size", 17),
+        ("HP710", "jobs[3].instance_type", 18),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "group", "rest"),
+    [
+        ("HP381", "name: a, instance_type: ml.m5.4xlarge, count: 2", "autoscaling: {}"),
+        ("HP384", "name: a, instance_type: ml.m5.4xlarge, count: 0", "autoscaling: {groups: [a]}"),
+        ("HP506", "name: a, instance_type: ml.m7g.4xlarge, count: 2", "addons: {inference_operator: {}}"),
+        ("HP507", "name: a, instance_type: ml.m5.xlarge, count: 2", "addons: {observability: {}}"),
+        ("HP531", "name: a, instance_type: ml.m5.large, count: 1", "addons: {observability: {}}"),
+        (
+            "HP805",
+            "name: a, instance_type: ml.p5.48xlarge, count: 2, availability_zone_id: usw2-az1",
+            "storage: {lustre: [{name: data, availability_zone_id: usw2-az2}]}",
+        ),
+    ],
+)
+def test_a_group_that_cannot_be_read_is_not_missed(rule: str, group: str, rest: str, tmp_path: Path) -> None:
+    """It could be the group that a rule about all groups requires."""
+    found = []
+    for other in ("", "- {name: b, instance_type: ml.m5.4xlarge}"):
+        cluster = "" if rest.startswith(("addons", "storage")) else f"  {rest}\n"
+        file = tmp_path / "hyperpod.yaml"
+        file.write_text(
+            "name: research\nregion: us-west-2\nnetwork: {availability_zone_ids: [usw2-az1, usw2-az2]}\n"
+            f"cluster:\n{cluster}  instance_groups:\n  - {{{group}}}\n  {other}\n{'' if cluster else rest}\n"
+        )
+        found.append({finding.rule for finding in load(file).findings})
+
+    assert rule in found[0]
+    assert rule not in found[1]
+    assert "HP011" in found[1]

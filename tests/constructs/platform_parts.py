@@ -84,13 +84,13 @@ def make_cluster(
     **options: Any,
 ) -> HyperPodCluster:
     """A HyperPod cluster with a network and EKS of ours."""
-    made = HyperPodNetwork(stack, "Network", network=network or Network(availability_zone_ids=ZONES))
-    control_plane = HyperPodEks(stack, "Eks", network=made, eks=eks or Eks(kubernetes_version="1.35"), addons=addons)
+    vpc = HyperPodNetwork(stack, "Network", network=network or Network(availability_zone_ids=ZONES))
+    control_plane = HyperPodEks(stack, "Eks", network=vpc, eks=eks or Eks(kubernetes_version="1.35"), addons=addons)
     return HyperPodCluster(
         stack,
         "HyperPod",
         eks_cluster=control_plane,
-        vpc=made,
+        vpc=vpc,
         cluster=cluster or Cluster(instance_groups=(SYSTEM,)),
         **options,
     )

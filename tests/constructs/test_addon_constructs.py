@@ -208,10 +208,15 @@ def test_inference_operator_has_the_role_name_that_it_insists_on(everything: Syn
 
 
 def test_the_inference_operator_gets_its_roles_bucket_and_cluster(everything: Synthesized):
-    told = values(everything, "inference_operator")
-    assert told["alb"] == {"enabled": True, "serviceAccount": {"create": True, "roleArn": "<token>"}}
-    assert told["keda"] == {"enabled": True, "auth": {"aws": {"irsa": {"enabled": True, "roleArn": "<token>"}}}}
-    assert {told[key] for key in ("executionRoleArn", "tlsCertificateS3Bucket", "hyperpodClusterArn")} == {"<token>"}
+    chart_settings = values(everything, "inference_operator")
+    assert chart_settings["alb"] == {"enabled": True, "serviceAccount": {"create": True, "roleArn": "<token>"}}
+    assert chart_settings["keda"] == {
+        "enabled": True,
+        "auth": {"aws": {"irsa": {"enabled": True, "roleArn": "<token>"}}},
+    }
+    assert {chart_settings[key] for key in ("executionRoleArn", "tlsCertificateS3Bucket", "hyperpodClusterArn")} == {
+        "<token>"
+    }
 
 
 def test_the_operators_accounts_trust_the_right_service_accounts(everything: Synthesized):
@@ -273,11 +278,11 @@ def test_the_inference_operator_uses_existing_resources_and_omits_disabled_parts
     )
     addons = Addons(inference_operator=settings)
     template = synthesize(lambda stack: add(make_cluster(stack, addons=addons), addons))
-    told = values(template, "inference_operator")
-    assert (told["alb"], told["keda"]) == ({"enabled": False}, {"enabled": False})
-    assert told["executionRoleArn"].endswith("SageMakerHyperPodInference-mine")
-    assert told["tlsCertificateS3Bucket"] == "hyperpod-tls-mine"
-    assert told["jumpstartGatedModelDownloadRoleArn"].endswith("Gated")
+    chart_settings = values(template, "inference_operator")
+    assert (chart_settings["alb"], chart_settings["keda"]) == ({"enabled": False}, {"enabled": False})
+    assert chart_settings["executionRoleArn"].endswith("SageMakerHyperPodInference-mine")
+    assert chart_settings["tlsCertificateS3Bucket"] == "hyperpod-tls-mine"
+    assert chart_settings["jumpstartGatedModelDownloadRoleArn"].endswith("Gated")
     assert not [r for r in template.of("AWS::IAM::Role").values() if "RoleName" in r]
 
 

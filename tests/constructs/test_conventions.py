@@ -217,8 +217,8 @@ def test_outputs_are_created_on_request_only(outputs: bool | None) -> None:
         settings = Observability(grafana=Grafana(kind="managed"), alarms=Alarms())
         ObservabilityAddon(stack, "Observability", cluster=cluster, settings=settings, **asked)
 
-    made = of_cluster(use, existing_cluster).template.get("Outputs", {})
-    descriptions = sorted(output["Description"] for output in made.values())
+    synthesized = of_cluster(use, existing_cluster).template.get("Outputs", {})
+    descriptions = sorted(output["Description"] for output in synthesized.values())
     each = ["Grafana", "Notifications about the cluster", "Prometheus endpoint"]
     assert descriptions == (sorted(each * 2) if outputs else [])
 

@@ -145,9 +145,9 @@ def test_a_vendored_chart(made: Made, tmp_path: Path, where: str) -> None:
 def test_two_syntheses_are_identical(tmp_path: Path) -> None:
     texts = []
     for name, types in (("one", ["ml.g7.2xlarge", "ml.g4dn.xlarge"]), ("two", ["ml.g4dn.xlarge", "ml.g7.2xlarge"])):
-        made = Made(tmp_path / name)
-        made.dependencies(*types)
-        made.app.synth()
+        result = Made(tmp_path / name)
+        result.dependencies(*types)
+        result.app.synth()
         texts.append((tmp_path / name / "Test.template.json").read_bytes())
     assert texts[0] == texts[1]
 

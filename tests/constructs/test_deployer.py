@@ -94,28 +94,31 @@ def test_the_table_matches_cloudformations_schemas(types: set[str]) -> None:
 
 
 def test_policies_fit_and_contain_every_action_except_omitted_ones(types: set[str]) -> None:
-    made = policies(types)
+    documents = policies(types)
     given_ = {
-        action for statement in statements(made) if statement["Effect"] == "Allow" for action in statement["Action"]
+        action
+        for statement in statements(documents)
+        if statement["Effect"] == "Allow"
+        for action in statement["Action"]
     }
     assert given_ == actions_of(types) - DROPPED.keys()
-    assert every(len(json.dumps(item, separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS for item in made)
-    assert len(made) <= 10, "a role takes ten managed policies"
-    assert not [statement for statement in statements(made) if "*" in "".join(statement["Action"])]
+    assert every(len(json.dumps(item, separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS for item in documents)
+    assert len(documents) <= 10, "a role takes ten managed policies"
+    assert not [statement for statement in statements(documents) if "*" in "".join(statement["Action"])]
 
 
 # ---- what the deployer cannot do ----
 
 
 def test_a_role_is_created_and_changed_with_the_boundary_and_a_prefix_only(types: set[str]) -> None:
-    made = policies(types)
+    documents = policies(types)
     for action in ("iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"):
-        assert allowed(made, action, role("research-Eks-Role-1"), PermissionsBoundary=BOUNDARY), action
-        assert not allowed(made, action, role("research-Eks-Role-1")), action
+        assert allowed(documents, action, role("research-Eks-Role-1"), PermissionsBoundary=BOUNDARY), action
+        assert not allowed(documents, action, role("research-Eks-Role-1")), action
         assert not allowed(
-            made, action, role("research-Eks-Role-1"), PermissionsBoundary="arn:aws:iam::aws:policy/x"
+            documents, action, role("research-Eks-Role-1"), PermissionsBoundary="arn:aws:iam::aws:policy/x"
         ), action
-        assert not allowed(made, action, role("Admin"), PermissionsBoundary=BOUNDARY), action
+        assert not allowed(documents, action, role("Admin"), PermissionsBoundary=BOUNDARY), action
 
 
 def test_a_boundary_is_never_taken_off(types: set[str]) -> None:
@@ -130,21 +133,21 @@ def test_users_and_groups_are_out_of_reach(types: set[str]) -> None:
 
 
 def test_roles_are_passed_to_services_in_use_and_only_own_ones(types: set[str]) -> None:
-    made = policies(types)
+    documents = policies(types)
     own = role("research-HyperPod-Role-1")
-    assert allowed(made, "iam:PassRole", own, PassedToService="sagemaker.amazonaws.com")
-    assert not allowed(made, "iam:PassRole", own, PassedToService="ec2.amazonaws.com")
-    assert not allowed(made, "iam:PassRole", role("Admin"), PassedToService="sagemaker.amazonaws.com")
+    assert allowed(documents, "iam:PassRole", own, PassedToService="sagemaker.amazonaws.com")
+    assert not allowed(documents, "iam:PassRole", own, PassedToService="ec2.amazonaws.com")
+    assert not allowed(documents, "iam:PassRole", role("Admin"), PassedToService="sagemaker.amazonaws.com")
 
 
 def test_functions_and_buckets_of_others_are_out_of_reach(types: set[str]) -> None:
-    made = policies(types)
+    documents = policies(types)
     function = "arn:aws:lambda:us-west-2:111122223333:function:{}"
     for action in ("lambda:InvokeFunction", "lambda:UpdateFunctionCode"):
-        assert allowed(made, action, function.format("research-Eks-Applier-1")), action
-        assert not allowed(made, action, function.format("payroll")), action
-    assert allowed(made, "s3:CreateBucket", "arn:aws:s3:::research-hyperpod-scripts-1")
-    assert not allowed(made, "s3:DeleteBucket", "arn:aws:s3:::payroll")
+        assert allowed(documents, action, function.format("research-Eks-Applier-1")), action
+        assert not allowed(documents, action, function.format("payroll")), action
+    assert allowed(documents, "s3:CreateBucket", "arn:aws:s3:::research-hyperpod-scripts-1")
+    assert not allowed(documents, "s3:DeleteBucket", "arn:aws:s3:::payroll")
 
 
 EKS = "arn:aws:eks:us-west-2:111122223333:"
@@ -171,9 +174,9 @@ STATES = "arn:aws:states:us-west-2:111122223333:stateMachine:"
 def test_clusters_log_groups_and_state_machines_of_others_are_out_of_reach(
     types: set[str], action: str, own: str, of_others: str
 ) -> None:
-    made = policies(types, named=Named(("research",), ("/aws/eks/research/cluster",), ("Waiter-*",)))
-    assert allowed(made, action, own)
-    assert not allowed(made, action, of_others)
+    documents = policies(types, named=Named(("research",), ("/aws/eks/research/cluster",), ("Waiter-*",)))
+    assert allowed(documents, action, own)
+    assert not allowed(documents, action, of_others)
 
 
 def test_statements_with_names_have_a_resource_in_the_service_authorization_reference() -> None:
@@ -187,18 +190,23 @@ def test_statements_with_names_have_a_resource_in_the_service_authorization_refe
         for action in of_services
         if not reference[action.partition(":")[0]]["Actions"][action.partition(":")[2].lower()].get("Resources")
     }
-    made = policies(set(load("deployer")["types"]), "a-")
+    documents = policies(set(load("deployer")["types"]), "a-")
     given_ = {
-        action for statement in statements(made) if statement["Resource"] == ["*"] for action in statement["Action"]
+        action
+        for statement in statements(documents)
+        if statement["Resource"] == ["*"]
+        for action in statement["Action"]
     }
     assert given_ & of_services == any_name
 
 
 def test_identity_providers_are_those_of_eks() -> None:
-    made = policies({"AWS::IAM::OIDCProvider"})
+    documents = policies({"AWS::IAM::OIDCProvider"})
     provider = "arn:aws:iam::111122223333:oidc-provider/{}"
-    assert allowed(made, "iam:CreateOpenIDConnectProvider", provider.format("oidc.eks.us-west-2.amazonaws.com/id/A"))
-    assert not allowed(made, "iam:CreateOpenIDConnectProvider", provider.format("token.actions.example.com"))
+    assert allowed(
+        documents, "iam:CreateOpenIDConnectProvider", provider.format("oidc.eks.us-west-2.amazonaws.com/id/A")
+    )
+    assert not allowed(documents, "iam:CreateOpenIDConnectProvider", provider.format("token.actions.example.com"))
 
 
 def test_a_prefix_is_demanded(types: set[str]) -> None:
@@ -215,12 +223,15 @@ def test_every_action_that_is_dropped_is_one_that_schemas_list() -> None:
 
 @given(st.sets(st.sampled_from(sorted(load("deployer")["types"])), max_size=40))
 def test_any_set_of_types_gives_policies_that_fit(some: set[str]) -> None:
-    made = policies(some, "a-", "b-")
+    documents = policies(some, "a-", "b-")
     found = {
-        action for statement in statements(made) if statement["Effect"] == "Allow" for action in statement["Action"]
+        action
+        for statement in statements(documents)
+        if statement["Effect"] == "Allow"
+        for action in statement["Action"]
     }
     assert found == actions_of(some) - DROPPED.keys()
-    assert every(len(json.dumps(item, separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS for item in made)
+    assert every(len(json.dumps(item, separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS for item in documents)
 
 
 def test_custom_resources_are_invoked() -> None:
@@ -265,11 +276,11 @@ def test_every_example_is_deployed_with_its_boundary(tmp_path: Path) -> None:
         assembly = read_assembly(out)
         types = resource_types(out)
         assert unknown_types(types) == set()
-        made = policies(types, *name_prefixes(out), named=names_of(out))
+        documents = policies(types, *name_prefixes(out), named=names_of(out))
         for stack, template in assembly.templates.items():
             for logical_id, resource in template["Resources"].items():
                 for action, arn in _named(stack, logical_id, resource):
-                    assert allowed(made, action, arn), f"{config.name}: {action} of {arn}"
+                    assert allowed(documents, action, arn), f"{config.name}: {action} of {arn}"
                 if resource["Type"] != "AWS::IAM::Role":
                     continue
                 roles += 1
@@ -277,7 +288,7 @@ def test_every_example_is_deployed_with_its_boundary(tmp_path: Path) -> None:
                 assert boundary == BOUNDARY, f"{config.name}: {logical_id}"
                 given_name = resource["Properties"].get("RoleName")
                 name = f"{stack}-{logical_id}-1" if given_name is None else _literal(given_name)
-                assert allowed(made, "iam:CreateRole", role(name), PermissionsBoundary=BOUNDARY), (
+                assert allowed(documents, "iam:CreateRole", role(name), PermissionsBoundary=BOUNDARY), (
                     f"{config.name}: {name}"
                 )
     print(f"{roles} roles of the examples can be made")

@@ -78,10 +78,10 @@ def pulled_from(policy: dict[str, Any]) -> set[str]:
 
 @pytest.mark.parametrize("service", ["ecr.api", "ecr.dkr"])
 def test_images_are_pulled_from_known_accounts_only(service: str) -> None:
-    made = endpoint_policy(
+    policy_document = endpoint_policy(
         service, account="1", region="us-west-2", accounts=["2"], image_accounts=["602401143452", "3"]
     )
-    assert pulled_from(made) == {"1", "2", "602401143452", "3"}
+    assert pulled_from(policy_document) == {"1", "2", "602401143452", "3"}
 
 
 def test_any_account_is_an_explicit_setting() -> None:
@@ -111,10 +111,10 @@ def test_the_accounts_of_the_config_and_of_aws_reach_the_endpoints() -> None:
     stack = Stack(app, "Network", env=Environment(account="111122223333", region="us-west-2"))
     network = Network(availability_zone_ids=["usw2-az1", "usw2-az2"], mode="closed", image_accounts=["763104351884"])
     HyperPodNetwork(stack, "Network", network=network, endpoint_services=["ecr.api"])
-    made = assertions.Template.from_stack(stack).to_json()["Resources"]
+    resources_by_id = assertions.Template.from_stack(stack).to_json()["Resources"]
     policies = [
         resource["Properties"]["PolicyDocument"]
-        for resource in made.values()
+        for resource in resources_by_id.values()
         if resource["Type"] == "AWS::EC2::VPCEndpoint"
     ]
     accounts = {account for policy in policies if "ecr" in json.dumps(policy) for account in pulled_from(policy)}
@@ -171,8 +171,8 @@ def test_the_accounts_of_the_config_and_of_aws_reach_the_endpoints() -> None:
     ],
 )
 def test_accounts_of_images_are_checked(parts: dict[str, Any], expected: tuple[str, str, str] | None) -> None:
-    made = platform(account="111122223333", **{**parts, "network": {"mode": "closed", **parts.get("network", {})}})
-    found = [finding for finding in check(Context.of(made)) if finding.rule == "HP146"]
+    spec = platform(account="111122223333", **{**parts, "network": {"mode": "closed", **parts.get("network", {})}})
+    found = [finding for finding in check(Context.of(spec)) if finding.rule == "HP146"]
     assert [(str(finding.severity), finding.path) for finding in found] == ([expected[:2]] if expected else [])
     if expected:
         assert expected[2] in found[0].message

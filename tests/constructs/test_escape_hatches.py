@@ -65,8 +65,8 @@ def test_no_property_is_dropped_for_names_that_differ_in_case():
     zfs = {"dns_name": "fs-0123456789abcdef1.fsx.us-west-2.amazonaws.com"}
     group = WORKERS.model_validate({**WORKERS.model_dump(exclude_unset=True), "lustre": lustre, "open_zfs": zfs})
     spec = Cluster(instance_groups=(SYSTEM, group))
-    made = synthesize(lambda stack: make_cluster(stack, spec) and None)
-    storage = made.one("AWS::SageMaker::Cluster")["InstanceGroups"][1]["InstanceStorageConfigs"]
+    synthesized = synthesize(lambda stack: make_cluster(stack, spec) and None)
+    storage = synthesized.one("AWS::SageMaker::Cluster")["InstanceGroups"][1]["InstanceStorageConfigs"]
     assert {"FsxLustreConfig": {"DnsName": lustre["dns_name"], "MountName": "abcdefgh", "MountPath": "/fsx"}} in storage
     assert {"FsxOpenZfsConfig": {"DnsName": zfs["dns_name"], "MountPath": "/home"}} in storage
 

@@ -41,8 +41,8 @@ JOB = Job(
 
 def app(build, *, acknowledge=()):
     """Errors and warnings, by rule id, of an app with a cluster and what `build` adds."""
-    made = App(context=cdk_context() | UNCOPIED)
-    stack = Stack(made, "Test", env=Environment(account="222233334444", region="us-west-2"))
+    cdk_app = App(context=cdk_context() | UNCOPIED)
+    stack = Stack(cdk_app, "Test", env=Environment(account="222233334444", region="us-west-2"))
     network = HyperPodNetwork(stack, "Network", network=Network(availability_zone_ids=ZONES))
     spec = Eks(admins=["arn:aws:iam::222233334444:role/Admin"])
     eks = HyperPodEks(stack, "Eks", network=network, eks=spec)
@@ -57,7 +57,7 @@ def app(build, *, acknowledge=()):
     build(stack, cluster)
     errors = ""
     try:
-        folder = made.synth().directory
+        folder = cdk_app.synth().directory
     except RuntimeError as refused:
         errors = str(refused)
         return errors, []

@@ -58,9 +58,9 @@ def synthesize(build) -> Made:
     stack = Stack(app, "Test", env=Environment(account="222233334444", region="us-west-2"))
     build(stack)
     folder = Path(app.synth().directory)
-    made = Made(json.loads((folder / "Test.template.json").read_text()))
-    made.warnings = warnings_in(folder)
-    return made
+    result = Made(json.loads((folder / "Test.template.json").read_text()))
+    result.warnings = warnings_in(folder)
+    return result
 
 
 def refused(build) -> str:
@@ -106,13 +106,13 @@ def test_addons_teams_storage_and_jobs_on_an_imported_cluster():
         TrainingJob(stack, "Job", cluster=cluster, job=team.job(JOB))
         s3.Bucket(stack, "Data").grant_read(cluster)
 
-    made = synthesize(build)
-    assert made.of("AWS::SageMaker::Cluster") == {}
-    assert made.of("AWS::SageMaker::ComputeQuota") or made.of("Custom::HyperPodComputeQuota")
-    assert made.one("AWS::FSx::FileSystem")["SecurityGroupIds"] == ["sg-0123456789abcdef1"]
-    granted = [p for p in made.of("AWS::IAM::Policy").values() if p.get("Roles") == ["nodes"]]
+    synthesized = synthesize(build)
+    assert synthesized.of("AWS::SageMaker::Cluster") == {}
+    assert synthesized.of("AWS::SageMaker::ComputeQuota") or synthesized.of("Custom::HyperPodComputeQuota")
+    assert synthesized.one("AWS::FSx::FileSystem")["SecurityGroupIds"] == ["sg-0123456789abcdef1"]
+    granted = [p for p in synthesized.of("AWS::IAM::Policy").values() if p.get("Roles") == ["nodes"]]
     assert len(granted) == 1
-    jobs = [r for n, r in made.template["Resources"].items() if n.startswith("Job")]
+    jobs = [r for n, r in synthesized.template["Resources"].items() if n.startswith("Job")]
     assert any("Operator" in need for job in jobs for need in job.get("DependsOn", []))
 
 
@@ -183,18 +183,18 @@ def on(kind, build=None, **more):
 
 @pytest.mark.parametrize("kind", [v1, v2])
 def test_the_version_of_an_l2_cluster_chooses_the_addons(kind):
-    made = synthesize(on(kind, lambda stack, cluster: TrainingOperatorAddon(stack, "Operator", cluster=cluster)))
-    addon = next(a for n, a in made.of("AWS::EKS::Addon").items() if n.startswith("Operator"))
+    synthesized = synthesize(on(kind, lambda stack, cluster: TrainingOperatorAddon(stack, "Operator", cluster=cluster)))
+    addon = next(a for n, a in synthesized.of("AWS::EKS::Addon").items() if n.startswith("Operator"))
     assert addon["AddonVersion"] == "v1.3.0-eksbuild.1"
-    assert not [warning for warning in made.warnings if "HP94" in warning]
+    assert not [warning for warning in synthesized.warnings if "HP94" in warning]
 
 
 @pytest.mark.parametrize(
     ("kind", "private"), [(v1, eks_v1.EndpointAccess.PRIVATE), (v2, eks_v2.EndpointAccess.PRIVATE)]
 )
 def test_functions_are_inside_where_an_l2_cluster_has_a_private_endpoint_only(kind, private):
-    made = synthesize(on(kind, endpoint_access=private))
-    ours = {n: f for n, f in made.of("AWS::Lambda::Function").items() if "KubernetesApplier" in n}
+    synthesized = synthesize(on(kind, endpoint_access=private))
+    ours = {n: f for n, f in synthesized.of("AWS::Lambda::Function").items() if "KubernetesApplier" in n}
     assert ours
     assert every("VpcConfig" in function for function in ours.values())
 
@@ -220,11 +220,11 @@ def test_an_authentication_mode_that_hyperpod_rejects_fails_the_synth():
 
 
 def test_auto_mode_and_a_public_endpoint_are_warnings():
-    made = synthesize(on(v2, default_capacity_type=None, default_capacity=None))
-    assert [warning for warning in made.warnings if "HP207" in warning and "EKS Auto Mode is enabled" in warning]
-    made = synthesize(on(v2, endpoint_access=eks_v2.EndpointAccess.PUBLIC))
-    assert [warning for warning in made.warnings if "the Kubernetes API has a public endpoint only" in warning]
-    assert not [warning for warning in made.warnings if "HP207" in warning]
+    synthesized = synthesize(on(v2, default_capacity_type=None, default_capacity=None))
+    assert [warning for warning in synthesized.warnings if "HP207" in warning and "EKS Auto Mode is enabled" in warning]
+    synthesized = synthesize(on(v2, endpoint_access=eks_v2.EndpointAccess.PUBLIC))
+    assert [warning for warning in synthesized.warnings if "the Kubernetes API has a public endpoint only" in warning]
+    assert not [warning for warning in synthesized.warnings if "HP207" in warning]
 
 
 def test_nothing_is_known_of_what_cdk_imported():
@@ -253,9 +253,9 @@ def test_one_imported_eks_cluster_is_used_by_several_constructs():
         cluster = HyperPodCluster(stack, "HyperPod", vpc=vpc, eks_cluster=eks, instance_groups=[SYSTEM])
         assert cluster.kubernetes is eks.kubernetes
 
-    made = synthesize(build)
-    assert len([n for n in made.of("AWS::Lambda::Function") if n.startswith("EksKubernetesApplier")]) == 1
-    rules = [n for n in made.of("AWS::EC2::SecurityGroupIngress") if n.startswith("HyperPodFrom")]
+    synthesized = synthesize(build)
+    assert len([n for n in synthesized.of("AWS::Lambda::Function") if n.startswith("EksKubernetesApplier")]) == 1
+    rules = [n for n in synthesized.of("AWS::EC2::SecurityGroupIngress") if n.startswith("HyperPodFrom")]
     assert len(rules) == 2
 
 
@@ -293,9 +293,9 @@ def _attributes_vpc(stack):
 
 def platform_in(vpc, **network):
     def build(stack):
-        made = HyperPodNetwork.from_vpc(stack, "Network", vpc=vpc(stack), **network)
-        eks = HyperPodEks(stack, "Eks", network=made)
-        HyperPodCluster(stack, "HyperPod", vpc=made, eks_cluster=eks, instance_groups=[SYSTEM, GPU])
+        imported = HyperPodNetwork.from_vpc(stack, "Network", vpc=vpc(stack), **network)
+        eks = HyperPodEks(stack, "Eks", network=imported)
+        HyperPodCluster(stack, "HyperPod", vpc=imported, eks_cluster=eks, instance_groups=[SYSTEM, GPU])
 
     return build
 
@@ -337,10 +337,10 @@ def test_specified_subnets_are_used_unchanged():
         eks = HyperPodEks(stack, "Eks", network=network)
         HyperPodCluster(stack, "HyperPod", vpc=network, eks_cluster=eks, instance_groups=[SYSTEM, GPU])
 
-    made = synthesize(build)
-    assert made.of("Custom::AWS") == {}
-    assert made.one("AWS::SageMaker::Cluster")["VpcConfig"]["Subnets"] == ids
-    assert made.one("AWS::EKS::Cluster")["ResourcesVpcConfig"]["SubnetIds"] == ids
+    synthesized = synthesize(build)
+    assert synthesized.of("Custom::AWS") == {}
+    assert synthesized.one("AWS::SageMaker::Cluster")["VpcConfig"]["Subnets"] == ids
+    assert synthesized.one("AWS::EKS::Cluster")["ResourcesVpcConfig"]["SubnetIds"] == ids
 
 
 def test_a_network_from_a_vpc_needs_zones_or_subnets():
@@ -367,8 +367,8 @@ def test_the_vpc_of_another_stack_and_parameters_for_its_subnets():
     eks = HyperPodEks(stack, "Eks", network=network)
     HyperPodCluster(stack, "HyperPod", vpc=network, eks_cluster=eks, instance_groups=[SYSTEM])
     artifact = app.synth().get_stack_artifact(stack.artifact_id)
-    made = Synthesized(artifact.template)
-    assert made.one("AWS::SageMaker::Cluster")["VpcConfig"]["Subnets"][1] == {"Ref": "Subnet"}
+    synthesized = Synthesized(artifact.template)
+    assert synthesized.one("AWS::SageMaker::Cluster")["VpcConfig"]["Subnets"][1] == {"Ref": "Subnet"}
     assert "Base" in [dependency.id for dependency in artifact.dependencies]
 
 

@@ -26,9 +26,9 @@ pytestmark = pytest.mark.slow
 
 def platform() -> Platform:
     """An example with waits, releases, buckets that are emptied, quotas by our function and dashboards."""
-    made = load(ROOT / "examples" / "everything.yaml").platform
-    assert made is not None
-    return made.model_copy(update={"network": made.network.model_copy(update={"functions_in_vpc": True})})
+    spec = load(ROOT / "examples" / "everything.yaml").platform
+    assert spec is not None
+    return spec.model_copy(update={"network": spec.network.model_copy(update={"functions_in_vpc": True})})
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +72,8 @@ def test_functions_have_network_access_while_they_are_called(inside: Assembly) -
 
 
 def test_a_closed_network_lets_custom_resources_respond() -> None:
-    made = platform()
-    closed = made.model_copy(update={"network": made.network.model_copy(update={"mode": "closed"})})
+    spec = platform()
+    closed = spec.model_copy(update={"network": spec.network.model_copy(update={"mode": "closed"})})
     assert {"lambda", "states", "cloudformation"} <= set(endpoint_services(closed))
     policy = endpoint_policy("s3", account="1", region="us-west-2", plain_region="uswest2")
     (respond,) = [statement for statement in policy["Statement"] if statement["Sid"] == "RespondToCloudFormation"]

@@ -196,11 +196,11 @@ def test_one_function_for_all_releases(made: Made) -> None:
 
 
 def test_the_function_is_placed_with_the_others(tmp_path: Path) -> None:
-    made = Made(tmp_path / "out")
-    vpc = ec2.Vpc(made.stack, "Vpc", max_azs=2)
-    made.kubernetes = KubernetesProvider(made.stack, "Inside", cluster_name="c", cluster_arn=ARN, vpc=vpc)
-    made.release()
-    functions = [f["Properties"] for f in of_type(made.template(), "AWS::Lambda::Function")]
+    result = Made(tmp_path / "out")
+    vpc = ec2.Vpc(result.stack, "Vpc", max_azs=2)
+    result.kubernetes = KubernetesProvider(result.stack, "Inside", cluster_name="c", cluster_arn=ARN, vpc=vpc)
+    result.release()
+    functions = [f["Properties"] for f in of_type(result.template(), "AWS::Lambda::Function")]
     places = {f["Handler"]: f["VpcConfig"] for f in functions if "VpcConfig" in f}
     assert places["handlers.helm.index.handler"] == places["handlers.kubernetes.apply.on_event"]
 
@@ -332,8 +332,8 @@ def test_a_source_can_contain_tokens(made: Made) -> None:
 def test_two_syntheses_are_identical(tmp_path: Path) -> None:
     texts = []
     for name in ("one", "two"):
-        made = Made(tmp_path / name)
-        made.release(values={"b": 1, "a": {"d": 1, "c": 2}})
-        made.app.synth()
+        result = Made(tmp_path / name)
+        result.release(values={"b": 1, "a": {"d": 1, "c": 2}})
+        result.app.synth()
         texts.append((tmp_path / name / "Test.template.json").read_bytes())
     assert texts[0] == texts[1]

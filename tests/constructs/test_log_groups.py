@@ -26,9 +26,9 @@ EXAMPLE = ROOT / "examples" / "everything.yaml"
 
 
 def platform() -> Platform:
-    made = load(EXAMPLE).platform
-    assert made is not None
-    return made
+    spec = load(EXAMPLE).platform
+    assert spec is not None
+    return spec
 
 
 def in_one_stack(platform: Platform) -> dict[str, Any]:
@@ -61,8 +61,8 @@ def test_every_log_group_has_a_retention(default: dict[str, Any]):
 def test_the_setting_reaches_every_log_group_also_those_of_cdk(days: Any, found: set[int | None], default: Any):
     key = KEY if days == 365 else OTHER_KEY
     logs = Logs(retention_days=days, kms_key_arn=key)
-    made = in_one_stack((platform() if days == 365 else small()).model_copy(update={"logs": logs}))
-    groups = list(log_groups(made))
+    synthesized = in_one_stack((platform() if days == 365 else small()).model_copy(update={"logs": logs}))
+    groups = list(log_groups(synthesized))
     assert len(groups) == len(list(log_groups(default))) if days == 365 else len(groups) > 4
     assert {group.get("RetentionInDays") for group in groups} == found
     assert {group["KmsKeyId"] for group in groups} == {key}
@@ -109,14 +109,14 @@ def _merged(base: dict[str, Any], parts: dict[str, dict[str, Any]]) -> dict[str,
 
 
 def test_both_clusters_are_named_after_the_platform():
-    made = small()
-    assert (made.completed_cluster.cluster_name, made.completed_eks.cluster_name) == ("research", "research")
+    spec = small()
+    assert (spec.completed_cluster.cluster_name, spec.completed_eks.cluster_name) == ("research", "research")
 
 
 @pytest.mark.parametrize("name", ["own", None])
 def test_a_name_that_is_given_stays_also_null(name: str | None):
-    made = small(cluster={"cluster_name": name}, eks={"cluster_name": name})
-    assert (made.completed_cluster.cluster_name, made.completed_eks.cluster_name) == (name, name)
+    spec = small(cluster={"cluster_name": name}, eks={"cluster_name": name})
+    assert (spec.completed_cluster.cluster_name, spec.completed_eks.cluster_name) == (name, name)
 
 
 def retentions(template: dict[str, Any]) -> list[tuple[Any, int]]:
@@ -129,17 +129,17 @@ def retentions(template: dict[str, Any]) -> list[tuple[Any, int]]:
 
 @pytest.mark.parametrize("days", [90, 365])
 def test_the_retention_of_a_log_group_that_eks_names_is_set(days: int):
-    made = in_one_stack(small(eks={"cluster_name": None}, logs={"retention_days": days}))
-    assert not [group for group in log_groups(made) if "LogGroupName" in group]
-    (cluster,) = [id for id, resource in made["Resources"].items() if resource["Type"] == "AWS::EKS::Cluster"]
-    assert retentions(made) == [({"Fn::Join": ["", ["/aws/eks/", {"Ref": cluster}, "/cluster"]]}, days)]
+    synthesized = in_one_stack(small(eks={"cluster_name": None}, logs={"retention_days": days}))
+    assert not [group for group in log_groups(synthesized) if "LogGroupName" in group]
+    (cluster,) = [id for id, resource in synthesized["Resources"].items() if resource["Type"] == "AWS::EKS::Cluster"]
+    assert retentions(synthesized) == [({"Fn::Join": ["", ["/aws/eks/", {"Ref": cluster}, "/cluster"]]}, days)]
 
 
 def test_without_logs_or_with_the_accounts_retention_nothing_is_set():
     for parts in ({"eks": {"logs": []}}, {"eks": {"cluster_name": None}, "logs": {"retention_days": "unset"}}):
-        made = in_one_stack(small(**parts))
-        assert not [group for group in log_groups(made) if "LogGroupName" in group]
-        assert retentions(made) == []
+        synthesized = in_one_stack(small(**parts))
+        assert not [group for group in log_groups(synthesized) if "LogGroupName" in group]
+        assert retentions(synthesized) == []
 
 
 def test_control_plane_logs_are_in_the_cost_table():

@@ -49,10 +49,10 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
 
 def groups(found: Assembly) -> dict[str, dict[str, Any]]:
     """The groups of objects by the names of their objects."""
-    made = found.templates["research-Addons"]["Resources"]
+    resources_by_id = found.templates["research-Addons"]["Resources"]
     return {
         " ".join(item["metadata"]["name"] for item in json.loads(resource["Properties"]["Manifest"])): resource
-        for resource in made.values()
+        for resource in resources_by_id.values()
         if resource["Type"] == "Custom::HyperPodKubernetesObjects"
     }
 
@@ -65,8 +65,8 @@ def test_objects_are_applied_by_namespace(assembly: Assembly) -> None:
 
 
 def test_cluster_wide_objects_are_created_before_namespaced_ones(assembly: Assembly) -> None:
-    made = assembly.templates["research-Addons"]["Resources"]
-    (namespace,) = [name for name, resource in made.items() if resource is groups(assembly)["lab"]]
+    resources_by_id = assembly.templates["research-Addons"]["Resources"]
+    (namespace,) = [name for name, resource in resources_by_id.items() if resource is groups(assembly)["lab"]]
     assert namespace in groups(assembly)["data"]["DependsOn"]
 
 

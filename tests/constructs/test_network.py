@@ -151,10 +151,13 @@ def test_subnets_of_an_existing_network_have_their_route_table_without_a_warning
     ]
     spec = Network.model_validate({"existing": {"vpc_id": "vpc-0123456789abcdef0", "node_subnets": subnets}})
     stack = Stack(App(context=cdk_context()), "Test")
-    made = HyperPodNetwork(stack, "Network", network=spec)
+    network = HyperPodNetwork(stack, "Network", network=spec)
     if told:
-        assert made.node_subnets["usw2-az2"].route_table.route_table_id == "rtb-0123456789abcdef0"
+        assert network.node_subnets["usw2-az2"].route_table.route_table_id == "rtb-0123456789abcdef0"
     warnings = [
-        entry.data for construct in made.node.find_all() for entry in construct.node.metadata if "warning" in entry.type
+        entry.data
+        for construct in network.node.find_all()
+        for entry in construct.node.metadata
+        if "warning" in entry.type
     ]
     assert not [text for text in warnings if "routeTableId" in text]

@@ -93,14 +93,14 @@ def test_limits_are_those_of_the_largest_type():
 
 
 def test_pods_of_jobs_are_not_evicted_from_a_cluster_that_karpenter_fills():
-    made: list[TrainingJob] = []
+    training_jobs: list[TrainingJob] = []
 
     def build(stack: Stack) -> None:
         cluster = make_cluster(stack, CLUSTER)
-        made.append(TrainingJob(stack, "Train", cluster=cluster, job=TRAIN))
+        training_jobs.append(TrainingJob(stack, "Train", cluster=cluster, job=TRAIN))
 
     synthesize(build)
-    (replica,) = made[0].manifest["spec"]["replicaSpecs"]
+    (replica,) = training_jobs[0].manifest["spec"]["replicaSpecs"]
     assert replica["template"]["metadata"]["annotations"] == {"karpenter.sh/do-not-disrupt": "true"}
 
 

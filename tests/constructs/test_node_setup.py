@@ -32,12 +32,12 @@ def sources(cluster: Cluster) -> dict[str, Any]:
     def build(stack: Stack) -> None:
         make_cluster(stack, cluster)
 
-    made = synthesize(build)
-    groups = made.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    synthesized = synthesize(build)
+    groups = synthesized.one("AWS::SageMaker::Cluster")["InstanceGroups"]
     return {
         group["InstanceGroupName"]: json.dumps(group["LifeCycleConfig"]["SourceS3Uri"]).rpartition("lifecycle/")[2][:16]
         for group in groups
-    } | {"uploads": len(made.of("Custom::HyperPodLifecycleScripts"))}
+    } | {"uploads": len(synthesized.of("Custom::HyperPodLifecycleScripts"))}
 
 
 def test_groups_with_other_settings_have_scripts_at_another_address():
@@ -103,24 +103,26 @@ def copied(**options: Any) -> Synthesized:
 
 
 def test_the_function_that_copies_scripts_reads_one_asset_and_writes_below_one_prefix():
-    made = copied()
-    scripts = made.one("Custom::HyperPodLifecycleScripts")
-    (read,) = made.allows("LifecycleScriptsCopierRole", "s3:GetObject")
-    (write,) = made.allows("LifecycleScriptsCopierRole", "s3:PutObject")
+    synthesized = copied()
+    scripts = synthesized.one("Custom::HyperPodLifecycleScripts")
+    (read,) = synthesized.allows("LifecycleScriptsCopierRole", "s3:GetObject")
+    (write,) = synthesized.allows("LifecycleScriptsCopierRole", "s3:PutObject")
     assert json.dumps(read["Resource"]).endswith(f'/{scripts["Source"]["Key"]}"]]}}')
     assert "*" not in json.dumps(read)
     assert json.dumps(write["Resource"]).endswith('"Arn"]}, "/lifecycle/*"]]}')
     actions = {
-        action for statement in made.statements("LifecycleScriptsCopierRole") for action in as_list(statement["Action"])
+        action
+        for statement in synthesized.statements("LifecycleScriptsCopierRole")
+        for action in as_list(statement["Action"])
     }
     assert not [action for action in actions if "Delete" in action]
 
 
 def test_a_bucket_with_a_key_is_written_with_the_key():
-    made = copied(bucket=lambda stack: s3.Bucket(stack, "Mine", encryption=s3.BucketEncryption.KMS))
-    assert made.allows("LifecycleScriptsCopierRole", "kms:GenerateDataKey*")
-    (name,) = (name for name in made.of("AWS::S3::Bucket") if name.startswith("Mine"))
-    assert made.one("Custom::HyperPodLifecycleScripts")["Bucket"] == {"Ref": name}
+    synthesized = copied(bucket=lambda stack: s3.Bucket(stack, "Mine", encryption=s3.BucketEncryption.KMS))
+    assert synthesized.allows("LifecycleScriptsCopierRole", "kms:GenerateDataKey*")
+    (name,) = (name for name in synthesized.of("AWS::S3::Bucket") if name.startswith("Mine"))
+    assert synthesized.one("Custom::HyperPodLifecycleScripts")["Bucket"] == {"Ref": name}
 
 
 def test_scripts_are_copied_after_the_permissions_and_before_the_cluster():

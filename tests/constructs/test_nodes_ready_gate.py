@@ -52,11 +52,11 @@ def test_groups_that_are_added_later_make_the_gate():
         for group in (GPU, SYSTEM):
             cluster.add_instance_group(group)
 
-    made = synthesize(build)
-    (condition,) = waits(made)
+    synthesized = synthesize(build)
+    (condition,) = waits(synthesized)
     assert condition["LabelSelector"] == "node.kubernetes.io/instance-type in (ml.m5.4xlarge)"
     assert condition["Count"] == 2
-    assert any("NodesReady" in name for name in depends(made, "Dns"))
+    assert any("NodesReady" in name for name in depends(synthesized, "Dns"))
 
 
 def test_a_better_group_that_is_added_later_is_the_one_waited_for():
@@ -73,14 +73,14 @@ def test_a_better_group_that_is_added_later_is_the_one_waited_for():
 
 def test_without_a_group_to_wait_for_the_cluster_is_created_first():
     def build(stack):
-        there = Eks(existing=ExistingEks(cluster_name="mine", security_group_id="sg-0123456789abcdef0"))
-        cluster = make_cluster(stack, Cluster(instance_groups=(TAINTED,)), eks=there, network=THEIRS)
+        existing_eks = Eks(existing=ExistingEks(cluster_name="mine", security_group_id="sg-0123456789abcdef0"))
+        cluster = make_cluster(stack, Cluster(instance_groups=(TAINTED,)), eks=existing_eks, network=THEIRS)
         CoreDnsAddon(stack, "Dns", cluster=cluster)
 
-    made = synthesize(build)
-    assert waits(made) == []
-    (cluster,) = made.of("AWS::SageMaker::Cluster")
-    assert cluster in depends(made, "Dns")
+    synthesized = synthesize(build)
+    assert waits(synthesized) == []
+    (cluster,) = synthesized.of("AWS::SageMaker::Cluster")
+    assert cluster in depends(synthesized, "Dns")
 
 
 def test_dns_servers_with_restricted_nodes_count_the_final_nodes():
@@ -91,9 +91,11 @@ def test_dns_servers_with_restricted_nodes_count_the_final_nodes():
         CoreDnsAddon(stack, "Dns", cluster=cluster)
         cluster.add_instance_group(BIG)
 
-    made = synthesize(build)
+    synthesized = synthesize(build)
     (servers,) = [
-        w["Condition"] for w in made.of("Custom::HyperPodKubernetesWait").values() if "node-coredns" in json.dumps(w)
+        w["Condition"]
+        for w in synthesized.of("Custom::HyperPodKubernetesWait").values()
+        if "node-coredns" in json.dumps(w)
     ]
     assert servers["MinimumReady"] == 5
 
@@ -104,10 +106,10 @@ def test_groups_for_karpenter_that_are_added_later_get_node_pools():
         for name in ("first", "second"):
             cluster.add_instance_group(InstanceGroup(name=name, instance_type="ml.g5.8xlarge", count=0, max_count=8))
 
-    made = synthesize(build)
+    synthesized = synthesize(build)
     manifests = [
         json.loads(properties["Manifest"])[0]
-        for name, properties in made.of("Custom::HyperPodKubernetesObjects").items()
+        for name, properties in synthesized.of("Custom::HyperPodKubernetesObjects").items()
         if "NodePool" in name
     ]
     pools = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests}

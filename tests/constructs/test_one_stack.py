@@ -54,9 +54,9 @@ def test_every_role_has_the_boundary(one_stack: Synthesized):
 
 def test_every_function_and_log_group_has_the_tags(one_stack: Synthesized):
     for kind in ("AWS::Lambda::Function", "AWS::Logs::LogGroup"):
-        made = one_stack.of(kind)
-        assert len(made) > 5
-        untagged = [name for name, item in made.items() if "research" not in json.dumps(item.get("Tags"))]
+        synthesized = one_stack.of(kind)
+        assert len(synthesized) > 5
+        untagged = [name for name, item in synthesized.items() if "research" not in json.dumps(item.get("Tags"))]
         # CDK's function that empties buckets is a plain resource, which tags do not reach
         assert [name for name in untagged if not name.startswith("CustomS3AutoDeleteObjects")] == [], kind
 
@@ -69,8 +69,8 @@ def test_an_existing_role_has_no_tags(one_stack: Synthesized):
 def test_grafana_in_the_cluster_waits_for_nodes_without_the_order_of_stacks():
     platform = load(ROOT / "examples" / "observability-self-hosted.yaml").platform
     assert platform is not None
-    made = synthesize(
+    synthesized = synthesize(
         lambda stack: HyperPodPlatform(stack, "Platform", platform=platform) and None, region=platform.region
     )
-    waiting = Waiting({"Test": made.template})
+    waiting = Waiting({"Test": synthesized.template})
     assert waiting.after("PlatformObservabilityPartsGrafanaNamespace", "PlatformHyperPodNodesReady")

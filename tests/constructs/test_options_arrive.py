@@ -185,45 +185,47 @@ def test_settings_of_core_addons_arrive():
 
 
 def test_no_node_pool_is_created_if_disabled():
-    made = of_cluster(Cluster(instance_groups=(SYSTEM, SCALED), autoscaling=Autoscaling(node_pool=False)))
-    assert made.one("AWS::SageMaker::Cluster")["AutoScaling"]["Mode"] == "Enable"
-    assert not made.of("Custom::HyperPodKubernetesObjects")
+    synthesized = of_cluster(Cluster(instance_groups=(SYSTEM, SCALED), autoscaling=Autoscaling(node_pool=False)))
+    assert synthesized.one("AWS::SageMaker::Cluster")["AutoScaling"]["Mode"] == "Enable"
+    assert not synthesized.of("Custom::HyperPodKubernetesObjects")
 
 
 def test_a_disabled_karpenter_scales_nothing_and_keeps_its_role_and_nodes():
     off = Cluster(instance_groups=(SYSTEM, SCALED), autoscaling=Autoscaling(enabled=False), counts="autoscaler")
-    made = of_cluster(off)
-    cluster = made.one("AWS::SageMaker::Cluster")
+    synthesized = of_cluster(off)
+    cluster = synthesized.one("AWS::SageMaker::Cluster")
     assert cluster["AutoScaling"]["Mode"] == "Disable"
     assert cluster["ClusterRole"]
     assert cluster["InstanceGroups"][1]["InstanceCount"]["Fn::GetAtt"][1] == "Count0"
-    assert not made.of("Custom::HyperPodKubernetesObjects")
+    assert not synthesized.of("Custom::HyperPodKubernetesObjects")
     assert [finding.rule for finding in check(Context(cluster=off)) if finding.rule.startswith("HP38")] == []
 
 
 def test_karpenter_scales_the_specified_groups():
     other = SCALED.model_copy(update={"name": "other"})
-    made = of_cluster(Cluster(instance_groups=(SYSTEM, SCALED, other), autoscaling=Autoscaling(groups=("other",))))
+    synthesized = of_cluster(
+        Cluster(instance_groups=(SYSTEM, SCALED, other), autoscaling=Autoscaling(groups=("other",)))
+    )
     manifests = [
-        json.loads(resource["Manifest"])[0] for resource in made.of("Custom::HyperPodKubernetesObjects").values()
+        json.loads(resource["Manifest"])[0] for resource in synthesized.of("Custom::HyperPodKubernetesObjects").values()
     ]
     (node_class,) = [manifest for manifest in manifests if manifest["kind"] == "HyperpodNodeClass"]
     assert node_class["spec"] == {"instanceGroups": ["other"]}
 
 
 def test_karpenters_role_may_exist():
-    made = of_cluster(Cluster(instance_groups=(SYSTEM, SCALED), autoscaling=Autoscaling(cluster_role_arn=MINE)))
-    assert made.one("AWS::SageMaker::Cluster")["ClusterRole"] == MINE
-    assert not [name for name in made.of("AWS::IAM::Role") if "HyperPodClusterRole" in name]
+    synthesized = of_cluster(Cluster(instance_groups=(SYSTEM, SCALED), autoscaling=Autoscaling(cluster_role_arn=MINE)))
+    assert synthesized.one("AWS::SageMaker::Cluster")["ClusterRole"] == MINE
+    assert not [name for name in synthesized.of("AWS::IAM::Role") if "HyperPodClusterRole" in name]
 
 
 def test_scripts_can_be_uploaded_to_an_existing_bucket():
-    made = of_cluster(Cluster(instance_groups=(SYSTEM,), lifecycle_bucket_name="sagemaker-scripts"))
-    assert not made.of("AWS::S3::Bucket")
-    (group,) = made.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    synthesized = of_cluster(Cluster(instance_groups=(SYSTEM,), lifecycle_bucket_name="sagemaker-scripts"))
+    assert not synthesized.of("AWS::S3::Bucket")
+    (group,) = synthesized.one("AWS::SageMaker::Cluster")["InstanceGroups"]
     assert group["LifeCycleConfig"]["SourceS3Uri"].startswith("s3://sagemaker-scripts/lifecycle/")
-    assert made.one("Custom::HyperPodLifecycleScripts")["Bucket"] == "sagemaker-scripts"
-    assert made.allows("ExecutionRolessystem", "s3:GetObject*")
+    assert synthesized.one("Custom::HyperPodLifecycleScripts")["Bucket"] == "sagemaker-scripts"
+    assert synthesized.allows("ExecutionRolessystem", "s3:GetObject*")
 
 
 def test_nodes_are_waited_for_until_the_timeout():
@@ -371,10 +373,10 @@ def test_an_existing_networks_control_plane_subnets_and_the_existing_clusters_oi
         "eks": {"kubernetes_version": "1.35", "admins": [MINE]},
         "cluster": {"instance_groups": [{"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2}]},
     }
-    made = synthesize(
+    synthesized = synthesize(
         lambda stack: HyperPodPlatform(stack, "Platform", platform=Platform.model_validate(platform)) and None
     )
-    assert made.one("AWS::EKS::Cluster")["ResourcesVpcConfig"]["SubnetIds"] == subnets
+    assert synthesized.one("AWS::EKS::Cluster")["ResourcesVpcConfig"]["SubnetIds"] == subnets
     provider = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/ABC"
     existing = {"cluster_name": "mine", "oidc_provider_arn": provider, "security_group_id": "sg-0123456789abcdef1"}
     brought = {
@@ -382,9 +384,9 @@ def test_an_existing_networks_control_plane_subnets_and_the_existing_clusters_oi
         "eks": {"kubernetes_version": "1.35", "existing": existing},
         "addons": {"mountpoint_s3_csi": {"bucket_arns": ["arn:aws:s3:::data"]}},
     }
-    made = synthesize(
+    synthesized = synthesize(
         lambda stack: HyperPodPlatform(stack, "Platform", platform=Platform.model_validate(brought)) and None
     )
-    trusts = [r["AssumeRolePolicyDocument"] for r in made.of("AWS::IAM::Role").values()]
+    trusts = [r["AssumeRolePolicyDocument"] for r in synthesized.of("AWS::IAM::Role").values()]
     assert [t["Fn::Sub"][1]["Provider"] for t in trusts if "Fn::Sub" in t] == [provider]
-    assert not made.of("AWS::IAM::OIDCProvider")
+    assert not synthesized.of("AWS::IAM::OIDCProvider")

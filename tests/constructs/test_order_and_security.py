@@ -131,7 +131,7 @@ def single_constructs(app: App) -> None:
     vpc = ec2.Vpc.from_vpc_attributes(
         stack, "Vpc", vpc_id="vpc-1", availability_zones=["us-west-2a", "us-west-2b"], private_subnet_ids=["s-1", "s-2"]
     )
-    there = EksClusterAttributes(
+    existing_eks = EksClusterAttributes(
         cluster_name="mine", security_group_id="sg-0123456789abcdef0", kubernetes_version="1.35"
     )
     groups = tuple(
@@ -142,7 +142,7 @@ def single_constructs(app: App) -> None:
         )
     )
     spec = Cluster(instance_groups=groups, autoscaling=Autoscaling(groups=("spare",)))
-    cluster = HyperPodCluster(stack, "HyperPod", vpc=vpc, eks_cluster=there, cluster=spec)
+    cluster = HyperPodCluster(stack, "HyperPod", vpc=vpc, eks_cluster=existing_eks, cluster=spec)
     key = kms.Key(stack, "Key")
     cluster.grant_volume_key(key)
     late = Volume(size_gib=500, kms_key_arn=KEY)
@@ -231,13 +231,15 @@ def stacks_of(config: str, folder: Path) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def by_config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    seen: set[str] = set()
+    recorded: set[str] = set()
     found = {}
     for config in (*CONFIGS, *APPS):
-        made = lines(stacks_of(config, tmp_path_factory.mktemp("stacks")))
-        written = {HASH.sub("<asset>", line).replace("Platform/", "") for line in made}  # one stack has the same names
-        found[config] = sorted(written - seen)
-        seen.update(written)
+        stack_lines = lines(stacks_of(config, tmp_path_factory.mktemp("stacks")))
+        written = {
+            HASH.sub("<asset>", line).replace("Platform/", "") for line in stack_lines
+        }  # one stack has the same names
+        found[config] = sorted(written - recorded)
+        recorded.update(written)
     return found
 
 

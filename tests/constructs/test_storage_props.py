@@ -142,9 +142,11 @@ def test_allowed_clients_get_only_the_ports_of_lustre() -> None:
 
 
 def test_connections_of_an_existing_file_system_need_its_security_group() -> None:
-    there = "fs-0123456789abcdef0"
-    address = f"{there}.fsx.us-west-2.amazonaws.com"
-    spec = LustreFileSystem(name="data", existing_id=there, existing_dns_name=address, existing_mount_name="abcdefgh")
+    file_system_id = "fs-0123456789abcdef0"
+    address = f"{file_system_id}.fsx.us-west-2.amazonaws.com"
+    spec = LustreFileSystem(
+        name="data", existing_id=file_system_id, existing_dns_name=address, existing_mount_name="abcdefgh"
+    )
 
     def build(stack: Stack) -> None:
         cluster = existing_cluster(stack, SYSTEM, GPU)
@@ -152,7 +154,7 @@ def test_connections_of_an_existing_file_system_need_its_security_group() -> Non
         with pytest.raises(ValueError) as refused:
             _ = system.connections
         assert str(refused.value) == (
-            f"Test/Data: the security group of the existing file system {there} is unknown; set security_group"
+            f"Test/Data: the security group of the existing file system {file_system_id} is unknown; set security_group"
         )
         theirs = ec2.SecurityGroup.from_security_group_id(stack, "Theirs", "sg-0123456789abcdef0")
         known = HyperPodFileSystem(

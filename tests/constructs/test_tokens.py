@@ -44,8 +44,8 @@ def test_the_gate_waits_for_the_parameter_of_the_system_group():
             InstanceGroup(name="big", instance_type="ml.m5.8xlarge", count=number(stack))
         )
 
-    made = synthesize(build)
-    assert made.one("AWS::SageMaker::Cluster")["InstanceGroups"][2]["InstanceCount"] == {"Ref": "Number"}
+    synthesized = synthesize(build)
+    assert synthesized.one("AWS::SageMaker::Cluster")["InstanceGroups"][2]["InstanceCount"] == {"Ref": "Number"}
 
     def alone(stack):
         system = InstanceGroup(name="system", instance_type="ml.m5.4xlarge", count=number(stack))

@@ -95,9 +95,9 @@ def test_tokens_pass_and_the_name_does_not_depend_on_their_numbering():
             service_account=f"sa-{stack.region}",
             volumes=[{"name": "data", "mount_path": "/data", "claim": role.role_name}],
         )
-        made = TrainingJob(stack, "Llama", cluster=cluster_in(stack), job=job)
+        training_job = TrainingJob(stack, "Llama", cluster=cluster_in(stack), job=job)
         (resource,) = Template.from_stack(stack).find_resources(OBJECTS).values()
-        return made.job_name, json.dumps(resource["Properties"]["Manifest"])
+        return training_job.job_name, json.dumps(resource["Properties"]["Manifest"])
 
     (name, manifest), (again, _) = synth(others_before=0), synth(others_before=7)
     assert name == again
@@ -121,9 +121,9 @@ def test_tokens_of_another_stack_pass_too():
         for number in range(others_before):
             ecr.Repository(images, f"Other{number}").repository_uri_for_tag("x")
         image = ecr.Repository(images, "Repository").repository_uri_for_tag("v3")
-        made = TrainingJob(jobs, "Llama", cluster=cluster_in(jobs), job=llama(image=image))
+        training_job = TrainingJob(jobs, "Llama", cluster=cluster_in(jobs), job=llama(image=image))
         assert "Fn::ImportValue" in json.dumps(Template.from_stack(jobs).find_resources(OBJECTS))
-        return made.job_name
+        return training_job.job_name
 
     assert synth(others_before=0) == synth(others_before=5)
 

@@ -121,10 +121,10 @@ def test_a_parameter_for_the_zone_is_looked_up_among_the_subnets(of_ours: bool):
         HyperPodCluster(stack, "H", vpc=vpc, eks_cluster=eks, instance_groups=[SYSTEM, group(zone)])
 
     for _ in range(2):
-        made = synthesize(build)
-        (lookup,) = made.of("Custom::AWS")
+        synthesized = synthesize(build)
+        (lookup,) = synthesized.of("Custom::AWS")
         ids.append(lookup)
-        groups = made.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+        groups = synthesized.one("AWS::SageMaker::Cluster")["InstanceGroups"]
         assert groups[1]["OverrideVpcConfig"]["Subnets"] == [{"Fn::GetAtt": [lookup, "Subnets.0.SubnetId"]}]
     assert ids[0] == ids[1]
 

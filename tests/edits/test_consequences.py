@@ -194,7 +194,7 @@ TEXTS = Path(__file__).parent / "consequence_texts.txt"
 
 def test_the_text_of_each_edit() -> None:
     """Messages, impacts and advice, exactly; HYPERPOD_WRITE_DOCS=1 writes them anew."""
-    said = "\n".join(f"--- {title}\n{told(*pair)}\n" for title, pair in PAIRS.items())
+    text = "\n".join(f"--- {title}\n{told(*pair)}\n" for title, pair in PAIRS.items())
     if os.environ.get("HYPERPOD_WRITE_DOCS"):
-        TEXTS.write_text(said)
-    assert said == TEXTS.read_text()
+        TEXTS.write_text(text)
+    assert text == TEXTS.read_text()

@@ -189,8 +189,8 @@ def test_missing_parts_for_jobs_are_reported(kind: str, impact: str) -> None:
 
 @pytest.mark.parametrize("kind", ["AWS::SageMaker::Cluster", "AWS::EKS::Cluster", "AWS::EC2::VPC"])
 def test_a_cluster_that_is_removed_and_one_that_replaces_it(kind: str) -> None:
-    gone = only(deployment({"s": stack(It=resource(kind))}, {"s": stack()}).edits)
-    assert (gone.change, gone.message) == (Change.REPLACES_CLUSTER, "is deleted")
+    edit = only(deployment({"s": stack(It=resource(kind))}, {"s": stack()}).edits)
+    assert (edit.change, edit.message) == (Change.REPLACES_CLUSTER, "is deleted")
     moved = only(deployment({"s": stack(It=resource(kind))}, {"s": stack(Other=resource(kind))}).edits)
     assert (moved.change, moved.message) == (Change.REPLACES_CLUSTER, "is deleted; Other replaces it")
     beside = stack(Other=resource(kind))

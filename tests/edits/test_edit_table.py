@@ -50,10 +50,10 @@ def test_the_text_of_each_edit() -> None:
         "".join(f"{edit}\n" for edit in edits(old, Platform.model_validate(edited(row.path, row.value))))
         for row in ROWS
     ]
-    said = "\n".join(f"--- {row}\n{block}" for row, block in zip(ROWS, blocks, strict=True))
+    text = "\n".join(f"--- {row}\n{block}" for row, block in zip(ROWS, blocks, strict=True))
     if os.environ.get("HYPERPOD_WRITE_DOCS"):
-        TEXTS.write_text(said)
-    assert said == TEXTS.read_text()
+        TEXTS.write_text(text)
+    assert text == TEXTS.read_text()
 
 
 @each
@@ -100,10 +100,10 @@ def test_cloudformations_comparison_agrees(row: Row) -> None:
     old, new = Platform.model_validate(BASE), Platform.model_validate(edited(row.path, row.value))
     if row.change == "leaves-behind":
         return  # other stacks
-    told = [edit.change for edit in edits(old, new)]
+    changes = [edit.change for edit in edits(old, new)]
     played: Deployment = deployment(templates(old), templates(new))
     stopping = [edit for edit in played.edits if edit.change in REPLACING and edit.change is not Change.REPLACES]
-    if not any(change in REPLACING for change in told):
+    if not any(change in REPLACING for change in changes):
         assert not stopping, [str(edit) for edit in stopping]
     if row.change in ("replaces-cluster", "loses-data"):
         assert stopping

@@ -196,9 +196,9 @@ def test_the_simulated_deployment_itself_shows_a_replacement(aws: FakeAws, confi
     other = replace(entry, properties={**entry.properties, "Type": "EC2_LINUX"})
     made.takeovers = [other if takeover is entry else takeover for takeover in made.takeovers]
     proof = prove(app, made, found, **where)
-    told = [finding for finding in proof.findings if finding.rule == "HPR07"]
-    assert [finding.path for finding in told] == [f"{entry.stack}.{entry.logical_id}"]
-    assert "Type: EC2_LINUX now, nothing in the config" in told[0].message
+    findings = [finding for finding in proof.findings if finding.rule == "HPR07"]
+    assert [finding.path for finding in findings] == [f"{entry.stack}.{entry.logical_id}"]
+    assert "Type: EC2_LINUX now, nothing in the config" in findings[0].message
 
 
 def owned_by(aws: FakeAws, stack: str) -> None:

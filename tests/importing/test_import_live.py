@@ -114,8 +114,8 @@ def test_every_call_is_in_the_list_and_only_reads(aws: FakeAws):
     deploy(aws, platform_of("teams"))
     aws.page_size = 1
     found = read(aws.session(), "teams")
-    asked = {f"{call.service}:{call.operation}" for call in aws.calls}
-    assert asked == set(CALLS)
+    operations = {f"{call.service}:{call.operation}" for call in aws.calls}
+    assert operations == set(CALLS)
     assert every(re.match(r"\w+:(Describe|List)", action) for action in CALLS)
     assert found.failures == {}
     assert len(found.quotas) == len(platform_of("teams").governance.teams)  # of several pages

@@ -66,10 +66,12 @@ def test_the_sdist_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
 
 
 def test_the_app_that_init_writes_is_checked_synthesized_and_tested(commands: Path, tmp_path: Path) -> None:
-    told = run(commands, tmp_path, "hyperpod", "init", "platform", "--name", "lab").stdout
+    output = run(commands, tmp_path, "hyperpod", "init", "platform", "--name", "lab").stdout
     app = tmp_path / "platform"
     written = {path.relative_to(app).as_posix() for path in app.rglob("*") if path.is_file()}
-    assert {line.removeprefix("wrote platform/") for line in told.splitlines() if line.startswith("wrote ")} == written
+    assert {
+        line.removeprefix("wrote platform/") for line in output.splitlines() if line.startswith("wrote ")
+    } == written
     assert " error " not in run(commands, app, "hyperpod", "validate").stdout
     assert "lab: 5 stacks" in run(commands, app, "hyperpod", "synth").stdout
     run(commands, app, "python", "app.py", HYPERPOD_OUT="again.out", CDK_VALIDATION="false")
@@ -103,7 +105,7 @@ def test_facts_are_refreshed_into_a_folder_of_the_users(wheel: Path, tmp_path: P
     }
     (tmp_path / "facts").mkdir()
     (tmp_path / "facts" / "instance_types.json").write_text(json.dumps(doctored))
-    told = run(commands, tmp_path, "hyperpod", "catalog", "refresh", "--into", "facts").stdout
-    assert "Wrote instance_types.json into facts" in told
+    output = run(commands, tmp_path, "hyperpod", "catalog", "refresh", "--into", "facts").stdout
+    assert "Wrote instance_types.json into facts" in output
     kept = json.loads((tmp_path / "facts" / "instance_types.json").read_text())
     assert "instance_types" not in kept, "the regions are again those that were shipped"

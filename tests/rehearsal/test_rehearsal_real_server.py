@@ -101,8 +101,10 @@ def test_the_result_is_that_of_the_server_in_memory(platforms: Platforms, api: A
         rehearsal.deploy(app)
         rehearsal.settle()
         rehearsal.destroy()
-    told = [[(step.name, step.action, step.failed) for step in sorted(value.steps, key=str)] for value in (there, here)]
-    assert told[0] == told[1]
+    recorded_steps = [
+        [(step.name, step.action, step.failed) for step in sorted(value.steps, key=str)] for value in (there, here)
+    ]
+    assert recorded_steps[0] == recorded_steps[1]
 
 
 def test_a_rehearsal_removes_what_it_created(platforms: Platforms, api: Api):

@@ -165,8 +165,8 @@ def test_a_stack_that_left_the_app_is_reported(rehearsal: Rehearsal):
 def test_a_create_only_property_replaces_and_the_old_resource_is_deleted_afterwards(rehearsal: Rehearsal):
     rehearsal.deploy([stack("Net", {"Vpc": vpc(), "Subnet": subnet("10.0.0.0/24")})])
     rehearsal.deploy([stack("Net", {"Vpc": vpc(), "Subnet": subnet("10.0.1.0/24")})])
-    told = [(step.logical_id, step.action) for step in rehearsal.steps]
-    assert told == [("Vpc", "create"), ("Subnet", "create"), ("Subnet", "update"), ("Subnet", "delete")]
+    recorded_steps = [(step.logical_id, step.action) for step in rehearsal.steps]
+    assert recorded_steps == [("Vpc", "create"), ("Subnet", "create"), ("Subnet", "update"), ("Subnet", "delete")]
     (site,) = rehearsal.sites.values()
     assert [item.properties["CidrBlock"] for item in site.resources.account.of_kind("AWS::EC2::Subnet")] == [
         "10.0.1.0/24"
@@ -286,13 +286,13 @@ def test_the_remainder_of_a_failed_creation_depends_on_the_deletion_policy(polic
 
 
 def _with(code: Any, *events: str) -> tuple[Rehearsal, list[Any]]:
-    seen: list[Any] = []
+    recorded: list[Any] = []
 
     def handle(event: Any, call: Any) -> Any:
-        seen.append((event["RequestType"], event.get("PhysicalResourceId")))
+        recorded.append((event["RequestType"], event.get("PhysicalResourceId")))
         return code(event)
 
-    return Rehearsal(own_functions={"mine.handler": handle}), seen
+    return Rehearsal(own_functions={"mine.handler": handle}), recorded
 
 
 def test_events_of_a_custom_resource():

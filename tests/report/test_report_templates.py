@@ -147,8 +147,8 @@ def test_deployed_templates_are_a_former_state_too(tmp_path: Path):
             "v1.3.0-eksbuild.1", "v1.2.0-eksbuild.1"
         )
         (tmp_path / f"{name}.template.json").write_text(text)
-    made = json.loads(report(ROOT / "hyperpod.yaml", "--deployed", tmp_path, "--format", "json", code=3).stdout)
-    found = sections(made)
+    content = json.loads(report(ROOT / "hyperpod.yaml", "--deployed", tmp_path, "--format", "json", code=3).stdout)
+    found = sections(content)
     assert next(iter(found)) == "changes"
     assert "2 x ml.trn1.32xlarge (removed)" in words(found["cluster"][0])
     assert "group workers: " in words(found["cluster"][0])

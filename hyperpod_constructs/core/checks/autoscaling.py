@@ -82,7 +82,7 @@ def groups_exist(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
             yield Problem(
                 f"{path}.name", message, "Rename one of the groups.", "Kubernetes accepts only one of the two."
             )
-    if not any(True for _ in _filled(ctx)) and not cluster.scaling.groups:
+    if not any(_filled(ctx)) and not cluster.scaling.groups:
         message = "enabled, but no group has count 0"
         yield Problem(
             "cluster.autoscaling",
@@ -140,6 +140,7 @@ def plain_groups(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     "HP384",
     title="At least one group is not scaled by Karpenter, and runs its controllers.",
     severity=Severity.WARNING,
+    complete=("cluster",),
     why="Karpenter's controllers require a node before Karpenter can add one.",
     cure="Add a group with a fixed count.",
     source=_DOCS,

@@ -52,6 +52,7 @@ def room_on_each_node(addons: Addons, groups: Groups, ctx: Context) -> Iterator[
     "HP531",
     title="The nodes without taints can run the pods of all add-ons.",
     severity=Severity.WARNING,
+    complete=("cluster",),
     why="Some add-ons stay pending with `Too many pods`, and the deployment waits for them until it fails.",
     cure="Use a larger type or more nodes for the system group; ml.m5.4xlarge can run 29 pods.",
     source=_TABLE + "; ai-on-sagemaker-hyperpod#142",

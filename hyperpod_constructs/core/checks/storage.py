@@ -120,6 +120,7 @@ def efa(storage: Storage, ctx: Context) -> Iterator[Problem]:
     "HP805",
     title="A file system is in the zone of the groups that use it.",
     severity=Severity.WARNING,
+    complete=("cluster",),
     why="Traffic between zones is slower and billed, and EFA does not cross zones.",
     cure="Use the zone of the accelerated groups for the file system.",
     source="Terraform module fsx_lustre; documentation of FSx for Lustre",

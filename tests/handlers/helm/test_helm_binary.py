@@ -129,13 +129,13 @@ def test_the_end_of_an_output(output: str, excerpt: str) -> None:
 
 def test_each_command_has_a_new_token_in_a_private_file(tmp_path: Path) -> None:
     tokens = iter("abcdef")
-    seen: list[Json] = []
+    recorded: list[Json] = []
 
     class Reads(Commands):
         def run(self, arguments: Any) -> str:
             file = Path(arguments[-1].removeprefix("--kubeconfig="))
             assert file.stat().st_mode & 0o777 == 0o600
-            seen.append(json.loads(file.read_text()))
+            recorded.append(json.loads(file.read_text()))
             return super().run(arguments)
 
     helm = Reads("out", HelmError("no"))
@@ -145,13 +145,13 @@ def test_each_command_has_a_new_token_in_a_private_file(tmp_path: Path) -> None:
     with pytest.raises(HelmError):
         found.run(["list"])
     assert helm.asked[0] == ["list", f"--kubeconfig={tmp_path / 'kubeconfig'}"]
-    assert seen[0] == {
+    assert recorded[0] == {
         "apiVersion": "v1", "kind": "Config", "current-context": "here",
         "clusters": [{"name": "eks", "cluster": {"server": "https://e"}}],
         "users": [{"name": "us", "user": {"token": "a"}}],
         "contexts": [{"name": "here", "context": {"cluster": "eks", "user": "us"}}],
     }  # fmt: skip
-    assert seen[1]["users"][0]["user"] == {"token": "b"}
+    assert recorded[1]["users"][0]["user"] == {"token": "b"}
     assert list(tmp_path.iterdir()) == []
     assert found.api.connection.headers() == {"Authorization": "Bearer c"}
     assert found.api.connection.ssl_context is None

@@ -94,9 +94,11 @@ def test_only_the_charts_folder_is_unpacked(tmp_path: Path) -> None:
 def test_packing_and_unpacking_preserves_the_content(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]
 ) -> None:
-    there = tmp_path_factory.mktemp("there") / "chart"
-    unpack(tar((f"top/charts/colors/{name}", content) for name, content in files.items()), there)
-    assert {p.relative_to(there).as_posix(): p.read_bytes() for p in there.rglob("*") if p.is_file()} == files
+    chart_folder = tmp_path_factory.mktemp("there") / "chart"
+    unpack(tar((f"top/charts/colors/{name}", content) for name, content in files.items()), chart_folder)
+    assert {
+        p.relative_to(chart_folder).as_posix(): p.read_bytes() for p in chart_folder.rglob("*") if p.is_file()
+    } == files
 
 
 @pytest.mark.parametrize(

@@ -249,10 +249,10 @@ def test_no_secret_is_in_a_reason_in_any_encoding(
     server.fault(method="PATCH", path="/configmaps", status=422, reason="Invalid", message=message)
     with pytest.raises(ReleaseFailed) as failed:
         fake.send("Create", Values=json.dumps({"db": {"password": SECRET}}))
-    said = str(failed.value) + "".join(capfd.readouterr())
-    assert 'Secret "db" is invalid: data[password]: ' in said
+    text = str(failed.value) + "".join(capfd.readouterr())
+    assert 'Secret "db" is invalid: data[password]: ' in text
     for part in ("wörd", "w\\u00f6rd", quoted.strip('"'), base64.b64encode(SECRET.encode()).decode()[:-4]):
-        assert part not in said
+        assert part not in text
 
 
 def test_the_content_of_a_secret_is_not_quoted(fake: Stack, server: HelmApiServer) -> None:
@@ -290,9 +290,9 @@ def test_a_deletion_needs_no_chart(fake: Stack) -> None:
     """The upstream repository may be gone by then."""
     fake.send("Create")
     fake.web.serve("/archive", Answer(status=404))
-    asked = len(fake.web.asked)
+    request_count = len(fake.web.asked)
     fake.send("Delete")
-    assert len(fake.web.asked) == asked
+    assert len(fake.web.asked) == request_count
 
 
 def test_a_failed_deletion_fails(fake: Stack, server: HelmApiServer) -> None:
@@ -303,16 +303,16 @@ def test_a_failed_deletion_fails(fake: Stack, server: HelmApiServer) -> None:
 
 
 def test_the_entry_point_keeps_time_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[float] = []
+    recorded: list[float] = []
 
     class Context:
         @staticmethod
         def get_remaining_time_in_millis() -> int:
             return 840_000
 
-    monkeypatch.setattr(index, "handle", lambda event, *, seconds_left: seen.append(seconds_left()) or {})
+    monkeypatch.setattr(index, "handle", lambda event, *, seconds_left: recorded.append(seconds_left()) or {})
     index.handler({"RequestType": "Create"}, Context())
-    assert 815 < seen[0] <= 820
+    assert 815 < recorded[0] <= 820
 
 
 def test_switches_arrive_as_text() -> None:

@@ -274,10 +274,10 @@ def test_each_event_can_be_repeated(helm_cloud: HelmCloud, how: Delivery) -> Non
 def test_a_create_that_succeeded_is_not_undone_if_its_repetition_fails(
     helm_cloud: HelmCloud, server: HelmApiServer
 ) -> None:
-    seen: list[Any] = []
+    recorded: list[Any] = []
 
     def before(event: Mapping[str, Any]) -> None:
-        seen.append(refuse(server) if seen else None)
+        recorded.append(refuse(server) if recorded else None)
 
     helm_cloud.before = before
     helm_cloud.cloud.deliver = lambda event: Delivery.TWICE

@@ -77,8 +77,8 @@ def test_a_pending_operation_of_others_is_waited_for(
     helm.time = START + 870
     helm.install(A)
     assert helm.slept == [15, 15, 1.0], "until it is older than 15 minutes"
-    said = f"release r is {status}, possibly by a running operation: waiting\n"
-    assert capsys.readouterr().out.startswith(said * 3)
+    text = f"release r is {status}, possibly by a running operation: waiting\n"
+    assert capsys.readouterr().out.startswith(text * 3)
 
 
 @pytest.mark.parametrize(

@@ -246,8 +246,8 @@ def test_other_registries_are_pulled_from_without_credentials(tmp_path: Path, re
 
 def test_redirects_stay_on_https(web: Any, helm: Helm, source: Path, tmp_path: Path) -> None:
     web.serve(PATH, repository(source))
-    there = web.serve("/moved", Answer(status=302, headers={"Location": PATH}))
-    assert digest(obtain(git(there, digest(source)), tmp_path / "work", helm)) == digest(source)
+    redirect_url = web.serve("/moved", Answer(status=302, headers={"Location": PATH}))
+    assert digest(obtain(git(redirect_url, digest(source)), tmp_path / "work", helm)) == digest(source)
     away = web.serve("/away", Answer(status=302, headers={"Location": "http://example.com/a.tar.gz"}))
     with pytest.raises(ChartError, match=r"must be downloaded over https, not from http://example\.com/a\.tar\.gz"):
         obtain(git(away, WRONG), tmp_path / "other", helm)

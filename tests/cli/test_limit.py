@@ -36,7 +36,7 @@ def silent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
             "contexts: [{name: a, context: {cluster: a, user: a}}], current-context: a}"
         )
         monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-        monkeypatch.setenv("HYPERPOD_TIMEOUT", "0.5")
+        monkeypatch.setenv("HYPERPOD_TIMEOUT", "0.25")
         yield address
 
 
@@ -68,7 +68,7 @@ LIVE = [
 def test_a_command_that_is_never_answered_ends(words: list[str], silent: str) -> None:
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 3, result.output
-    assert "no answer within 0.5 seconds" in result.stderr
+    assert "no answer within 0.25 seconds" in result.stderr
     assert "fix: check the network" in result.stderr
 
 

@@ -115,14 +115,14 @@ def test_a_hang_is_cut_by_the_read_timeout(own):
     assert "eks:DescribeClusterVersions" in said(found, "HP905").message
 
 
-@pytest.mark.slow  # waits for ten seconds
+@pytest.mark.slow  # waits for four seconds
 def test_a_hang_is_cut_by_the_deadline(own):
     own.hang("ec2", "DescribeAvailabilityZones")
     chosen = some("zones and instance types", "account")
     platform = new(account="999999999999")
-    found = look(own, platform, shared=False, read_seconds=60.0, deadline_seconds=10.0, only=chosen)
+    found = look(own, platform, shared=False, read_seconds=60.0, deadline_seconds=4.0, only=chosen)
     assert ids(found) == ["HP908", "HP905"]
-    assert said(found, "HP905").message == "no result within 10 seconds: zones and instance types"
+    assert said(found, "HP905").message == "no result within 4 seconds: zones and instance types"
 
 
 def test_an_error_of_the_service(aws):

@@ -30,7 +30,7 @@ def platform_of(config: Path) -> Platform:
 
 
 def synthesized(platform: Platform, *, assets: bool = False) -> tuple[App, Path]:
-    """The app of a platform and its cloud assembly, with copies of the assets (60 MB) only where they are asked for."""
+    """The app of a platform and its cloud assembly, with copies of the assets (60 MB) only if requested."""
     context = cdk_context()
     key = json.dumps([platform.model_dump_json(), context, assets])  # the templates contain the paths of assets
     if key not in _DONE:
@@ -42,7 +42,7 @@ def synthesized(platform: Platform, *, assets: bool = False) -> tuple[App, Path]
 
 
 def assembly_of(path: Path, folder: Path) -> Path:
-    """The cloud assembly of a config, or the one that a folder is; in place of what synthesizes into `folder`."""
+    """The cloud assembly of a config, or of an existing assembly folder; it replaces a synthesis into `folder`."""
     return path if path.is_dir() else synthesized(diff._platform(path))[1]
 
 

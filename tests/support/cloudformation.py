@@ -6,7 +6,7 @@
     stack.deploy({"Team2": Resource("Objects", {...}), "Bad": FAILS})     # "UPDATE_ROLLBACK_COMPLETE"
     stack.delete()                                                        # "DELETE_COMPLETE"
 
-What is modelled (aws-cdk-lib, custom-resources/lib/provider-framework/runtime; CloudFormation's user guide, "Custom resource
+What is modeled (aws-cdk-lib, custom-resources/lib/provider-framework/runtime; CloudFormation's user guide, "Custom resource
 reference"):
 
 * Order: a deployment creates and updates in the order of the template, then, in its cleanup phase, deletes what was
@@ -24,7 +24,7 @@ Delete that follows. One that fails in ``is_complete`` has its own id, and its D
 physical id that CloudFormation generated. An event can be delivered again, after its response was lost (``RETRIED``) or
 although it arrived (``TWICE``): the framework invokes a function again if the connection breaks, and Lambda retries
 asynchronous events.
-* Not modelled: parallel events, drift, imports, and the attributes of a template.
+* Not modeled: parallel events, drift, imports, and the attributes of a template.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Answer = Mapping[str, Any]
 
 
 class Killed(BaseException):
-    """Lambda stopped the function: raised inside of a handler (nothing must catch it)."""
+    """Lambda stopped the function: raised inside a handler, which must not catch it."""
 
 
 class Delivery(Enum):
@@ -227,7 +227,7 @@ class Stack:
         return self.status
 
     def delete(self) -> str:
-        """Delete the stack; what could not be deleted stays in it and can be tried again."""
+        """Delete the stack; resources that could not be deleted remain in it, and can be deleted again."""
         failed = False
         for logical_id, live in reversed(list(self.live.items())):
             try:
@@ -317,7 +317,7 @@ class Stack:
             self._waste.append((logical_id, after))
 
     def _clean(self, waste: list[tuple[str, Live]]) -> None:
-        """The cleanup phase: a failure leaves the resource behind, and the stack's status stays successful."""
+        """The cleanup phase: if a deletion fails, the resource remains and the stack's status is still successful."""
         for logical_id, live in reversed(waste):
             try:
                 self._send_delete(logical_id, live)

@@ -1,4 +1,4 @@
-"""AWS for tests and benchmarks: any operation of any service, answered as its own model says.
+"""AWS for tests and benchmarks: any operation of any service, with responses that match the service model.
 
     with FakeAws() as aws:
         aws.on("eks", "ListClusters", {"clusters": ["research"]})
@@ -62,7 +62,7 @@ class AwsFault(Exception):
 
 @dataclass
 class Call:
-    """What was asked, and between which moments it was answered."""
+    """A request, with the times of the request and the response."""
 
     service: str
     operation: str
@@ -112,7 +112,7 @@ class FakeAws:
         assert not self.problems, self.problems
 
     def on(self, service: str, operation: str, answer: Answer) -> None:
-        """What an operation answers: data, or a function of what is asked."""
+        """The response of an operation: data, or a function of the request."""
         self._answers[service, operation] = answer
 
     def fail(
@@ -134,7 +134,7 @@ class FakeAws:
         return [call.params for call in self.calls if (call.service, call.operation) == (service, operation)]
 
     def session(self, region: str = "us-west-2", *, shared: bool = False) -> Any:
-        """A boto3 session whose clients all ask here; `shared` ones are made once, since making one takes long."""
+        """A boto3 session whose clients use this fake; `shared` clients are created once, because creation is slow."""
         return self._session(region, shared=True) if shared else self._make_session(region)
 
     def _make_session(self, region: str, *, shared: bool = False) -> Any:
@@ -254,7 +254,7 @@ def moto_account(monkeypatch: Any, region: str = "us-west-2") -> Iterator[None]:
     for name, value in (("ACCESS_KEY_ID", "a"), ("SECRET_ACCESS_KEY", "b"), ("DEFAULT_REGION", region)):
         monkeypatch.setenv(f"AWS_{name}", value)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    # moto's CloudFormation imports its API Gateway, which wants a package that only its own templates need
+    # moto's CloudFormation imports its API Gateway, which requires a package that only its templates use
     for name in ("", ".validation", ".validation.exceptions"):
         module = ModuleType(f"openapi_spec_validator{name}")
         module.validate, module.OpenAPIValidationError = None, Exception  # type: ignore[attr-defined]
@@ -277,7 +277,7 @@ class _Server(ThreadingHTTPServer):
 
 @cache
 def _loader() -> Any:
-    return Loader()  # of its own: clients change the models that they get, and bucket names leave the paths of S3
+    return Loader()  # separate: clients change the models that they get, and remove bucket names from the paths of S3
 
 
 @cache

@@ -79,7 +79,7 @@ class Aws:
 
 @dataclass
 class Target:
-    """An API server with the handlers' services, and a namespace of its own."""
+    """An API server with the handlers' services, and a separate namespace."""
 
     services: Services
     namespace: str

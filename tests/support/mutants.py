@@ -83,7 +83,7 @@ NO_CODE = ("annotation", "returns", "type_params")
 
 
 class Mutator(ast.NodeTransformer):
-    """Visits the places of a module where a fault can be; makes the fault of one of them."""
+    """Visits the locations of a module where a fault can be inserted, and inserts one of the faults."""
 
     def __init__(self, chosen: int | None = None) -> None:
         self.chosen, self.found = chosen, list[tuple[int, str]]()
@@ -245,7 +245,7 @@ def child(tests: list[str], mutant: Mutant | None, output: str, environment: dic
 def run(
     tests: list[str], seconds: int | None, mutant: Mutant | None = None, **environment: str
 ) -> tuple[int | None, str]:
-    """The exit code of pytest, None when the tests do not end in time; and what it printed."""
+    """The exit code of pytest, None if the tests time out, and the output."""
     with tempfile.TemporaryDirectory() as folder:
         variables = {"HYPOTHESIS_STORAGE_DIRECTORY": folder, **environment}
         process = FORKS.Process(target=child, args=(tests, mutant, f"{folder}/output", variables))

@@ -59,7 +59,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 
 
 def _forked(session: pytest.Session, work: Callable[[], int]) -> int:
-    """The id of a process that works and ends; what its tests write is gone then."""
+    """The id of a process that runs tests and ends; files that its tests write are then removed."""
     pid = os.fork()
     if pid == 0:
         code = 1

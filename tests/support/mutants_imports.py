@@ -47,7 +47,7 @@ def _import_graph() -> Any:
 
 @cache
 def imported(file: Path) -> frozenset[str]:
-    """The modules of ours that a test file imports, by itself or by the helpers that it imports."""
+    """The modules of this project that a test file imports, directly or through helpers."""
     names = set[str]()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):

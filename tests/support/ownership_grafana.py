@@ -45,7 +45,7 @@ class _Aws:
 
 @dataclass
 class Dashboards:
-    """The function of the dashboards, in a workspace of its own."""
+    """The function of the dashboards, in a separate workspace."""
 
     provider: str = "Grafana"
     theirs: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -36,7 +36,7 @@ _FAULTS: list[dict[str, Any]] = [
 
 @dataclass
 class Objects:
-    """The functions of the Kubernetes provider, on a cluster of their own."""
+    """The functions of the Kubernetes provider, on a separate cluster."""
 
     world: World = field(default_factory=World)
     provider: str = "Objects"

@@ -64,7 +64,7 @@ class DirectClient:
 
 @dataclass
 class Quotas:
-    """The governance functions on a service of their own."""
+    """The governance functions, on a separate service."""
 
     provider: str = "Quotas"
     clock: Clock = field(default_factory=Clock)
@@ -177,7 +177,7 @@ class Quotas:
         yield api_of(event, None).me.digest
 
     def remove(self, thing: str) -> None:
-        """Remove the mark of a stopped function, and what it alone created, as a person would."""
+        """Remove the mark of a stopped function, and objects that only it created, as a person would."""
         found = self.find(thing)
         if found is not None:
             self.missing |= {(thing, mark.digest) for mark in owners(found.tags)}

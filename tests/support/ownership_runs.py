@@ -7,10 +7,10 @@ count     meaning
 ========  ============================================================================================================
 lost      CloudFormation believes that something is there, and it is not, or has other contents
 orphaned  something carries the mark of a resource that CloudFormation does not know (any more)
-foreign   something that people made is gone, or not as they made it, though nobody adopts it (any more)
-wrong     an event succeeded and did not do what it says
-stuck     an event fails again and again although nothing is in its way
-killed    what a function that was killed outright left behind: allowed, and removed by the run
+foreign   an object that a person created is missing or changed, although no resource adopts it (any more)
+wrong     an event succeeded without the required result
+stuck     an event fails repeatedly without a cause
+killed    objects that a terminated function left behind: allowed, and removed by the run
 ========  ============================================================================================================
 
 Other functions take part as another ``Things``.
@@ -30,7 +30,7 @@ COUNTS = ("lost", "orphaned", "foreign", "wrong", "stuck")
 
 
 class Things(Protocol):
-    """The objects of one custom resource: how a run uses it, and what it finds of it."""
+    """The objects of one custom resource: how a run uses them, and the state that it finds."""
 
     provider: str
     """Name of the provider in templates."""
@@ -57,10 +57,10 @@ class Things(Protocol):
         """Remove all faults."""
 
     def done(self, event: Event) -> str:
-        """Return what an event that succeeded did not do; empty if everything is correct."""
+        """Return the missing results of an event that succeeded; empty if everything is correct."""
 
     def lost(self, live: list[tuple[str, str, Resource]]) -> Iterable[str]:
-        """Return what should exist (stack id, logical id, resource) and does not."""
+        """Return the resources that should exist but do not (stack id, logical id, resource)."""
 
     def marked(self) -> Iterable[tuple[str, str, str]]:
         """Return each mark on a thing: the thing, stack name and logical id, and the mark's digest."""
@@ -69,10 +69,10 @@ class Things(Protocol):
         """Return digests of the owners that a live resource is."""
 
     def remove(self, thing: str) -> None:
-        """Remove a thing that a stopped function left."""
+        """Remove an object that a stopped function left."""
 
     def foreign(self, adopted: bool) -> Iterable[str]:
-        """Return what people created and has changed."""
+        """Return the objects that people created and that have changed."""
 
 
 @dataclass

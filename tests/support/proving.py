@@ -1,4 +1,4 @@
-"""Asserts that cannot hold because there was nothing to look at."""
+"""Assertions that fail if there are no values to check."""
 
 from __future__ import annotations
 

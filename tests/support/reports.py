@@ -91,7 +91,7 @@ def written(folder: Path, content: dict[str, Any], name: str = "config.yaml") ->
 
 
 def copied_examples(folder: Path) -> Path:
-    """The examples and the shipped config, with a stand-in for the chart that the closed network vendors."""
+    """The examples and the shipped config, with a placeholder for the vendored chart of the closed network."""
     copied = folder / "examples"
     shutil.copytree(ROOT / "examples", copied)
     chart = copied / "vendor" / "hyperpod-chart"

@@ -128,6 +128,7 @@ class ImportedEks(Construct):
         super().__init__(scope, id)
         self._imported = eks_cluster
         self._facts = facts_of(eks_cluster)
+        self._oidc_provider_arn: str | None = None  # reading it from a cluster of CDK would create a provider
         self.cluster_name: str = eks_cluster.cluster_name
         self.kubernetes_version = self._facts.kubernetes_version
         subnets = list(handler_subnets)
@@ -196,6 +197,8 @@ class ImportedEks(Construct):
                 provider = None
         if provider is None:
             raise ValueError(NO_OIDC.format(self.node.path, where))
+        self._oidc_provider_arn = provider.open_id_connect_provider_arn
+        self.kubernetes.parts.eks = self._spec()
         return oidc_identity(provider.open_id_connect_provider_arn)
 
     def _spec(self) -> Eks:
@@ -203,7 +206,9 @@ class ImportedEks(Construct):
         known: dict[str, Any] = {
             "kubernetes_version": self.kubernetes_version,
             "endpoint_access": self._facts.endpoint_access or "public-and-private",
-            "existing": ExistingEks(cluster_name=self.cluster_name, security_group_id=self.security_group_id),
+            "existing": ExistingEks(
+                cluster_name=self.cluster_name, security_group_id=self.security_group_id
+            ).model_copy(update={"oidc_provider_arn": self._oidc_provider_arn}),
         }
         return Eks().model_copy(update=known)
 

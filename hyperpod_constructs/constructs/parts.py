@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.checks import Context, Problem, acknowledged, check, find
+from ..core.documents import within
 from ..core.findings import Finding, Severity, ordered
 from ..core.spec import Acknowledgement, Addon, Addons, DependencyChart, Governance, Scheduler, Storage, Team
 from ..core.spec.addons import CORE, PREREQUISITES
@@ -83,6 +84,7 @@ class Parts:
             if self.described_cluster is not None and self.described_cluster.spec.groups
             else None
         )
+        existing = not specs and self.described_cluster is not None
         found: dict[tuple[str, str, str], Finding] = {}
         for spec in specs or [described_cluster]:
             whole = Context(
@@ -101,11 +103,13 @@ class Parts:
                 acknowledge=tuple(self.acknowledge),
             )
             addons = Addons().model_copy(update=self.addons) if self.addons else None
-            alone = replace(whole, addons=addons, dependencies=self.dependencies, governance=None, jobs=None)
+            cut = frozenset({"cluster"} if existing else ())  # other groups may exist
+            alone = replace(whole, addons=addons, dependencies=self.dependencies, governance=None, jobs=None, cut=cut)
             elsewhere = replace(whole, addons=None, dependencies=None)
             certain = [*check(alone), *check(elsewhere)]
-            for finding in (*certain, *map(_uncertain, check(whole))):
-                if specs or finding.rule.startswith("HP7") or self.described_cluster is None:
+            others_may_fix = [each for each in check(whole) if not existing or each.rule.startswith("HP7")]
+            for finding in (*certain, *map(_uncertain, others_may_fix)):
+                if not (existing and within(finding.path, "cluster")):  # this app does not change it
                     found.setdefault((finding.rule, finding.path, finding.message), finding)
         findings = acknowledged([*self.found, *self._one_cluster(others)], tuple(self.acknowledge), stale=False)
         return ordered(map(self._named, [*found.values(), *findings]))

@@ -23,10 +23,12 @@ from hyperpod_constructs import (
     HyperPodEks,
     HyperPodFileSystem,
     HyperPodNetwork,
+    HyperPodTeam,
     InferenceOperator,
     InferenceOperatorAddon,
     InstanceGroup,
     Job,
+    KueueAddon,
     Logs,
     LustreFileSystem,
     MountpointS3,
@@ -34,6 +36,7 @@ from hyperpod_constructs import (
     PrometheusWorkspace,
     QuotaResource,
     Team,
+    TaskGovernanceAddon,
     TrainingJob,
     compile_job,
 )
@@ -49,10 +52,10 @@ TEAM = Team(name="vision", quota=[QuotaResource(instance_type="ml.m5.4xlarge", c
 TRAIN = Job(name="train", image="a/b:1", instance_type="ml.m5.4xlarge", nodes=1, command=["a"])
 
 
-def texts(build: Callable[[Stack], object], *, region: str = "us-west-2") -> list[str]:
+def texts(build: Callable[[Stack], object], *, region: str = "us-west-2", account: str = "222233334444") -> list[str]:
     """First lines of the errors of an app, in the order of its constructs."""
     stack = Stack(
-        App(context=UNCOPIED, analytics_reporting=False), "Test", env=Environment(region=region, account="222233334444")
+        App(context=UNCOPIED, analytics_reporting=False), "Test", env=Environment(region=region, account=account)
     )
     build(stack)
     return [text.splitlines()[0] for construct in stack.node.find_all() for text in construct.node.validate()]
@@ -228,3 +231,30 @@ def test_the_command_for_a_self_hosted_grafana_is_an_output_on_request(tmp_path:
         found = synthesize(lambda stack, outputs=outputs: build(stack, outputs=outputs)).template.get("Outputs", {})
         commands = [item["Value"] for name, item in found.items() if name.startswith("Grafana")]
         assert commands == ["kubectl -n grafana port-forward service/grafana 3000:80"] * outputs
+
+
+def test_parts_on_an_imported_cluster_are_checked_as_on_a_new_one():
+    """Rules about the imported cluster itself, and about all of its groups, are skipped: the app does not change it."""
+    group = InstanceGroup(name="Only_Known", instance_type="ml.m5.large", count=1)
+
+    def build(stack: Stack) -> None:
+        cluster = existing_cluster(stack, group)
+        TaskGovernanceAddon(stack, "Governance", cluster=cluster)
+        KueueAddon(stack, "Kueue", cluster=cluster)
+        for id, name in (("First", "vision"), ("Second", "vision"), ("Third", "Vision Team!")):
+            HyperPodTeam(stack, id, cluster=cluster, team=Team(name=name))
+        HyperPodFileSystem(stack, "Data", cluster=cluster, file_system=LustreFileSystem(name="data", size_gib=1000))
+
+    assert texts(build, account="111122223333") == [
+        "error HP503 addons.kueue: conflicts with task_governance, which installs Kueue",
+        "error HP603 governance.teams[1].name: 'vision' is used twice",
+        "error HP603 governance.teams[2].name: 'Vision Team!' is not a valid name",
+        "error HP801 storage.lustre[0].size_gib: 1,000 GiB is not a valid size",
+    ]
+
+
+def test_the_inference_operator_on_an_imported_cluster_with_an_oidc_provider():
+    def build(stack: Stack) -> None:
+        InferenceOperatorAddon(stack, "Operator", cluster=existing_cluster(stack))
+
+    assert texts(build, account="111122223333") == []

@@ -54,7 +54,7 @@ collect_ignore_glob = ["**/conftest.py"]  # doctests are not looked for in them:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Quick tests alone are wanted: a file that is marked as slow is not imported, unless it is an argument."""
-    if config.option.markexpr != "not slow" or not collection_path.name.startswith("test_"):
+    if config.option.markexpr != "not slow" or not collection_path.match("test_*.py"):
         return None
     return "\npytestmark = pytest.mark.slow\n" in collection_path.read_text(encoding="utf-8") or None
 

@@ -155,3 +155,22 @@ def test_the_output_of_synth_refers_to_its_folder(
     monkeypatch.setenv("HYPERPOD_OUT", str(tmp_path / "my out"))
     assert synth.main() == 0
     assert f"npx cdk deploy --app '{tmp_path}/my out' --all\n" in capsys.readouterr().out
+
+
+def test_a_config_with_inline_jobs_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for its content and once for its comments, not again for each job."""
+    config = tmp_path / "hyperpod.yaml"
+    config.write_text(
+        "name: research\nregion: us-west-2\njobs:\n" + "- {name: train, image: 'registry/train:1'}\n" * 20
+    )
+    reads: list[Path] = []
+
+    def read_text(path: Path, encoding: str) -> str:
+        reads.append(path)
+        return path.read_bytes().decode(encoding)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+
+    load(config)
+
+    assert reads.count(config) <= 2

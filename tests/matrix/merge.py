@@ -17,7 +17,7 @@ def merged(templates: Iterable[Mapping[str, Any]]) -> Template:
     References keep their type: each leads to the first resource of the type that it led to, which comes before. Dependencies
     are left out; that they lead somewhere is the order proof's business.
     """
-    made: Resources = {}
+    merged: Resources = {}
     known: dict[str, str] = {}
     sections: dict[str, dict[str, Any]] = {"Mappings": {}, "Conditions": {}}
     for template in templates:
@@ -25,25 +25,25 @@ def merged(templates: Iterable[Mapping[str, Any]]) -> Template:
             content.update(template.get(section, {}))
         done: set[str] = set()
         for name in template["Resources"]:
-            _add(name, template["Resources"], done, made, known)
-    return {**{name: content for name, content in sections.items() if content}, "Resources": made}
+            _add(name, template["Resources"], done, merged, known)
+    return {**{name: content for name, content in sections.items() if content}, "Resources": merged}
 
 
-def _add(name: str, resources: Mapping[str, Any], done: set[str], made: Resources, known: dict[str, str]) -> str:
+def _add(name: str, resources: Mapping[str, Any], done: set[str], merged: Resources, known: dict[str, str]) -> str:
     """Add a resource after what it refers to; the answer is the name of the first of its type."""
     kind = re.sub(r"\W", "", resources[name]["Type"])
     if name not in done:
         done.add(name)
 
         def rename(other: str) -> str:
-            return _add(other, resources, done, made, known) if other in resources else other
+            return _add(other, resources, done, merged, known) if other in resources else other
 
         content = {k: v for k, v in resources[name].items() if k not in ("Metadata", "DependsOn")}
         content = _renamed(content, rename)
         text = json.dumps(content, sort_keys=True)
         if text not in known:
-            known[text] = kind if kind not in made else f"{kind}{len(made)}"
-            made[known[text]] = content
+            known[text] = kind if kind not in merged else f"{kind}{len(merged)}"
+            merged[known[text]] = content
     return kind
 
 

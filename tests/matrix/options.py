@@ -100,12 +100,12 @@ def config(row: Row) -> dict[str, Any]:
         cluster["restricted_instance_groups"] = [_restricted(row)]
     if row["restricted"] == "shared":
         cluster["shared_environment"] = {"lustre_size_gib": 1200, "lustre_throughput": 125}
-    made = {"name": "matrix", "region": "us-west-2", "cluster": cluster, **_place(row), "addons": _addons(row)}
+    platform = {"name": "matrix", "region": "us-west-2", "cluster": cluster, **_place(row), "addons": _addons(row)}
     if row["shared"] == "yes":
-        made |= {"storage": STORAGE, "governance": {"teams": [TEAM]}}
+        platform |= {"storage": STORAGE, "governance": {"teams": [TEAM]}}
     if row["place"] == "closed":
-        made["dependencies"] = {"chart": CHART, "image_registry": REGISTRY}
-    return made
+        platform["dependencies"] = {"chart": CHART, "image_registry": REGISTRY}
+    return platform
 
 
 def _place(row: Row) -> dict[str, Any]:

@@ -11,12 +11,12 @@ from assembly import ROOT, UNCOPIED
 from aws_cdk import App, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
 from cluster_requests import create_request, problems
-from made import ROWS, made, row_id
 from merge import merged
 from options import FACTORS, allowed
 from pairwise import pairs_of, rows, wanted_pairs
 from proving import every, proved
 from sweep import covering, only_in_full, sample
+from synthesized_rows import ROWS, row_id, synthesized_row
 
 from hyperpod_constructs.assembly.nag import JUSTIFIED, JustifiedNag
 from hyperpod_constructs.assembly.synth import cdk_context
@@ -40,14 +40,14 @@ def test_the_rows_cover_every_allowed_pair_and_are_always_the_same():
 
 @each_row
 def test_the_order_of_creation_and_deletion_holds(index: int):
-    proof = proved({"Matrix": made(index).template})
+    proof = proved({"Matrix": synthesized_row(index).template})
     if not (ROWS[index]["place"] == "existing-both" and ROWS[index]["addons"] == "core"):  # nothing of ours needs nodes
         assert proof.checked["nodes-before-addons"] > 0
 
 
 @each_row
 def test_the_cluster_is_a_valid_request(index: int):
-    (cluster,) = [r["Properties"] for r in made(index).template["Resources"].values() if _is_cluster(r)]
+    (cluster,) = [r["Properties"] for r in synthesized_row(index).template["Resources"].values() if _is_cluster(r)]
     assert problems(create_request(cluster)) == []
 
 
@@ -74,7 +74,7 @@ def test_the_request_validation_finds_what_is_wrong():
 
 @each_row
 def test_cdk_nag_finds_nothing_that_is_not_explained(index: int):
-    assert made(index).nag == []
+    assert synthesized_row(index).nag == []
 
 
 def rare() -> App:
@@ -112,7 +112,7 @@ def rare() -> App:
 @only_in_full
 def test_every_explanation_is_needed():
     for index in INDEXES:
-        made(index)
+        synthesized_row(index)
     JustifiedNag(rare()).findings()
     unused = [
         f"{finding.rule} {finding.made_by.__name__} {finding.below} {finding.finding}"
@@ -136,7 +136,7 @@ def lint(template: dict[str, Any], *more: str) -> list[str]:
 
 
 def test_cfn_lint_finds_nothing_in_any_resource_of_any_row():
-    template = merged(made(index).template for index in INDEXES)
+    template = merged(synthesized_row(index).template for index in INDEXES)
     assert len(template["Resources"]) > 200
     # of each type the first, to which references of others lead, and a third of the others
     template["Resources"] = dict(sample([*template["Resources"].items()], 3, lambda item: item[1]["Type"]))
@@ -146,4 +146,6 @@ def test_cfn_lint_finds_nothing_in_any_resource_of_any_row():
 
 @only_in_full
 def test_cfn_lint_finds_nothing_in_the_largest_template():
-    assert lint(max((made(index).template for index in INDEXES), key=lambda item: len(item["Resources"]))) == []
+    assert (
+        lint(max((synthesized_row(index).template for index in INDEXES), key=lambda item: len(item["Resources"]))) == []
+    )

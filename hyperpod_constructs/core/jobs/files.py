@@ -72,7 +72,8 @@ def job_in(data: Any, document: Document, *, prefix: str = "") -> LoadedJob:
         cure = "Validate it with `hyperpod validate`, or specify one of the job files under `jobs`."
         finding = Finding(rule="HP012", severity=Severity.ERROR, path=path, message=message, cure=cure)
         return LoadedJob(job=None, findings=[*found, document.located(finding, key=True)], document=document)
-    other = foreign(data, file=document.file, comments=_head(document))
+    comments = None if prefix else _comments(document)
+    other = foreign(data, file=document.file, comments=comments)
     if other is not None:
         path = f"{prefix}.{other.path}" if prefix and other.path else prefix or other.path
         finding = document.located(replace(other, path=path), key=True)
@@ -82,7 +83,7 @@ def job_in(data: Any, document: Document, *, prefix: str = "") -> LoadedJob:
 
         start = len(prefix) + 1 if prefix else 0
         written = {path[start:]: text for path, text in document.written.items() if path.startswith(prefix)}
-        converted = job_from_mapping(data, comments=_head(document), written=written)
+        converted = job_from_mapping(data, comments=comments, written=written)
         data, keys = converted.data, converted.keys
         for finding in converted.findings:
             path = f"{prefix}.{finding.path}" if prefix else finding.path
@@ -93,7 +94,8 @@ def job_in(data: Any, document: Document, *, prefix: str = "") -> LoadedJob:
     return loaded._replace(findings=ordered([*found, *located]))
 
 
-def _head(document: Document) -> str | None:
+def _comments(document: Document) -> str | None:
+    """The text of a job file, whose comments identify the tool that wrote it."""
     if document.file is None or not Path(document.file).is_file():
         return None
     return Path(document.file).read_text(encoding="utf-8-sig")

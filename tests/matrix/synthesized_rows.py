@@ -20,7 +20,7 @@ ROWS = rows(FACTORS, allowed)
 
 
 @dataclass(frozen=True)
-class Made:
+class SynthesizedRow:
     """One row, synthesized."""
 
     row: Row
@@ -29,13 +29,13 @@ class Made:
 
 
 @cache
-def made(index: int) -> Made:
-    """The row's template and what cdk-nag finds unjustified in it. CDK's validator and errors of our own checks raise."""
+def synthesized_row(index: int) -> SynthesizedRow:
+    """The template of a row and the unaccepted findings of cdk-nag. Findings of CDK's validator and rule errors raise."""
     app = App(context=cdk_context() | UNCOPIED, analytics_reporting=False, builtin_cloud_formation_validation=True)
     stack = Stack(app, "Matrix", env=Environment(region="us-west-2"))
     HyperPodPlatform(stack, "Platform", platform=Platform.model_validate(config(ROWS[index])))
     template = assertions.Template.from_stack(stack).to_json()
-    return Made(ROWS[index], template, JustifiedNag(app).findings())
+    return SynthesizedRow(ROWS[index], template, JustifiedNag(app).findings())
 
 
 def row_id(index: int) -> str:

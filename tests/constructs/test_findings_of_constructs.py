@@ -35,8 +35,8 @@ from hyperpod_constructs import (
     MountpointS3CsiAddon,
     PrometheusWorkspace,
     QuotaResource,
-    Team,
     TaskGovernanceAddon,
+    Team,
     TrainingJob,
     compile_job,
 )

@@ -1,6 +1,6 @@
 """Whatever a config is changed into, checking it raises nothing, and with errors there is no template.
 
-500 mutations by default, 2,000 with HYPERPOD_ALL=1; HYPERPOD_EXAMPLES=20000 for more.
+250 mutations by default, 2,000 with HYPERPOD_ALL=1; HYPERPOD_EXAMPLES=20000 for more.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from hyperpod_constructs.core.spec import Cluster, InstanceGroup, Network
 
 pytestmark = pytest.mark.slow
 
-EXAMPLES = int(os.environ.get("HYPERPOD_EXAMPLES", "2000" if ALL else "500"))
+EXAMPLES = int(os.environ.get("HYPERPOD_EXAMPLES", "2000" if ALL else "250"))
 TOKEN = "${Token[TOKEN.42]}"
 ZONES = ["usw2-az1", "usw2-az2", "usw2-az3", "usw2-az4", "usw2-az5", "usw2-az6"]
 

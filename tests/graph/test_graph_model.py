@@ -264,6 +264,7 @@ app.synth()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strength", ["weak", "strong"])
 def test_a_cloud_assembly_with_stages_nested_stacks_and_dependencies(tmp_path: Path, strength: str) -> None:
     subprocess.run([sys.executable, "-c", APP, str(tmp_path), strength], check=True, capture_output=True)

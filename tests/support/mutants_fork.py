@@ -91,6 +91,7 @@ def _function(mutant: Mutant) -> tuple[FunctionType, CodeType] | None:
     if len(found) != 1 or found[0][0].co_freevars != found[0][1].co_freevars:
         return None
     before, after = found[0]
+    gc.unfreeze()  # tests/conftest.py freezes all objects, and frozen objects are not listed
     live = [
         get_object
         for get_object in gc.get_objects()

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from hyperpod_constructs.core.catalog import EFA_RESOURCE, instance_type
 from hyperpod_constructs.core.jobs import Job, share
-from hyperpod_constructs.core.jobs.resources import has_all_accelerators, job_size, other_containers, wants_efa_preset
+from hyperpod_constructs.core.jobs.resources import (
+    _floor,
+    has_all_accelerators,
+    job_size,
+    other_containers,
+    wants_efa_preset,
+)
 
 P5, M5, LARGE, UNKNOWN = "ml.p5.48xlarge", "ml.m5.4xlarge", "ml.m5.large", "ml.x9.large"
 GPU = "nvidia.com/gpu"
@@ -164,3 +171,17 @@ def test_the_efa_preset(fields: dict[str, Any], wanted: bool) -> None:
 def test_all_accelerators_of_a_node(accelerators: int | None, name: str | None, all_: bool) -> None:
     one = job(accelerators=accelerators)
     assert has_all_accelerators(one, instance_type(name) if name else None) is all_
+
+
+def test_a_type_whose_number_of_interfaces_is_unknown_requests_none():
+    one = job(instance_type="ml.p6e-gb200.36xlarge", nodes=1)
+    (step,) = (step for step in share(one, one).steps if step.name == EFA_RESOURCE)
+    assert (step.value, step.how) == (
+        "0",
+        "ml.p6e-gb200.36xlarge supports EFA, but the number of interfaces is unknown; set `efa`",
+    )
+
+
+@pytest.mark.parametrize(("vcpu", "floor"), [("1.99", "1"), ("1", "1"), ("0.999", "0.99"), ("-1", "0")])
+def test_shares_are_rounded_down_to_whole_units_from_one_on(vcpu: str, floor: str):
+    assert _floor(Decimal(vcpu)) == Decimal(floor)

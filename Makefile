@@ -25,9 +25,9 @@ test-all: .venv/installed-dev  ## run all tests with every case of the long swee
 
 # All tests in three processes that run in parallel, each with a separate jsii process. Three are optimal for two cores, because
 # tests wait for Node.js, for other programs and for timeouts. The workers of pytest-xdist would each collect all tests.
-FIRST := tests/apps tests/constructs tests/edits tests/graph tests/importing tests/matrix tests/preflight
-SECOND := tests/cli tests/handlers tests/lifecycle tests/observability tests/operations tests/ownership \
-  tests/rehearsal tests/report
+FIRST := tests/apps tests/constructs tests/edits tests/graph tests/importing tests/lifecycle tests/matrix \
+  tests/operations tests/preflight
+SECOND := tests/cli tests/handlers tests/observability tests/ownership tests/rehearsal tests/report
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 PYTEST := $(BIN)/python -m pytest --durations 10 --durations-min 1
 unit: .venv/installed-dev  ## run the quick tests

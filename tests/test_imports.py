@@ -38,13 +38,13 @@ def command(*arguments: str) -> str:
         "from hyperpod_constructs.core import catalog, checks, jobs, spec",
         command("--help"),
         command("validate", "hyperpod.yaml"),
-        command("validate", "hyperpod.yaml", "--format", "sarif"),
-        command("explain"),
+        pytest.param(command("validate", "hyperpod.yaml", "--format", "sarif"), marks=pytest.mark.slow),
+        pytest.param(command("explain"), marks=pytest.mark.slow),
         command("explain", "HP304"),
-        command("schema"),
+        pytest.param(command("schema"), marks=pytest.mark.slow),
         command("diff", "hyperpod.yaml", "hyperpod.yaml"),
-        command("validate", "--help"),
-        command("jobs", "--help"),
+        pytest.param(command("validate", "--help"), marks=pytest.mark.slow),
+        pytest.param(command("jobs", "--help"), marks=pytest.mark.slow),
     ],
 )
 def test_nothing_heavy_is_loaded(code: str) -> None:

@@ -147,6 +147,7 @@ def test_one_name_in_two_regions_is_two_stages(
     )
 
 
+@pytest.mark.slow
 def test_the_output_of_synth_refers_to_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -312,6 +312,7 @@ def test_a_job_that_the_cluster_would_reject_is_a_finding() -> None:
 # ---- in the stacks ----
 
 
+@pytest.mark.slow
 def test_the_isolation_is_created_before_the_permissions(assemble: Callable[[str], Assembly]) -> None:
     shared = assemble("examples/teams.yaml")
     resources = shared.resources("Custom::HyperPodKubernetesObjects")

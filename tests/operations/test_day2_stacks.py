@@ -250,6 +250,7 @@ def test_stacks_delete_of_protected_ones(account, run):
     assert account.deleted == []
 
 
+@pytest.mark.slow
 def test_the_stacks_that_we_synthesize_go_in_the_right_order(default):
     """All were made at the same time, and are listed in the wrong order."""
     exports = {

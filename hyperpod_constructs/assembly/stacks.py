@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from aws_cdk import CfnResource, CfnWaitConditionHandle, Environment, Stack, Stage, Tags
-from constructs import Construct, IConstruct
+from aws_cdk import CfnWaitConditionHandle, Environment, Stack, Stage, Tags
+from constructs import Construct
 
+from ..constructs.existing_network import has_resources
 from ..constructs.platform import HyperPodPlatform, Scopes
 from ..constructs.validation import CHECKED, ensure_place, ensure_platform
 from ..core.spec import Platform
@@ -72,7 +73,7 @@ def platform_stacks(
         ),
     )
     for stack in stacks.values():
-        if not _has_resource(stack):
+        if not has_resources(stack):
             if stack is stacks["Network"] and platform.eks.existing:
                 scope.node.try_remove_child(stack.node.id)
             else:
@@ -85,7 +86,3 @@ def _name_in(scope: Construct, name: str) -> str:
     stage = scope if isinstance(scope, Stage) else Stage.of(scope)
     within = stage.stage_name if stage is not None else ""
     return name if not within or f"{name}-".startswith(f"{within}-") else f"{within}-{name}"
-
-
-def _has_resource(scope: IConstruct) -> bool:
-    return any(isinstance(child, CfnResource) or _has_resource(child) for child in scope.node.children)

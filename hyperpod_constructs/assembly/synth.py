@@ -64,6 +64,10 @@ def main(configs: Sequence[Path] = (), outdir: Path | None = None) -> int:
     outdir = outdir or Path(os.environ.get("HYPERPOD_OUT", DEFAULT_OUTPUT))
     try:
         _synth_into(outdir, platforms, context)
+    except OutputError as problem:
+        cure = "specify another path in HYPERPOD_OUT"
+        print(f"hyperpod: the output folder {outdir} {problem}: {cure}; nothing was synthesized", file=sys.stderr)
+        return 1
     except RuntimeError as failure:  # errors that CDK reports: validation reports, sizes, cycles
         print(f"hyperpod: CDK rejected the app; nothing was synthesized\n{failure}", file=sys.stderr)
         return 1
@@ -120,8 +124,12 @@ def stage_names(platforms: Sequence[Platform]) -> list[str]:
 
 def _synth_into(outdir: Path, platforms: Sequence[Platform], context: Mapping[str, Any]) -> None:
     outdir = outdir.absolute()  # jsii's process keeps the working directory in which it was started
-    outdir.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{outdir.name}-", dir=outdir.parent))
+    try:
+        _ensure_replaceable(outdir)
+        outdir.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{outdir.name}-", dir=outdir.parent))
+    except OSError as failure:
+        raise OutputError(f"cannot be written ({failure.strerror})") from failure
     try:
         build(platforms, context=context, outdir=str(scratch)).synth()
         shutil.rmtree(outdir, ignore_errors=True)
@@ -129,6 +137,18 @@ def _synth_into(outdir: Path, platforms: Sequence[Platform], context: Mapping[st
         outdir.chmod(0o755)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+class OutputError(Exception):
+    """An output folder that cannot be used."""
+
+
+def _ensure_replaceable(outdir: Path) -> None:
+    """Rejects an output folder with files of others: the complete folder is replaced."""
+    names = sorted(path.name for path in outdir.iterdir()) if outdir.exists() else []
+    # without `cdk.out`, a cloud assembly is what a failed `cdk synth` leaves
+    if "cdk.out" not in names and not all(name.startswith("asset.") for name in names):
+        raise OutputError(f"contains {names[0]!r} and is not an output of CDK")
 
 
 def describe(outdir: Path, loaded: Sequence[Loaded]) -> str:

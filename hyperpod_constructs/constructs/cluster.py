@@ -148,7 +148,7 @@ class HyperPodCluster(HyperPodClusterBase):
             if self.prepares_restricted_nodes
             else []
         )
-        for dependable in (
+        self.resource.node.add_dependency(
             # the VPC with its routes and endpoints (nodes require internet access or endpoints from their first boot), and
             # the security group with its rules; an imported one has no resources to depend on, and may have no stack
             *(each for each in (self._vpc, self.security_group) if has_resources(each)),
@@ -159,8 +159,7 @@ class HyperPodCluster(HyperPodClusterBase):
             *restricted,  # restricted nodes do not become ready without them
             self.kubernetes.before_clusters,
             *after,
-        ):
-            self.resource.node.add_dependency(dependable)
+        )
         if self._gate is None:  # created with the first group whose nodes it can wait for
             self._nodes_ready.add(self.resource)
         self._make_node_pools()

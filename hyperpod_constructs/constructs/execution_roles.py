@@ -29,8 +29,9 @@ class AllRoles:
 
     def include(self, role: iam.IRole) -> None:
         """Adds a role."""
-        if role.node.path not in self._roles:
-            self._roles[role.node.path] = role
+        path = role.node.path
+        if path not in self._roles:
+            self._roles[path] = role
             self.ready.add(role)  # with its policies; otherwise the first nodes would boot without them
             for statement in self._statements:
                 role.add_to_principal_policy(statement)

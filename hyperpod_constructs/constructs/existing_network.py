@@ -69,4 +69,4 @@ class VpcNetwork(HyperPodNetwork):
 
 def has_resources(construct: IConstruct) -> bool:
     """Whether a construct is created in this app: an imported one has no resource."""
-    return any(isinstance(node, CfnResource) for node in construct.node.find_all())
+    return isinstance(construct, CfnResource) or any(map(has_resources, construct.node.children))

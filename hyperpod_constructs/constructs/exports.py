@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from aws_cdk import Stack
 from constructs import IConstruct
 
-from ..core.spec.base import is_token
 from .kubernetes.helm_release import HelmProvider
 
 if TYPE_CHECKING:
@@ -41,8 +40,8 @@ def export_shared_values(*, network: HyperPodNetwork, eks: HyperPodEks, cluster:
         (cluster, [cluster.cluster_arn]),
     ):
         stack = Stack.of(owner)
-        for value in values:
-            if _is_made_here(stack, value):
+        for value, resolved in zip(values, stack.resolve(values), strict=True):
+            if _is_attribute(resolved):
                 stack.export_value(value)
 
 
@@ -67,14 +66,11 @@ def eks_values(eks: HyperPodEks) -> list[str]:
     return [eks.cluster_name, eks.cluster_arn, *tokens, provider.role.role_name]
 
 
-def _is_made_here(stack: Stack, value: str) -> bool:
-    """Whether a value is one attribute of one resource of this stack; only such values can be exported."""
-    if not is_token(value):
-        return False
-    resolved = stack.resolve(value)
+def _is_attribute(resolved: object) -> bool:
+    """Whether a value is one attribute of one resource of its stack; only such values can be exported."""
     return isinstance(resolved, dict) and next(iter(resolved)) in ("Ref", "Fn::GetAtt")
 
 
 def spread(scopes: Iterable[IConstruct]) -> bool:
     """Whether the constructs are in more than one stack."""
-    return len({Stack.of(scope) for scope in scopes}) > 1
+    return len({scope if isinstance(scope, Stack) else Stack.of(scope) for scope in scopes}) > 1

@@ -149,31 +149,35 @@ class HyperPodNetwork(Construct):
             self, "Vpc", cidr_block=network.vpc_cidr, enable_dns_hostnames=True, enable_dns_support=True
         )
         self._vpc_id = self._vpc.ref
-        Tags.of(self._vpc).add("Name", self.node.path)
+        path = self.node.path
+        Tags.of(self._vpc).add("Name", path)
         self._secondary = {
             IPv4Network(cidr): ec2.CfnVPCCidrBlock(self, f"Cidr{index}", vpc_id=self._vpc_id, cidr_block=cidr)
             for index, cidr in enumerate(planned.secondary_cidrs)
         }
         subnets = {
-            kind: {s.availability_zone_id: self._subnet(s) for s in planned.subnets if s.kind == kind}
+            kind: {s.availability_zone_id: self._subnet(s, path) for s in planned.subnets if s.kind == kind}
             for kind in ("public", "control-plane", "node")
         }
-        private_tables = self._routes(network, subnets)
-        self._gateway_endpoint(self._vpc_id, [table.ref for table in private_tables.values()])
+        subnet_ids = {kind: {zone: s.ref for zone, s in by_zone.items()} for kind, by_zone in subnets.items()}
+        private_tables = self._routes(network, subnet_ids)
+        self._gateway_endpoint(self._vpc_id, list(private_tables.values()))
         self.vpc = ec2.Vpc.from_vpc_attributes(
             self,
             "Imported",
             vpc_id=self._vpc_id,
             vpc_cidr_block=network.vpc_cidr,
             availability_zones=[s.attr_availability_zone for s in subnets["node"].values()],
-            private_subnet_ids=[s.ref for s in subnets["node"].values()],
-            private_subnet_route_table_ids=[private_tables[zone].ref for zone in subnets["node"]],
-            isolated_subnet_ids=[s.ref for s in subnets["control-plane"].values()],
-            isolated_subnet_route_table_ids=[private_tables[zone].ref for zone in subnets["control-plane"]],
+            private_subnet_ids=list(subnet_ids["node"].values()),
+            private_subnet_route_table_ids=[private_tables[zone] for zone in subnet_ids["node"]],
+            isolated_subnet_ids=list(subnet_ids["control-plane"].values()),
+            isolated_subnet_route_table_ids=[private_tables[zone] for zone in subnet_ids["control-plane"]],
         )
-        self.node_subnets = self._as_subnets("Node", subnets["node"], private_tables)
+        self.node_subnets = self._as_subnets("Node", subnets["node"], subnet_ids["node"], private_tables)
         fixed = control_plane_zones(network)
-        control_plane = self._as_subnets("ControlPlane", subnets["control-plane"], private_tables)
+        control_plane = self._as_subnets(
+            "ControlPlane", subnets["control-plane"], subnet_ids["control-plane"], private_tables
+        )
         self.control_plane_subnets = [control_plane[zone] for zone in fixed]
         self.cluster_subnets = [self.node_subnets[zone] for zone in fixed]
         self.node_security_group = self._security_group()
@@ -196,7 +200,7 @@ class HyperPodNetwork(Construct):
             if flow_log.iam_role is not None:
                 restrict_to_account(flow_log.iam_role)
 
-    def _subnet(self, planned: PlannedSubnet) -> ec2.CfnSubnet:
+    def _subnet(self, planned: PlannedSubnet, path: str) -> ec2.CfnSubnet:
         name = {"public": "Public", "control-plane": "ControlPlane", "node": "Node"}[planned.kind]
         subnet = ec2.CfnSubnet(
             self,
@@ -209,79 +213,78 @@ class HyperPodNetwork(Construct):
             if IPv4Network(planned.cidr).subnet_of(block):
                 subnet.add_resource_dependency(association)  # a subnet of a secondary range requires the range
         tags = Tags.of(subnet)
-        tags.add("Name", f"{self.node.path}/{planned.kind}/{planned.availability_zone_id}")
+        tags.add("Name", f"{path}/{planned.kind}/{planned.availability_zone_id}")
         role = {"public": "elb", "node": "internal-elb"}.get(planned.kind)
         if role:
             tags.add(f"kubernetes.io/role/{role}", "1")
         return subnet
 
-    def _routes(
-        self, network: Network, subnets: Mapping[str, Mapping[str, ec2.CfnSubnet]]
-    ) -> dict[str, ec2.CfnRouteTable]:
-        """Returns the route tables of the private subnets by zone; an open network also gets internet access."""
+    def _routes(self, network: Network, subnet_ids: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+        """Returns the ids of the private subnets' route tables by zone; an open network also gets internet access."""
+        made: list[Construct] = []
         gateways: dict[str, ec2.CfnNatGateway] = {}
-        if subnets["public"]:
+        if subnet_ids["public"]:
             internet = ec2.CfnInternetGateway(self, "InternetGateway")
             attachment = ec2.CfnVPCGatewayAttachment(
                 self, "InternetGatewayAttachment", vpc_id=self._vpc_id, internet_gateway_id=internet.ref
             )
-            table = ec2.CfnRouteTable(self, "PublicRoutes", vpc_id=self._vpc_id)
+            table_id = ec2.CfnRouteTable(self, "PublicRoutes", vpc_id=self._vpc_id).ref
             route = ec2.CfnRoute(
                 self,
                 "PublicRoute",
-                route_table_id=table.ref,
+                route_table_id=table_id,
                 destination_cidr_block="0.0.0.0/0",
                 gateway_id=internet.ref,
             )
             # otherwise the route may be created before the attachment, and the stack is rolled back
             route.add_resource_dependency(attachment)
-            self._group.add(route)
-            for zone, subnet in subnets["public"].items():
-                self._associate(f"Public{known_id(self, zone)}", subnet, table)
+            made.append(route)
+            for zone, subnet_id in subnet_ids["public"].items():
+                made.append(self._associate(f"Public{known_id(self, zone)}", subnet_id, table_id))
                 if network.nat == "per-zone" or (network.nat == "single" and not gateways):
                     address = ec2.CfnEIP(self, f"NatAddress{known_id(self, zone)}", domain="vpc")
                     gateways[zone] = ec2.CfnNatGateway(
                         self,
                         f"Nat{known_id(self, zone)}",
-                        subnet_id=subnet.ref,
+                        subnet_id=subnet_id,
                         allocation_id=address.attr_allocation_id,
                     )
                     gateways[zone].add_resource_dependency(route)
-        tables: dict[str, ec2.CfnRouteTable] = {}
-        for zone, subnet in subnets["node"].items():
-            tables[zone] = ec2.CfnRouteTable(self, f"PrivateRoutes{known_id(self, zone)}", vpc_id=self._vpc_id)
-            self._associate(f"Node{known_id(self, zone)}", subnet, tables[zone])
-            self._associate(f"ControlPlane{known_id(self, zone)}", subnets["control-plane"][zone], tables[zone])
+        table_ids: dict[str, str] = {}
+        for zone, node_subnet_id in subnet_ids["node"].items():
+            name, control_plane_id = known_id(self, zone), subnet_ids["control-plane"][zone]
+            table_id = table_ids[zone] = ec2.CfnRouteTable(self, f"PrivateRoutes{name}", vpc_id=self._vpc_id).ref
+            made.append(self._associate(f"Node{name}", node_subnet_id, table_id))
+            made.append(self._associate(f"ControlPlane{name}", control_plane_id, table_id))
             if gateways:
                 gateway = gateways.get(zone) or next(iter(gateways.values()))
-                self._group.add(
+                made.append(
                     ec2.CfnRoute(
                         self,
-                        f"PrivateRoute{known_id(self, zone)}",
-                        route_table_id=tables[zone].ref,
+                        f"PrivateRoute{name}",
+                        route_table_id=table_id,
                         destination_cidr_block="0.0.0.0/0",
                         nat_gateway_id=gateway.ref,
                     )
                 )
-        return tables
+        self._group.add(*made)
+        return table_ids
 
-    def _associate(self, name: str, subnet: ec2.CfnSubnet, table: ec2.CfnRouteTable) -> None:
-        self._group.add(
-            ec2.CfnSubnetRouteTableAssociation(
-                self, f"{name}Association", subnet_id=subnet.ref, route_table_id=table.ref
-            )
+    def _associate(self, name: str, subnet_id: str, table_id: str) -> ec2.CfnSubnetRouteTableAssociation:
+        return ec2.CfnSubnetRouteTableAssociation(
+            self, f"{name}Association", subnet_id=subnet_id, route_table_id=table_id
         )
 
     def _as_subnets(
-        self, name: str, subnets: Mapping[str, ec2.CfnSubnet], tables: Mapping[str, ec2.CfnRouteTable]
+        self, name: str, subnets: Mapping[str, ec2.CfnSubnet], ids: Mapping[str, str], table_ids: Mapping[str, str]
     ) -> dict[str, ec2.ISubnet]:
         return {
             zone: ec2.Subnet.from_subnet_attributes(
                 self,
                 f"{name}Subnet{known_id(self, zone)}",
-                subnet_id=subnet.ref,
+                subnet_id=ids[zone],
                 availability_zone=subnet.attr_availability_zone,
-                route_table_id=tables[zone].ref,
+                route_table_id=table_ids[zone],
             )
             for zone, subnet in subnets.items()
         }
@@ -331,13 +334,13 @@ class HyperPodNetwork(Construct):
                     description="HTTPS from the nodes",
                 )
             )
-        subnet_ids = [subnet.subnet_id for subnet in self.node_subnets.values()]
+        subnet_ids, vpc_id = [subnet.subnet_id for subnet in self.node_subnets.values()], self.vpc.vpc_id
         for service in wanted:
             self._group.add(
                 ec2.CfnVPCEndpoint(
                     self,
                     f"Endpoint-{service}",
-                    vpc_id=self.vpc.vpc_id,
+                    vpc_id=vpc_id,
                     service_name=service_name(service),
                     vpc_endpoint_type="Interface",
                     private_dns_enabled=True,

@@ -65,13 +65,15 @@ class HyperPodPlatform(Construct):
     @checked
     def __init__(self, scope: Construct, id: str, *, platform: Platform, scopes: Scopes | None = None) -> None:
         super().__init__(scope, id)
-        if not self.node.try_get_context(CHECKED):  # `platform_stacks` checks before it creates the stacks
+        checked_before = self.node.try_get_context(CHECKED)  # by `platform_stacks`, before it creates the stacks
+        if not checked_before:
             ensure_platform(platform)
         if scopes is None:
             self.node.set_context(CHECKED, True)
             scopes = Scopes(network=self, eks=self, hyperpod=self, addons=self, jobs=self)
-        ensure_place(platform, (scopes.network, scopes.eks, scopes.hyperpod, scopes.addons, scopes.jobs))
         parts = dict.fromkeys((scopes.network, scopes.eks, scopes.hyperpod, scopes.addons, scopes.jobs))
+        if not checked_before:
+            ensure_place(platform, parts)
         siblings_before = _siblings(parts)
         for part in parts:
             set_log_groups(part, platform.logs)

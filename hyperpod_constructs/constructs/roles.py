@@ -51,6 +51,7 @@ def execution_role(
     the service may belong to its own account.
     """
     stack, fact = Stack.of(scope), catalog.role("execution")
+    ec2 = _ec2(stack)
     role = iam.Role(
         scope,
         id,
@@ -60,17 +61,17 @@ def execution_role(
     )
     changing, detaching = _network_actions(describing=False), fact.actions["network_detach"]
     places = [
-        *(_ec2(stack, "subnet", subnet) for subnet in subnet_ids),
-        *(_ec2(stack, "security-group", group) for group in security_group_ids),
+        *(f"{ec2}:subnet/{subnet}" for subnet in subnet_ids),
+        *(f"{ec2}:security-group/{group}" for group in security_group_ids),
     ]
-    _allow(role, _CREATE, on=[_ec2(stack, "network-interface"), *places])
-    _allow(role, *(action for action in changing if action in _ALSO_ELSEWHERE), on=[_ec2(stack, "instance"), *places])
+    _allow(role, _CREATE, on=[f"{ec2}:network-interface/*", *places])
+    _allow(role, *(action for action in changing if action in _ALSO_ELSEWHERE), on=[f"{ec2}:instance/*", *places])
     _allow(role, *detaching, on=[f"arn:{stack.partition}:ec2:*:*:instance/*"])
-    role.add_to_principal_policy(
+    role.add_to_policy(
         iam.PolicyStatement(
             actions=[*(action for action in changing if action != _CREATE), *detaching],
-            resources=[_ec2(stack, "network-interface")],
-            conditions={"ArnEquals": {"ec2:Vpc": _ec2(stack, "vpc", vpc_id)}},
+            resources=[f"{ec2}:network-interface/*"],
+            conditions={"ArnEquals": {"ec2:Vpc": f"{ec2}:vpc/{vpc_id}"}},
         )
     )
     _allow(role, *_network_actions(describing=True), *fact.actions["network_identity"], _TOKEN, on=["*"])
@@ -80,7 +81,7 @@ def execution_role(
     allow_catalog_actions(
         role,
         "execution",
-        network_tags=[_ec2(stack, "network-interface")],
+        network_tags=[f"{ec2}:network-interface/*"],
         # the cluster depends on its role, so its ARN is unknown here
         network_attach=[stack.format_arn(service="sagemaker", resource="cluster", resource_name="*")],
         pod_identity=[eks_cluster_arn],
@@ -90,16 +91,17 @@ def execution_role(
 
 def grant_subnet(role: iam.IRole, subnet_id: str) -> None:
     """Allows an execution role to place network interfaces in another subnet."""
-    _allow(role, *_network_actions(describing=False), on=[_ec2(Stack.of(role), "subnet", subnet_id)])
+    _allow(role, *_network_actions(describing=False), on=[f"{_ec2(Stack.of(role))}:subnet/{subnet_id}"])
 
 
 def grant_group_needs(role: iam.IRole, group: InstanceGroup | RestrictedInstanceGroup) -> None:
     """Permissions of one group beyond the common ones: own subnets, mounts, alarms, volume keys."""
     stack = Stack.of(role)
     if group.subnet_ids or group.security_group_ids:
+        ec2 = _ec2(stack)
         places = [
-            *(_ec2(stack, "subnet", subnet) for subnet in group.subnet_ids),
-            *(_ec2(stack, "security-group", group_id) for group_id in group.security_group_ids),
+            *(f"{ec2}:subnet/{subnet}" for subnet in group.subnet_ids),
+            *(f"{ec2}:security-group/{group_id}" for group_id in group.security_group_ids),
         ]
         _allow(role, _CREATE, "ec2:ModifyNetworkInterfaceAttribute", on=places)
     if isinstance(group, RestrictedInstanceGroup):
@@ -263,8 +265,9 @@ def allow_catalog_actions(role: iam.IRole, name: str, **resources: Sequence[str]
         _allow(role, *fact.actions[group], on=on)
 
 
-def _ec2(stack: Stack, resource: str, name: str = "*") -> str:
-    return stack.format_arn(service="ec2", resource=resource, resource_name=name)
+def _ec2(stack: Stack) -> str:
+    """Returns the common start of the ARNs of EC2's resources."""
+    return f"arn:{stack.partition}:ec2:{stack.region}:{stack.account}"
 
 
 def _allow(role: iam.IRole, *actions: str, on: Sequence[str]) -> None:

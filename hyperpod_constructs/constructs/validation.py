@@ -35,15 +35,11 @@ _NAMES: WeakKeyDictionary[IConstruct, dict[tuple[str, str, str], IConstruct]] = 
 class _Checks:
     """Collects findings when the tree is complete: errors fail the synthesis, warnings become annotations."""
 
-    def __init__(
-        self, construct: Construct, findings: Callable[[], Iterable[Finding]], *, in_platforms: bool = False
-    ) -> None:
-        self._construct, self._findings, self._in_platforms = construct, findings, in_platforms
+    def __init__(self, construct: Construct, findings: Callable[[], Iterable[Finding]]) -> None:
+        self._construct, self._findings = construct, findings
 
     def validate(self) -> list[str]:
         """Returns error texts; CDK calls this at synthesis."""
-        if not self._in_platforms and self._construct.node.try_get_context(CHECKED):
-            return []
         found = list(self._findings())
         annotations = Annotations.of(self._construct)
         for finding in found:
@@ -54,8 +50,9 @@ class _Checks:
 
 
 def validate_with(construct: Construct, findings: Callable[[], Iterable[Finding]]) -> None:
-    """Checks a construct at synthesis, unless a platform above it was checked as a whole."""
-    construct.node.add_validation(_Checks(construct, findings))
+    """Checks a construct at synthesis, unless it is part of a platform, which was checked as a whole."""
+    if not construct.node.try_get_context(CHECKED):
+        construct.node.add_validation(_Checks(construct, findings))
 
 
 def check_parts(construct: Construct, parts: Parts) -> None:
@@ -92,8 +89,7 @@ def ensure_unique(
     message = f"{first.node.path} already has the {kind} {name!r}, in the same account and region"
     severity = Severity.ERROR if certain else Severity.WARNING
     finding = rule.finding(Problem(construct.node.path, message, severity=severity))
-    checks = _Checks(construct, lambda: acknowledged([finding], tuple(acknowledge), stale=False), in_platforms=True)
-    construct.node.add_validation(checks)
+    construct.node.add_validation(_Checks(construct, lambda: acknowledged([finding], tuple(acknowledge), stale=False)))
 
 
 def ensure_arns(construct: Construct, **parts: Any) -> None:
@@ -102,6 +98,8 @@ def ensure_arns(construct: Construct, **parts: Any) -> None:
     Raises:
         InvalidSpec: there are such texts in the parts, which are those of a `Context`.
     """
+    if not Context(**parts).arns:
+        return
     stack = Stack.of(construct)
     found = errors(findings_about_arns(Context(region=stack.region, account=stack.account, **parts)))
     if found:

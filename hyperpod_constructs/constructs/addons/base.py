@@ -75,8 +75,7 @@ class EksAddon(Construct):
             service_account_role_arn=service_account_role_arn,
             tags=[CfnTag(key=k, value=v) for k, v in tags.items()] if tags else None,
         )
-        for dependable in after:
-            self.resource.node.add_dependency(dependable)
+        self.resource.node.add_dependency(*after)
 
     @property
     def fingerprint(self) -> str:

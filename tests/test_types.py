@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from assembly import ROOT
-from sweep import ALL
+from sweep import only_in_full
 
 from hyperpod_constructs.cli.project import APP
 
@@ -86,16 +86,11 @@ SUPPORT = [ROOT / "tests" / "support" / name for name in ("assembly.py", "provin
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return write_programs(tmp_path_factory.mktemp("programs"))
-
-
-@pytest.fixture(scope="module")
-def programs(pages: list[Path]) -> list[Path]:
+def programs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Those of pages and, in a folder below, the apps of consumers, and clusters of CDK's own classes."""
-    folder = pages[0].parent / "apps"
+    written = write_programs(tmp_path_factory.mktemp("programs"))
+    folder = written[0].parent / "apps"
     folder.mkdir()
-    written = [*pages]
     for path in [ROOT / "app.py", *sorted((ROOT / "tests" / "apps").glob("*.py")), *SUPPORT]:
         shutil.copy(path, folder / path.name)
         written.append(folder / path.name)
@@ -134,19 +129,18 @@ OF_CDK_ALONE = "from aws_cdk import aws_iam, aws_kms\n" + "".join(
 INCOMPATIBLE = re.compile(r'"(\w+)" is incompatible with protocol "(\w+)"')
 
 
+@only_in_full  # mypy checks the same programs always
 @pytest.mark.skipif(not PYRIGHT.exists(), reason="npm ci installs pyright")
-def test_pyright_finds_nothing(pages: list[Path], programs: list[Path]) -> None:
-    """On every page; the apps, which mypy always checks, take it longer than all pages, and are left to `make test-all`."""
-    folder = pages[0].parent
+def test_pyright_finds_nothing(programs: list[Path]) -> None:
+    folder = programs[0].parent
     (folder / "of_cdk_alone.py").write_text(OF_CDK_ALONE)
-    settings = {"pythonVersion": "3.11", "typeCheckingMode": "standard", "extraPaths": [str(ROOT)],
-                "exclude": [] if ALL else ["apps"]}  # fmt: skip
+    settings = {"pythonVersion": "3.11", "typeCheckingMode": "standard", "extraPaths": [str(ROOT)], "exclude": []}
     (folder / "pyrightconfig.json").write_text(json.dumps(settings))
     node = Path(sys.executable).with_name("node")
     command = [str(node), str(PYRIGHT), "--outputjson", "--pythonpath", sys.executable, "-p", str(folder)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     report = json.loads(ran.stdout)
-    assert report["summary"]["filesAnalyzed"] >= len(programs if ALL else pages)
+    assert report["summary"]["filesAnalyzed"] >= len(programs)
     found, alone = [], []
     for finding in report["generalDiagnostics"]:
         of_cdk = Path(finding["file"]).name == "of_cdk_alone.py"
@@ -155,4 +149,4 @@ def test_pyright_finds_nothing(pages: list[Path], programs: list[Path]) -> None:
         (alone if of_cdk else found).append(pair or f"{finding['file']}: {finding['message']}")
     names = {tuple(name.partition(".")[2] for name in pair): count for pair, count in OF_CDK.items()}
     assert sorted(map(str, alone)) == sorted(map(str, names)), "CDK's stubs accept one of these by now"
-    assert Counter(found) == (names if ALL else {})  # it is an app that meets them
+    assert Counter(found) == names  # in an app

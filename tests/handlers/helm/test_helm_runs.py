@@ -17,7 +17,7 @@ from helm_runs import Releases
 from ownership_objects import Objects
 from ownership_runs import COUNTS, Run
 from ownership_world import World
-from sweep import ALL, sample
+from sweep import ALL, only_in_full
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,8 @@ SEED = int(os.environ.get("HYPERPOD_OWNERSHIP_SEED", "1"))
 RUNS = 2
 
 
-@pytest.mark.parametrize("run", sample(range(RUNS), 2))
+@only_in_full  # the other test includes such deployments
+@pytest.mark.parametrize("run", range(RUNS))
 def test_random_deployments_of_releases(
     web: Any, server: HelmApiServer, helm_binary: str, tmp_path: Path, run: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

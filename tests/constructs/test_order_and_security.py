@@ -29,13 +29,27 @@ from hyperpod_constructs.assembly.synth import cdk_context
 from hyperpod_constructs.constructs.addons import TrainingOperatorAddon
 from hyperpod_constructs.constructs.bucket import HyperPodBucket
 from hyperpod_constructs.constructs.cluster import HyperPodCluster
+from hyperpod_constructs.constructs.eks import HyperPodEks
 from hyperpod_constructs.constructs.file_system import HyperPodFileSystem
 from hyperpod_constructs.constructs.functions_in_vpc import put_functions_into_vpc
 from hyperpod_constructs.constructs.imported_eks import EksClusterAttributes, ImportedEks
+from hyperpod_constructs.constructs.kubernetes.helm_release import HelmRelease
+from hyperpod_constructs.constructs.network import HyperPodNetwork
 from hyperpod_constructs.constructs.platform import HyperPodPlatform
 from hyperpod_constructs.constructs.training_job import TrainingJob, TrainingJobs
 from hyperpod_constructs.core.report.words import Words, words_of
-from hyperpod_constructs.core.spec import Autoscaling, Bucket, Cluster, InstanceGroup, Job, LustreFileSystem, Volume
+from hyperpod_constructs.core.spec import (
+    Autoscaling,
+    Bucket,
+    Cluster,
+    Eks,
+    ExistingEks,
+    InstanceGroup,
+    Job,
+    LustreFileSystem,
+    Volume,
+)
+from hyperpod_constructs.core.spec.dependencies import OciChart
 
 CONFIGS = (
     "hyperpod.yaml",
@@ -49,6 +63,7 @@ CONFIGS = (
     *("tests/configs/keys-and-options.yaml", "tests/configs/closed-control-plane.yaml"),
 )
 SINGLE, EXISTING, ONE_STACK = "single constructs", "existing control plane", "one stack"
+IMPORTED = "imported by attributes"
 POLICIES = ("AssumeRolePolicyDocument", "PolicyDocument", "KeyPolicy")
 SETTINGS: Mapping[str, tuple[str, ...]] = {
     "AWS::APS::Workspace": ("KmsKeyArn", "LoggingConfiguration"),
@@ -72,13 +87,13 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     "AWS::IAM::Role": ("ManagedPolicyArns", "PermissionsBoundary", "Policies"),
     "AWS::Lambda::Function": ("VpcConfig",),
     "AWS::Lambda::Permission": ("",),
-    "AWS::Logs::LogGroup": ("KmsKeyId", "RetentionInDays"),
+    "AWS::Logs::LogGroup": ("KmsKeyId", "LogGroupName", "RetentionInDays"),
     "AWS::S3::Bucket": (
         *("BucketEncryption", "PublicAccessBlockConfiguration", "OwnershipControls", "VersioningConfiguration"),
         *("LoggingConfiguration", "ObjectLockEnabled", "LifecycleConfiguration"),
     ),
     "AWS::SNS::Topic": ("KmsMasterKeyId",),
-    "AWS::SageMaker::Cluster": ("VpcConfig", "TieredStorageConfig"),
+    "AWS::SageMaker::Cluster": ("VpcConfig", "TieredStorageConfig", "GainedLater"),
     "Custom::HyperPodClusterGuard": ("SecurityGroupIds", "Subnets", "EksClusterArn", "FileSystems", "Groups", "Roles"),
     "Custom::HyperPodKubernetesWait": ("Condition",),
     "AWS::StepFunctions::StateMachine": ("RoleArn", "LoggingConfiguration", "EncryptionConfiguration"),
@@ -199,6 +214,53 @@ def existing_control_plane(app: App) -> None:
     put_functions_into_vpc(stack, subnet_ids=["s-1"], security_group_ids=["sg-1"], after=[route])
 
 
+def imported_by_attributes(app: App) -> None:
+    """Control plane, network and HyperPod cluster by their attributes, with the security groups that connect them."""
+    stack = Stack(app, "ByAttributes", env=Environment(account="111122223333", region="us-west-2"))
+    vpc = ec2.Vpc.from_vpc_attributes(
+        stack,
+        "Vpc",
+        vpc_id="vpc-0123456789abcdef0",
+        availability_zones=["us-west-2a", "us-west-2b"],
+        private_subnet_ids=["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+    )
+    subnets = dict(zip(("usw2-az1", "usw2-az2"), vpc.private_subnets, strict=True))
+    nodes = ec2.SecurityGroup.from_security_group_id(stack, "Nodes", "sg-a123456789abcdef0")
+    eks = HyperPodEks.from_attributes(
+        stack, "Eks", cluster_name="mine", security_group_id="sg-b123456789abcdef0", kubernetes_version="1.35"
+    )
+    office, ssh = ec2.Peer.ipv4("192.0.2.0/24"), ec2.Port.tcp(22)
+    network = HyperPodNetwork.from_vpc(stack, "Network", vpc=vpc, node_subnets=subnets, security_group=nodes)
+    network.connections.allow_from(office, ssh)
+    system = InstanceGroup(name="system", instance_type="ml.m5.4xlarge", count=2, availability_zone_id="usw2-az2")
+    spec = Cluster(instance_groups=(system,), properties={"GainedLater": {"Mode": "Strict"}})
+    HyperPodCluster(stack, "HyperPod", vpc=network, eks_cluster=eks, cluster=spec)
+    there = HyperPodCluster.from_attributes(
+        stack,
+        "There",
+        eks_cluster=eks,
+        cluster_name="there",
+        cluster_arn="arn:aws:sagemaker:us-west-2:111122223333:cluster/abcdefghijkl",
+        vpc=vpc,
+        node_subnets=subnets,
+        security_group=ec2.SecurityGroup.from_security_group_id(stack, "NodesThere", "sg-c123456789abcdef0"),
+    )
+    there.connections.allow_from(office, ssh)
+    spec_of_eks = Eks(existing=ExistingEks(cluster_name="mine", security_group_id="sg-d123456789abcdef0"))
+    other = HyperPodEks(stack, "Other", network=network, eks=spec_of_eks)
+    other.connections.allow_from(office, ec2.Port.tcp(443))
+    HyperPodEks(stack, "Named", network=network, eks=Eks(cluster_name="named", logs=("audit",)))
+    HelmRelease(
+        stack,
+        "Release",
+        kubernetes=eks.kubernetes,
+        chart=OciChart(reference="oci://quay.io/mine", version="1.0.0", digest=f"sha256:{'0' * 64}"),
+        release="mine",
+        namespace="default",
+        removal_policy=RemovalPolicy.RETAIN,
+    )
+
+
 def one_stack(app: App) -> None:
     """The order between stacks as that of resources."""
     platform = platform_of(Path("tests/configs/keys-and-options.yaml"))
@@ -209,6 +271,7 @@ def one_stack(app: App) -> None:
 APPS: Mapping[str, Callable[[App], None]] = {
     SINGLE: single_constructs,
     EXISTING: existing_control_plane,
+    IMPORTED: imported_by_attributes,
     ONE_STACK: one_stack,
 }
 

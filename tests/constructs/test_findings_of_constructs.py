@@ -258,3 +258,13 @@ def test_the_inference_operator_on_an_imported_cluster_with_an_oidc_provider():
         InferenceOperatorAddon(stack, "Operator", cluster=existing_cluster(stack))
 
     assert texts(build, account="111122223333") == []
+
+
+def test_ids_of_an_imported_control_plane_are_checked() -> None:
+    def build(stack: Stack) -> None:
+        HyperPodEks.from_attributes(stack, "Eks", cluster_name="mine", security_group_id="sg-mine")
+
+    (text,) = [text for text in texts(build) if "HP117" in text]
+    assert text == (
+        "error HP117 eks.existing.security_group_id: 'sg-mine' is not a valid id; the format is sg-0123456789abcdef0"
+    )

@@ -61,6 +61,8 @@ def ids_of_existing(ctx: Context) -> Iterator[Problem]:
             (f"{base}.control_plane_subnet_ids[{i}]", "subnet", s)
             for i, s in enumerate(existing.control_plane_subnet_ids)
         ]
+    if ctx.eks is not None and ctx.eks.existing is not None:
+        places.append(("eks.existing.security_group_id", "sg", ctx.eks.existing.security_group_id))
     for path, group in ctx.groups:
         places += [(f"{path}.subnet_ids[{i}]", "subnet", s) for i, s in enumerate(group.subnet_ids)]
         places += [(f"{path}.security_group_ids[{i}]", "sg", s) for i, s in enumerate(group.security_group_ids)]

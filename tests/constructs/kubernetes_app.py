@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
+from assembly import UNCOPIED
 
 from hyperpod_constructs.constructs.kubernetes import KubernetesProvider
 
@@ -18,10 +19,10 @@ def config_map(name: str, namespace: str = "team", **data: Any) -> dict[str, Any
 
 
 class App:
-    """An app with one stack and a provider in it."""
+    """An app with one stack and a provider in it; `copied`: with copies of its assets."""
 
-    def __init__(self, outdir: Path, **provider: Any) -> None:
-        self.app = cdk.App(outdir=str(outdir))
+    def __init__(self, outdir: Path, *, copied: bool = False, **provider: Any) -> None:
+        self.app = cdk.App(outdir=str(outdir), context={} if copied else UNCOPIED)
         self.stack = cdk.Stack(self.app, "Platform")
         arguments = {"cluster_name": "research", "cluster_arn": ARN, **provider}
         self.provider = KubernetesProvider(self.stack, "Kubernetes", **arguments)

@@ -8,6 +8,7 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
+from assembly import UNCOPIED
 
 from hyperpod_constructs.constructs.dependencies import HyperPodDependencies
 from hyperpod_constructs.constructs.kubernetes import KubernetesProvider
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 class Made:
     def __init__(self, outdir: Path) -> None:
-        self.app = cdk.App(outdir=str(outdir))
+        self.app = cdk.App(outdir=str(outdir), context=UNCOPIED)
         self.stack = cdk.Stack(self.app, "Test", env=cdk.Environment(account="111122223333", region="us-west-2"))
         arn = "arn:aws:eks:us-west-2:111122223333:cluster/research"
         self.kubernetes = KubernetesProvider(self.stack, "Kubernetes", cluster_name="research", cluster_arn=arn)

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from assembly import UNCOPIED
 from aws_cdk import App, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks_v2 as eks_v2
@@ -194,7 +195,7 @@ def test_the_rules_are_created_before_nodes_and_functions_of_an_existing_cluster
 
 @pytest.mark.parametrize("told", [True, False])
 def test_an_existing_cluster_without_a_security_group_is_a_warning(told: bool):
-    stack = Stack(App(context=cdk_context()), "Test")
+    stack = Stack(App(context=cdk_context() | UNCOPIED), "Test")
     existing = {"cluster_name": "mine", **({"security_group_id": "sg-0123456789abcdef1"} if told else {})}
     spec = Eks.model_validate({"existing": existing})
     HyperPodEks(stack, "Eks", network=HyperPodNetwork(stack, "Network", network=BROUGHT), eks=spec)

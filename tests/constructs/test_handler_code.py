@@ -16,7 +16,7 @@ from hyperpod_constructs import handlers
 
 @pytest.fixture
 def app(tmp_path: Path) -> App:
-    return App(tmp_path / "out")
+    return App(tmp_path / "out", copied=True)
 
 
 def _handler_asset(app: App, outdir: Path) -> Path:

@@ -331,7 +331,8 @@ def test_retry_seconds_have_bounds(app: App) -> None:
         KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=[config_map("a")], retry_seconds=781)
 
 
-def test_large_objects_are_stored_in_an_asset(app: App, tmp_path: Path) -> None:
+def test_large_objects_are_stored_in_an_asset(tmp_path: Path) -> None:
+    app = App(tmp_path / "out", copied=True)
     large = config_map("large", x="y" * 1_400_000)
     KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=[large, config_map("small")])
     template = app.template()
@@ -363,7 +364,7 @@ def test_large_objects_with_tokens_are_rejected_with_the_name_of_the_largest(app
 def test_two_synths_are_identical(tmp_path: Path) -> None:
     templates = []
     for round_ in ("first", "second"):
-        app = App(tmp_path / round_)
+        app = App(tmp_path / round_, copied=True)
         big = config_map("large", x="y" * 300_000)
         KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=[big])
         KubernetesObjects(app.stack, "Tokens", kubernetes=app.provider, objects=[config_map("a", r=cdk.Aws.REGION)])

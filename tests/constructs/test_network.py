@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from assembly import UNCOPIED
 from aws_cdk import App, Stack
 from platform_parts import ZONES, Synthesized, synthesize
 
@@ -150,7 +151,7 @@ def test_subnets_of_an_existing_network_have_their_route_table_without_a_warning
         for i, zone in enumerate(ZONES)
     ]
     spec = Network.model_validate({"existing": {"vpc_id": "vpc-0123456789abcdef0", "node_subnets": subnets}})
-    stack = Stack(App(context=cdk_context()), "Test")
+    stack = Stack(App(context=cdk_context() | UNCOPIED), "Test")
     network = HyperPodNetwork(stack, "Network", network=spec)
     if told:
         assert network.node_subnets["usw2-az2"].route_table.route_table_id == "rtb-0123456789abcdef0"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from assembly import UNCOPIED
 from aws_cdk import App, CfnResource, Stack, assertions
 from aws_cdk import aws_lambda as lambda_
 from platform_parts import make_cluster, synthesize
@@ -63,7 +64,7 @@ def test_order(waiting: Waiting, then: str, first: str, why: str) -> None:
 
 
 def test_functions_in_a_vpc_wait_for_their_routes() -> None:
-    stack = Stack(App(analytics_reporting=False), "Test")
+    stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "Test")
     route = CfnResource(stack, "Route", type="AWS::EC2::Route")
     code: Any = lambda_.Code.from_inline("def handler(event, context): pass")
     lambda_.Function(stack, "Mine", runtime=lambda_.Runtime.PYTHON_3_13, handler="index.handler", code=code)

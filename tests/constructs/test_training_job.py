@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 import pytest
+from assembly import UNCOPIED
 from aws_cdk import App, Aws, CfnParameter, CfnResource, Duration, RemovalPolicy, SecretValue, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
@@ -49,7 +50,7 @@ def llama(**changes: object) -> HyperPodPyTorchJob:
 
 
 def synthesized(job: Job, **options: object) -> Template:
-    stack = Stack(App(), "Jobs")
+    stack = Stack(App(context=UNCOPIED), "Jobs")
     TrainingJob(stack, "Llama", cluster=cluster_in(stack), job=job, **options)
     return Template.from_stack(stack)
 
@@ -84,7 +85,7 @@ def test_a_changed_job_is_a_new_object_of_the_same_resource():
 
 def test_tokens_pass_and_the_name_does_not_depend_on_their_numbering():
     def synth(*, others_before: int) -> tuple[str, str]:
-        stack = Stack(App(), "Jobs")
+        stack = Stack(App(context=UNCOPIED), "Jobs")
         for number in range(others_before):
             ecr.Repository(stack, f"Other{number}").repository_uri_for_tag("x")
         repository = ecr.Repository(stack, "Repository")
@@ -116,7 +117,7 @@ def test_a_token_for_a_dynamic_reference_is_rejected(on_change: str):
 
 def test_tokens_of_another_stack_pass_too():
     def synth(*, others_before: int) -> str:
-        app = App()
+        app = App(context=UNCOPIED)
         images, jobs = Stack(app, "Images"), Stack(app, "Jobs")
         for number in range(others_before):
             ecr.Repository(images, f"Other{number}").repository_uri_for_tag("x")
@@ -159,13 +160,13 @@ def test_waits_for_this_very_object(wait_for: str, type: str):
 
 
 def test_a_bad_job_is_rejected_at_once_with_the_numbers():
-    stack = Stack(App(), "Jobs")
+    stack = Stack(App(context=UNCOPIED), "Jobs")
     with pytest.raises(InvalidSpec, match=r"9 accelerators, but ml\.p5\.48xlarge has 8 x NVIDIA H100"):
         TrainingJob(stack, "Llama", cluster=cluster_in(stack), job=llama(nodes=None, accelerators=9))
 
 
 def test_a_job_is_checked_against_the_groups_of_its_cluster_at_synth():
-    app = App()
+    app = App(context=UNCOPIED)
     stack = Stack(app, "Jobs")
     TrainingJob(stack, "Llama", cluster=cluster_in(stack, instance_type="ml.g5.8xlarge"), job=llama())
     with pytest.raises(RuntimeError, match=r"HP740.*the cluster has no nodes of ml\.p5\.48xlarge"):
@@ -173,7 +174,7 @@ def test_a_job_is_checked_against_the_groups_of_its_cluster_at_synth():
 
 
 def test_groups_added_after_the_job_count():
-    app = App()
+    app = App(context=UNCOPIED)
     stack = Stack(app, "Jobs")
     cluster = cluster_in(stack, instance_type="ml.g5.8xlarge")
     TrainingJob(stack, "Llama", cluster=cluster, job=llama())
@@ -183,7 +184,7 @@ def test_groups_added_after_the_job_count():
 
 
 def test_warnings_are_annotations():
-    stack = Stack(App(), "Jobs")
+    stack = Stack(App(context=UNCOPIED), "Jobs")
     TrainingJob(stack, "Llama", cluster=cluster_in(stack, count=2), job=llama())
     said = Match.string_like_regexp("16 replicas, but workers can run 2")
     Annotations.from_stack(stack).has_warning("*", said)
@@ -197,7 +198,7 @@ def many(count: int) -> list[Job]:
 
 
 def sharded(jobs: list[Job], **options: object) -> tuple[App, TrainingJobs]:
-    app = App()
+    app = App(context=UNCOPIED)
     base = Stack(app, "Cluster")
     stack = Stack(app, "Jobs")
     return app, TrainingJobs(stack, "Training", cluster=cluster_in(base), jobs=jobs, **options)
@@ -248,7 +249,7 @@ def test_doubling_moves_jobs_only_to_stacks_that_are_deployed_earlier():
 
 
 def test_all_jobs_of_a_stack_wait_behind_one_barrier():
-    app = App()
+    app = App(context=UNCOPIED)
     stack = Stack(app, "All")
     TrainingJobs(stack, "Training", cluster=cluster_in(stack), jobs=many(3))
     template = Template.from_stack(stack)
@@ -296,6 +297,6 @@ def test_the_size_of_a_job_counts_the_hash_of_its_name(on_change: str):
 
 
 def test_many_jobs_may_have_images_of_the_same_app():
-    stack = Stack(App(analytics_reporting=False), "Jobs")
+    stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "Jobs")
     image = CfnParameter(stack, "Image").value_as_string
     assert _shards([item.model_copy(update={"image": image}) for item in many(3)]) == 1

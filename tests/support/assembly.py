@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-UNCOPIED = {"aws:cdk:disable-asset-staging": True}
-"""CDK context of apps of which only the templates are tested: without copies of their assets, 60 MB for each app."""
+UNCOPIED = {"aws:cdk:disable-asset-staging": True, "aws:cdk:disable-creation-stack-traces": True}
+"""CDK context of apps of which only the templates are tested: without copies of their assets, 20 MB for each app."""
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def validated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[str]]
     folder = copied_examples(tmp_path_factory.mktemp("validated"))
     examples = [path for path in sorted(folder.glob("*.yaml")) if path.name != "hyperpod.yaml"]
     options = Path(shutil.copy(ROOT / "tests/configs/every-group-option.yaml", folder))
-    configs = [folder / "hyperpod.yaml", options, with_property("GainedLater: {A: 1}", folder), *sample(examples, 4)]
+    configs = [folder / "hyperpod.yaml", options, with_property("GainedLater: {A: 1}", folder), *sample(examples, 12)]
     for config in configs:  # examples may share a name
         config.write_text(re.sub("^name: .*", f"name: {config.stem[:20]}", config.read_text(), flags=re.M))
     done = run_app(",".join(map(str, configs)), folder / "out")

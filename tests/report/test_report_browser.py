@@ -32,7 +32,8 @@ pytestmark = [
 ]
 WIDTHS = (380, 1280, 2560)
 SCHEMES = ("light", "dark")
-PAGES = ("small", "gpu", "sixty", "changes", "whole", "errors", "job", "fleet")
+PAGES = ("sixty", "changes", "whole", "errors", "job", "fleet", *(("small", "gpu") if ALL else ()))
+"""The last two have the elements of others."""
 
 
 @pytest.fixture(scope="module")

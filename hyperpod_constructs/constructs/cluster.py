@@ -126,7 +126,7 @@ class HyperPodCluster(HyperPodClusterBase):
             given=execution_role,
             vpc_id=self._vpc.vpc_id,
             shared_placement=lambda: {
-                "subnet_ids": list(dict.fromkeys([*self._placement.cluster_subnet_ids(), *self._used_subnet_ids()])),
+                "subnet_ids": list(dict.fromkeys([*self._placement.cluster_subnet_ids, *self._used_subnet_ids()])),
                 "security_group_ids": [self.security_group.security_group_id],
             },
         )
@@ -148,10 +148,13 @@ class HyperPodCluster(HyperPodClusterBase):
             if self.prepares_restricted_nodes
             else []
         )
+        # a network that creates its VPC has `vpc` by attributes, which is a construct without resources
+        by_attributes = isinstance(vpc, HyperPodNetwork) and vpc.spec.existing is None
+        places = [self.security_group] if by_attributes else [self._vpc, self.security_group]
         self.resource.node.add_dependency(
             # the VPC with its routes and endpoints (nodes require internet access or endpoints from their first boot), and
             # the security group with its rules; an imported one has no resources to depend on, and may have no stack
-            *(each for each in (self._vpc, self.security_group) if has_resources(each)),
+            *(each for each in places if has_resources(each)),
             self.eks_cluster.ready,
             self._roles.principal.ready,
             self.lifecycle_scripts.ready,
@@ -322,7 +325,7 @@ class HyperPodCluster(HyperPodClusterBase):
         return cluster_properties(
             self.spec,
             eks_cluster_arn=self.eks_cluster.cluster_arn,
-            subnet_ids=self._placement.cluster_subnet_ids(),
+            subnet_ids=self._placement.cluster_subnet_ids,
             security_group_ids=[self.security_group.security_group_id],
             placements=placements,
             cluster_role_arn=self.cluster_role.role_arn if self.cluster_role else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ FUNCTION_MINUTES = 14
 """Timeout of functions without polling: CDK's framework function waits for them for at most 15 minutes."""
 
 _PACKAGE = Path(__file__).parents[1]
+_runtime = cache(lambda: lambda_.Runtime.PYTHON_3_14)  # each access of a static property is a call to Node.js
 
 
 def handler_code(*sources: str) -> lambda_.AssetCode:
@@ -78,7 +80,7 @@ def handler_function(
         description=description,
         code=handler_code(handler.partition(".")[0], *sources),
         handler=f"handlers.{handler}",
-        runtime=lambda_.Runtime.PYTHON_3_14,
+        runtime=_runtime(),
         timeout=timeout,
         role=role,
         log_group=log_group,

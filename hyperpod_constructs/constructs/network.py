@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 from typing import Literal
 
 import jsii
-from aws_cdk import Annotations, RemovalPolicy, Tags
+from aws_cdk import Annotations, CfnTag, RemovalPolicy, Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup, IDependable
@@ -202,21 +202,19 @@ class HyperPodNetwork(Construct):
 
     def _subnet(self, planned: PlannedSubnet, path: str) -> ec2.CfnSubnet:
         name = {"public": "Public", "control-plane": "ControlPlane", "node": "Node"}[planned.kind]
+        role = {"public": "elb", "node": "internal-elb"}.get(planned.kind)
         subnet = ec2.CfnSubnet(
             self,
             f"{name}{known_id(self, planned.availability_zone_id)}",
             vpc_id=self._vpc_id,
             availability_zone_id=planned.availability_zone_id,
             cidr_block=planned.cidr,
+            tags=[CfnTag(key=f"kubernetes.io/role/{role}", value="1")] if role else None,
         )
         for block, association in self._secondary.items():
             if IPv4Network(planned.cidr).subnet_of(block):
                 subnet.add_resource_dependency(association)  # a subnet of a secondary range requires the range
-        tags = Tags.of(subnet)
-        tags.add("Name", f"{path}/{planned.kind}/{planned.availability_zone_id}")
-        role = {"public": "elb", "node": "internal-elb"}.get(planned.kind)
-        if role:
-            tags.add(f"kubernetes.io/role/{role}", "1")
+        Tags.of(subnet).add("Name", f"{path}/{planned.kind}/{planned.availability_zone_id}")
         return subnet
 
     def _routes(self, network: Network, subnet_ids: Mapping[str, Mapping[str, str]]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
@@ -62,6 +63,7 @@ class NodePlacement:
         private = self.private()
         return subnet_in_zone(self._scope, zone, private) if zone else private[0]
 
+    @cached_property
     def cluster_subnet_ids(self) -> list[str]:
         """Subnets of the cluster's `VpcConfig`."""
         return [subnet.subnet_id for subnet in self._cluster_subnets] or self.private()

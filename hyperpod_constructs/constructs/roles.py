@@ -51,7 +51,7 @@ def execution_role(
     the service may belong to its own account.
     """
     stack, fact = Stack.of(scope), catalog.role("execution")
-    ec2 = _ec2(stack)
+    ec2, partition = _ec2(stack), stack.partition
     role = iam.Role(
         scope,
         id,
@@ -66,7 +66,7 @@ def execution_role(
     ]
     _allow(role, _CREATE, on=[f"{ec2}:network-interface/*", *places])
     _allow(role, *(action for action in changing if action in _ALSO_ELSEWHERE), on=[f"{ec2}:instance/*", *places])
-    _allow(role, *detaching, on=[f"arn:{stack.partition}:ec2:*:*:instance/*"])
+    _allow(role, *detaching, on=[f"arn:{partition}:ec2:*:*:instance/*"])
     role.add_to_policy(
         iam.PolicyStatement(
             actions=[*(action for action in changing if action != _CREATE), *detaching],
@@ -77,7 +77,7 @@ def execution_role(
     _allow(role, *_network_actions(describing=True), *fact.actions["network_identity"], _TOKEN, on=["*"])
     # images of the service are in accounts of the service, and a job may use an image of another region
     images = [action for action in fact.actions["images"] if action != _TOKEN]
-    _allow(role, *images, on=[f"arn:{stack.partition}:ecr:*:*:repository/*"])
+    _allow(role, *images, on=[f"arn:{partition}:ecr:*:*:repository/*"])
     allow_catalog_actions(
         role,
         "execution",

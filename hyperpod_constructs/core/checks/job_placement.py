@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..catalog import label, limit
+from ..catalog import find_instance_type, label, limit
 from ..findings import Severity
 from ..jobs.resources import share
 from ..plural import count
@@ -59,10 +59,12 @@ def has_type(job: Job, groups: Groups, ctx: Context) -> Iterator[Problem]:
             message = f"unknown instance group {part.instance_group!r}"
             yield Problem(f"{prefix}instance_group", message, f"Use one of: {', '.join(names)}.")
         elif not _groups(part, ctx):
-            types = sorted({instance_type for _, group in groups for instance_type in group.types})
+            there = [group for _, group in groups if part.instance_group in (None, group.name)]
+            # HP301 reports unknown types, which may be misspelled: they are not suggested
+            types = sorted(filter(find_instance_type, {name for group in there for name in group.types}))
             where = f"instance group {part.instance_group!r}" if part.instance_group else "the cluster"
             message = f"{where} has no nodes of {node_type.name}"
-            yield Problem(f"{prefix}instance_type", message, f"Use one of: {', '.join(types)}.")
+            yield Problem(f"{prefix}instance_type", message, f"Use one of: {', '.join(types)}." if types else None)
 
 
 @rule(

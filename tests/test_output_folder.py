@@ -56,6 +56,15 @@ def test_a_folder_with_other_files_is_refused_and_unchanged(tmp_path: Path, caps
     assert (tmp_path / "mine.txt").read_text() == "earlier"
 
 
+def test_the_folder_of_an_app_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It contains an output, in a folder that has the name of a file of each output."""
+    (tmp_path / "cdk.out").mkdir()
+    (tmp_path / "app.py").touch()
+    assert run(tmp_path) == 1
+    assert f"the output folder {tmp_path} contains 'app.py' and is not an output of CDK" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["app.py", "cdk.out"]
+
+
 @pytest.mark.parametrize(("place", "reason"), [("file", "Not a directory"), ("file/out", "File exists")])
 def test_a_file_in_its_place_is_reported(
     place: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -146,8 +146,8 @@ class OutputError(Exception):
 def _ensure_replaceable(outdir: Path) -> None:
     """Rejects an output folder with files of others: the complete folder is replaced."""
     names = sorted(path.name for path in outdir.iterdir()) if outdir.exists() else []
-    # without `cdk.out`, a cloud assembly is what a failed `cdk synth` leaves
-    if "cdk.out" not in names and not all(name.startswith("asset.") for name in names):
+    # every cloud assembly has this file (an app has a folder of this name); a failed `cdk synth` leaves only assets
+    if not (outdir / "cdk.out").is_file() and not all(name.startswith("asset.") for name in names):
         raise OutputError(f"contains {names[0]!r} and is not an output of CDK")
 
 

@@ -56,6 +56,14 @@ def test_a_folder_with_other_files_is_refused_and_unchanged(tmp_path: Path, caps
     assert (tmp_path / "mine.txt").read_text() == "earlier"
 
 
+def test_a_link_to_a_folder_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "elsewhere")
+    assert run(tmp_path / "out") == 0
+    assert (tmp_path / "out").is_symlink()
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["cdk.out"]
+
+
 def test_the_folder_of_an_app_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It contains an output, in a folder that has the name of a file of each output."""
     (tmp_path / "cdk.out").mkdir()

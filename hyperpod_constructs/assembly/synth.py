@@ -123,7 +123,7 @@ def stage_names(platforms: Sequence[Platform]) -> list[str]:
 
 
 def _synth_into(outdir: Path, platforms: Sequence[Platform], context: Mapping[str, Any]) -> None:
-    outdir = outdir.absolute()  # jsii's process keeps the working directory in which it was started
+    outdir = outdir.resolve()  # jsii's process keeps the working directory in which it was started
     try:
         _ensure_replaceable(outdir)
         outdir.parent.mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,17 @@ KEY = "arn:aws:kms:us-west-2:111122223333:key/12345678-1234-1234-1234-1234567890
 EXISTING_ARN = "arn:aws:sagemaker:us-west-2:111122223333:cluster/a1b2c3d4e5f6"
 
 
+def vpc_by_attributes(stack: Stack) -> ec2.IVpc:
+    """An existing VPC with a private subnet in each of two zones."""
+    return ec2.Vpc.from_vpc_attributes(
+        stack,
+        "Vpc",
+        vpc_id="vpc-0123456789abcdef0",
+        availability_zones=["us-west-2a", "us-west-2b"],
+        private_subnet_ids=["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+    )
+
+
 class Synthesized:
     """One template with look-ups."""
 
@@ -98,10 +109,7 @@ def make_cluster(
 
 def existing_cluster(stack: Stack, *groups: InstanceGroup) -> HyperPodCluster:
     """A HyperPod cluster on an EKS cluster that both exist: a tenth of the resources, for what is put on a cluster."""
-    vpc = ec2.Vpc.from_vpc_attributes(
-        stack, "Vpc", vpc_id="vpc-0123456789abcdef0", availability_zones=["us-west-2a", "us-west-2b"],
-        private_subnet_ids=["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
-    )  # fmt: skip
+    vpc = vpc_by_attributes(stack)
     return HyperPodCluster.from_attributes(
         stack,
         "HyperPod",

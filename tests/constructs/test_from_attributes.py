@@ -14,7 +14,7 @@ from aws_cdk import aws_eks_v2 as eks_v2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk.lambda_layer_kubectl_v35 import KubectlV35Layer
-from platform_parts import SYSTEM, ZONES, Synthesized
+from platform_parts import SYSTEM, ZONES, Synthesized, vpc_by_attributes
 from proving import every, proved
 
 from hyperpod_constructs import (
@@ -87,7 +87,7 @@ def test_addons_teams_storage_and_jobs_on_an_imported_cluster():
         network = HyperPodNetwork.from_vpc(
             stack,
             "Network",
-            vpc=_attributes_vpc(stack),
+            vpc=vpc_by_attributes(stack),
             zones=ZONES,
             security_group=ec2.SecurityGroup.from_security_group_id(stack, "Nodes", "sg-0123456789abcdef1"),
         )
@@ -204,7 +204,7 @@ def test_functions_run_in_the_vpc_if_the_attributes_have_a_private_endpoint():
         HyperPodCluster(
             stack,
             "HyperPod",
-            vpc=_attributes_vpc(stack),
+            vpc=vpc_by_attributes(stack),
             eks_cluster=attributes(endpoint_access="private"),
             instance_groups=[SYSTEM],
         )
@@ -229,14 +229,14 @@ def test_auto_mode_and_a_public_endpoint_are_warnings():
 
 def test_nothing_is_known_of_what_cdk_imported():
     stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "Test")
-    vpc = _attributes_vpc(stack)
+    vpc = vpc_by_attributes(stack)
     assert facts_of(eks_v1.Cluster.from_cluster_attributes(stack, "A", cluster_name="a")) == EksFacts()
     assert facts_of(eks_v2.Cluster.from_cluster_attributes(stack, "B", cluster_name="a", vpc=vpc)) == EksFacts()
 
 
 def test_an_oidc_provider_that_an_imported_cluster_lacks_is_reported():
     stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "Test")
-    vpc = _attributes_vpc(stack)
+    vpc = vpc_by_attributes(stack)
     theirs = eks_v2.Cluster.from_cluster_attributes(
         stack, "E", cluster_name="a", vpc=vpc, cluster_security_group_id="sg-0123456789abcdef0"
     )
@@ -264,14 +264,14 @@ def test_an_arn_in_place_of_the_name_of_an_eks_cluster_is_a_finding():
         eks = HyperPodEks.from_attributes(
             stack, "Eks", cluster_name="arn:aws:eks:us-west-2:222233334444:cluster/shared", security_group_id="sg-1"
         )
-        HyperPodCluster(stack, "H", vpc=_attributes_vpc(stack), eks_cluster=eks, instance_groups=[SYSTEM])
+        HyperPodCluster(stack, "H", vpc=vpc_by_attributes(stack), eks_cluster=eks, instance_groups=[SYSTEM])
 
     assert "error HP210 eks.existing.cluster_name" in refused(build)
 
 
 def test_two_hyperpod_clusters_on_one_existing_eks_cluster_are_rejected():
     def build(stack):
-        vpc = _attributes_vpc(stack)
+        vpc = vpc_by_attributes(stack)
         for id in ("A", "B"):
             HyperPodCluster(stack, id, vpc=vpc, eks_cluster=attributes(), instance_groups=[SYSTEM])
 
@@ -279,16 +279,6 @@ def test_two_hyperpod_clusters_on_one_existing_eks_cluster_are_rejected():
 
 
 # ---- any VPC ----
-
-
-def _attributes_vpc(stack):
-    return ec2.Vpc.from_vpc_attributes(
-        stack,
-        "Vpc",
-        vpc_id="vpc-0123456789abcdef0",
-        availability_zones=["us-west-2a", "us-west-2b"],
-        private_subnet_ids=["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
-    )
 
 
 def platform_in(vpc, **network):
@@ -330,7 +320,7 @@ def test_specified_subnets_are_used_unchanged():
     ids = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
 
     def build(stack):
-        vpc = _attributes_vpc(stack)
+        vpc = vpc_by_attributes(stack)
         network = HyperPodNetwork.from_vpc(
             stack, "Network", vpc=vpc, node_subnets=dict(zip(ZONES, vpc.private_subnets, strict=True))
         )
@@ -346,11 +336,11 @@ def test_specified_subnets_are_used_unchanged():
 def test_a_network_from_a_vpc_needs_zones_or_subnets():
     stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "Test")
     with pytest.raises(ValueError, match="Test/N: set zones, to look up the subnet of each, or node_subnets"):
-        HyperPodNetwork.from_vpc(stack, "N", vpc=_attributes_vpc(stack))
+        HyperPodNetwork.from_vpc(stack, "N", vpc=vpc_by_attributes(stack))
 
 
 def test_zones_of_another_region_are_findings_of_a_network_from_a_vpc():
-    text = refused(platform_in(_attributes_vpc, zones=("use1-az1", "use1-az2")))
+    text = refused(platform_in(vpc_by_attributes, zones=("use1-az1", "use1-az2")))
     assert "error HP112 network.existing.node_subnets[0].availability_zone_id" in text
 
 

@@ -8,8 +8,7 @@ from functools import cache
 import pytest
 from assembly import UNCOPIED
 from aws_cdk import App, Environment, Stack, assertions
-from aws_cdk import aws_ec2 as ec2
-from platform_parts import KEY, SYSTEM, Synthesized, existing_cluster, make_cluster, synthesize
+from platform_parts import KEY, SYSTEM, Synthesized, existing_cluster, make_cluster, synthesize, vpc_by_attributes
 
 from hyperpod_constructs import (
     Autoscaling,
@@ -91,13 +90,7 @@ def test_the_templates_of_both_orders_have_the_same_resources() -> None:
 def test_in_a_vpc_whose_zones_are_looked_up_the_subnet_is_that_of_the_group() -> None:
     app = App(context=cdk_context() | UNCOPIED, analytics_reporting=False)
     stack = Stack(app, "Test", env=Environment(region="us-west-2"))
-    vpc = ec2.Vpc.from_vpc_attributes(
-        stack,
-        "Vpc",
-        vpc_id="vpc-0123456789abcdef0",
-        availability_zones=["us-west-2a", "us-west-2b"],
-        private_subnet_ids=["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
-    )
+    vpc = vpc_by_attributes(stack)
     eks = EksClusterAttributes(cluster_name="mine", security_group_id="sg-0123456789abcdef0", kubernetes_version="1.35")
     cluster = HyperPodCluster(stack, "HyperPod", vpc=vpc, eks_cluster=eks, instance_groups=[SYSTEM])
     HyperPodFileSystem(stack, "Data", cluster=cluster, file_system=LustreFileSystem(name="data"))

@@ -22,7 +22,7 @@ from aws_cdk import aws_eks_v2 as eks_v2
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
-from platform_parts import KEY
+from platform_parts import KEY, vpc_by_attributes
 from syrupy.assertion import SnapshotAssertion
 
 from hyperpod_constructs.assembly.synth import cdk_context
@@ -217,13 +217,7 @@ def existing_control_plane(app: App) -> None:
 def imported_by_attributes(app: App) -> None:
     """Control plane, network and HyperPod cluster by their attributes, with the security groups that connect them."""
     stack = Stack(app, "ByAttributes", env=Environment(account="111122223333", region="us-west-2"))
-    vpc = ec2.Vpc.from_vpc_attributes(
-        stack,
-        "Vpc",
-        vpc_id="vpc-0123456789abcdef0",
-        availability_zones=["us-west-2a", "us-west-2b"],
-        private_subnet_ids=["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
-    )
+    vpc = vpc_by_attributes(stack)
     subnets = dict(zip(("usw2-az1", "usw2-az2"), vpc.private_subnets, strict=True))
     nodes = ec2.SecurityGroup.from_security_group_id(stack, "Nodes", "sg-a123456789abcdef0")
     eks = HyperPodEks.from_attributes(

@@ -6,7 +6,7 @@ import pytest
 from assembly import UNCOPIED
 from aws_cdk import App, CfnParameter, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
-from platform_parts import SYSTEM, ZONES, synthesize
+from platform_parts import SYSTEM, ZONES, synthesize, vpc_by_attributes
 
 from hyperpod_constructs import (
     EksClusterAttributes,
@@ -47,13 +47,7 @@ def in_our_network(zone: str):
 
 def in_subnets(zone: str, *named: str):
     def build(stack):
-        vpc = ec2.Vpc.from_vpc_attributes(
-            stack,
-            "Vpc",
-            vpc_id="vpc-0123456789abcdef0",
-            availability_zones=["us-west-2a", "us-west-2b"],
-            private_subnet_ids=["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
-        )
+        vpc = vpc_by_attributes(stack)
         subnets = dict(zip(named, vpc.private_subnets, strict=False))
         HyperPodCluster(
             stack, "H", vpc=vpc, node_subnets=subnets, eks_cluster=THERE, instance_groups=[SYSTEM, group(zone)]

@@ -115,8 +115,8 @@ def test_the_worst_change_is_listed_first_and_groups_are_identified_by_name() ->
 
 
 def test_removing_storage_states_whether_data_is_deleted() -> None:
-    def with_system(removal: str, size: int = 2400, **more: Any) -> Platform:
-        return platform(storage=Storage(lustre=[LustreFileSystem(name="a", removal=removal, size_gib=size)]), **more)
+    def with_system(removal: str, size: int = 2400, **extra: Any) -> Platform:
+        return platform(storage=Storage(lustre=[LustreFileSystem(name="a", removal=removal, size_gib=size)]), **extra)
 
     change = edits(with_system("destroy", allow_data_loss=True), platform(allow_data_loss=True))[0]
     assert (change.change, change.path) == (Change.LOSES_DATA, "storage.lustre[0]")

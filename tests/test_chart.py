@@ -181,9 +181,9 @@ def test_the_same_spec_from_yaml() -> None:
     ],
 )
 def test_a_wrong_source_is_explained_by_its_own_kind(given: dict[str, str], message: str) -> None:
-    with pytest.raises(ValueError, match=message) as refused:
+    with pytest.raises(ValueError, match=message) as raised:
         DependencyChart.model_validate({"chart": given})
-    assert len({str(error["loc"][1]) for error in refused.value.errors()}) == 1  # type: ignore[attr-defined]
+    assert len({str(error["loc"][1]) for error in raised.value.errors()}) == 1  # type: ignore[attr-defined]
 
 
 def test_the_pin() -> None:

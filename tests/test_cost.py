@@ -20,14 +20,14 @@ from hyperpod_constructs.core.spec import Platform
 ROOT = Path(__file__).parent.parent
 
 
-def platform(**more: Any) -> Platform:
+def platform(**overrides: Any) -> Platform:
     values: dict[str, Any] = {
         "name": "research",
         "region": "us-east-1",
         "network": {"availability_zone_ids": ["use1-az1", "use1-az6"]},
         "cluster": {"instance_groups": [{"name": "workers", "instance_type": "ml.g5.8xlarge", "count": 4}]},
     }
-    return Platform.model_validate({**values, **more})
+    return Platform.model_validate({**values, **overrides})
 
 
 def line(found: Estimate, start: str) -> Line:

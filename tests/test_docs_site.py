@@ -27,10 +27,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out.mkdir()
     nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     for version in ("1.0.0", "1.1.0"):
-        done = subprocess.run(
+        completed = subprocess.run(
             [sys.executable, BUILD, out, version], capture_output=True, text=True, check=False, env=nowhere
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert completed.returncode == 0, completed.stdout + completed.stderr
     return out
 
 

@@ -92,12 +92,12 @@ def test_node_cidrs_do_not_overlap_the_primary_cidr_and_those_of_eks() -> None:
 
 @pytest.mark.parametrize("text", ["10.0.0.0", "10.0.0.0/", "10.0.0.0/255.0.0.0", "10.0.0/16"])
 def test_a_text_that_is_not_a_cidr(text: str) -> None:
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError) as error:
         ip_range(text)
     says = (
         "Expected 4 octets in '10.0.0'" if text == "10.0.0/16" else f"{text!r} is not an IPv4 CIDR, such as 10.0.0.0/16"
     )
-    assert str(refused.value) == says
+    assert str(error.value) == says
 
 
 def test_fewer_node_ranges_than_zones() -> None:

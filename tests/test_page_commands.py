@@ -103,8 +103,8 @@ def test_the_tests_of_pages_exist(page: str, test: str) -> None:
 def test_a_command_that_is_not_run_can_be_parsed(command: str) -> None:
     words = shlex.split(command.split(" > ")[0])
     if words[0] == "make":
-        done = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        completed = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert completed.returncode == 0, completed.stderr
     elif words[0] == "hyperpod":
         found: click.Command = main
         rest = words[1:]
@@ -155,10 +155,10 @@ def test_the_commands_of_a_page_run_as_they_are_written(
             code, output, said = result.exit_code, result.stdout, result.output
         else:
             assert program in ("python", "python3"), command
-            done = subprocess.run(
+            completed = subprocess.run(
                 [sys.executable, *arguments], capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT)}
             )
-            code, output, said = done.returncode, done.stdout, done.stdout + done.stderr
+            code, output, said = completed.returncode, completed.stdout, completed.stdout + completed.stderr
         wanted = next((codes for begins, codes in CODES.items() if command.startswith(begins)), {0})
         assert code in wanted, f"{command}: exit code {code}\n{said}"
         assert said.strip(), f"{command} says nothing"

@@ -57,10 +57,10 @@ def texts(picture: str) -> str:
 def test_the_picture_shows_the_findings_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "hyperpod.yaml").write_text(CONFIG)
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(main, ["validate"])
-    assert done.exit_code == 1
+    result = CliRunner().invoke(main, ["validate"])
+    assert result.exit_code == 1
     if os.environ.get("HYPERPOD_WRITE_DOCS"):
-        PICTURE.write_text(drawn(done.output))
+        PICTURE.write_text(drawn(result.output))
     shown = HEAD.findall(texts(PICTURE.read_text()))
     assert len(shown) == 2
-    assert shown == HEAD.findall(done.output)
+    assert shown == HEAD.findall(result.output)

@@ -110,9 +110,9 @@ def test_mypy_strict_finds_nothing(programs: list[Path]) -> None:
         "--config-file",
         str(ROOT / "pyproject.toml"),
     ]
-    ran = subprocess.run([*command, *map(str, programs)], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ran.stdout == ""
-    assert ran.returncode == 0, ran.stderr
+    completed = subprocess.run([*command, *map(str, programs)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert completed.stdout == ""
+    assert completed.returncode == 0, completed.stderr
 
 
 PYRIGHT = ROOT / "node_modules" / "pyright" / "index.js"
@@ -138,8 +138,8 @@ def test_pyright_finds_nothing(programs: list[Path]) -> None:
     (folder / "pyrightconfig.json").write_text(json.dumps(settings))
     node = Path(sys.executable).with_name("node")
     command = [str(node), str(PYRIGHT), "--outputjson", "--pythonpath", sys.executable, "-p", str(folder)]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    report = json.loads(ran.stdout)
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    report = json.loads(completed.stdout)
     assert report["summary"]["filesAnalyzed"] >= len(programs)
     found, alone = [], []
     for finding in report["generalDiagnostics"]:

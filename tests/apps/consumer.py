@@ -64,15 +64,15 @@ def training(nodes: int = 2, **options: Any) -> Job:
     )
 
 
-def refused(made: App) -> str:
+def error_of(app: App) -> str:
     """Why the app does not synthesize; empty when it does."""
     try:
-        made.synth()
+        app.synth()
     except RuntimeError as reason:
         return str(reason)
     return ""
 
 
-def warnings(made: App) -> list[str]:
+def warnings(app: App) -> list[str]:
     """The warnings of all constructs."""
-    return warnings_in(made.synth().directory)
+    return warnings_in(app.synth().directory)

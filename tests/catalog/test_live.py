@@ -134,8 +134,8 @@ def test_the_calendar(aws: Aws) -> None:
     assert list(versions)[-2:] == ["1.37", "1.38"]
 
 
-def version(name: str, *kubernetes: str, **more: Any) -> dict[str, Any]:
-    return {"addonVersion": name, "compatibilities": [{"clusterVersion": item} for item in kubernetes], **more}
+def version(name: str, *kubernetes: str, **overrides: Any) -> dict[str, Any]:
+    return {"addonVersion": name, "compatibilities": [{"clusterVersion": item} for item in kubernetes], **overrides}
 
 
 def test_versions_of_an_addon(aws: Aws) -> None:

@@ -32,11 +32,11 @@ def of_schema(type_: str) -> dict[str, list[str]]:
 
 def test_the_lists_are_those_of_the_schemas() -> None:
     content = _files.load("replacement")
-    wanted = {type_: of_schema(type_) for type_ in sorted(_files.load("deployer")["types"]) if type_ in NAMES}
+    expected = {type_: of_schema(type_) for type_ in sorted(_files.load("deployer")["types"]) if type_ in NAMES}
     documented = {type_: entry["documented"] for type_, entry in content["types"].items() if "documented" in entry}
     for type_, properties in documented.items():
-        wanted[type_] = {**wanted[type_], "documented": properties}
+        expected[type_] = {**expected[type_], "documented": properties}
     if os.environ.get("HYPERPOD_WRITE_DOCS"):
-        (_files.DATA / "replacement.json").write_text(_files.dumps({**content, "types": wanted}))
+        (_files.DATA / "replacement.json").write_text(_files.dumps({**content, "types": expected}))
         return
-    assert content["types"] == wanted
+    assert content["types"] == expected

@@ -218,9 +218,11 @@ def test_catalog_shows_an_addon_by_the_configs_key_too(name: str) -> None:
 
 
 def test_the_command_runs_as_a_module() -> None:
-    done = subprocess.run([sys.executable, "-m", "hyperpod_constructs.cli", "--help"], capture_output=True, text=True)
-    assert done.returncode == 0
-    assert "validate" in done.stdout
+    completed = subprocess.run(
+        [sys.executable, "-m", "hyperpod_constructs.cli", "--help"], capture_output=True, text=True
+    )
+    assert completed.returncode == 0
+    assert "validate" in completed.stdout
 
 
 @pytest.mark.slow

@@ -41,8 +41,8 @@ class Aws:
         self.refusals: list[ClientError] = []
         self.slept: list[float] = []
 
-    def describe_stack_resource(self, **asked: str) -> dict[str, Any]:
-        assert asked == {"StackName": WANTED["StackId"], "LogicalResourceId": "HyperPod"}
+    def describe_stack_resource(self, **request: str) -> dict[str, Any]:
+        assert request == {"StackName": WANTED["StackId"], "LogicalResourceId": "HyperPod"}
         if isinstance(self.resource, Exception):
             raise self.resource
         return {"StackResourceDetail": self.resource}
@@ -71,9 +71,9 @@ WITH_ROLE = {**LIVE, "InstanceGroups": [{**LIVE["InstanceGroups"][0], "Execution
 
 def test_the_execution_role_of_a_live_group_is_not_changed():
     roles = [{"Name": "workers", "Role": OWN}, {"Name": "new", "Role": OWN}]
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Refused) as error:
         ask(Aws(live=WITH_ROLE), Roles=roles)
-    assert str(refused.value) == (
+    assert str(error.value) == (
         f"The execution role of an instance group cannot be changed: that of workers, {SHARED}, would become {OWN}. Keep "
         "`execution_roles: shared` (or execution_role_arn) of the cluster, or create a group with a new name and delete the "
         "old one."
@@ -138,9 +138,9 @@ def test_a_permanent_rejection_fails_immediately():
     ],
 )
 def test_a_replacing_edit_is_rejected_unless_allowed(edit: dict[str, Any], text: str):
-    with pytest.raises(Refused, match=text) as refused:
+    with pytest.raises(Refused, match=text) as error:
         ask(Aws(), **edit)
-    assert "allow_cluster_replacement" in str(refused.value)
+    assert "allow_cluster_replacement" in str(error.value)
     assert ask(Aws(), AllowReplacement="true", **edit)["Data"]["Count0"] == 9
 
 

@@ -26,8 +26,10 @@ def allows(policy: dict[str, Any], action: str, resource: str, *, owner: str, ca
     context = {"aws:PrincipalAccount": caller, "aws:ResourceAccount": owner, "aws:PrincipalIsAWSService": "false"}
 
     def holds(condition: dict[str, dict[str, Any]]) -> bool:
-        checked = [(key, wanted) for test in condition.values() for key, wanted in test.items()]
-        return all(context.get(key) in (wanted if isinstance(wanted, list) else [wanted]) for key, wanted in checked)
+        checked = [(key, expected) for test in condition.values() for key, expected in test.items()]
+        return all(
+            context.get(key) in (expected if isinstance(expected, list) else [expected]) for key, expected in checked
+        )
 
     return any(
         statement["Effect"] == "Allow"
@@ -48,14 +50,14 @@ PUSH = (
 @pytest.mark.parametrize("images", [["*"], ["602401143452"], []])
 def test_nothing_is_pushed_to_a_repository_of_another_account(service: str, images: list[str]) -> None:
     policy = endpoint_policy(service, account="1", region="us-west-2", accounts=["2"], image_accounts=images)
-    for account, own in (("1", True), ("2", True), ("999988887777", False), ("602401143452", False)):
+    for account, allowed in (("1", True), ("2", True), ("999988887777", False), ("602401143452", False)):
         repository = f"arn:aws:ecr:us-west-2:{account}:repository/data"
         for action in PUSH:
-            assert allows(policy, f"ecr:{action}", repository, owner=account) is own, (action, account)
+            assert allows(policy, f"ecr:{action}", repository, owner=account) is allowed, (action, account)
         # credentials of another account that somebody brings along
         assert not allows(policy, "ecr:PutImage", repository, owner=account, caller="999988887777")
-    elsewhere = "arn:aws:ecr:us-west-2:999988887777:repository/data"
-    assert allows(policy, "ecr:BatchGetImage", elsewhere, owner="999988887777") is (images == ["*"])
+    other_account = "arn:aws:ecr:us-west-2:999988887777:repository/data"
+    assert allows(policy, "ecr:BatchGetImage", other_account, owner="999988887777") is (images == ["*"])
 
 
 def test_nothing_is_written_to_a_bucket_of_another_account() -> None:

@@ -27,7 +27,7 @@ BIG = InstanceGroup(name="big", instance_type="ml.m5.8xlarge", count=5)
 TAINTED = InstanceGroup(
     name="tainted", instance_type="ml.g5.8xlarge", count=2, taints=({"key": "a", "effect": "NoSchedule"},)
 )
-THEIRS = Network(
+EXISTING_NETWORK = Network(
     existing=ExistingNetwork(
         vpc_id="vpc-0123456789abcdef0",
         node_subnets=(NodeSubnet(subnet_id="subnet-0123456789abcdef0", availability_zone_id="usw2-az1"),),
@@ -35,13 +35,15 @@ THEIRS = Network(
 )
 
 
-def waits(made: Synthesized) -> list[dict[str, object]]:
-    return [w["Condition"] for name, w in made.of("Custom::HyperPodKubernetesWait").items() if "NodesReady" in name]
+def waits(synthesized: Synthesized) -> list[dict[str, object]]:
+    return [
+        w["Condition"] for name, w in synthesized.of("Custom::HyperPodKubernetesWait").items() if "NodesReady" in name
+    ]
 
 
-def depends(made: Synthesized, text: str) -> list[str]:
+def depends(synthesized: Synthesized, text: str) -> list[str]:
     """What the add-on's resource comes after."""
-    resources = made.template["Resources"]
+    resources = synthesized.template["Resources"]
     return next(r["DependsOn"] for n, r in resources.items() if text in n and r["Type"] == "AWS::EKS::Addon")
 
 
@@ -74,7 +76,7 @@ def test_a_better_group_that_is_added_later_is_the_one_waited_for():
 def test_without_a_group_to_wait_for_the_cluster_is_created_first():
     def build(stack):
         existing_eks = Eks(existing=ExistingEks(cluster_name="mine", security_group_id="sg-0123456789abcdef0"))
-        cluster = make_cluster(stack, Cluster(instance_groups=(TAINTED,)), eks=existing_eks, network=THEIRS)
+        cluster = make_cluster(stack, Cluster(instance_groups=(TAINTED,)), eks=existing_eks, network=EXISTING_NETWORK)
         CoreDnsAddon(stack, "Dns", cluster=cluster)
 
     synthesized = synthesize(build)

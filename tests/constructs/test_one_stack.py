@@ -62,8 +62,8 @@ def test_every_function_and_log_group_has_the_tags(one_stack: Synthesized):
 
 
 def test_an_existing_role_has_no_tags(one_stack: Synthesized):
-    (theirs,) = [role for name, role in one_stack.of("AWS::IAM::Role").items() if name.startswith("Theirs")]
-    assert "Tags" not in theirs
+    (existing,) = [role for name, role in one_stack.of("AWS::IAM::Role").items() if name.startswith("Theirs")]
+    assert "Tags" not in existing
 
 
 def test_grafana_in_the_cluster_waits_for_nodes_without_the_order_of_stacks():

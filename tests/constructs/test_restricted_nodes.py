@@ -33,7 +33,7 @@ RESTRICTED = Cluster(
 )
 
 
-def made(cluster: Cluster, addons: Addons | None = None) -> Synthesized:
+def synthesized(cluster: Cluster, addons: Addons | None = None) -> Synthesized:
     addons = addons or Addons()
 
     def build(stack: Any) -> None:
@@ -45,7 +45,7 @@ def made(cluster: Cluster, addons: Addons | None = None) -> Synthesized:
 
 @pytest.fixture(scope="module")
 def restricted() -> Synthesized:
-    return made(RESTRICTED)
+    return synthesized(RESTRICTED)
 
 
 def existing_objects(template: Synthesized) -> dict[str, dict[str, Any]]:
@@ -101,20 +101,22 @@ def test_the_proof_detects_a_missing_order(restricted: Synthesized, rule: str) -
 
 def test_copies_are_recreated_with_the_addons_version_and_configuration(restricted: Synthesized) -> None:
     pinned = Addons(vpc_cni={"version": "v1.20.4-eksbuild.1", "configuration": {"env": {"WARM_ENI_TARGET": "1"}}})
-    other = existing_objects(made(RESTRICTED, pinned))
+    other = existing_objects(synthesized(RESTRICTED, pinned))
     before = existing_objects(restricted)
     assert other["rig-aws-node"]["RerunOn"].startswith("v1.20.4-eksbuild.1 {")
     assert "WARM_ENI_TARGET" in other["rig-aws-node"]["RerunOn"]
     assert other["rig-aws-node"]["Manifest"] == before["rig-aws-node"]["Manifest"]
-    dns = existing_objects(made(RESTRICTED, Addons(coredns={"version": "v1.12.4-eksbuild.1"})))
+    dns = existing_objects(synthesized(RESTRICTED, Addons(coredns={"version": "v1.12.4-eksbuild.1"})))
     for name in ("rig-coredns", "node-coredns", "kube-dns"):
         assert dns[name]["RerunOn"] == "v1.12.4-eksbuild.1 {}"
 
 
 def test_an_affinity_of_the_user_is_combined_with_the_built_in_affinity() -> None:
     """Terms that replace ours are HP376."""
-    mine = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}
-    found = configuration(made(RESTRICTED, Addons(vpc_cni={"configuration": {"affinity": mine}})))["affinity"]
+    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}
+    found = configuration(synthesized(RESTRICTED, Addons(vpc_cni={"configuration": {"affinity": affinity}})))[
+        "affinity"
+    ]
     assert found["nodeAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"] == []
     assert terms(found)[GROUP] == ("NotIn", ["Restricted"])
 
@@ -125,7 +127,7 @@ def test_an_affinity_of_the_user_is_combined_with_the_built_in_affinity() -> Non
     ids=["ordinary groups only", "prepared by somebody else"],
 )
 def test_no_existing_object_is_changed_where_nothing_is_to_be_prepared(cluster: Cluster) -> None:
-    template = made(cluster)
+    template = synthesized(cluster)
     assert existing_objects(template) == {}
     assert configuration(template) == {}
 
@@ -235,8 +237,8 @@ def applied(restricted: Synthesized) -> Iterator[tuple[Target, list[CloudFormati
         resources = []
         for name in ("rig-aws-node", "rig-coredns", "node-coredns", "kube-dns"):
             properties = existing_objects(restricted)[name]
-            given = {key: value for key, value in properties.items() if key not in ("ServiceToken", "Manifest")}
-            resource = CloudFormation(target, name, **{**given, "ClusterName": "research"})
+            settings = {key: value for key, value in properties.items() if key not in ("ServiceToken", "Manifest")}
+            resource = CloudFormation(target, name, **{**settings, "ClusterName": "research"})
             resource.create(json.loads(properties["Manifest"]))
             resources.append(resource)
         yield target, resources
@@ -277,17 +279,17 @@ def test_dns_servers_run_on_every_node_and_only_the_service_finds_them(
     applied: tuple[Target, list[CloudFormation]],
 ) -> None:
     target, _ = applied
-    where = {}
+    nodes_of = {}
     for name in ("rig-coredns", "node-coredns"):
         spec = daemon_set(target, name)["spec"]
         pod, labels = spec["template"]["spec"], spec["template"]["metadata"]["labels"]
-        where[name] = terms(pod["affinity"])[GROUP]
+        nodes_of[name] = terms(pod["affinity"])[GROUP]
         assert pod["tolerations"] == [{"operator": "Exists"}]
         assert "podAntiAffinity" not in pod["affinity"]
         assert SERVICE["spec"]["selector"].items() <= labels.items()
         assert not DNS_LABELS.items() <= labels.items(), "the Deployment and its disruption budget select these"
         assert spec["updateStrategy"]["rollingUpdate"] == {"maxSurge": "10%", "maxUnavailable": 0}
-    assert where == {"rig-coredns": ("In", ["Restricted"]), "node-coredns": ("NotIn", ["Restricted"])}
+    assert nodes_of == {"rig-coredns": ("In", ["Restricted"]), "node-coredns": ("NotIn", ["Restricted"])}
     service = target.find("/api/v1/namespaces/kube-system/services/kube-dns")
     assert service is not None
     assert service["spec"] == {**SERVICE["spec"], "internalTrafficPolicy": "Local"}

@@ -62,10 +62,10 @@ def test_cfn_lint_finds_no_errors(assemble: Assemble) -> None:
     templates = sample(templates, 2)
     command = [Path(sys.executable).parent / "cfn-lint", "--regions", "us-west-2", "--ignore-checks", "W", "--"]
     # E3644 is a list of instance types made from prices, which lacks types that HyperPod has
-    done = subprocess.run(
+    completed = subprocess.run(
         [*command[:-1], "E3644", "--", *templates], capture_output=True, text=True, check=False, timeout=110
     )
-    assert done.returncode == 0, done.stdout[:4000]
+    assert completed.returncode == 0, completed.stdout[:4000]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -66,10 +66,10 @@ def _template(unrelated: int) -> dict:
 
 
 def test_unrelated_resources_change_no_id_and_no_content():
-    alone, with_others = _template(0), _template(3)
+    without_others, with_others = _template(0), _template(3)
     others = {name for name in with_others["Resources"] if name.startswith("Unrelated")}
     assert len(others) == 3
     for name in others:
         del with_others["Resources"][name]
-    assert len(alone["Resources"]) > 80
-    assert with_others == alone
+    assert len(without_others["Resources"]) > 80
+    assert with_others == without_others

@@ -122,8 +122,8 @@ def test_the_guard_gets_the_role_of_each_group(assemble: Callable[[str], Assembl
     default = assemble("hyperpod.yaml")
     cluster = default.one("AWS::SageMaker::Cluster")
     guard = default.one("Custom::HyperPodClusterGuard")
-    wanted = [
+    expected = [
         {"Name": instance_group["InstanceGroupName"], "Role": instance_group["ExecutionRole"]}
         for instance_group in cluster["InstanceGroups"]
     ]
-    assert guard["Roles"] == wanted
+    assert guard["Roles"] == expected

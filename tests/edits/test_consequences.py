@@ -47,7 +47,7 @@ def platform(edit: dict[str, Any]) -> Platform:
     return Platform.model_validate(config)
 
 
-def told(old: dict[str, Any], new: dict[str, Any]) -> str:
+def reported_edits(old: dict[str, Any], new: dict[str, Any]) -> str:
     return "\n".join(str(edit) for edit in edits(platform(old), platform(new))) or "nothing"
 
 
@@ -194,7 +194,7 @@ TEXTS = Path(__file__).parent / "consequence_texts.txt"
 
 def test_the_text_of_each_edit() -> None:
     """Messages, impacts and advice, exactly; HYPERPOD_WRITE_DOCS=1 writes them anew."""
-    text = "\n".join(f"--- {title}\n{told(*pair)}\n" for title, pair in PAIRS.items())
+    text = "\n".join(f"--- {title}\n{reported_edits(*pair)}\n" for title, pair in PAIRS.items())
     if os.environ.get("HYPERPOD_WRITE_DOCS"):
         TEXTS.write_text(text)
     assert text == TEXTS.read_text()

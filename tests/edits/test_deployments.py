@@ -117,17 +117,17 @@ def test_another_reference_to_the_same_resource_replaces_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "change", "words"),
+    ("policy", "change", "message"),
     [
         ("Retain", Change.REPLACES, "the old one is retained outside the stack, and billed"),
         ("Delete", Change.LOSES_DATA, "the old one is deleted"),
     ],
 )
-def test_a_replaced_file_system_is_retained_or_deleted(policy: str, change: Change, words: str) -> None:
+def test_a_replaced_file_system_is_retained_or_deleted(policy: str, change: Change, message: str) -> None:
     old, new = (stack(Fs=resource("AWS::FSx::FileSystem", policy, SubnetIds=[subnet])) for subnet in ("a", "b"))
     edit = only(deployment({"s": old}, {"s": new}).edits)
     assert (edit.change, edit.rule) == (change, "HP973")
-    assert edit.impact == f"a new, empty file system is created; {words}"
+    assert edit.impact == f"a new, empty file system is created; {message}"
 
 
 def test_readers_of_a_replaced_file_system_are_reported() -> None:
@@ -137,12 +137,12 @@ def test_readers_of_a_replaced_file_system_are_reported() -> None:
         Rule=resource("AWS::Events::Rule", Name={"Fn::GetStackOutput": {"StackName": "s", "OutputName": "Id"}})
     )
     old, new = (stack(out, Fs=resource("AWS::FSx::FileSystem", "Retain", SubnetIds=[subnet])) for subnet in ("a", "b"))
-    told = next(
+    edit = next(
         finding
         for finding in deployment({"s": old, "app": claims}, {"s": new, "app": claims}).edits
         if finding.rule == "HP973"
     )
-    assert str(told) == (
+    assert str(edit) == (
         'replaces HP973: s: Fs (AWS::FSx::FileSystem).SubnetIds: ["a"] becomes ["b"]\n  impact: a new, empty '
         "file system is created, which app will refer to after its next update; the old one is retained "
         "outside the stack, and billed\n  instead: restore the value, or create a second file system and "
@@ -152,10 +152,10 @@ def test_readers_of_a_replaced_file_system_are_reported() -> None:
 
 @pytest.mark.parametrize("kind", ["AWS::FSx::FileSystem", "AWS::S3::Bucket", "AWS::APS::Workspace"])
 def test_removed_data_is_retained_or_deleted(kind: str) -> None:
-    kept = only(deployment({"s": stack(It=resource(kind, "Retain"))}, {"s": stack()}).edits)
-    lost = only(deployment({"s": stack(It=resource(kind))}, {"s": stack()}).edits)
-    assert (kept.change, kept.impact) == (Change.IN_PLACE, "it is retained outside the stack, and billed")
-    assert (lost.change, lost.rule) == (Change.LOSES_DATA, "HP973")
+    retained = only(deployment({"s": stack(It=resource(kind, "Retain"))}, {"s": stack()}).edits)
+    deleted = only(deployment({"s": stack(It=resource(kind))}, {"s": stack()}).edits)
+    assert (retained.change, retained.impact) == (Change.IN_PLACE, "it is retained outside the stack, and billed")
+    assert (deleted.change, deleted.rule) == (Change.LOSES_DATA, "HP973")
 
 
 def test_types_and_service_tokens_cannot_change() -> None:
@@ -238,9 +238,9 @@ def test_groups_that_are_removed_or_cannot_change(group: str) -> None:
     def cluster(*groups: Json) -> Json:
         return {"s": stack(C=resource("AWS::SageMaker::Cluster", **{group: list(groups)}))}
 
-    one, other = ({"InstanceGroupName": name, "InstanceType": "ml.p5.48xlarge"} for name in "ab")
+    first, second = ({"InstanceGroupName": name, "InstanceType": "ml.p5.48xlarge"} for name in "ab")
     found = deployment(
-        cluster(one, other), cluster(other | {"InstanceType": "ml.p5e.48xlarge", "InstanceCount": 3})
+        cluster(first, second), cluster(second | {"InstanceType": "ml.p5e.48xlarge", "InstanceCount": 3})
     ).edits
     assert [(edit.path, edit.change, edit.message) for edit in found] == [
         (
@@ -265,8 +265,8 @@ def test_stacks_that_stop_importing_are_deployed_first() -> None:
         "two deployments: first `npx cdk deploy --exclusively app b` (the stacks that stop importing), "
         "then `npx cdk deploy --all`"
     )
-    every = {name: stack(Rule=resource("X")) for name in apps}
-    edit = only(deployment({"net": net, **apps}, {"net": stack(Vpc=VPC), **every}).edits)
+    all_stacks = {name: stack(Rule=resource("X")) for name in apps}
+    edit = only(deployment({"net": net, **apps}, {"net": stack(Vpc=VPC), **all_stacks}).edits)
     assert edit.message == "removes 2 exports that app, b import: Subnet"
 
 

@@ -19,7 +19,7 @@ from hyperpod_constructs.core.changes import REPLACING, Deployment, deployment, 
 from hyperpod_constructs.core.spec import Platform
 from hyperpod_constructs.core.spec.base import Change, SpecModel
 
-each = pytest.mark.parametrize("row", ROWS, ids=str)
+each_row = pytest.mark.parametrize("row", ROWS, ids=str)
 
 
 def test_the_table_is_large_and_varied(capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,7 +30,7 @@ def test_the_table_is_large_and_varied(capsys: pytest.CaptureFixture[str]) -> No
     assert set(counted) == {str(change) for change in Change} | {"nothing"}
 
 
-@each
+@each_row
 def test_the_consequence_of_an_edit(row: Row) -> None:
     old, new = Platform.model_validate(BASE), Platform.model_validate(edited(row.path, row.value))
     found = [(edit.path, str(edit.change)) for edit in edits(old, new)]
@@ -56,11 +56,11 @@ def test_the_text_of_each_edit() -> None:
     assert text == TEXTS.read_text()
 
 
-@each
+@each_row
 def test_no_edit_is_reported_with_python_values(row: Row) -> None:
     old, new = Platform.model_validate(BASE), Platform.model_validate(edited(row.path, row.value))
     for edit in edits(old, new):
-        assert not any(odd in str(edit) for odd in ("a setting", " None", "('", "True", "False", "Platform("))
+        assert not any(fragment in str(edit) for fragment in ("a setting", " None", "('", "True", "False", "Platform("))
         assert edit.impact
 
 

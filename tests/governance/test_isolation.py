@@ -96,9 +96,9 @@ def test_the_table_has_enough_escapes() -> None:
 
 @pytest.mark.parametrize("name", ESCAPES)
 def test_an_escape_is_rejected(name: str) -> None:
-    limit, made = ESCAPES[name]
-    assert len(answers(pods_policy(), made)) == 1
-    assert refused(made, VISION, cluster=CLUSTER) == [limit], "the check before the deployment says the same"
+    limit, manifest = ESCAPES[name]
+    assert len(answers(pods_policy(), manifest)) == 1
+    assert refused(manifest, VISION, cluster=CLUSTER) == [limit], "the check before the deployment says the same"
 
 
 @pytest.mark.parametrize("name", NEEDED)
@@ -184,7 +184,7 @@ SWITCHES: dict[str, tuple[dict[str, Any], set[str]]] = {
 def test_a_switch_opens_what_it_names_and_nothing_else(name: str) -> None:
     values, opened = SWITCHES[name]
     team = VISION.model_copy(update={"isolation": Isolation.model_validate(values)})
-    assert {escape for escape, (_, made) in ESCAPES.items() if not answers(pods_policy(team), made)} == opened
+    assert {escape for escape, (_, manifest) in ESCAPES.items() if not answers(pods_policy(team), manifest)} == opened
 
 
 def test_without_isolation_no_policy_is_created() -> None:
@@ -238,8 +238,8 @@ def test_pods_do_not_reach_the_instance_metadata_service_and_other_teams_not_the
     (egress,) = policy["spec"]["egress"]
     assert egress["to"][1]["ipBlock"]["except"] == ["169.254.169.254/32"]
     (ingress,) = policy["spec"]["ingress"]
-    own, operators = ingress["from"]
-    assert own == {"podSelector": {}}
+    same_namespace, operators = ingress["from"]
+    assert same_namespace == {"podSelector": {}}
     allowed = operators["namespaceSelector"]["matchExpressions"][0]["values"]
     assert "aws-hyperpod" in allowed
     assert not [name for name in allowed if name.startswith("hyperpod-ns-") or name == "default"]
@@ -317,9 +317,9 @@ def test_the_isolation_is_created_before_the_permissions(assemble: Callable[[str
     shared = assemble("examples/teams.yaml")
     resources = shared.resources("Custom::HyperPodKubernetesObjects")
     for team in ("vision", "speech", "interns"):
-        named = {name: resource for name, resource in resources.items() if f"Team{team}" in name}
-        rights = next(item for name, item in named.items() if f"Team{team}Rights" in name)
-        needs = {name for name in named if "Isolation" in name or "PodSecurity" in name}
+        created = {name: resource for name, resource in resources.items() if f"Team{team}" in name}
+        rights = next(item for name, item in created.items() if f"Team{team}Rights" in name)
+        needs = {name for name in created if "Isolation" in name or "PodSecurity" in name}
         assert len(needs) == 2
         assert needs <= set(rights["DependsOn"])
 

@@ -24,9 +24,9 @@ def found(rule: str, **parts: Any) -> list[Finding]:
     return [finding for finding in check(Context(**parts)) if finding.rule == rule]
 
 
-def teams(*quotas: list[dict[str, Any]], **more: Any) -> Governance:
+def teams(*quotas: list[dict[str, Any]], **overrides: Any) -> Governance:
     return Governance.model_validate(
-        {"teams": [{"name": f"team-{index}", "quota": quota, **more} for index, quota in enumerate(quotas)]}
+        {"teams": [{"name": f"team-{index}", "quota": quota, **overrides} for index, quota in enumerate(quotas)]}
     )
 
 

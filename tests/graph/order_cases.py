@@ -45,8 +45,8 @@ GOVERNANCE = "amazon-sagemaker-hyperpod-taskgovernance"
 OBSERVABILITY = "amazon-sagemaker-hyperpod-observability"
 
 
-def addon(name: str, **more: Any) -> dict[str, Any]:
-    return resource("AWS::EKS::Addon", AddonName=name, ClusterName=ref("Eks"), **more)
+def addon(name: str, **extra: Any) -> dict[str, Any]:
+    return resource("AWS::EKS::Addon", AddonName=name, ClusterName=ref("Eks"), **extra)
 
 
 def objects(*items: dict[str, Any]) -> dict[str, Any]:
@@ -54,14 +54,14 @@ def objects(*items: dict[str, Any]) -> dict[str, Any]:
     return resource("Custom::HyperPodKubernetesObjects", ClusterName=ref("Eks"), ServiceToken=att("Fn"), Manifest=text)
 
 
-def from_existing(item: dict[str, Any], **more: Any) -> dict[str, Any]:
+def from_existing(item: dict[str, Any], **extra: Any) -> dict[str, Any]:
     found = objects(item)
-    found["Properties"] |= more
+    found["Properties"] |= extra
     return found
 
 
-def thing(kind: str, name: str = "x", namespace: str | None = None, **more: Any) -> dict[str, Any]:
-    return {"kind": kind, "metadata": {"name": name, **({"namespace": namespace} if namespace else {})}, **more}
+def thing(kind: str, name: str = "x", namespace: str | None = None, **overrides: Any) -> dict[str, Any]:
+    return {"kind": kind, "metadata": {"name": name, **({"namespace": namespace} if namespace else {})}, **overrides}
 
 
 def wait(**condition: Any) -> dict[str, Any]:

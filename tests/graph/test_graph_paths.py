@@ -19,8 +19,8 @@ from hyperpod_constructs.assembly.graph import (
 )
 
 
-def plain(*depends: str, **more: Any) -> dict[str, Any]:
-    return {"Type": "T", "DependsOn": list(depends), **more}
+def plain(*depends: str, **overrides: Any) -> dict[str, Any]:
+    return {"Type": "T", "DependsOn": list(depends), **overrides}
 
 
 def chain(edges: tuple[Edge, ...]) -> list[tuple[str, str, str]]:
@@ -93,9 +93,9 @@ def test_an_order_by_nesting_only_cannot_be_cut() -> None:
 
 def test_the_message_of_a_cycle() -> None:
     graph = Graph.of({"S": template(A=plain("C"), B=plain("A"), C=plain("B"), D=plain("C"), Z=plain())})
-    with pytest.raises(CycleError, match=r"^dependency cycle: S\.B -> S\.C -> S\.A -> S\.B$") as caught:
+    with pytest.raises(CycleError, match=r"^dependency cycle: S\.B -> S\.C -> S\.A -> S\.B$") as error:
         graph.waves()
-    assert caught.value.cycle == ("S.B", "S.C", "S.A", "S.B")
+    assert error.value.cycle == ("S.B", "S.C", "S.A", "S.B")
 
 
 def test_waves() -> None:
@@ -181,9 +181,9 @@ def test_an_edge_inside_a_nested_stack_is_cut() -> None:
 @pytest.mark.parametrize("first", ["S (start)", "S.B"])
 def test_what_no_template_can_lose(first: str) -> None:
     edge = Edge(first, "S.A", "within the stack" if "start" in first else "DependsOn")
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError) as error:
         without_edge({"S": template(A=plain(), B=plain())}, edge)
-    assert str(caught.value) == f"{first} -> S.A is not an edge that these templates could lose"
+    assert str(error.value) == f"{first} -> S.A is not an edge that these templates could lose"
 
 
 # Cuts of a proof

@@ -18,7 +18,7 @@ TABLE, FUNCTION = resource("AWS::DynamoDB::Table"), resource("AWS::Lambda::Funct
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "says"),
+    ("name", "content", "message"),
     [
         (
             "a.json",
@@ -31,12 +31,12 @@ TABLE, FUNCTION = resource("AWS::DynamoDB::Table"), resource("AWS::Lambda::Funct
     ],
 )
 def test_a_file_that_is_not_a_template(
-    name: str, content: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, content: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / name
     path.write_text(content)
     assert main([str(path)]) == 2
-    assert capsys.readouterr().err == says.format(path=path) + "\n"
+    assert capsys.readouterr().err == message.format(path=path) + "\n"
 
 
 def test_the_help_and_the_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,7 +138,7 @@ DNS, NODES = "Dns (AWS::EKS::Addon, stack Platform)", "HyperPod (AWS::SageMaker:
 
 
 @pytest.mark.parametrize(
-    ("gone", "depends", "says", "missing", "fix"),
+    ("gone", "depends", "message", "missing", "fix"),
     [
         (
             False,
@@ -163,12 +163,12 @@ DNS, NODES = "Dns (AWS::EKS::Addon, stack Platform)", "HyperPod (AWS::SageMaker:
         ),
     ],
 )
-def test_a_gate(gone: bool, depends: list[tuple[str, str]], says: str, missing: tuple[str, str], fix: str) -> None:
+def test_a_gate(gone: bool, depends: list[tuple[str, str]], message: str, missing: tuple[str, str], fix: str) -> None:
     templates = case("nodes-before-addons", *depends)
     if gone:
         del templates["Platform"]["Resources"]["Ready"]
     (found,) = [violation for violation in prove(templates).violations if violation.rule.id == "nodes-before-addons"]
-    assert (found.explanation, found.missing, found.fix) == (says, missing, fix)
+    assert (found.explanation, found.missing, found.fix) == (message, missing, fix)
 
 
 def test_a_gate_of_another_cluster_is_none() -> None:

@@ -42,17 +42,17 @@ def test_both_styles_and_versions_give_one_job(style: str, version: str, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("head", "said"),
+    ("head", "message"),
     [
         ("# version: 3.0\n", "'3.0' is not a known schema version"),
         ("template: hyp-jumpstart-endpoint\n", "'hyp-jumpstart-endpoint' is not a training job template"),
     ],
 )
-def test_other_templates_and_versions_are_rejected(head: str, said: str, tmp_path: Path):
+def test_other_templates_and_versions_are_rejected(head: str, message: str, tmp_path: Path):
     file = tmp_path / "config.yaml"
     file.write_text(head + CONTENT)
     (finding,) = errors(read_job(file).findings)
-    assert (finding.rule, finding.message) == ("HP791", said)
+    assert (finding.rule, finding.message) == ("HP791", message)
 
 
 def test_differences_on_purpose_are_notes_at_their_lines():

@@ -63,7 +63,7 @@ def test_an_elastic_pytorchjob_has_workers_only():
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         (
             {"elastic": {"min_replicas": 3}},
@@ -88,8 +88,8 @@ def test_an_elastic_pytorchjob_has_workers_only():
         ),
     ],
 )
-def test_elastic_fields_of_the_other_kind_and_bounds(fields: dict[str, Any], said: str):
-    assert said in found(**{**TWO, **fields})
+def test_elastic_fields_of_the_other_kind_and_bounds(fields: dict[str, Any], message: str):
+    assert message in found(**{**TWO, **fields})
 
 
 def test_roles_of_a_pytorchjob_differ():
@@ -117,7 +117,7 @@ def test_workers_only_without_elastic_training():
 
 
 @pytest.mark.parametrize(
-    ("specs", "said"),
+    ("specs", "message"),
     [
         ([{"name": "ps"}], "error HP725 replica_specs[0].name: 'ps' is not a role of a PyTorchJob"),
         (
@@ -130,8 +130,8 @@ def test_workers_only_without_elastic_training():
         ),
     ],
 )
-def test_roles_that_kubeflow_rejects(specs: list[dict[str, Any]], said: str):
-    assert said in found(kind="PyTorchJob", replica_specs=specs)
+def test_roles_that_kubeflow_rejects(specs: list[dict[str, Any]], message: str):
+    assert message in found(kind="PyTorchJob", replica_specs=specs)
 
 
 def test_names_of_replica_specs_are_unique_dns_labels():
@@ -152,7 +152,7 @@ def test_a_log_rule_can_be_a_fault_on_match():
 
 
 @pytest.mark.parametrize(
-    ("rule", "said"),
+    ("rule", "message"),
     [
         (
             {"pattern": "a(b", "starts_within_seconds": 1},
@@ -175,8 +175,8 @@ def test_a_log_rule_can_be_a_fault_on_match():
         ),
     ],
 )
-def test_log_rules_are_regular_expressions_that_watch_something(rule: dict[str, Any], said: str):
-    assert found(run_policy={"log_rules": [{"name": "r", **rule}]}) == [said]
+def test_log_rules_are_regular_expressions_that_watch_something(rule: dict[str, Any], message: str):
+    assert found(run_policy={"log_rules": [{"name": "r", **rule}]}) == [message]
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_several_files_are_several_documents(file: Path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("name: a\nimage: b\nmig_count: 9\n", "bad.yaml:3:12: error HP716 mig_count"),
         ("name: a\nimage: b\nnodse: 2\n", "Did you mean 'nodes'?"),
@@ -107,12 +107,12 @@ def test_several_files_are_several_documents(file: Path):
         ("", "must be a mapping"),
     ],
 )
-def test_wrong_input_is_findings_with_their_place_and_exit_1(tmp_path: Path, text: str, said: str):
+def test_wrong_input_is_findings_with_their_place_and_exit_1(tmp_path: Path, text: str, message: str):
     path = tmp_path / "bad.yaml"
     path.write_text(text)
     result = run("render", str(path))
     assert result.exit_code == 1
-    assert said in result.stderr
+    assert message in result.stderr
     assert result.stdout == ""
     assert isinstance(result.exception, SystemExit)
 

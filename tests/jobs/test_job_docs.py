@@ -60,8 +60,8 @@ def test_commands(block: str, folder: Path, monkeypatch: pytest.MonkeyPatch):
 def run(line: str) -> None:
     program, *arguments = shlex.split(line)
     if program == "python":
-        done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        completed = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+        assert completed.returncode == 0, completed.stderr
     else:
         assert program == "hyperpod"
         result = CliRunner().invoke(main, arguments)

@@ -340,7 +340,7 @@ def test_a_config_of_start_job_is_converted_to_a_job_file_with_its_losses():
 
 
 @pytest.mark.parametrize(
-    ("text", "said", "cure"),
+    ("text", "message", "cure"),
     [
         ("template: hyp-recipe-job\nname: a\n", "this is a recipe; the official launcher", "official launcher"),
         ("run: {name: a}\ntrainer: {num_nodes: 2}\n", "this is a recipe; the official launcher", "official launcher"),
@@ -354,17 +354,17 @@ def test_a_config_of_start_job_is_converted_to_a_job_file_with_its_losses():
         ("a: [1\n", "is not valid YAML", "Check for a tab, or a missing quote"),
     ],
 )
-def test_files_without_a_job_are_reported(text: str, said: str, cure: str, tmp_path: Path):
+def test_files_without_a_job_are_reported(text: str, message: str, cure: str, tmp_path: Path):
     file = tmp_path / "file.yaml"
     file.write_text(text)
     result = hyperpod("import", file)
     assert result.exit_code == 1
-    assert said in result.output
+    assert message in result.output
     assert cure in result.output
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         (
             "metadata: {name: tune, namespace: research}",
@@ -383,12 +383,12 @@ def test_files_without_a_job_are_reported(text: str, said: str, cure: str, tmp_p
         ),
     ],
 )
-def test_an_unreadable_manifest_is_reported_at_its_path(old: str, new: str, said: str, tmp_path: Path):
+def test_an_unreadable_manifest_is_reported_at_its_path(old: str, new: str, message: str, tmp_path: Path):
     file = tmp_path / "broken.yaml"
     assert old in ELASTIC
     file.write_text(ELASTIC.replace(old, new))
     result = hyperpod("import", file)
     assert result.exit_code == 1
     assert isinstance(result.exception, SystemExit)
-    assert said in result.output
+    assert message in result.output
     assert f"{file}:" in result.output

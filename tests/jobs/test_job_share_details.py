@@ -137,7 +137,7 @@ def test_what_the_other_containers_request() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "wanted"),
+    ("fields", "expected"),
     [
         ({"instance_type": P5, "nodes": 2, "efa_preset": True}, True),
         ({"instance_type": P5, "nodes": 2}, False),
@@ -149,11 +149,11 @@ def test_what_the_other_containers_request() -> None:
     ],
     ids=str,
 )
-def test_the_efa_preset(fields: dict[str, Any], wanted: bool) -> None:
+def test_the_efa_preset(fields: dict[str, Any], expected: bool) -> None:
     one = job(**fields)
-    assert wants_efa_preset(one, one) is wanted
+    assert wants_efa_preset(one, one) is expected
     assert job_size(one) == fields["nodes"]
-    assert share(one, one).requests.get("hugepages-2Mi") == ("5120Mi" if wanted else None)
+    assert share(one, one).requests.get("hugepages-2Mi") == ("5120Mi" if expected else None)
 
 
 @pytest.mark.parametrize(

@@ -190,9 +190,9 @@ def changed(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
     return pod
 
 
-@pytest.mark.parametrize(("path", "value", "said"), ODD, ids=lambda value: str(value)[:40])
-def test_odd_pods_are_rejected(path: tuple[str | int, ...], value: Any, said: str):
-    assert said in [flaw.message for flaw in template_flaws(changed(path, value))]
+@pytest.mark.parametrize(("path", "value", "message"), ODD, ids=lambda value: str(value)[:40])
+def test_odd_pods_are_rejected(path: tuple[str | int, ...], value: Any, message: str):
+    assert message in [flaw.message for flaw in template_flaws(changed(path, value))]
 
 
 def test_a_sound_pod_passes():

@@ -128,18 +128,18 @@ class Refusing:
 
 @pytest.mark.parametrize(("operation", "code"), [("download_fileobj", "403"), ("upload_fileobj", "AccessDenied")])
 def test_delayed_permissions_are_waited_for(operation: str, code: str, s3: Any) -> None:
-    slept: list[float] = []
+    pauses: list[float] = []
     refusing = Refusing(s3, operation, code, times=3)
-    answer(event("Create"), refusing, slept.append)
-    assert slept == [1.0, 2.0, 4.0]
+    answer(event("Create"), refusing, pauses.append)
+    assert pauses == [1.0, 2.0, 4.0]
     assert stored(s3) == COPIED
 
 
 def test_a_permanent_rejection_fails_within_the_functions_timeout(s3: Any) -> None:
-    slept: list[float] = []
+    pauses: list[float] = []
     with pytest.raises(ClientError, match="rejected"):
-        answer(event("Create"), Refusing(s3, "upload_fileobj", "AccessDenied", times=99), slept.append)
-    assert sum(slept) == 47
+        answer(event("Create"), Refusing(s3, "upload_fileobj", "AccessDenied", times=99), pauses.append)
+    assert sum(pauses) == 47
 
 
 @pytest.mark.parametrize("missing", [{"Bucket": "none"}, {"Source": {"Bucket": ASSETS, "Key": "none.zip"}}])

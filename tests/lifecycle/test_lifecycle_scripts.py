@@ -80,7 +80,7 @@ class Node:
             "ON_CREATE_LOG": str(self.log),
             "ON_CREATE_UPLOAD_SECONDS": str(upload_seconds),
         }
-        done = subprocess.run(
+        process = subprocess.run(
             ["bash", str(self.scripts / script), *arguments],
             capture_output=True,
             text=True,
@@ -88,7 +88,7 @@ class Node:
             env=environment,
             check=False,
         )
-        return done.returncode, self.log.read_text() if script == "on_create.sh" else done.stdout + done.stderr
+        return process.returncode, self.log.read_text() if script == "on_create.sh" else process.stdout + process.stderr
 
 
 @pytest.fixture
@@ -107,21 +107,21 @@ def bare(node: Node) -> Node:
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_bash_can_parse_it(script: Path) -> None:
-    done = subprocess.run(["bash", "-n", str(script)], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    process = subprocess.run(["bash", "-n", str(script)], capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stderr) == (0, "")
 
 
 @pytest.mark.skipif(SHELLCHECK is None, reason="shellcheck is not installed")
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_shellcheck_finds_nothing(script: Path) -> None:
-    done = subprocess.run(
+    process = subprocess.run(
         [str(SHELLCHECK), "--severity=style", str(script)],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.stdout == ""
-    assert done.returncode == 0
+    assert process.stdout == ""
+    assert process.returncode == 0
 
 
 def test_lines_end_with_a_line_feed() -> None:

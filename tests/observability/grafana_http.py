@@ -20,8 +20,8 @@ class Http:
         self.sent: list[tuple[str, str, Json | None]] = []
         self.headers: Json = {}
 
-    def on(self, what: str, *answers: Any) -> Http:
-        self.answers[what] = list(answers)
+    def on(self, request: str, *answers: Any) -> Http:
+        self.answers[request] = list(answers)
         return self
 
     def __call__(self, method: str, url: str, headers: Any, body: bytes | None) -> tuple[int, bytes]:
@@ -29,8 +29,8 @@ class Http:
         path = url.removeprefix("https://g")
         self.headers = dict(headers)
         self.sent.append((method, path, None if body is None else json.loads(body)))
-        left = self.answers.get(f"{method} {path}", [(200, b"{}") if method != "GET" else (404, b"")])
-        answer = left.pop(0) if len(left) > 1 else left[0]
+        answers = self.answers.get(f"{method} {path}", [(200, b"{}") if method != "GET" else (404, b"")])
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, Exception):
             raise answer
         if isinstance(answer, tuple):

@@ -102,9 +102,9 @@ def test_rules_are_a_rule_file() -> None:
         assert rule["annotations"].keys() == {"summary", "description"}
         # what a text says about a labelled thing must be a label that the expression keeps
         for label in re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]):
-            kept = re.findall(r"by \(([^)]*)\)", rule["expr"])
+            labels = re.findall(r"by \(([^)]*)\)", rule["expr"])
             aggregated = "by (" in rule["expr"]
-            assert not aggregated or any(label in item for item in kept), rule["alert"]
+            assert not aggregated or any(label in item for item in labels), rule["alert"]
 
 
 @pytest.mark.parametrize("query", QUERIES)

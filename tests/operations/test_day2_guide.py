@@ -52,8 +52,8 @@ def resolve(words: list[str]) -> click.Command:
 def test_the_table_has_every_command_of_the_guide():
     by_guide = {row[0].strip("`"): row[1] for row in ROWS if row[0] != "-"}
     assert list(by_guide) == list(GUIDE)
-    for theirs, ours in GUIDE.items():
-        assert by_guide[theirs].startswith(f"`hyperpod {ours}"), theirs
+    for official, equivalent in GUIDE.items():
+        assert by_guide[official].startswith(f"`hyperpod {equivalent}"), official
 
 
 @pytest.mark.parametrize("ours", [row[1] for row in ROWS])
@@ -68,6 +68,6 @@ def test_each_construct_in_the_table_exists_with_its_options(ours):
 
 def test_each_equal_is_run_by_a_test():
     tests = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/test_*.py"))
-    for ours in sorted(set(GUIDE.values())):
-        group, name = ours.split()
-        assert re.search(rf'"{group}",\s+"{name}"', tests) or re.search(rf'\[.*"{group}", "{name}"', tests), ours
+    for command in sorted(set(GUIDE.values())):
+        group, name = command.split()
+        assert re.search(rf'"{group}",\s+"{name}"', tests) or re.search(rf'\[.*"{group}", "{name}"', tests), command

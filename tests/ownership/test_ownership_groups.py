@@ -127,9 +127,9 @@ def test_a_retained_object_stays_and_can_be_had_again(world: World) -> None:
     stack.deploy({"X": objects(config_map("x"), DeletionPolicy="Retain")})
     assert stack.delete() == "DELETE_COMPLETE"
     assert world.config_map("x")
-    again = world.stack()
-    assert again.deploy({"X": objects(config_map("x"))}) == "CREATE_COMPLETE"
-    again.delete()
+    second = world.stack()
+    assert second.deploy({"X": objects(config_map("x"))}) == "CREATE_COMPLETE"
+    second.delete()
     assert world.config_map("x"), "whoever retained it still wants it"
 
 

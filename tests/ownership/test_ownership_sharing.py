@@ -56,7 +56,7 @@ def test_a_create_that_succeeded_is_delivered_again_during_an_outage(world: Worl
     stack = world.stack()
     template = {"A": objects(config_map("a"), config_map("b"), RetrySeconds="5")}
     assert stack.deploy(template) == "CREATE_COMPLETE"
-    again = {
+    repeated = {
         "RequestType": "Create",
         "StackId": stack.id,
         "RequestId": "again",
@@ -64,7 +64,7 @@ def test_a_create_that_succeeded_is_delivered_again_during_an_outage(world: Worl
         "ResourceProperties": dict(template["A"].properties),
     }
     with world.fault(method="PATCH", status=503, reason="ServiceUnavailable"), pytest.raises(Exception, match="503"):
-        world.on_event(again)
+        world.on_event(repeated)
     assert world.config_map("a")
     assert world.config_map("b")
 
@@ -181,9 +181,9 @@ def test_an_owner_that_joins_while_another_deletes_keeps_the_object(world: World
     assert world.owners("configmaps", "x") == ["B/X"]
 
 
-def large(**more: str) -> dict[str, Any]:
+def large(**extra: str) -> dict[str, Any]:
     """300 KB that no compression makes smaller."""
-    return config_map("large", a=random.Random(1).randbytes(150_000).hex(), **more)
+    return config_map("large", a=random.Random(1).randbytes(150_000).hex(), **extra)
 
 
 def test_a_large_object_is_renamed_while_it_stays_the_same(world: World) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import boto3
 import pytest
-from accounts import TODAY, eks, ids, look, said, service_quotas
+from accounts import TODAY, eks, finding_of, ids, look, service_quotas
 from fake_api_server import FakeApiServer
 from fake_aws import AwsFault, FakeAws
 from preflight_platforms import existing_platform, new
@@ -28,7 +28,7 @@ def test_a_missing_permission(aws):
     aws.fail("service-quotas", "ListServiceQuotas", "AccessDeniedException", "not you", status=400)
     aws.fail("ec2", "DescribeInstanceTypeOfferings", "UnauthorizedOperation", status=403)
     found = look(aws, new(network={"availability_zone_ids": ["usw2-az1", "usw2-az7"]}))
-    finding = said(found, "HP903")
+    finding = finding_of(found, "HP903")
     assert finding.message.startswith(
         "access denied: ec2:DescribeInstanceTypeOfferings, servicequotas:ListServiceQuotas"
     )
@@ -41,28 +41,28 @@ def test_part_of_a_fan_out_may_fail(aws):
     answers = {"vpc-cni": "AccessDeniedException"}
     installed = existing_platform()
 
-    def describe(asked):
-        if asked["addonName"] in answers:
-            raise AwsFault(answers[asked["addonName"]], status=403)
-        return {"addon": {"addonName": asked["addonName"], "addonVersion": "v1", "status": "DEGRADED"}}
+    def describe(request):
+        if request["addonName"] in answers:
+            raise AwsFault(answers[request["addonName"]], status=403)
+        return {"addon": {"addonName": request["addonName"], "addonVersion": "v1", "status": "DEGRADED"}}
 
     aws.on("eks", "DescribeAddon", describe)
     found = look(aws, installed)
-    assert said(found, "HP903").message.startswith("access denied: eks:DescribeAddon")
+    assert finding_of(found, "HP903").message.startswith("access denied: eks:DescribeAddon")
     assert {f.path for f in found if f.rule == "HP945"} >= {"addons.coredns", "addons.kube_proxy"}
 
 
 def test_throttling_is_tried_again(own):
     own.fail("eks", "DescribeClusterVersions", "ThrottlingException", status=429, times=2)
     assert ids(look(own, new(), shared=False, attempts=4, only=some("Kubernetes version"))) == []
-    assert len(own.asked("eks", "DescribeClusterVersions")) == 3
+    assert len(own.received("eks", "DescribeClusterVersions")) == 3
 
 
 def test_throttling_that_does_not_end(own):
     own.fail("service-quotas", "ListServiceQuotas", "TooManyRequestsException", "slow down", status=429)
     found = look(own, new(), shared=False, attempts=2, only=some("quotas of HyperPod", "account"))
     assert (
-        said(found, "HP904").message
+        finding_of(found, "HP904").message
         == "throttled: servicequotas:ListServiceQuotas (TooManyRequestsException: slow down)"
     )
     assert ids(found) == ["HP904"]
@@ -112,7 +112,7 @@ def test_a_hang_is_cut_by_the_read_timeout(own):
     own.hang("eks", "DescribeClusterVersions")
     found = look(own, new(), shared=False, read_seconds=0.3, only=some("Kubernetes version", "account"))
     assert ids(found) == ["HP905"]
-    assert "eks:DescribeClusterVersions" in said(found, "HP905").message
+    assert "eks:DescribeClusterVersions" in finding_of(found, "HP905").message
 
 
 @pytest.mark.slow  # waits for four seconds
@@ -122,20 +122,20 @@ def test_a_hang_is_cut_by_the_deadline(own):
     platform = new(account="999999999999")
     found = look(own, platform, shared=False, read_seconds=60.0, deadline_seconds=4.0, only=chosen)
     assert ids(found) == ["HP908", "HP905"]
-    assert said(found, "HP905").message == "no result within 4 seconds: zones and instance types"
+    assert finding_of(found, "HP905").message == "no result within 4 seconds: zones and instance types"
 
 
 def test_an_error_of_the_service(aws):
     aws.fail("ec2", "DescribeAvailabilityZones", "InternalError", "oops", status=500)
     found = look(aws, new())
-    assert said(found, "HP907").message == "service error: ec2:DescribeAvailabilityZones (InternalError: oops)"
+    assert finding_of(found, "HP907").message == "service error: ec2:DescribeAvailabilityZones (InternalError: oops)"
 
 
 def test_pages(aws):
     aws.page_size = 1
     service_quotas(aws, sagemaker={"ml.p5.48xlarge for cluster usage": 1})
     assert ids(look(aws, new())) == ["HP910"]
-    assert len(aws.asked("service-quotas", "ListServiceQuotas")) > 8
+    assert len(aws.received("service-quotas", "ListServiceQuotas")) > 8
 
 
 def test_each_request_is_sent_once(aws):
@@ -161,7 +161,7 @@ def test_progress_names_each_probe(aws):
 def test_a_finding_can_be_acknowledged(aws):
     service_quotas(aws, sagemaker={"ml.p5.48xlarge for cluster usage": 1})
     platform = new(acknowledge=[{"rule": "HP910", "reason": "the increase is on its way"}])
-    assert said(look(aws, platform), "HP910").acknowledged == "the increase is on its way"
+    assert finding_of(look(aws, platform), "HP910").acknowledged == "the increase is on its way"
 
 
 def test_a_separate_kueue_is_reported(aws):
@@ -171,14 +171,14 @@ def test_a_separate_kueue_is_reported(aws):
         api.token = "any"
         certificate = base64.b64encode(api.ca_pem.encode()).decode()
         aws.on("eks", "DescribeCluster", eks(endpoint=api.url, certificateAuthority={"data": certificate}))
-        finding = said(look(aws, existing_platform()), "HP947")
+        finding = finding_of(look(aws, existing_platform()), "HP947")
         assert finding.message == "could not check shared for a Kueue installation: Unauthorized"
         sent = _accept_any_token(api)
         assert "HP947" not in ids(look(aws, existing_platform()))
         labels = {"app.kubernetes.io/name": "kueue"}
         metadata = {"name": "kueue-controller-manager", "namespace": "default", "labels": labels}
         api.store.put({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata})
-        finding = said(look(aws, existing_platform()), "HP947")
+        finding = finding_of(look(aws, existing_platform()), "HP947")
     assert finding.message == "shared has a separate Kueue installation: default/kueue-controller-manager"
     assert every(token.startswith("Bearer k8s-aws-v1.") for token in sent)
 
@@ -237,7 +237,7 @@ def test_an_unexpected_response_is_reported(aws, caplog):
     aws.on("eks", "DescribeClusterVersions", {"clusterVersions": [{"clusterVersion": "one"}]})
     found = look(aws, new(account="999999999999"))
     assert ids(found) == ["HP908", "HP907"]
-    finding = said(found, "HP907")
+    finding = finding_of(found, "HP907")
     assert finding.message.startswith("the check itself failed: ValueError: 'one' is not a valid Kubernetes version")
     assert "Kubernetes version" in finding.consequence
     assert "Traceback" in caplog.text

@@ -129,7 +129,7 @@ class FakeAws:
         """Never answer an operation (until the server is closed)."""
         self._hanging.add((service, operation))
 
-    def asked(self, service: str, operation: str) -> list[dict[str, Any]]:
+    def received(self, service: str, operation: str) -> list[dict[str, Any]]:
         """The parameters of the calls so far of one operation."""
         return [call.params for call in self.calls if (call.service, call.operation) == (service, operation)]
 
@@ -205,18 +205,18 @@ class FakeAws:
         key = (service, operation)
         if key in self._hanging:
             self._released.wait()
-        left, fault = self._times.get(key, (0, None))
-        if fault and left:
-            self._times[key] = (left - 1, fault)
+        remaining, fault = self._times.get(key, (0, None))
+        if fault and remaining:
+            self._times[key] = (remaining - 1, fault)
             return fault
-        given = self._answers.get(key)
-        if given is None:
+        response = self._answers.get(key)
+        if response is None:
             self.problems.append(f"{service} {operation} was asked, and the test gives no answer")
             return Fault("InternalFailure", "the test gives no answer", 500)
-        if isinstance(given, Fault):
-            return given
+        if isinstance(response, Fault):
+            return response
         try:
-            answer = dict(given(params) if callable(given) else given)
+            answer = dict(response(params) if callable(response) else response)
         except AwsFault as raised:
             return raised.fault
         answer = self._page(service, operation, answer, params)
@@ -316,9 +316,9 @@ def _operation(service: str, method: str, path: str, headers: Any, form: dict[st
         return headers["X-Amz-Target"].rpartition(".")[2], {}
     if "Action" in form:
         return form["Action"], {}
-    for wanted, pattern, name in _routes(service):
+    for expected_method, pattern, name in _routes(service):
         match = pattern.fullmatch(path)
-        if wanted == method and match:
+        if expected_method == method and match:
             return name, {key: unquote(value) for key, value in match.groupdict().items()}
     raise LookupError(f"{service}: {method} {path}")
 

@@ -193,8 +193,8 @@ def reaching(mutant: Mutant, reached: dict[str, list[str]]) -> list[str]:
 
 def some_of(tests: list[str], file: str) -> list[str]:
     """Some of the tests, of those named after the module and from all parts of the list: most mutants go no further."""
-    named = [test for test in tests if re.search(rf"\b{Path(file).stem}\b", test)]
-    return list(dict.fromkeys([*named[: SOME // 2], *tests[:: len(tests) // SOME + 1]]))
+    matching = [test for test in tests if re.search(rf"\b{Path(file).stem}\b", test)]
+    return list(dict.fromkeys([*matching[: SOME // 2], *tests[:: len(tests) // SOME + 1]]))
 
 
 def import_mutant(file: str, number: int) -> None:
@@ -271,8 +271,8 @@ def in_session(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) 
     with tempfile.TemporaryDirectory() as folder:
         plan, out = Path(folder, "plan.json"), Path(folder, "out.json")
         files = sorted({mutant.file for mutant in chosen})
-        wanted = [[mutant.file, mutant.number, mutant.line, mutant.what] for mutant in chosen]
-        plan.write_text(json.dumps({"files": files, "mutants": wanted, "jobs": jobs, "seconds": seconds}))
+        mutants = [[mutant.file, mutant.number, mutant.line, mutant.what] for mutant in chosen]
+        plan.write_text(json.dumps({"files": files, "mutants": mutants, "jobs": jobs, "seconds": seconds}))
         code, output = run(tests, None, MUTANTS_PLAN=str(plan), MUTANTS_OUT=str(out))
         if code != PASSED:
             sys.exit(output[-3000:])
@@ -323,8 +323,8 @@ def deselected(tests: list[str]) -> list[str]:
 def changed() -> list[str]:
     """Modules that differ from main, or from the commit before where this is main."""
 
-    def git(*words: str) -> str:
-        return subprocess.run(["git", *words], capture_output=True, text=True, check=False).stdout.strip()
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.strip()
 
     base = git("merge-base", "main", "HEAD")
     base = base if base and base != git("rev-parse", "HEAD") else "HEAD~1"
@@ -344,11 +344,11 @@ def verdicts(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) ->
     found = in_session(chosen, tests or sorted({test for file in files for test in tests_of(file)}), jobs, seconds)
     for test in found["failing"]:
         print(f"left out, since it fails without a mutant: {test}", file=sys.stderr, flush=True)
-    again = []
+    retried = []
     for mutant in chosen:
         verdict = found["verdicts"][mutant.name]
         if verdict == "import":
-            again.append(mutant)
+            retried.append(mutant)
         else:
             yield mutant, verdict if verdict == "killed" else "survived (no test runs the line)"
     with ThreadPoolExecutor(jobs) as pool:
@@ -360,9 +360,9 @@ def verdicts(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) ->
                 found["failing"],
                 [] if tests else [files_of(tests_of(item.file)), files_that_import(item.file)],
             ),
-            again,
+            retried,
         )
-        yield from zip(again, results, strict=True)
+        yield from zip(retried, results, strict=True)
 
 
 def main() -> None:
@@ -381,11 +381,11 @@ def main() -> None:
         found = sorted(
             random.Random(options.seed).sample(found, options.sample), key=lambda item: (item.file, item.number)
         )
-    killed = 0
+    detected = 0
     for mutant, result in verdicts(found, options.tests, options.jobs, options.seconds) if found else ():
-        killed += result.startswith("killed")
+        detected += result.startswith("killed")
         print(f"{result}: {mutant.file}:{mutant.line}: {mutant.what}", flush=True)
-    print(f"{killed} of {len(found)} mutants killed in {len(files)} modules (seed {options.seed})")
+    print(f"{detected} of {len(found)} mutants killed in {len(files)} modules (seed {options.seed})")
 
 
 if __name__ == "__main__":

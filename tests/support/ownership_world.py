@@ -28,11 +28,11 @@ class DirectClient(ApiClient):
 
     def _answer(self, method: str, url: str, headers: dict[str, str], data: bytes | None, seconds: float) -> Any:
         self._hook(method, url)
-        status, answer, more = self._server.answer(method, url, headers, data or b"")
+        status, answer, response_headers = self._server.answer(method, url, headers, data or b"")
         if status == 0:
             raise OSError("Connection aborted.")
         content = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
-        return _Response(status, more, content)
+        return _Response(status, response_headers, content)
 
 
 @dataclass
@@ -117,18 +117,18 @@ class World:
         self.hook(method, url)
 
     @contextmanager
-    def fault(self, **given: Any) -> Iterator[None]:
+    def fault(self, **options: Any) -> Iterator[None]:
         """A fault of the API server for as long as the block lasts."""
-        fault = self.server.fault(**given)
+        fault = self.server.fault(**options)
         try:
             yield
         finally:
             fault.times = 0
 
 
-def objects(*items: dict[str, Any], **more: Any) -> Resource:
+def objects(*items: dict[str, Any], **overrides: Any) -> Resource:
     """A resource with these objects."""
-    return Resource("Objects", {"ClusterName": "research", "Manifest": json.dumps(items), **more})
+    return Resource("Objects", {"ClusterName": "research", "Manifest": json.dumps(items), **overrides})
 
 
 def namespace(name: str, **labels: str) -> dict[str, Any]:
@@ -166,8 +166,8 @@ def deployment(name: str, image: str = "a", replicas: int = 1) -> dict[str, Any]
 
 def lose(cloud: Cloud, request: str, how: Delivery = Delivery.LOST) -> None:
     """The next event of this type is delivered in another way."""
-    left = [how]
-    cloud.deliver = lambda event: left.pop() if left and event["RequestType"] == request else Delivery.ONCE
+    remaining = [how]
+    cloud.deliver = lambda event: remaining.pop() if remaining and event["RequestType"] == request else Delivery.ONCE
 
 
 def image(world: World) -> str:

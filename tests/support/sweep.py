@@ -30,12 +30,12 @@ def sample(
     if everything:
         return list(cases)
     counts: dict[Hashable, int] = defaultdict(int)
-    chosen = []
+    selected = []
     for case in cases:
         if counts[kind(case)] % one_in == 0:
-            chosen.append(case)
+            selected.append(case)
         counts[kind(case)] += 1
-    return chosen
+    return selected
 
 
 def covering(rows: Sequence[Mapping[str, str]], everything: bool = ALL) -> list[int]:
@@ -47,9 +47,9 @@ def covering(rows: Sequence[Mapping[str, str]], everything: bool = ALL) -> list[
     if everything:
         return list(range(len(rows)))
     missing = {item for row in rows for item in row.items()}
-    chosen = []
+    selected = []
     while missing:
         best = max(range(len(rows)), key=lambda index: len(missing & set(rows[index].items())))
         missing -= set(rows[best].items())
-        chosen.append(best)
-    return sorted(chosen)
+        selected.append(best)
+    return sorted(selected)

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @contextmanager
-def trickling() -> Iterator[str]:
+def slow_server() -> Iterator[str]:
     """Its address: it sends one byte every tenth of a second."""
     stop = threading.Event()
 

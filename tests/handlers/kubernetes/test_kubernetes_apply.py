@@ -229,8 +229,8 @@ def test_a_claim_keeps_its_size_when_its_volume_grows(fake: Target, stack: Cloud
     from hyperpod_constructs.core.manifests import fsx_volumes
 
     def volumes(size: int) -> list[dict[str, Any]]:
-        where = {"file_system_id": "fs-1", "dns_name": "fs-1.fsx", "mount_name": "abc", "namespaces": ["team"]}
-        return fsx_volumes("data", size_gib=size, **where)
+        arguments = {"file_system_id": "fs-1", "dns_name": "fs-1.fsx", "mount_name": "abc", "namespaces": ["team"]}
+        return fsx_volumes("data", size_gib=size, **arguments)
 
     stack.create(volumes(1200))
     stack.update(volumes(2400))
@@ -332,7 +332,7 @@ def test_a_missing_asset_is_reported(stack: CloudFormation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("manifest", "says"),
+    ("manifest", "message"),
     [
         ("[", "is not JSON"),
         ("[]", "contains no object"),
@@ -342,8 +342,8 @@ def test_a_missing_asset_is_reported(stack: CloudFormation) -> None:
         (json.dumps([config_map("a", "default"), config_map("a", "")]), "ConfigMap a is in the manifest twice"),
     ],
 )
-def test_a_manifest_that_is_not_a_list_of_objects(stack: CloudFormation, manifest: str, says: str) -> None:
-    with pytest.raises(HandlerError, match=says):
+def test_a_manifest_that_is_not_a_list_of_objects(stack: CloudFormation, manifest: str, message: str) -> None:
+    with pytest.raises(HandlerError, match=message):
         stack.create([], Manifest=manifest)
 
 

@@ -27,8 +27,8 @@ class Session:
         self._real = boto3.Session("AKIAEXAMPLE", "secret-key", "session-token", region_name="us-west-2")
         self.cluster = cluster
 
-    def client(self, service: str, **more: Any) -> Any:
-        return self if service == "eks" else self._real.client(service, **more)
+    def client(self, service: str, **extra: Any) -> Any:
+        return self if service == "eks" else self._real.client(service, **extra)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)

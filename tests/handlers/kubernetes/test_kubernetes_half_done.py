@@ -36,10 +36,10 @@ def test_a_failed_clean_up_is_reported_and_the_next_deployment_adopts_the_remain
     """A second delivery does not remove it: it cannot know that the first one failed."""
     properties = stack.properties_of([config_map("a", "team"), config_map("z", "team")])
     broken = fake.server.fault(method="PATCH", path="/configmaps/z", status=418, reason="Teapot", message="stop")
-    held = fake.server.fault(method="DELETE", status=418, reason="Teapot", message="stop")
+    fault = fake.server.fault(method="DELETE", status=418, reason="Teapot", message="stop")
     with pytest.raises(HandlerError, match=r"and cleaning up failed: ConfigMap team/a was not deleted: 418"):
         stack.send(stack.event("Create", properties))
-    held.times = 0
+    fault.times = 0
     with pytest.raises(HandlerError, match="418"):
         stack.send(stack.event("Create", properties))
     assert fake.config_map("a")

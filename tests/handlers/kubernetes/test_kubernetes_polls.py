@@ -127,7 +127,7 @@ def test_a_cluster_that_cannot_be_queried(
 
 
 @pytest.mark.parametrize(
-    ("reasons", "says"),
+    ("reasons", "message"),
     [
         (ApiError(503, "Busy", "later"), "the reasons are unknown: 503 Busy: later"),
         (GONE, "the reasons are unknown: EKS cluster 'research' does not exist"),
@@ -136,6 +136,8 @@ def test_a_cluster_that_cannot_be_queried(
         ("x" * 3000, "x" * 1970 + "..."),
     ],
 )
-def test_reasons_that_are_unknown_or_long(monkeypatch: pytest.MonkeyPatch, reasons: str | Exception, says: str) -> None:
+def test_reasons_that_are_unknown_or_long(
+    monkeypatch: pytest.MonkeyPatch, reasons: str | Exception, message: str
+) -> None:
     found = poll(Stub(MISSING, reasons), monkeypatch, waited=600)
-    assert found == f"after 600 s: 1 of 2 ready; {says}"
+    assert found == f"after 600 s: 1 of 2 ready; {message}"

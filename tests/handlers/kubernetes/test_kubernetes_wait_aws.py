@@ -128,7 +128,7 @@ def test_nodes_over_many_pages_are_counted(stack: CloudFormation) -> None:
     for i in range(600):
         stack.target.server.store.put(node(f"n{i}", ready=True))
     assert stack.wait({**NODES, "Count": "600"}) == 1
-    assert len(stack.target.server.asked("GET", "/nodes")) == 3
+    assert len(stack.target.server.received("GET", "/nodes")) == 3
 
 
 def test_only_nodes_of_the_instance_types_count(stack: CloudFormation) -> None:

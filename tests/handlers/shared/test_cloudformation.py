@@ -33,8 +33,8 @@ def cloud_of(recorder: Recorder, *deliveries: Delivery) -> Cloud:
     return Cloud({"Thing": Provider(recorder.on_event)}, lambda _: waiting.pop(0) if waiting else Delivery.ONCE)
 
 
-def thing(id: str, **more: str) -> Resource:
-    return Resource("Thing", {"Id": id, **more})
+def thing(id: str, **overrides: str) -> Resource:
+    return Resource("Thing", {"Id": id, **overrides})
 
 
 def test_create_in_order_and_delete_in_reverse(recorder: Recorder) -> None:

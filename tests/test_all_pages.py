@@ -36,14 +36,14 @@ def commands() -> list[tuple[str, str]]:
     return list(found)
 
 
-def resolved(words: list[str]) -> tuple[click.Command, list[str]]:
+def resolved(arguments: list[str]) -> tuple[click.Command, list[str]]:
     """The command that words name, and the words after it."""
     command: click.Command = main
     while isinstance(command, click.Group):
-        below = command.get_command(click.Context(command), words[0])
-        assert below is not None, f"no command {words[0]}"
-        command, words = below, words[1:]
-    return command, words
+        below = command.get_command(click.Context(command), arguments[0])
+        assert below is not None, f"no command {arguments[0]}"
+        command, arguments = below, arguments[1:]
+    return command, arguments
 
 
 def test_the_pages_contain_commands() -> None:
@@ -59,9 +59,9 @@ def test_a_command_of_a_page_can_be_typed(page: str, command: str) -> None:
         return
     if words[0].startswith("-"):
         return
-    found, rest = resolved(words)
+    found, arguments = resolved(words)
     options = {name: param for param in found.params for name in param.opts if isinstance(param, click.Option)}
-    for word in rest:
+    for word in arguments:
         if word.startswith("-") and word != "-" and found.name != "explain":
             assert word.partition("=")[0] in {*options, "-h", "--help"}, f"{found.name} has no option {word}"
 

@@ -87,14 +87,16 @@ def test_hyperpod_cluster_has_the_guides_groups(default: Assembly):
 
 def test_no_physical_name_is_set(default: Assembly):
     names = ("ClusterName", "BucketName", "RoleName", "FunctionName", "PolicyName", "Name")
-    chosen = {
+    named_resources = {
         (resource["Type"], name)
         for resource in default.resources().values()
         for name in names
         if isinstance(resource.get("Properties", {}).get(name), str)
     }
-    named = {"AWS::EKS::Cluster", "AWS::SageMaker::Cluster", "Custom::HyperPodClusterGuard"}  # after the platform
-    assert {type_ for type_, _ in chosen} <= {"AWS::IAM::Policy", "AWS::SSM::Parameter", *named}, chosen
+    allowed = {"AWS::EKS::Cluster", "AWS::SageMaker::Cluster", "Custom::HyperPodClusterGuard"}  # after the platform
+    assert {type_ for type_, _ in named_resources} <= {"AWS::IAM::Policy", "AWS::SSM::Parameter", *allowed}, (
+        named_resources
+    )
 
 
 def test_addons_are_the_catalogs_versions(default: Assembly):
@@ -222,9 +224,9 @@ def shipped() -> dict[str, Any]:
 
 
 def test_two_synths_are_byte_identical(default: Assembly, shipped: dict[str, Any], tmp_path: Path):
-    again = synthesized(shipped, tmp_path / "again")
+    second = synthesized(shipped, tmp_path / "again")
     for path in sorted(default.folder.glob("*.template.json")):
-        assert path.read_bytes() == (again.folder / path.name).read_bytes()
+        assert path.read_bytes() == (second.folder / path.name).read_bytes()
 
 
 def test_another_instance_count_changes_only_the_cluster(default: Assembly, shipped: dict[str, Any], tmp_path: Path):

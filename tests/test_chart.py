@@ -38,10 +38,10 @@ def test_every_component_is_a_switch_with_the_charts_default() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(COMPONENTS))
-@pytest.mark.parametrize("on", [True, False])
-def test_a_switch_reaches_the_charts_value(name: str, on: bool) -> None:
-    values = chart_values(DependencyChart(**{name: on}), region="us-west-2", instance_types=[])
-    assert value_at(values, COMPONENTS[name]["key"]) is on
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_switch_reaches_the_charts_value(name: str, enabled: bool) -> None:
+    values = chart_values(DependencyChart(**{name: enabled}), region="us-west-2", instance_types=[])
+    assert value_at(values, COMPONENTS[name]["key"]) is enabled
 
 
 def test_two_gpu_plugins_are_rejected() -> None:
@@ -155,7 +155,7 @@ def test_a_null_reaches_helm() -> None:
 
 
 def test_the_same_spec_from_yaml() -> None:
-    given = {
+    fields = {
         "mpi_operator": False,
         "chart": {
             "repository": "https://github.com/a/b",
@@ -164,13 +164,13 @@ def test_the_same_spec_from_yaml() -> None:
             "digest": "sha256:" + "ab" * 32,
         },
     }
-    read = DependencyChart.model_validate(given)
+    read = DependencyChart.model_validate(fields)
     assert isinstance(read.chart, spec.dependencies.GitChart)
     assert DependencyChart.model_validate(read.model_dump()) == read
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("source", "message"),
     [
         (
             {"repository": "https://github.com/a/b", "path": "p", "commit": "main", "digest": "x"},
@@ -180,9 +180,9 @@ def test_the_same_spec_from_yaml() -> None:
         ({"reference": "quay.io/x", "version": "1", "digest": "x"}, "not a valid OCI reference"),
     ],
 )
-def test_a_wrong_source_is_explained_by_its_own_kind(given: dict[str, str], message: str) -> None:
+def test_a_wrong_source_is_explained_by_its_own_kind(source: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message) as raised:
-        DependencyChart.model_validate({"chart": given})
+        DependencyChart.model_validate({"chart": source})
     assert len({str(error["loc"][1]) for error in raised.value.errors()}) == 1  # type: ignore[attr-defined]
 
 
@@ -203,8 +203,8 @@ def test_the_operator_gets_the_image_of_its_init_containers() -> None:
     assert lines(image_registry=mirrored) == [f"- --pytorch-init-container-image={mirrored}/alpine:3.10"]
     assert lines(image_registry=mirrored, training_operators=False) == []
     group = InstanceGroup(name="a", instance_type="ml.m5.4xlarge", count=1)
-    own = DependencyChart(pytorch_init_image="registry/wait:v1")
-    copied = [image_copy.component for image_copy in image_copies(own, Cluster(instance_groups=[group]))]
+    chart = DependencyChart(pytorch_init_image="registry/wait:v1")
+    copied = [image_copy.component for image_copy in image_copies(chart, Cluster(instance_groups=[group]))]
     assert copied == ["mpi-operator", "training-operator"]
 
 
@@ -213,17 +213,17 @@ def test_seven_sub_charts_have_no_known_digest_and_are_downloaded_only_on_reques
     subcharts = load("chart")["subcharts"]
     without = {name for name, entry in subcharts.items() if entry["digest"] is None}
     assert len(without) == 7
-    named = {name for component in COMPONENTS.values() for name in component.get("subcharts", ())}
-    assert named == without, "each belongs to a component, so that the rule HP413 sees it"
+    listed = {name for component in COMPONENTS.values() for name in component.get("subcharts", ())}
+    assert listed == without, "each belongs to a component, so that the rule HP413 sees it"
     assert chart.unpinned(DependencyChart()) == {}, "the default downloads none of them"
-    every = DependencyChart(gpu_operator=True, cert_manager=True, inference_operators=True)
-    assert {name.split()[0] for names in chart.unpinned(every).values() for name in names} == without
+    all_components = DependencyChart(gpu_operator=True, cert_manager=True, inference_operators=True)
+    assert {name.split()[0] for names in chart.unpinned(all_components).values() for name in names} == without
 
 
 def test_a_digest_that_is_given_is_enough_and_has_to_be_one() -> None:
     key = "gpu-operator v26.3.1"
-    given = DependencyChart(gpu_operator=True, subchart_digests={key: "sha256:" + "ab" * 32})
-    assert chart.unpinned(given) == {}
-    assert chart.subchart_digests(given)["gpu-operator 26.3.1"] == "sha256:" + "ab" * 32
+    with_digest = DependencyChart(gpu_operator=True, subchart_digests={key: "sha256:" + "ab" * 32})
+    assert chart.unpinned(with_digest) == {}
+    assert chart.subchart_digests(with_digest)["gpu-operator 26.3.1"] == "sha256:" + "ab" * 32
     with pytest.raises(ValueError, match="digest"):
         DependencyChart(subchart_digests={key: "v26.3.1"})

@@ -54,8 +54,8 @@ def test_nothing_heavy_is_loaded(code: str) -> None:
 def test_a_valid_config_is_checked_without_what_other_commands_need() -> None:
     """Tables, drawings, imports, clients, and what only the words of a finding need."""
     unneeded = ("rich", "jsonschema", "difflib", "unittest", "asyncio", "xml")
-    ours = ("report", "importing.terraform", "changes", "cost", "dashboards")
-    names = (*unneeded, *(f"hyperpod_constructs.core.{name}" for name in ours), "hyperpod_constructs.live")
+    modules = ("report", "importing.terraform", "changes", "cost", "dashboards")
+    names = (*unneeded, *(f"hyperpod_constructs.core.{name}" for name in modules), "hyperpod_constructs.live")
     assert loaded_after(command("validate", "hyperpod.yaml"), names) == []
 
 
@@ -101,9 +101,9 @@ def test_every_folder_is_in_the_contributors_table_and_in_the_design() -> None:
     package = ROOT / "hyperpod_constructs"
     rooms = {path.name for path in package.iterdir() if path.is_dir() and not path.name.startswith("_")}
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    named = re.findall(r"`hyperpod_constructs/([a-z_/]+)", page)
-    assert {name.partition("/")[0] for name in named} == rooms
-    assert [name for name in named if not (package / name).exists()] == []
+    documented = re.findall(r"`hyperpod_constructs/([a-z_/]+)", page)
+    assert {name.partition("/")[0] for name in documented} == rooms
+    assert [name for name in documented if not (package / name).exists()] == []
     design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `([a-z]+)/` \|", design, re.MULTILINE)) == rooms
 

@@ -63,9 +63,11 @@ def test_run_continues_after_a_failure_and_uses_an_existing_repository(plan: Mir
 
 
 def test_a_plan_without_a_registry_states_the_fix(plan: MirrorPlan):
-    bare = MirrorPlan("us-west-2", tuple(type(c)(c.component, c.source, None) for c in plan.images), None, ())
+    without_registry = MirrorPlan(
+        "us-west-2", tuple(type(c)(c.component, c.source, None) for c in plan.images), None, ()
+    )
     with pytest.raises(ValueError, match="image_registry, or use --registry"):
-        describe(bare)
+        describe(without_registry)
 
 
 # ---- command line ----

@@ -29,7 +29,7 @@ CHECKS = "hyperpod_constructs/core/checks/network.py"
 def test_the_faults_of_a_module(source: str, faults: list[str]) -> None:
     mutator = Mutator()
     mutator.visit(ast.parse(source))
-    assert sorted(what for _, what in mutator.found) == sorted(faults)
+    assert sorted(description for _, description in mutator.found) == sorted(faults)
 
 
 def mutant(text: str) -> Mutant:

@@ -84,10 +84,10 @@ RUN = {page for page, _, command in EVERY if page not in ELSEWHERE and reason(co
 
 
 def test_the_commands_are_counted_by_what_is_done_with_them() -> None:
-    elsewhere = [command for page, _, command in EVERY if page in ELSEWHERE and reason(command) is None]
+    other_runs = [command for page, _, command in EVERY if page in ELSEWHERE and reason(command) is None]
     listed = [command for _, _, command in EVERY if reason(command) is not None]
     print(f"{len(EVERY)} commands in {len({page for page, _, _ in EVERY})} pages: {len(listed)} parsed, "
-          f"{len(elsewhere)} run by tests of their pages, {len(EVERY) - len(listed) - len(elsewhere)} run here")  # fmt: skip
+          f"{len(other_runs)} run by tests of their pages, {len(EVERY) - len(listed) - len(other_runs)} run here")  # fmt: skip
     assert len(EVERY) > 70
     assert every(any(re.match(pattern, command) for command in listed) for pattern in NOT_RUN.values())
 
@@ -101,18 +101,20 @@ def test_the_tests_of_pages_exist(page: str, test: str) -> None:
 
 @pytest.mark.parametrize("command", sorted({command for _, _, command in EVERY if reason(command)}))
 def test_a_command_that_is_not_run_can_be_parsed(command: str) -> None:
-    words = shlex.split(command.split(" > ")[0])
-    if words[0] == "make":
-        completed = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    arguments = shlex.split(command.split(" > ")[0])
+    if arguments[0] == "make":
+        completed = subprocess.run(
+            ["make", "-n", *arguments[1:]], cwd=ROOT, capture_output=True, text=True, check=False
+        )
         assert completed.returncode == 0, completed.stderr
-    elif words[0] == "hyperpod":
+    elif arguments[0] == "hyperpod":
         found: click.Command = main
-        rest = words[1:]
+        targets = arguments[1:]
         while isinstance(found, click.Group):
-            below = found.get_command(click.Context(found), rest.pop(0))
+            below = found.get_command(click.Context(found), targets.pop(0))
             assert below is not None
             found = below
-        found.make_context("hyperpod", rest, help_option_names=["-h", "--help"])
+        found.make_context("hyperpod", targets, help_option_names=["-h", "--help"])
 
 
 @pytest.fixture
@@ -145,23 +147,23 @@ def test_the_commands_of_a_page_run_as_they_are_written(
         if reason(command) is not None:
             continue
         ran += 1
-        words, _, target = (part.strip() for part in command.partition(" > "))
-        program, *arguments = (name for word in shlex.split(words) for name in expanded(word))
+        command_line, _, target = (part.strip() for part in command.partition(" > "))
+        program, *arguments = (name for word in shlex.split(command_line) for name in expanded(word))
         if program == "cd":
             monkeypatch.chdir(arguments[0])
             continue
         if program == "hyperpod":
             result = CliRunner().invoke(main, arguments)
-            code, output, said = result.exit_code, result.stdout, result.output
+            code, output, text = result.exit_code, result.stdout, result.output
         else:
             assert program in ("python", "python3"), command
             completed = subprocess.run(
                 [sys.executable, *arguments], capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT)}
             )
-            code, output, said = completed.returncode, completed.stdout, completed.stdout + completed.stderr
-        wanted = next((codes for begins, codes in CODES.items() if command.startswith(begins)), {0})
-        assert code in wanted, f"{command}: exit code {code}\n{said}"
-        assert said.strip(), f"{command} says nothing"
+            code, output, text = completed.returncode, completed.stdout, completed.stdout + completed.stderr
+        expected_codes = next((codes for begins, codes in CODES.items() if command.startswith(begins)), {0})
+        assert code in expected_codes, f"{command}: exit code {code}\n{text}"
+        assert text.strip(), f"{command} says nothing"
         if target:
             Path(target).write_text(output)
     assert ran

@@ -33,7 +33,7 @@ addons: {training_operator: {}}
 HEAD = re.compile(r"^\S+: (?:error|warning|note) (HP\d{3}) (\S+):", re.M)
 
 
-def drawn(output: str) -> str:
+def picture_of(output: str) -> str:
     console = Console(record=True, file=io.StringIO(), width=128)
     console.print(Text("$ hyperpod validate", style="bold"))
     for line in output.splitlines():
@@ -60,7 +60,7 @@ def test_the_picture_shows_the_findings_of_the_command(tmp_path: Path, monkeypat
     result = CliRunner().invoke(main, ["validate"])
     assert result.exit_code == 1
     if os.environ.get("HYPERPOD_WRITE_DOCS"):
-        PICTURE.write_text(drawn(result.output))
-    shown = HEAD.findall(texts(PICTURE.read_text()))
-    assert len(shown) == 2
-    assert shown == HEAD.findall(result.output)
+        PICTURE.write_text(picture_of(result.output))
+    headings = HEAD.findall(texts(PICTURE.read_text()))
+    assert len(headings) == 2
+    assert headings == HEAD.findall(result.output)

@@ -14,9 +14,9 @@ ROWS = [line for line in PAGE.splitlines() if re.match(r"\| \d+ \|", line)]
 def test_every_boundary_names_a_test_that_exists():
     assert len(ROWS) >= 15
     for row in ROWS:
-        named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", row)
-        assert named, row
-        for file, test in named:
+        tests = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", row)
+        assert tests, row
+        for file, test in tests:
             text = (ROOT / file).read_text()
             assert not test or f"def {test}(" in text, f"{file} has no {test}"
 

@@ -113,9 +113,9 @@ def test_every_entry_can_be_shown_in_lines_that_fit() -> None:
         for name, entry in names.items():
             text = show.KINDS[kind].render(show.KINDS[kind].find(name))
             assert max(map(len, text.splitlines())) <= 100, name
-            words = " ".join(text.split())
+            line = " ".join(text.split())
             for field, reason in entry.uncertain.items():
-                assert reason in words, f"{name}: {field} is uncertain, and the text does not say so"
+                assert reason in line, f"{name}: {field} is uncertain, and the text does not say so"
             assert entry.uncertain or "Uncertain:" not in text
 
 
@@ -171,7 +171,7 @@ def differs(monkeypatch: pytest.MonkeyPatch) -> list[Refreshed]:
     outcome = Refreshed({}, (Difference("limits", "limits.tags.value", 50, 51),), ("a remark",))
     written: list[Refreshed] = []
 
-    def write(refreshed: Refreshed, into: object = None) -> tuple[str, ...]:
+    def write(refreshed: Refreshed, folder: object = None) -> tuple[str, ...]:
         written.append(refreshed)
         return ("limits",)
 

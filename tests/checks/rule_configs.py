@@ -28,11 +28,11 @@ BASE: dict[str, Any] = {
 }
 
 
-def merged(base: Any, over: Any) -> Any:
+def merged(base: Any, overlay: Any) -> Any:
     """Mappings merged key by key, everything else replaced."""
-    if isinstance(base, Mapping) and isinstance(over, Mapping):
-        return {**base, **{key: merged(base.get(key), value) for key, value in over.items()}}
-    return over
+    if isinstance(base, Mapping) and isinstance(overlay, Mapping):
+        return {**base, **{key: merged(base.get(key), value) for key, value in overlay.items()}}
+    return overlay
 
 
 @cache
@@ -61,8 +61,8 @@ def findings_in(text: str) -> tuple[Finding, ...]:
 
 def over_base(fragment: str) -> str:
     """A rule's fragment laid over the base, as YAML text."""
-    over = parse(fragment).value
-    return dumped(merged(BASE, over)) if isinstance(over, dict) else fragment
+    overlay = parse(fragment).value
+    return dumped(merged(BASE, overlay)) if isinstance(overlay, dict) else fragment
 
 
 class _Dumper(yaml.CSafeDumper):

@@ -42,7 +42,7 @@ def written(folder: Path, *configs: dict[str, Any]) -> list[Path]:
 
 
 @pytest.mark.parametrize(
-    ("one", "two", "found"),
+    ("first", "second", "found"),
     [
         ({"name": "b"}, {}, []),
         ({}, {}, [("HP026", "name", "'research' is already the name of {a} in the same region and account")]),
@@ -83,9 +83,9 @@ def written(folder: Path, *configs: dict[str, Any]) -> list[Path]:
     ],
 )
 def test_names_that_must_be_unique_between_configs(
-    one: dict[str, Any], two: dict[str, Any], found: list[tuple[str, str, str]], tmp_path: Path
+    first: dict[str, Any], second: dict[str, Any], found: list[tuple[str, str, str]], tmp_path: Path
 ) -> None:
-    paths = written(tmp_path, merged(BASE, one), merged(BASE, two))
+    paths = written(tmp_path, merged(BASE, first), merged(BASE, second))
     findings = [finding for finding in load_all(paths).findings if finding.severity == "error"]
     assert [(finding.rule, finding.path, finding.message) for finding in findings] == [
         (rule, path, message.format(a=paths[0])) for rule, path, message in found

@@ -35,7 +35,7 @@ MODULES: dict[str, list[Rule]] = {
 }
 
 
-def said(findings: list[Finding]) -> str:
+def messages_of(findings: list[Finding]) -> str:
     """The findings as the command line prints them, without file and line."""
     return "".join(f"{replace(finding, file=None, line=None, column=None)}\n" for finding in findings)
 
@@ -44,8 +44,8 @@ def fragments(module: str) -> Iterator[tuple[str, str]]:
     """Title and fragment of the blocks that were written by hand."""
     file = FOLDER / f"{module}.txt"
     for block in file.read_text().split(f"\n{BLOCK}") if file.exists() else ():
-        title, _, rest = block.removeprefix(BLOCK).partition("\n")
-        fragment = rest.partition(f"{ARROW}\n")[0]
+        title, _, lines = block.removeprefix(BLOCK).partition("\n")
+        fragment = lines.partition(f"{ARROW}\n")[0]
         if fragment:
             yield title, fragment
 
@@ -55,10 +55,10 @@ def table(module: str) -> str:
     ids = {rule.id for rule in MODULES[module]}
     blocks = []
     for rule in MODULES[module]:
-        blocks.append(f"{BLOCK}{rule.id}\n{ARROW}\n{said(of_rule(rule, rule.wrong))}")
+        blocks.append(f"{BLOCK}{rule.id}\n{ARROW}\n{messages_of(of_rule(rule, rule.wrong))}")
     for title, fragment in fragments(module):
         found = [finding for finding in findings_in(over_base(fragment)) if finding.rule in ids]
-        blocks.append(f"{BLOCK}{title}\n{fragment}{ARROW}\n{said(found)}")
+        blocks.append(f"{BLOCK}{title}\n{fragment}{ARROW}\n{messages_of(found)}")
     return "\n".join(blocks).replace(str(folder()), "FOLDER")
 
 

@@ -64,9 +64,9 @@ LIVE = [
 ]
 
 
-@pytest.mark.parametrize("words", LIVE, ids=lambda words: " ".join(Path(word).name for word in words))
-def test_a_command_that_is_never_answered_ends(words: list[str], silent: str) -> None:
-    result = CliRunner().invoke(main, words)
+@pytest.mark.parametrize("arguments", LIVE, ids=lambda arguments: " ".join(Path(word).name for word in arguments))
+def test_a_command_that_is_never_answered_ends(arguments: list[str], silent: str) -> None:
+    result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 3, result.output
     assert "no answer within 0.25 seconds" in result.stderr
     assert "fix: check the network" in result.stderr

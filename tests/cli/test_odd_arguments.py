@@ -96,7 +96,7 @@ def ran(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments, input="n\n")
 
 
-def odd(command: click.Command) -> Iterator[list[str]]:
+def odd_arguments(command: click.Command) -> Iterator[list[str]]:
     """Odd argument lists for a command: values in place of its arguments, and for each of its options."""
     names = [*FILES, "folder", "loop", *WORDS]
     if any(param.name == "profile" for param in command.params):
@@ -125,14 +125,14 @@ def check(result: Result, arguments: list[str]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_odd_arguments_are_answered_in_words(words: tuple[str, ...], place: Path) -> None:
-    for arguments in sample(list(odd(COMMANDS[words])), 3):
+    for arguments in sample(list(odd_arguments(COMMANDS[words])), 3):
         if words == ("jobs", "wait") or "--wait" in arguments:
             continue
         check(ran(*words, *arguments), [*words, *arguments])
 
 
 def test_the_number_of_examples_is_sufficient() -> None:
-    count = sum(1 for command in COMMANDS.values() for _ in odd(command))
+    count = sum(1 for command in COMMANDS.values() for _ in odd_arguments(command))
     print(f"{count} odd argument lists for {len(COMMANDS)} commands")
     assert count >= 200
 
@@ -153,10 +153,14 @@ def test_without_a_region_or_credentials_the_fix_is_stated(words: tuple[str, ...
     command = COMMANDS[words]
     needed = ["a" for param in command.params if isinstance(param, click.Argument) and param.required]
     flags = {option for param in command.params for option in param.opts} & {"--live", "--yes", "--cluster-name"}
-    given = [*needed, *sorted(flags - {"--cluster-name"}), *(["--cluster-name=a"] if "--cluster-name" in flags else [])]
-    given += ["--to", "1.36"] if words == ("upgrade-plan",) else []
-    result = ran(*words, *given)
-    check(result, [*words, *given])
+    arguments = [
+        *needed,
+        *sorted(flags - {"--cluster-name"}),
+        *(["--cluster-name=a"] if "--cluster-name" in flags else []),
+    ]
+    arguments += ["--to", "1.36"] if words == ("upgrade-plan",) else []
+    result = ran(*words, *arguments)
+    check(result, [*words, *arguments])
     if words in {("preflight",), ("upgrade-plan",), ("catalog", "refresh"), ("jobs", "submit"), ("adopt",)}:
         return  # they need a file first, or say it in another way
     assert result.exit_code == 2

@@ -56,7 +56,7 @@ def command_values(node: ast.JoinedStr) -> Iterator[ast.expr]:
             text += str(part.value)
     for found in COMMAND.finditer(text):
         end = text.find("`" if found[0].lstrip().startswith("`") else "\n", found.end())
-        yield from (value for at, value in values if found.start() <= at < (end if end >= 0 else len(text)))
+        yield from (value for position, value in values if found.start() <= position < (end if end >= 0 else len(text)))
 
 
 def all_values() -> Iterator[tuple[str, str]]:

@@ -60,7 +60,7 @@ def from_existing(item: dict[str, Any], **extra: Any) -> dict[str, Any]:
     return found
 
 
-def thing(kind: str, name: str = "x", namespace: str | None = None, **overrides: Any) -> dict[str, Any]:
+def kubernetes_object(kind: str, name: str = "x", namespace: str | None = None, **overrides: Any) -> dict[str, Any]:
     return {"kind": kind, "metadata": {"name": name, **({"namespace": namespace} if namespace else {})}, **overrides}
 
 
@@ -78,7 +78,7 @@ FUNCTION = resource(
     Role=att("FnRole"),
     VpcConfig={"SubnetIds": [ref("Subnet")], "SecurityGroupIds": [ref("FnGroup")]},
 )
-JOB = objects(thing("HyperPodPyTorchJob", namespace="hyperpod-ns-blue"))
+JOB = objects(kubernetes_object("HyperPodPyTorchJob", namespace="hyperpod-ns-blue"))
 ROUTE = resource("AWS::EC2::Route", RouteTableId=ref("Table"), NatGatewayId=ref("Nat"))
 BASE = {
     "Vpc": VPC,
@@ -202,7 +202,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
     "restricted-network-before-cluster": (
         {
             "RigAgent": from_existing(
-                thing("DaemonSet", "rig-aws-node"), CopyOf={"kind": "DaemonSet", "name": "aws-node"}
+                kubernetes_object("DaemonSet", "rig-aws-node"), CopyOf={"kind": "DaemonSet", "name": "aws-node"}
             ),
             "HyperPod": HYPERPOD,
         },
@@ -223,16 +223,19 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
         "Ready",
     ),
     "originals-before-copies": (
-        {"Dns": addon("coredns"), "Servers": from_existing(thing("DaemonSet", "node-coredns"), CopyOf=COREDNS)},
+        {
+            "Dns": addon("coredns"),
+            "Servers": from_existing(kubernetes_object("DaemonSet", "node-coredns"), CopyOf=COREDNS),
+        },
         "Dns",
         "Servers",
         None,
     ),
     "dns-servers-before-policy": (
         {
-            "Servers": from_existing(thing("DaemonSet", "node-coredns"), CopyOf=COREDNS),
+            "Servers": from_existing(kubernetes_object("DaemonSet", "node-coredns"), CopyOf=COREDNS),
             "Ready": wait(Type="DaemonSetReady", Name="node-coredns"),
-            "Local": from_existing(thing("Service", "kube-dns"), FieldsOnly="true"),
+            "Local": from_existing(kubernetes_object("Service", "kube-dns"), FieldsOnly="true"),
         },
         "Servers",
         "Local",
@@ -321,7 +324,9 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
     "csi-driver-before-volumes": (
         {
             "Driver": addon("aws-fsx-csi-driver"),
-            "Volume": objects(thing("PersistentVolume", "data", spec={"csi": {"driver": "fsx.csi.aws.com"}})),
+            "Volume": objects(
+                kubernetes_object("PersistentVolume", "data", spec={"csi": {"driver": "fsx.csi.aws.com"}})
+            ),
         },
         "Driver",
         "Volume",
@@ -329,21 +334,24 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
     ),
     "volumes-before-claims": (
         {
-            "Volume": objects(thing("PersistentVolume", "data")),
-            "Claim": objects(thing("PersistentVolumeClaim", "mine", "blue", **PVC_SPEC)),
+            "Volume": objects(kubernetes_object("PersistentVolume", "data")),
+            "Claim": objects(kubernetes_object("PersistentVolumeClaim", "mine", "blue", **PVC_SPEC)),
         },
         "Volume",
         "Claim",
         None,
     ),
     "namespace-before-contents": (
-        {"Space": objects(thing("Namespace", "blue")), "Map": objects(thing("ConfigMap", "m", "blue"))},
+        {
+            "Space": objects(kubernetes_object("Namespace", "blue")),
+            "Map": objects(kubernetes_object("ConfigMap", "m", "blue")),
+        },
         "Space",
         "Map",
         None,
     ),
     "parts-before-jobs": (
-        {"Claim": objects(thing("PersistentVolumeClaim", "mine", "hyperpod-ns-blue")), "Job": JOB},
+        {"Claim": objects(kubernetes_object("PersistentVolumeClaim", "mine", "hyperpod-ns-blue")), "Job": JOB},
         "Claim",
         "Job",
         None,
@@ -356,7 +364,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
                 ClusterArn=att("HyperPod"),
                 ComputeQuotaTarget={"TeamName": "blue"},
             ),
-            "Claim": objects(thing("PersistentVolumeClaim", "mine", "hyperpod-ns-blue", **PVC_SPEC)),
+            "Claim": objects(kubernetes_object("PersistentVolumeClaim", "mine", "hyperpod-ns-blue", **PVC_SPEC)),
         },
         "Quota",
         "Claim",
@@ -387,7 +395,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
         "Ready",
     ),
     "chart-before-kubeflow-jobs": (
-        {"Chart": release("hyperpod-dependencies"), "Job": objects(thing("PyTorchJob", namespace="x"))},
+        {"Chart": release("hyperpod-dependencies"), "Job": objects(kubernetes_object("PyTorchJob", namespace="x"))},
         "Chart",
         "Job",
         None,

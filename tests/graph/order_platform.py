@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from order_cases import BASE, CASES, JOB, PVC_SPEC, addon, objects, thing, wait
+from order_cases import BASE, CASES, JOB, PVC_SPEC, addon, kubernetes_object, objects, wait
 
 
 def platform() -> dict[str, Any]:
@@ -21,10 +21,12 @@ def platform() -> dict[str, Any]:
             "KueueReady": wait(Type="DeploymentAvailable", Name="kueue-controller-manager"),
             "OperatorReady": wait(Type="CrdEstablished", Name="hyperpodpytorchjobs.sagemaker.amazonaws.com"),
             "Job": JOB,
-            "Kubeflow": objects(thing("PyTorchJob", namespace="x")),
+            "Kubeflow": objects(kubernetes_object("PyTorchJob", namespace="x")),
             "Metrics": addon("metrics-server"),
-            "Volume": objects(thing("PersistentVolume", "data", spec={"csi": {"driver": "fsx.csi.aws.com"}})),
-            "Claim": objects(thing("PersistentVolumeClaim", "mine", "hyperpod-ns-blue", **PVC_SPEC)),
+            "Volume": objects(
+                kubernetes_object("PersistentVolume", "data", spec={"csi": {"driver": "fsx.csi.aws.com"}})
+            ),
+            "Claim": objects(kubernetes_object("PersistentVolumeClaim", "mine", "hyperpod-ns-blue", **PVC_SPEC)),
         }
     )
     order = {
@@ -56,6 +58,6 @@ def platform() -> dict[str, Any]:
         "Job": ["OperatorReady", "Quota", "Claim", "Map"],
         "Kubeflow": ["NodesReady"],
     }
-    for then, firsts in order.items():
-        resources[then].setdefault("DependsOn", []).extend(firsts)
+    for later, earlier in order.items():
+        resources[later].setdefault("DependsOn", []).extend(earlier)
     return {"Platform": {"Resources": resources}}

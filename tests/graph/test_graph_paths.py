@@ -161,9 +161,9 @@ def test_only_the_edge_that_is_named_is_cut() -> None:
         Stack("U", template(C=plain()), depends_on=("S", "T")),
     )
     (edge,) = Graph(stacks).critical_edges("S.A", "S.B")
-    first, *rest = without_edge(stacks, edge)
+    first, *others = without_edge(stacks, edge)
     assert first.resources == {"A": plain(), "B": plain()}
-    assert rest == list(stacks[1:])
+    assert others == list(stacks[1:])
     dependency = Edge("T (complete)", "U (start)", "stack dependency")
     assert [stack.depends_on for stack in without_edge(stacks, dependency)] == [(), (), ("S",)]
     assert without_edge(stacks) == stacks

@@ -105,8 +105,8 @@ class _Record:
 
 
 def _camel(key: str) -> str:
-    first, *rest = key.split("_")
-    return first + "".join(part.title() for part in rest)
+    first, *others = key.split("_")
+    return first + "".join(part.title() for part in others)
 
 
 def _wire(value: Any) -> Any:

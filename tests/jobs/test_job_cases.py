@@ -180,7 +180,7 @@ def test_log_rules_are_regular_expressions_that_watch_something(rule: dict[str, 
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "fine"),
+    ("kind", "value", "valid"),
     [
         ("HyperPodPyTorchJob", "OnlyComplete", True),
         ("HyperPodPyTorchJob", "Running", False),
@@ -189,16 +189,16 @@ def test_log_rules_are_regular_expressions_that_watch_something(rule: dict[str, 
         ("Job", "All", False),
     ],
 )
-def test_values_of_clean_pods_by_kind(kind: str, value: str, fine: bool):
+def test_values_of_clean_pods_by_kind(kind: str, value: str, valid: bool):
     messages = [
         item for item in found(kind=kind, run_policy={"clean_pods": value}) if "HP704 run_policy.clean_pods" in item
     ]
-    assert bool(messages) != fine
+    assert bool(messages) != valid
 
 
 def resources(**fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    both = main_container(rendered(**fields)).get("resources", {})
-    return both.get("requests", {}), both.get("limits", {})
+    requirements = main_container(rendered(**fields)).get("resources", {})
+    return requirements.get("requests", {}), requirements.get("limits", {})
 
 
 def test_a_stated_request_is_not_a_limit_for_a_replica_with_all_accelerators():
@@ -236,26 +236,28 @@ def test_accelerators_without_a_type_follow_from_the_affinity_or_are_reported():
         }
     ]
     required = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
-    wanted = {"instance_type": None, "replicas": 2, "accelerators": 16, "efa": 16}
-    assert resources(**wanted, affinity=required)[0] == {"aws.amazon.com/neurondevice": 16, "vpc.amazonaws.com/efa": 16}
-    assert found(**wanted, affinity=required) == []
-    assert found(**wanted) == [
+    fields = {"instance_type": None, "replicas": 2, "accelerators": 16, "efa": 16}
+    assert resources(**fields, affinity=required)[0] == {"aws.amazon.com/neurondevice": 16, "vpc.amazonaws.com/efa": 16}
+    assert found(**fields, affinity=required) == []
+    assert found(**fields) == [
         "warning HP711 accelerators: 16 of nvidia.com/gpu, but no instance type is set",
         "warning HP711 efa: 16, but no instance type is set",
     ]
-    assert resources(**wanted, accelerator_resource="aws.amazon.com/neuron")[0]["aws.amazon.com/neuron"] == 16
-    assert found(**wanted, accelerator_resource="aws.amazon.com/neuron") == []
-    over = {**wanted, "accelerators": 17, "affinity": required}
-    assert found(**over) == ["error HP713 accelerators: 17 accelerators, but ml.trn2.48xlarge has 16 x AWS Trainium2"]
+    assert resources(**fields, accelerator_resource="aws.amazon.com/neuron")[0]["aws.amazon.com/neuron"] == 16
+    assert found(**fields, accelerator_resource="aws.amazon.com/neuron") == []
+    too_many = {**fields, "accelerators": 17, "affinity": required}
+    assert found(**too_many) == [
+        "error HP713 accelerators: 17 accelerators, but ml.trn2.48xlarge has 16 x AWS Trainium2"
+    ]
 
 
 def test_requests_between_the_estimate_and_the_kubelets_offer_are_a_warning():
-    wanted = {"replicas": 1, "accelerators": 8, "memory_limit_gib": "none"}
-    assert found(**wanted, vcpu=185) == [
+    fields = {"replicas": 1, "accelerators": 8, "memory_limit_gib": "none"}
+    assert found(**fields, vcpu=185) == [
         "warning HP714 vcpu: 185 vCPU exceeds the estimate for ml.p5.48xlarge: 179.97 vCPU for pods (192 minus 12.03)"
     ]
-    assert found(**wanted, vcpu=191.45)[0].startswith("warning HP714")
-    assert found(**wanted, vcpu=191.5)[0].startswith("error HP714 vcpu: 191.5 vCPU, but ml.p5.48xlarge has 192 vCPU")
+    assert found(**fields, vcpu=191.45)[0].startswith("warning HP714")
+    assert found(**fields, vcpu=191.5)[0].startswith("error HP714 vcpu: 191.5 vCPU, but ml.p5.48xlarge has 192 vCPU")
 
 
 def test_huge_pages_count_with_the_memory():
@@ -263,20 +265,22 @@ def test_huge_pages_count_with_the_memory():
         "error HP714 hugepages_2mi_mib: 2097152 MiB, but ml.p5.48xlarge has 2048 GiB, of which at most 2047.13 are "
         "allocatable"
     ]
-    (said,) = found(replicas=1, accelerators=8, memory_gib=1800, hugepages_2mi_mib=256 * 1024)
-    assert said.startswith("error HP714 memory_gib: 1800 GiB plus 256 for huge pages, but ml.p5.48xlarge has 2048 GiB")
+    (message,) = found(replicas=1, accelerators=8, memory_gib=1800, hugepages_2mi_mib=256 * 1024)
+    assert message.startswith(
+        "error HP714 memory_gib: 1800 GiB plus 256 for huge pages, but ml.p5.48xlarge has 2048 GiB"
+    )
 
 
 def test_auto_resume_counts_apart_from_the_backoff_limit():
     manifest = rendered(**TWO, auto_resume=True, auto_resume_retries=4)
     assert manifest["metadata"]["annotations"]["sagemaker.amazonaws.com/job-max-retry-count"] == "4"
     assert "runPolicy" not in manifest["spec"]
-    both = {**TWO, "auto_resume": True, "restart_pods": "OnFailure", "run_policy": {"max_retries": 4}}
-    assert found(**both) == [
+    fields = {**TWO, "auto_resume": True, "restart_pods": "OnFailure", "run_policy": {"max_retries": 4}}
+    assert found(**fields) == [
         "warning HP726 run_policy.max_retries: 4 limits auto-resume and restarts of containers (backoffLimit), which end"
         " the job together"
     ]
-    assert found(**{**both, "auto_resume_retries": 2}) == []
+    assert found(**{**fields, "auto_resume_retries": 2}) == []
 
 
 @pytest.mark.parametrize("policy", ["ExitCode", "Never"])
@@ -371,10 +375,10 @@ def test_ephemeral_storage_and_topology_spread():
     ],
 )
 def test_a_job_that_refers_to_its_own_pods_is_reported_with_the_fix(fields: dict[str, Any], pod: str):
-    (said,) = [finding for finding in check_job(Job(**{**BASE, "nodes": 2, **fields})) if finding.rule == "HP729"]
-    assert said.message == f"refers to the pod '{pod}'..., but the job's name includes a hash"
-    assert "on_change: replace" in said.cure
-    assert "pod_field" in said.cure
+    (reported,) = [finding for finding in check_job(Job(**{**BASE, "nodes": 2, **fields})) if finding.rule == "HP729"]
+    assert reported.message == f"refers to the pod '{pod}'..., but the job's name includes a hash"
+    assert "on_change: replace" in reported.cure
+    assert "pod_field" in reported.cure
     assert not [item for item in found(nodes=2, on_change="refuse", **fields) if "HP729" in item]
 
 
@@ -391,10 +395,10 @@ def test_a_priority_may_carry_its_suffix():
         assert labels["kueue.x-k8s.io/priority-class"] == "high-priority"
 
 
-@pytest.mark.parametrize("where", ["labels", "job_labels"])
-def test_a_label_does_not_override_the_teams_queue(where: str):
-    findings = found(nodes=1, team="research", **{where: {"kueue.x-k8s.io/queue-name": "other"}})
+@pytest.mark.parametrize("field", ["labels", "job_labels"])
+def test_a_label_does_not_override_the_teams_queue(field: str):
+    findings = found(nodes=1, team="research", **{field: {"kueue.x-k8s.io/queue-name": "other"}})
     assert findings == [
-        f"""error HP703 {where}["kueue.x-k8s.io/queue-name"]: sets kueue.x-k8s.io/queue-name to 'other', but team"""
+        f"""error HP703 {field}["kueue.x-k8s.io/queue-name"]: sets kueue.x-k8s.io/queue-name to 'other', but team"""
         " 'research' requires 'hyperpod-ns-research-localqueue'"
     ]

@@ -213,13 +213,13 @@ def test_the_efa_preset_is_for_several_nodes_and_has_lower_precedence():
         assert_valid(manifest)
         return main_container(manifest)
 
-    one, two = container(nodes=1), container(nodes=2, env={"FI_PROVIDER": "tcp"})
-    assert "env" not in one
-    assert "hugepages-2Mi" not in one["resources"]["requests"]
-    assert {"name": "FI_PROVIDER", "value": "tcp"} in two["env"]
-    assert len([entry for entry in two["env"] if entry["name"] == "FI_PROVIDER"]) == 1
-    assert two["resources"]["limits"]["hugepages-2Mi"] == "5120Mi"
-    assert {"name": "shared-memory", "mountPath": "/dev/shm"} in two["volumeMounts"]
+    single, double = container(nodes=1), container(nodes=2, env={"FI_PROVIDER": "tcp"})
+    assert "env" not in single
+    assert "hugepages-2Mi" not in single["resources"]["requests"]
+    assert {"name": "FI_PROVIDER", "value": "tcp"} in double["env"]
+    assert len([entry for entry in double["env"] if entry["name"] == "FI_PROVIDER"]) == 1
+    assert double["resources"]["limits"]["hugepages-2Mi"] == "5120Mi"
+    assert {"name": "shared-memory", "mountPath": "/dev/shm"} in double["volumeMounts"]
 
 
 def test_tokens_pass_untouched():

@@ -88,7 +88,7 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
     return config
 
 
-def ours(config: dict[str, Any]) -> dict[str, Any]:
+def compiled_here(config: dict[str, Any]) -> dict[str, Any]:
     converted = job_from_mapping(config)
     assert errors(converted.findings) == []
     manifest = compile_job(Job(**converted.data, on_change="refuse"))
@@ -131,7 +131,7 @@ def _without_read_only(volume: dict[str, Any]) -> dict[str, Any]:
 @settings(max_examples=60, deadline=None)
 @given(configs())
 def test_generated_configs_give_the_official_object(config: dict[str, Any]):
-    assert same_in_both(ours(config)) == same_in_both(official_body(config))
+    assert same_in_both(compiled_here(config)) == same_in_both(official_body(config))
 
 
 @pytest.mark.parametrize(

@@ -122,13 +122,13 @@ def test_the_guides_config_file_gives_the_guides_job():
 
 
 def test_the_repositorys_job_is_the_guides():
-    ours = compile_job(read_job(ROOT / "jobs" / "neuron-hello.yaml").job)
+    compiled = compile_job(read_job(ROOT / "jobs" / "neuron-hello.yaml").job)
     guides = compile_job(parse_job(JOB_FILES[0]).job)
-    for manifest in (ours, guides):
+    for manifest in (compiled, guides):
         manifest["metadata"]["name"] = manifest["metadata"]["name"].rpartition("-")[0]
         container = main_container(manifest)
         container["image"] = container["image"].replace("us-west-2", "us-east-1")
-    assert ours == guides
+    assert compiled == guides
 
 
 def test_the_guides_command_gives_two_whole_nodes():

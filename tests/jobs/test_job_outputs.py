@@ -94,15 +94,15 @@ TEAM = Team(name="vision", quota=[{"instance_type": "ml.p5.48xlarge", "count": 2
 
 
 def test_a_teams_chart_has_namespace_rights_and_queue():
-    alone = k8s_charts.TeamChart(cdk8s.App(), "Team", team=TEAM)
+    team_chart = k8s_charts.TeamChart(cdk8s.App(), "Team", team=TEAM)
     governed = k8s_charts.TeamChart(cdk8s.App(), "Team", team=TEAM, task_governance=True)
     policy = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"]
     isolation = [*policy, *policy, "NetworkPolicy"]
-    assert kinds(alone) == ["Namespace", *isolation, "Role", "RoleBinding", "LocalQueue"]
+    assert kinds(team_chart) == ["Namespace", *isolation, "Role", "RoleBinding", "LocalQueue"]
     assert kinds(governed) == [*isolation, "Role", "RoleBinding"]  # the service makes namespace and queue
-    assert "pod-security.kubernetes.io/audit" in alone.to_json()[0]["metadata"]["labels"]
+    assert "pod-security.kubernetes.io/audit" in team_chart.to_json()[0]["metadata"]["labels"]
     job = compile_job(Job(name="a", image="b", team="vision", vcpu=1, memory_gib=1))
-    queue = alone.to_json()[-1]["metadata"]
+    queue = team_chart.to_json()[-1]["metadata"]
     assert queue["namespace"] == job["metadata"]["namespace"]
     assert queue["name"] == job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"]
 
@@ -129,10 +129,10 @@ def test_a_separate_kueue_has_the_names_of_task_governance():
     }
     assert "cohortName" not in audio
     assert audio["stopPolicy"] == "Hold"
-    whole = compile_job(Job(name="a", image="b", instance_type="ml.p5.48xlarge", nodes=2, team="vision"))
-    assert set(whole["spec"]["replicaSpecs"][0]["template"]["spec"]["containers"][0]["resources"]["requests"]) == set(
-        quota
-    )
+    with_queue = compile_job(Job(name="a", image="b", instance_type="ml.p5.48xlarge", nodes=2, team="vision"))
+    assert set(
+        with_queue["spec"]["replicaSpecs"][0]["template"]["spec"]["containers"][0]["resources"]["requests"]
+    ) == set(quota)
 
 
 def test_volumes_of_a_file_system_in_two_namespaces():

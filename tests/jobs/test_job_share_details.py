@@ -117,22 +117,22 @@ ALL = {GPU: 8, EFA_RESOURCE: 32}
 def test_a_share(
     fields: dict[str, Any], requests: dict[str, Any], limits: dict[str, Any], per_node: int | None
 ) -> None:
-    one = job(**fields)
-    found = share(one, one)
+    training_job = job(**fields)
+    found = share(training_job, training_job)
     assert (found.requests, found.limits, found.per_node) == (requests, limits, per_node)
     assert found.resources == {key: part for key, part in (("requests", requests), ("limits", limits)) if part}
 
 
 def test_types_without_efa_say_nothing_about_it() -> None:
     for fields in ({"instance_type": "ml.g5.xlarge", "nodes": 1}, {"instance_type": LARGE, "vcpu": 1}):
-        one = job(**fields)
-        assert [step.name for step in share(one, one).steps if step.name == EFA_RESOURCE] == []
+        training_job = job(**fields)
+        assert [step.name for step in share(training_job, training_job).steps if step.name == EFA_RESOURCE] == []
 
 
 def test_what_the_other_containers_request() -> None:
     init = [container(vcpu=4, memory_gib=8), container(name="d", vcpu=0.5, memory_gib=1, restart_always=True)]
-    one = job(sidecars=[container(vcpu=1.5), container(name="e", memory_gib=2)], init_containers=init)
-    assert [float(amount) for amount in other_containers(one)] == [2.0, 3.0]
+    training_job = job(sidecars=[container(vcpu=1.5), container(name="e", memory_gib=2)], init_containers=init)
+    assert [float(amount) for amount in other_containers(training_job)] == [2.0, 3.0]
     assert [float(amount) for amount in other_containers(job())] == [0.0, 0.0]
 
 
@@ -150,10 +150,10 @@ def test_what_the_other_containers_request() -> None:
     ids=str,
 )
 def test_the_efa_preset(fields: dict[str, Any], expected: bool) -> None:
-    one = job(**fields)
-    assert wants_efa_preset(one, one) is expected
-    assert job_size(one) == fields["nodes"]
-    assert share(one, one).requests.get("hugepages-2Mi") == ("5120Mi" if expected else None)
+    training_job = job(**fields)
+    assert wants_efa_preset(training_job, training_job) is expected
+    assert job_size(training_job) == fields["nodes"]
+    assert share(training_job, training_job).requests.get("hugepages-2Mi") == ("5120Mi" if expected else None)
 
 
 @pytest.mark.parametrize(
@@ -169,13 +169,13 @@ def test_the_efa_preset(fields: dict[str, Any], expected: bool) -> None:
     ],
 )
 def test_all_accelerators_of_a_node(accelerators: int | None, name: str | None, all_: bool) -> None:
-    one = job(accelerators=accelerators)
-    assert has_all_accelerators(one, instance_type(name) if name else None) is all_
+    training_job = job(accelerators=accelerators)
+    assert has_all_accelerators(training_job, instance_type(name) if name else None) is all_
 
 
 def test_a_type_whose_number_of_interfaces_is_unknown_requests_none():
-    one = job(instance_type="ml.p6e-gb200.36xlarge", nodes=1)
-    (step,) = (step for step in share(one, one).steps if step.name == EFA_RESOURCE)
+    training_job = job(instance_type="ml.p6e-gb200.36xlarge", nodes=1)
+    (step,) = (step for step in share(training_job, training_job).steps if step.name == EFA_RESOURCE)
     assert (step.value, step.how) == (
         "0",
         "ml.p6e-gb200.36xlarge supports EFA, but the number of interfaces is unknown; set `efa`",

@@ -98,7 +98,7 @@ def node(tmp_path: Path) -> Node:
 
 
 @pytest.fixture
-def bare(node: Node) -> Node:
+def without_volume(node: Node) -> Node:
     """A node whose scripts do nothing by themselves."""
     for script in (node.scripts / "on_create.d").glob("*.sh"):
         script.unlink()
@@ -138,18 +138,18 @@ def test_its_log_is_the_file_that_the_service_uploads() -> None:
     assert load("nodes")["log_group"] in text
 
 
-def test_without_steps_it_only_logs(bare: Node) -> None:
-    code, log = bare.run()
+def test_without_steps_it_only_logs(without_volume: Node) -> None:
+    code, log = without_volume.run()
     assert code == 0
     assert log.splitlines()[0].startswith("on_create: start on ")
     assert log.splitlines()[1:] == ["on_create: done"]
 
 
-def test_it_runs_the_steps_in_the_order_of_their_names(bare: Node) -> None:
-    (bare.scripts / "on_create.d" / "20-second.sh").write_text("echo two\n")
-    (bare.scripts / "on_create.d" / "10-first.sh").write_text("echo one >&2\n")
-    (bare.scripts / "on_create.d" / "notes.txt").write_text("echo never\n")
-    code, log = bare.run()
+def test_it_runs_the_steps_in_the_order_of_their_names(without_volume: Node) -> None:
+    (without_volume.scripts / "on_create.d" / "20-second.sh").write_text("echo two\n")
+    (without_volume.scripts / "on_create.d" / "10-first.sh").write_text("echo one >&2\n")
+    (without_volume.scripts / "on_create.d" / "notes.txt").write_text("echo never\n")
+    code, log = without_volume.run()
     assert code == 0
     assert log.splitlines()[1:] == [
         "on_create: run 10-first.sh",
@@ -160,12 +160,12 @@ def test_it_runs_the_steps_in_the_order_of_their_names(bare: Node) -> None:
     ]
 
 
-def test_a_failing_step_is_named_and_the_log_gets_time_to_be_uploaded(bare: Node) -> None:
-    (bare.scripts / "on_create.d" / "10-fail.sh").write_text('echo "about to fail"; exit 3\n')
-    (bare.scripts / "on_create.d" / "20-next.sh").write_text("echo next\n")
-    code, log = bare.run(upload_seconds=60)
+def test_a_failing_step_is_named_and_the_log_gets_time_to_be_uploaded(without_volume: Node) -> None:
+    (without_volume.scripts / "on_create.d" / "10-fail.sh").write_text('echo "about to fail"; exit 3\n')
+    (without_volume.scripts / "on_create.d" / "20-next.sh").write_text("echo next\n")
+    code, log = without_volume.run(upload_seconds=60)
     assert code == 1
-    assert bare.slept.read_text() == "60\n"
+    assert without_volume.slept.read_text() == "60\n"
     assert log.splitlines()[1:] == [
         "on_create: run 10-fail.sh",
         "about to fail",
@@ -174,17 +174,17 @@ def test_a_failing_step_is_named_and_the_log_gets_time_to_be_uploaded(bare: Node
     ]
 
 
-def test_an_exception_of_the_function_itself_is_logged(bare: Node) -> None:
-    (bare.scripts / "settings.env").write_text("false\n")
-    code, log = bare.run()
+def test_an_exception_of_the_function_itself_is_logged(without_volume: Node) -> None:
+    (without_volume.scripts / "settings.env").write_text("false\n")
+    code, log = without_volume.run()
     assert code == 1
     assert log.splitlines()[-1] == "on_create: failed with exit code 1; waiting 0 s for the log to be uploaded"
 
 
-def test_settings_reach_the_steps(bare: Node) -> None:
-    (bare.scripts / "settings.env").write_text("CONTAINER_DATA='/a b'\n")
-    (bare.scripts / "on_create.d" / "10-print.sh").write_text('echo "[$CONTAINER_DATA]"\n')
-    assert "[/a b]" in bare.run()[1].splitlines()
+def test_settings_reach_the_steps(without_volume: Node) -> None:
+    (without_volume.scripts / "settings.env").write_text("CONTAINER_DATA='/a b'\n")
+    (without_volume.scripts / "on_create.d" / "10-print.sh").write_text('echo "[$CONTAINER_DATA]"\n')
+    assert "[/a b]" in without_volume.run()[1].splitlines()
 
 
 # ---- container data on another volume ----
@@ -335,11 +335,11 @@ def test_a_package_is_run_only_with_its_digest(node: Node, right: bool, tmp_path
     assert (f"the SHA-256 digest of file://{package} is not {digest}" in log) is not right
 
 
-def test_a_changed_script_or_setting_has_another_address(bare: Node) -> None:
-    before = content_hash(bare.scripts)
-    assert content_hash(bare.scripts, "CONTAINER_DATA=/opt/sagemaker\n") != before
-    (bare.scripts / "on_create.d" / "10-more.sh").write_text("true\n")
-    assert content_hash(bare.scripts) != before
+def test_a_changed_script_or_setting_has_another_address(without_volume: Node) -> None:
+    before = content_hash(without_volume.scripts)
+    assert content_hash(without_volume.scripts, "CONTAINER_DATA=/opt/sagemaker\n") != before
+    (without_volume.scripts / "on_create.d" / "10-more.sh").write_text("true\n")
+    assert content_hash(without_volume.scripts) != before
 
 
 def test_the_proxy_script_of_the_page_sets_both_services(node: Node) -> None:

@@ -190,7 +190,7 @@ class Platforms:
         }
         return Resource("Grafana", {key: value for key, value in created.items() if value is not None})
 
-    def queried(self) -> dict[str, str]:
+    def queried_workspaces(self) -> dict[str, str]:
         """Each dashboard's uid, and what its data source reads."""
         queried = {}
         for uid, board in self.grafana.boards.items():
@@ -215,7 +215,7 @@ def test_two_platforms_on_one_workspace_have_separate_dashboards(platforms: Plat
     one, two = platforms.stack("One"), platforms.stack("Two")
     one.deploy({"Boards": platforms.boards("ws-1")})
     assert two.deploy({"Boards": platforms.boards("ws-2")}) == "CREATE_COMPLETE"
-    assert platforms.shown() == {
+    assert platforms.queried_workspaces() == {
         FIRST: "ws-1",
         SECOND: "ws-1",
         f"{FIRST}-f6ce2252": "ws-2",
@@ -225,9 +225,9 @@ def test_two_platforms_on_one_workspace_have_separate_dashboards(platforms: Plat
     assert len(set(titles)) == 4, "else some versions of Grafana take one for the other"
     assert platforms.grafana.sources["hyperpod"]["isDefault"], "the default is not taken from it"
     assert one.delete() == "DELETE_COMPLETE"
-    assert set(platforms.shown().values()) == {"ws-2"}
+    assert set(platforms.queried_workspaces().values()) == {"ws-2"}
     assert two.deploy({"Boards": platforms.boards("ws-2", count=1)}) == "UPDATE_COMPLETE"
-    assert platforms.shown() == {f"{FIRST}-f6ce2252": "ws-2"}, "uids stay what they are"
+    assert platforms.queried_workspaces() == {f"{FIRST}-f6ce2252": "ws-2"}, "uids stay what they are"
     assert two.delete() == "DELETE_COMPLETE"
     assert (platforms.grafana.boards, platforms.grafana.sources) == ({}, {})
 
@@ -236,9 +236,9 @@ def test_two_stacks_with_one_prometheus_share_the_dashboards(platforms: Platform
     one, two = platforms.stack("One"), platforms.stack("Two")
     one.deploy({"Boards": platforms.boards()})
     two.deploy({"Boards": platforms.boards()})
-    assert platforms.shown() == {FIRST: "ws-1", SECOND: "ws-1"}
+    assert platforms.queried_workspaces() == {FIRST: "ws-1", SECOND: "ws-1"}
     one.delete()
-    assert platforms.shown() == {FIRST: "ws-1", SECOND: "ws-1"}
+    assert platforms.queried_workspaces() == {FIRST: "ws-1", SECOND: "ws-1"}
     two.delete()
     assert (platforms.grafana.boards, platforms.grafana.sources) == ({}, {})
 
@@ -247,9 +247,9 @@ def test_a_renamed_construct_keeps_its_dashboards(platforms: Platforms) -> None:
     stack = platforms.stack()
     stack.deploy({"Old": platforms.boards()})
     assert stack.deploy({"New": platforms.boards()}) == "UPDATE_COMPLETE"
-    assert platforms.shown() == {FIRST: "ws-1", SECOND: "ws-1"}
+    assert platforms.queried_workspaces() == {FIRST: "ws-1", SECOND: "ws-1"}
     assert stack.deploy({"Again": platforms.boards(), "Bad": FAILS}) == "UPDATE_ROLLBACK_COMPLETE"
-    assert platforms.shown() == {FIRST: "ws-1", SECOND: "ws-1"}
+    assert platforms.queried_workspaces() == {FIRST: "ws-1", SECOND: "ws-1"}
     stack.delete()
     assert platforms.grafana.boards == {}
 
@@ -263,7 +263,7 @@ def test_manually_created_resources_are_never_changed(platforms: Platforms) -> N
     assert stack.deploy({"Boards": platforms.boards()}) == "CREATE_COMPLETE"
     assert platforms.grafana.boards[FIRST] == dashboard
     assert json.dumps(platforms.grafana.sources["x"]) == before
-    assert len(platforms.shown()) == 2
+    assert len(platforms.queried_workspaces()) == 2
     stack.delete()
     assert platforms.grafana.boards == {FIRST: dashboard}
     assert platforms.grafana.sources.keys() == {"x"}
@@ -311,7 +311,7 @@ def test_dashboards_of_the_former_version_are_retained_and_marked(platforms: Pla
     former_boards = platforms.boards(Marks=None)
     stack.live["Boards"].resource = former_boards
     assert stack.deploy({"Boards": platforms.boards(count=1)}) == "UPDATE_COMPLETE"
-    assert platforms.shown() == {FIRST: "ws-1"}, "with the uid that it had; the other one left the list"
+    assert platforms.queried_workspaces() == {FIRST: "ws-1"}, "with the uid that it had; the other one left the list"
     stack.delete()
     assert platforms.grafana.boards == {}
 

@@ -102,7 +102,7 @@ def test_another_team_is_rolled_back(quotas: Quotas, cloud: Cloud) -> None:
 def test_a_quota_recreated_by_another_owner_is_not_deleted(quotas: Quotas, cloud: Cloud) -> None:
     stack = cloud.stack("Platform")
     stack.deploy({"X": quota("vision", 4)})
-    quotas.service.things.clear()
+    quotas.service.items.clear()
     quotas.service.put(json.loads(quota("vision", 2).properties["Request"]))
     assert stack.delete() == "DELETE_COMPLETE"
     assert quotas.count("vision") == 2

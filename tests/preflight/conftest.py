@@ -22,7 +22,7 @@ def aws(server: FakeAws) -> Iterator[FakeAws]:
 
 
 @pytest.fixture
-def own() -> Iterator[FakeAws]:
+def separate_aws() -> Iterator[FakeAws]:
     """The same on a server of its own, for tests whose calls outlive them."""
     with FakeAws() as running:
         yield healthy(running)

@@ -77,8 +77,8 @@ def test_network(aws, rule, network, path, text):
 
 def test_nodes_that_exist_have_their_addresses(aws):
     has_network(aws, subnets=[A, {**B, "AvailableIpAddressCount": 100}])
-    ours = hyperpod("ours", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 4, "TargetCount": 4}])
-    has_clusters(aws, ours)
+    own_cluster = hyperpod("ours", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 4, "TargetCount": 4}])
+    has_clusters(aws, own_cluster)
     has_stacks(aws, stack("research-HyperPod"), resources={"research-HyperPod": {"ours": "AWS::SageMaker::Cluster"}})
     assert "HP932" not in ids(look(aws, existing_platform()))
 
@@ -86,8 +86,8 @@ def test_nodes_that_exist_have_their_addresses(aws):
 def test_a_live_node_counts_for_one_group_only(aws):
     """Two groups of one type with 4 nodes and one that is replaced each, 4 of them live: 6 more take 81 addresses each."""
     has_network(aws, subnets=[A, {**B, "AvailableIpAddressCount": 200}])
-    ours = hyperpod("ours", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 4, "TargetCount": 4}])
-    has_clusters(aws, ours)
+    own_cluster = hyperpod("ours", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 4, "TargetCount": 4}])
+    has_clusters(aws, own_cluster)
     has_stacks(aws, stack("research-HyperPod"), resources={"research-HyperPod": {"ours": "AWS::SageMaker::Cluster"}})
     cluster = workers()
     cluster["instance_groups"].append({**cluster["instance_groups"][1], "name": "more"})

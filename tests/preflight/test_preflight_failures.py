@@ -19,7 +19,7 @@ from hyperpod_constructs.live.operations.aws import FailureCause, failure
 from hyperpod_constructs.live.preflight import engine, preflight, probes
 
 
-def some(*titles):
+def probes_named(*titles):
     """The probes of these titles: making clients takes long."""
     return [probe for probe in probes() if probe.title in titles]
 
@@ -52,15 +52,15 @@ def test_part_of_a_fan_out_may_fail(aws):
     assert {f.path for f in found if f.rule == "HP945"} >= {"addons.coredns", "addons.kube_proxy"}
 
 
-def test_throttling_is_tried_again(own):
-    own.fail("eks", "DescribeClusterVersions", "ThrottlingException", status=429, times=2)
-    assert ids(look(own, new(), shared=False, attempts=4, only=some("Kubernetes version"))) == []
-    assert len(own.received("eks", "DescribeClusterVersions")) == 3
+def test_throttling_is_tried_again(separate_aws):
+    separate_aws.fail("eks", "DescribeClusterVersions", "ThrottlingException", status=429, times=2)
+    assert ids(look(separate_aws, new(), shared=False, attempts=4, only=probes_named("Kubernetes version"))) == []
+    assert len(separate_aws.received("eks", "DescribeClusterVersions")) == 3
 
 
-def test_throttling_that_does_not_end(own):
-    own.fail("service-quotas", "ListServiceQuotas", "TooManyRequestsException", "slow down", status=429)
-    found = look(own, new(), shared=False, attempts=2, only=some("quotas of HyperPod", "account"))
+def test_throttling_that_does_not_end(separate_aws):
+    separate_aws.fail("service-quotas", "ListServiceQuotas", "TooManyRequestsException", "slow down", status=429)
+    found = look(separate_aws, new(), shared=False, attempts=2, only=probes_named("quotas of HyperPod", "account"))
     assert (
         finding_of(found, "HP904").message
         == "throttled: servicequotas:ListServiceQuotas (TooManyRequestsException: slow down)"
@@ -108,19 +108,21 @@ def test_no_network():
     assert "sts:GetCallerIdentity" in found[0].message
 
 
-def test_a_hang_is_cut_by_the_read_timeout(own):
-    own.hang("eks", "DescribeClusterVersions")
-    found = look(own, new(), shared=False, read_seconds=0.3, only=some("Kubernetes version", "account"))
+def test_a_hang_is_cut_by_the_read_timeout(separate_aws):
+    separate_aws.hang("eks", "DescribeClusterVersions")
+    found = look(
+        separate_aws, new(), shared=False, read_seconds=0.3, only=probes_named("Kubernetes version", "account")
+    )
     assert ids(found) == ["HP905"]
     assert "eks:DescribeClusterVersions" in finding_of(found, "HP905").message
 
 
 @pytest.mark.slow  # waits for four seconds
-def test_a_hang_is_cut_by_the_deadline(own):
-    own.hang("ec2", "DescribeAvailabilityZones")
-    chosen = some("zones and instance types", "account")
+def test_a_hang_is_cut_by_the_deadline(separate_aws):
+    separate_aws.hang("ec2", "DescribeAvailabilityZones")
+    probes = probes_named("zones and instance types", "account")
     platform = new(account="999999999999")
-    found = look(own, platform, shared=False, read_seconds=60.0, deadline_seconds=4.0, only=chosen)
+    found = look(separate_aws, platform, shared=False, read_seconds=60.0, deadline_seconds=4.0, only=probes)
     assert ids(found) == ["HP908", "HP905"]
     assert finding_of(found, "HP905").message == "no result within 4 seconds: zones and instance types"
 
@@ -153,7 +155,7 @@ def test_only_read_calls_are_sent(aws):
 
 def test_progress_names_each_probe(aws):
     progress: list[tuple[str, int, int]] = []
-    look(aws, new(), progress=lambda *it: progress.append(it))
+    look(aws, new(), progress=lambda *arguments: progress.append(arguments))
     assert [done for _, done, _ in progress] == list(range(1, len(progress) + 1))
     assert {title for title, _, _ in progress} == {probe.title for probe in probes() if probe.wanted(new())}
 
@@ -187,12 +189,12 @@ def _accept_any_token(api: FakeApiServer) -> list[str]:
     sent: list[str] = []
     answer = api.answer
 
-    def let_in(method, target, headers, data):
+    def accept(method, target, headers, data):
         sent.append(headers["Authorization"])
         headers.replace_header("Authorization", f"Bearer {api.token}")
         return answer(method, target, headers, data)
 
-    api.answer = let_in  # type: ignore[method-assign]
+    api.answer = accept  # type: ignore[method-assign]
     return sent
 
 

@@ -74,5 +74,5 @@ def test_existing_access_entries_of_administrators_can_be_kept(aws):
     aws.on("eks", "ListAccessEntries", {"accessEntries": [admin]})
     assert "eks.existing.admin_entries to false" in finding_of(look(aws, platform), "HP946").cure
     existing = platform.eks.existing.model_copy(update={"admin_entries": False})
-    left = platform.model_copy(update={"eks": platform.eks.model_copy(update={"existing": existing})})
-    assert [finding for finding in look(aws, left) if finding.rule == "HP946"] == []
+    without_entries = platform.model_copy(update={"eks": platform.eks.model_copy(update={"existing": existing})})
+    assert [finding for finding in look(aws, without_entries) if finding.rule == "HP946"] == []

@@ -41,8 +41,8 @@ def test_instances_of_a_type_in_addition_to_those_in_use(aws):
 
 
 def test_the_platforms_own_cluster_does_not_count_against_it(aws):
-    ours = hyperpod("ours", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 6, "TargetCount": 6}])
-    has_clusters(aws, ours)
+    own_cluster = hyperpod("ours", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 6, "TargetCount": 6}])
+    has_clusters(aws, own_cluster)
     has_stacks(aws, stack("research-HyperPod"), resources={"research-HyperPod": {"ours": "AWS::SageMaker::Cluster"}})
     assert ids(look(aws, new())) == []
 
@@ -65,11 +65,11 @@ def test_a_quota_without_a_value_in_the_account_has_the_default(aws):
 
 
 def test_a_flexible_group_uses_the_quotas_of_all_its_types(aws):
-    both = workers(instance_type=None, instance_types=["ml.p5.48xlarge", "ml.p5en.48xlarge"], count=10)
+    group = workers(instance_type=None, instance_types=["ml.p5.48xlarge", "ml.p5en.48xlarge"], count=10)
     service_quotas(aws, sagemaker={"Maximum number instances allowed per SageMaker HyperPod cluster": 99})
-    assert ids(look(aws, new(cluster=both))) == []
-    both["instance_groups"][1]["count"] = 11
-    finding = finding_of(look(aws, new(cluster=both)), "HP910")
+    assert ids(look(aws, new(cluster=group))) == []
+    group["instance_groups"][1]["count"] = 11
+    finding = finding_of(look(aws, new(cluster=group)), "HP910")
     assert (
         "11 instances of 2 types required, but the quotas allow 10 more: ml.p5.48xlarge 8, ml.p5en.48xlarge 2"
         in finding.message

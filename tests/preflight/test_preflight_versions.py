@@ -83,11 +83,11 @@ def test_an_addon_newer_than_the_catalog(aws):
 
 
 def test_a_named_version(aws):
-    def named(version: str):
+    def with_version(version: str):
         return new(addons={"training_operator": {"version": version}})
 
-    assert ids(look(aws, named("v1.3.0-eksbuild.1"))) == []
-    finding = finding_of(look(aws, named("v1.1.0-eksbuild.1")), "HP964")
+    assert ids(look(aws, with_version("v1.3.0-eksbuild.1"))) == []
+    finding = finding_of(look(aws, with_version("v1.1.0-eksbuild.1")), "HP964")
     assert finding.path == "addons.training_operator.version"
     assert finding.cure == "Use one of v1.3.0-eksbuild.1."
 
@@ -115,8 +115,8 @@ def test_names_in_use(aws):
         ("HP956", "cluster.cluster_name"),
         ("HP956", "eks.cluster_name"),
     ]
-    ours = {"research-HyperPod": {"pod": "AWS::SageMaker::Cluster"}, "research-Eks": {"ctl": "AWS::EKS::Cluster"}}
-    has_stacks(aws, stack("research-HyperPod"), stack("research-Eks"), resources=ours)
+    own_stacks = {"research-HyperPod": {"pod": "AWS::SageMaker::Cluster"}, "research-Eks": {"ctl": "AWS::EKS::Cluster"}}
+    has_stacks(aws, stack("research-HyperPod"), stack("research-Eks"), resources=own_stacks)
     assert ids(look(aws, platform)) == []
 
 

@@ -133,9 +133,7 @@ def _text(document: Document, path: Path) -> tuple[Document, str | None]:
         cure = "Specify the file itself." if loop else "Make the file readable."
         return _refused(document, "HP002", f"cannot be read: {reason}", cure), None
     if len(content) > LARGEST_FILE:
-        return _refused(
-            document, "HP004", f"is larger than {LARGEST_FILE:,} bytes", "Split it into several files."
-        ), None
+        return _refused(document, "HP004", f"is larger than {LARGEST_FILE:,} bytes", "Split the file."), None
     if b"\0" in content:
         return _refused(document, "HP003", "is a binary file, not YAML text", "Use a YAML text file."), None
     try:

@@ -187,7 +187,7 @@ def test_manifests_are_read_with_all_documents_and_reported_at_their_path(tmp_pa
         "manifests[0].metadata.namespace",
         file,
         3,
-        "'nobody' is neither `default` nor a team's namespace",
+        "the namespace 'nobody' is neither `default` nor the namespace of a team",
     )
     assert found["HP739"] == (
         "warning",

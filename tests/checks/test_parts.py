@@ -84,9 +84,17 @@ def test_what_only_a_whole_platform_knows(whole_platform: bool, reported: bool) 
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "nobody"}}
     found = summaries(check(Context(storage=storage, manifests=(manifest,), whole=whole_platform)))
     expected = [
-        ("HP738", "manifests[0].metadata.namespace", "'nobody' is neither `default` nor a team's namespace"),
+        (
+            "HP738",
+            "manifests[0].metadata.namespace",
+            "the namespace 'nobody' is neither `default` nor the namespace of a team",
+        ),
         ("HP808", "storage.lustre[0].removal", "destroy, but allow_data_loss is false"),
-        ("HP811", "storage.lustre[0].namespaces[0]", "the namespace 'nobody' is neither `default` nor a team's"),
+        (
+            "HP811",
+            "storage.lustre[0].namespaces[0]",
+            "the namespace 'nobody' is neither `default` nor the namespace of a team",
+        ),
     ]
     assert sorted(summary for summary in found if summary[0] in ("HP738", "HP808", "HP811")) == (
         expected if reported else []

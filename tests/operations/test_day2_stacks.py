@@ -153,7 +153,7 @@ def test_stacks_delete_shows_what_stays_and_asks(account, run):
     rows = [line.split() for line in result.stderr.splitlines()]
     assert ["3", "research-Eks"] in rows
     assert ["scripts-1", "AWS::S3::Bucket", "is", "retained"] in rows
-    assert "Delete 4 stack(s), in this order?" in result.output
+    assert "Delete 4 stacks in this order?" in result.output
 
 
 def test_stacks_delete_follows_the_order(account, run, clock):

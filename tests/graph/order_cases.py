@@ -60,7 +60,7 @@ def from_existing(item: dict[str, Any], **extra: Any) -> dict[str, Any]:
     return found
 
 
-def kubernetes_object(kind: str, name: str = "x", namespace: str | None = None, **overrides: Any) -> dict[str, Any]:
+def k8s_object(kind: str, name: str = "x", namespace: str | None = None, **overrides: Any) -> dict[str, Any]:
     return {"kind": kind, "metadata": {"name": name, **({"namespace": namespace} if namespace else {})}, **overrides}
 
 
@@ -78,7 +78,7 @@ FUNCTION = resource(
     Role=att("FnRole"),
     VpcConfig={"SubnetIds": [ref("Subnet")], "SecurityGroupIds": [ref("FnGroup")]},
 )
-JOB = objects(kubernetes_object("HyperPodPyTorchJob", namespace="hyperpod-ns-blue"))
+JOB = objects(k8s_object("HyperPodPyTorchJob", namespace="hyperpod-ns-blue"))
 ROUTE = resource("AWS::EC2::Route", RouteTableId=ref("Table"), NatGatewayId=ref("Nat"))
 BASE = {
     "Vpc": VPC,
@@ -122,10 +122,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
         None,
     ),
     "security-group-rules-before-nodes": (
-        {
-            "In": resource("AWS::EC2::SecurityGroupIngress", GroupId=att("Group", "GroupId")),
-            "HyperPod": HYPERPOD,
-        },
+        {"In": resource("AWS::EC2::SecurityGroupIngress", GroupId=att("Group", "GroupId")), "HyperPod": HYPERPOD},
         "In",
         "HyperPod",
         None,
@@ -202,7 +199,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
     "restricted-network-before-cluster": (
         {
             "RigAgent": from_existing(
-                kubernetes_object("DaemonSet", "rig-aws-node"), CopyOf={"kind": "DaemonSet", "name": "aws-node"}
+                k8s_object("DaemonSet", "rig-aws-node"), CopyOf={"kind": "DaemonSet", "name": "aws-node"}
             ),
             "HyperPod": HYPERPOD,
         },
@@ -223,19 +220,16 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
         "Ready",
     ),
     "originals-before-copies": (
-        {
-            "Dns": addon("coredns"),
-            "Servers": from_existing(kubernetes_object("DaemonSet", "node-coredns"), CopyOf=COREDNS),
-        },
+        {"Dns": addon("coredns"), "Servers": from_existing(k8s_object("DaemonSet", "node-coredns"), CopyOf=COREDNS)},
         "Dns",
         "Servers",
         None,
     ),
     "dns-servers-before-policy": (
         {
-            "Servers": from_existing(kubernetes_object("DaemonSet", "node-coredns"), CopyOf=COREDNS),
+            "Servers": from_existing(k8s_object("DaemonSet", "node-coredns"), CopyOf=COREDNS),
             "Ready": wait(Type="DaemonSetReady", Name="node-coredns"),
-            "Local": from_existing(kubernetes_object("Service", "kube-dns"), FieldsOnly="true"),
+            "Local": from_existing(k8s_object("Service", "kube-dns"), FieldsOnly="true"),
         },
         "Servers",
         "Local",
@@ -324,9 +318,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
     "csi-driver-before-volumes": (
         {
             "Driver": addon("aws-fsx-csi-driver"),
-            "Volume": objects(
-                kubernetes_object("PersistentVolume", "data", spec={"csi": {"driver": "fsx.csi.aws.com"}})
-            ),
+            "Volume": objects(k8s_object("PersistentVolume", "data", spec={"csi": {"driver": "fsx.csi.aws.com"}})),
         },
         "Driver",
         "Volume",
@@ -334,24 +326,21 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
     ),
     "volumes-before-claims": (
         {
-            "Volume": objects(kubernetes_object("PersistentVolume", "data")),
-            "Claim": objects(kubernetes_object("PersistentVolumeClaim", "mine", "blue", **PVC_SPEC)),
+            "Volume": objects(k8s_object("PersistentVolume", "data")),
+            "Claim": objects(k8s_object("PersistentVolumeClaim", "mine", "blue", **PVC_SPEC)),
         },
         "Volume",
         "Claim",
         None,
     ),
     "namespace-before-contents": (
-        {
-            "Space": objects(kubernetes_object("Namespace", "blue")),
-            "Map": objects(kubernetes_object("ConfigMap", "m", "blue")),
-        },
+        {"Space": objects(k8s_object("Namespace", "blue")), "Map": objects(k8s_object("ConfigMap", "m", "blue"))},
         "Space",
         "Map",
         None,
     ),
     "parts-before-jobs": (
-        {"Claim": objects(kubernetes_object("PersistentVolumeClaim", "mine", "hyperpod-ns-blue")), "Job": JOB},
+        {"Claim": objects(k8s_object("PersistentVolumeClaim", "mine", "hyperpod-ns-blue")), "Job": JOB},
         "Claim",
         "Job",
         None,
@@ -364,7 +353,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
                 ClusterArn=att("HyperPod"),
                 ComputeQuotaTarget={"TeamName": "blue"},
             ),
-            "Claim": objects(kubernetes_object("PersistentVolumeClaim", "mine", "hyperpod-ns-blue", **PVC_SPEC)),
+            "Claim": objects(k8s_object("PersistentVolumeClaim", "mine", "hyperpod-ns-blue", **PVC_SPEC)),
         },
         "Quota",
         "Claim",
@@ -395,7 +384,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
         "Ready",
     ),
     "chart-before-kubeflow-jobs": (
-        {"Chart": release("hyperpod-dependencies"), "Job": objects(kubernetes_object("PyTorchJob", namespace="x"))},
+        {"Chart": release("hyperpod-dependencies"), "Job": objects(k8s_object("PyTorchJob", namespace="x"))},
         "Chart",
         "Job",
         None,

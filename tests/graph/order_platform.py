@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from order_cases import BASE, CASES, JOB, PVC_SPEC, addon, kubernetes_object, objects, wait
+from order_cases import BASE, CASES, JOB, PVC_SPEC, addon, k8s_object, objects, wait
 
 
 def platform() -> dict[str, Any]:
@@ -21,12 +21,10 @@ def platform() -> dict[str, Any]:
             "KueueReady": wait(Type="DeploymentAvailable", Name="kueue-controller-manager"),
             "OperatorReady": wait(Type="CrdEstablished", Name="hyperpodpytorchjobs.sagemaker.amazonaws.com"),
             "Job": JOB,
-            "Kubeflow": objects(kubernetes_object("PyTorchJob", namespace="x")),
+            "Kubeflow": objects(k8s_object("PyTorchJob", namespace="x")),
             "Metrics": addon("metrics-server"),
-            "Volume": objects(
-                kubernetes_object("PersistentVolume", "data", spec={"csi": {"driver": "fsx.csi.aws.com"}})
-            ),
-            "Claim": objects(kubernetes_object("PersistentVolumeClaim", "mine", "hyperpod-ns-blue", **PVC_SPEC)),
+            "Volume": objects(k8s_object("PersistentVolume", "data", spec={"csi": {"driver": "fsx.csi.aws.com"}})),
+            "Claim": objects(k8s_object("PersistentVolumeClaim", "mine", "hyperpod-ns-blue", **PVC_SPEC)),
         }
     )
     order = {

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from order_cases import CASES, att, from_existing, kubernetes_object, ref, resource, template
+from order_cases import CASES, att, from_existing, k8s_object, ref, resource, template
 from test_order_rules import TABLE_BEFORE_FUNCTION, case, violated
 
 from hyperpod_constructs.assembly.graph import Stack, order_table, prove
@@ -208,7 +208,7 @@ def test_the_blocks_around_a_subnet(block: Any, subnet: Any, holds: bool) -> Non
 
 def test_fields_of_an_object_are_set_when_it_is_there() -> None:
     templates = case("originals-before-copies")
-    fields = from_existing(kubernetes_object("Deployment", "coredns", "kube-system"), FieldsOnly="true")
+    fields = from_existing(k8s_object("Deployment", "coredns", "kube-system"), FieldsOnly="true")
     templates["Platform"]["Resources"]["Servers"] = fields
     assert violated(templates, "originals-before-copies") == [("Platform.Dns", "Platform.Servers")]
     del fields["Properties"]["FieldsOnly"]

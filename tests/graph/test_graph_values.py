@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from order_cases import att, kubernetes_object, objects, ref, resource, template
+from order_cases import att, k8s_object, objects, ref, resource, template
 
 from hyperpod_constructs.assembly.graph import Graph, Resource, Stack, Templates
 from hyperpod_constructs.assembly.graph._keys import buckets
@@ -299,7 +299,7 @@ def test_the_functions_behind_a_custom_resource() -> None:
 
 # Kubernetes
 
-MAP = kubernetes_object("ConfigMap", "a", "b")
+MAP = k8s_object("ConfigMap", "a", "b")
 
 
 @pytest.mark.parametrize(
@@ -333,7 +333,7 @@ def test_the_objects_of_a_manifest(manifest: Any, found: list[Any]) -> None:
 
 
 def test_only_custom_resources_of_objects_have_some() -> None:
-    read = templates(It=resource("T", Manifest=[MAP]), Two=objects(MAP, kubernetes_object("Secret")))
+    read = templates(It=resource("T", Manifest=[MAP]), Two=objects(MAP, k8s_object("Secret")))
     assert read.objects(resource_named(read, "It")) == ()
     assert read.kinds(resource_named(read, "Two")) == {"ConfigMap", "Secret"}
 

@@ -15,7 +15,7 @@ from order_cases import (
     JOB,
     addon,
     att,
-    kubernetes_object,
+    k8s_object,
     objects,
     ref,
     release,
@@ -141,8 +141,8 @@ def test_the_properties_that_name_the_cluster_of_a_resource(name: str, value: st
         arn = f"arn:aws:eks:us-west-2:111122223333:cluster/{cluster}"
         return resource("AWS::SageMaker::Cluster", Orchestrator={"Eks": {"ClusterArn": arn}})
 
-    addon = resource(kind, AddonName="coredns", **{name: value})
-    templates = {"S": template(A=hyperpod("one"), B=hyperpod("two"), One=addon)}
+    changed = resource(kind, AddonName="coredns", **{name: value})
+    templates = {"S": template(A=hyperpod("one"), B=hyperpod("two"), One=changed)}
     rule = "nodes-before-addons" if kind == "AWS::EKS::Addon" else "cluster-before-quotas"
     assert violated(templates, rule) == [("S.A", "S.One")]
 
@@ -188,10 +188,7 @@ SPACES = "amazon-sagemaker-spaces"
             "core-addons-before-cluster",
             {(name, "HyperPod") for name in ("vpc-cni", "kube-proxy", "eks-pod-identity-agent")},
         ),
-        (
-            "cert-manager-before-webhooks",
-            {("cert-manager", name) for name in (TRAINING, INFERENCE, SPACES, "adot")},
-        ),
+        ("cert-manager-before-webhooks", {("cert-manager", name) for name in (TRAINING, INFERENCE, SPACES, "adot")}),
         (
             "pod-identity-agent-before-consumers",
             {("eks-pod-identity-agent", name) for name in (TRAINING, OBSERVABILITY, SPACES)},
@@ -229,10 +226,10 @@ def test_add_ons_that_require_a_node() -> None:
 @pytest.mark.parametrize("kind", ["HyperPodPyTorchJob", "PyTorchJob", "Job"])
 def test_each_kind_of_job(kind: str) -> None:
     templates = case("parts-before-jobs")
-    templates["Platform"]["Resources"]["Job"] = objects(kubernetes_object(kind, namespace="hyperpod-ns-blue"))
+    templates["Platform"]["Resources"]["Job"] = objects(k8s_object(kind, namespace="hyperpod-ns-blue"))
     assert violated(templates, "parts-before-jobs") == [("Platform.Claim", "Platform.Job")]
     nodes = case("nodes-before-workloads")
-    nodes["Platform"]["Resources"]["Job"] = objects(kubernetes_object(kind))
+    nodes["Platform"]["Resources"]["Job"] = objects(k8s_object(kind))
     assert violated(nodes, "nodes-before-workloads") == [("Platform.HyperPod", "Platform.Job")]
 
 
@@ -254,7 +251,7 @@ def test_what_a_job_requires_in_its_namespace_and_in_the_cluster(
 ) -> None:
     for namespace, expected in (("hyperpod-ns-blue", same_namespace), ("other", other_namespace)):
         templates = case("parts-before-jobs")
-        templates["Platform"]["Resources"]["Claim"] = objects(kubernetes_object(kind, "x", namespace))
+        templates["Platform"]["Resources"]["Claim"] = objects(k8s_object(kind, "x", namespace))
         pairs = [("Platform.Claim", "Platform.Job")] if expected else []
         assert violated(templates, "parts-before-jobs") == pairs, namespace
 
@@ -262,13 +259,13 @@ def test_what_a_job_requires_in_its_namespace_and_in_the_cluster(
 @pytest.mark.parametrize(
     ("job", "first"),
     [
-        (kubernetes_object("PyTorchJob", namespace="hyperpod-ns-blue"), ["Config", "Quota"]),
-        (kubernetes_object("PyTorchJob", namespace="hyperpod-ns-red"), ["Config"]),
-        (kubernetes_object("PyTorchJob", namespace="x"), []),
+        (k8s_object("PyTorchJob", namespace="hyperpod-ns-blue"), ["Config", "Quota"]),
+        (k8s_object("PyTorchJob", namespace="hyperpod-ns-red"), ["Config"]),
+        (k8s_object("PyTorchJob", namespace="x"), []),
         ({"kind": "PyTorchJob", "metadata": {"labels": {"kueue.x-k8s.io/queue-name": "q"}}}, ["Config"]),
         ({"kind": "PyTorchJob", "metadata": {"labels": None}}, []),
         ({"kind": "PyTorchJob", "metadata": None}, []),
-        (kubernetes_object("ConfigMap", namespace="hyperpod-ns-blue"), []),
+        (k8s_object("ConfigMap", namespace="hyperpod-ns-blue"), []),
     ],
     ids=str,
 )
@@ -284,15 +281,15 @@ def test_a_job_that_is_queued_requires_the_policy_and_the_quota_of_its_team(job:
 @pytest.mark.parametrize(
     ("space", "item", "pair"),
     [
-        (kubernetes_object("Namespace", "blue"), kubernetes_object("ConfigMap", "m", "blue"), True),
-        (kubernetes_object("Namespace", "blue"), kubernetes_object("ConfigMap", "m", "red"), False),
-        (kubernetes_object("Namespace", "default"), kubernetes_object("ConfigMap", "m"), True),
-        (kubernetes_object("Namespace", "a-${token}"), kubernetes_object("ConfigMap", "m", "red"), True),
-        (kubernetes_object("Namespace", "red"), kubernetes_object("ConfigMap", "m", "${token}"), True),
-        (kubernetes_object("Namespace", "blue"), kubernetes_object("Namespace", "red", "blue"), False),
-        (kubernetes_object("ServiceAccount", "blue"), kubernetes_object("ConfigMap", "m", "blue"), False),
-        ({"kind": "Namespace"}, kubernetes_object("ConfigMap", "m", "blue"), False),
-        (kubernetes_object("Namespace", "default"), {"kind": "ConfigMap", "metadata": None}, True),
+        (k8s_object("Namespace", "blue"), k8s_object("ConfigMap", "m", "blue"), True),
+        (k8s_object("Namespace", "blue"), k8s_object("ConfigMap", "m", "red"), False),
+        (k8s_object("Namespace", "default"), k8s_object("ConfigMap", "m"), True),
+        (k8s_object("Namespace", "a-${token}"), k8s_object("ConfigMap", "m", "red"), True),
+        (k8s_object("Namespace", "red"), k8s_object("ConfigMap", "m", "${token}"), True),
+        (k8s_object("Namespace", "blue"), k8s_object("Namespace", "red", "blue"), False),
+        (k8s_object("ServiceAccount", "blue"), k8s_object("ConfigMap", "m", "blue"), False),
+        ({"kind": "Namespace"}, k8s_object("ConfigMap", "m", "blue"), False),
+        (k8s_object("Namespace", "default"), {"kind": "ConfigMap", "metadata": None}, True),
     ],
     ids=str,
 )
@@ -308,18 +305,14 @@ CLAIM = {"kind": "PersistentVolumeClaim"}
 @pytest.mark.parametrize(
     ("volume", "claim", "pair"),
     [
-        (kubernetes_object("PersistentVolume", "data"), {**CLAIM, "spec": {"volumeName": "data"}}, True),
-        (kubernetes_object("PersistentVolume", "data"), {**CLAIM, "spec": {"storageClassName": "data"}}, False),
-        (kubernetes_object("StorageClass", "fast"), {**CLAIM, "spec": {"storageClassName": "fast"}}, True),
-        (kubernetes_object("StorageClass", "fast"), {**CLAIM, "spec": {"volumeName": "fast"}}, False),
-        (kubernetes_object("StorageClass", "fast"), CLAIM, False),
-        (kubernetes_object("StorageClass", "fast"), {**CLAIM, "spec": {"storageClassName": "${token}"}}, True),
-        (
-            kubernetes_object("StorageClass", "fast"),
-            {"kind": "StatefulSet", "spec": {"storageClassName": "fast"}},
-            False,
-        ),
-        (kubernetes_object("ConfigMap", "fast"), {**CLAIM, "spec": {"storageClassName": "fast"}}, False),
+        (k8s_object("PersistentVolume", "data"), {**CLAIM, "spec": {"volumeName": "data"}}, True),
+        (k8s_object("PersistentVolume", "data"), {**CLAIM, "spec": {"storageClassName": "data"}}, False),
+        (k8s_object("StorageClass", "fast"), {**CLAIM, "spec": {"storageClassName": "fast"}}, True),
+        (k8s_object("StorageClass", "fast"), {**CLAIM, "spec": {"volumeName": "fast"}}, False),
+        (k8s_object("StorageClass", "fast"), CLAIM, False),
+        (k8s_object("StorageClass", "fast"), {**CLAIM, "spec": {"storageClassName": "${token}"}}, True),
+        (k8s_object("StorageClass", "fast"), {"kind": "StatefulSet", "spec": {"storageClassName": "fast"}}, False),
+        (k8s_object("ConfigMap", "fast"), {**CLAIM, "spec": {"storageClassName": "fast"}}, False),
     ],
     ids=str,
 )
@@ -332,22 +325,18 @@ def test_volumes_and_classes_and_their_claims(volume: dict[str, Any], claim: dic
 @pytest.mark.parametrize(
     ("driver", "volume", "pair"),
     [
-        (
-            "aws-fsx-csi-driver",
-            kubernetes_object("PersistentVolume", spec={"csi": {"driver": "fsx.csi.aws.com"}}),
-            True,
-        ),
-        ("aws-ebs-csi-driver", kubernetes_object("StorageClass", provisioner="ebs.csi.aws.com"), True),
+        ("aws-fsx-csi-driver", k8s_object("PersistentVolume", spec={"csi": {"driver": "fsx.csi.aws.com"}}), True),
+        ("aws-ebs-csi-driver", k8s_object("StorageClass", provisioner="ebs.csi.aws.com"), True),
         (
             "aws-mountpoint-s3-csi-driver",
-            kubernetes_object("PersistentVolume", spec={"csi": {"driver": "s3.csi.aws.com"}}),
+            k8s_object("PersistentVolume", spec={"csi": {"driver": "s3.csi.aws.com"}}),
             True,
         ),
-        ("aws-efs-csi-driver", kubernetes_object("StorageClass", provisioner="ebs.csi.aws.com"), False),
-        ("aws-efs-csi-driver", kubernetes_object("StorageClass", provisioner="${token}"), True),
-        ("aws-efs-csi-driver", kubernetes_object("PersistentVolume", spec={"hostPath": {}}), False),
-        ("aws-efs-csi-driver", kubernetes_object("PersistentVolume", spec=None), False),
-        ("coredns", kubernetes_object("PersistentVolume", spec={"csi": {"driver": "coredns"}}), False),
+        ("aws-efs-csi-driver", k8s_object("StorageClass", provisioner="ebs.csi.aws.com"), False),
+        ("aws-efs-csi-driver", k8s_object("StorageClass", provisioner="${token}"), True),
+        ("aws-efs-csi-driver", k8s_object("PersistentVolume", spec={"hostPath": {}}), False),
+        ("aws-efs-csi-driver", k8s_object("PersistentVolume", spec=None), False),
+        ("coredns", k8s_object("PersistentVolume", spec={"csi": {"driver": "coredns"}}), False),
     ],
     ids=str,
 )
@@ -366,7 +355,7 @@ def test_volumes_and_their_drivers(driver: str, volume: dict[str, Any], pair: bo
         (release("hyperpod-dependencies"), False),
         (resource("Custom::AWSCDK-EKS-HelmChart", ClusterName=ref("Eks"), Chart="HyperPodHelmChart"), False),
         (resource("Custom::AWSCDK-EKS-HelmChart", ClusterName=ref("Eks"), Chart="hyperpod-helm-chart"), False),
-        (objects(kubernetes_object("Deployment")), False),
+        (objects(k8s_object("Deployment")), False),
         (JOB, True),
     ],
     ids=str,

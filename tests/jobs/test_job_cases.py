@@ -245,10 +245,8 @@ def test_accelerators_without_a_type_follow_from_the_affinity_or_are_reported():
     ]
     assert resources(**fields, accelerator_resource="aws.amazon.com/neuron")[0]["aws.amazon.com/neuron"] == 16
     assert found(**fields, accelerator_resource="aws.amazon.com/neuron") == []
-    too_many = {**fields, "accelerators": 17, "affinity": required}
-    assert found(**too_many) == [
-        "error HP713 accelerators: 17 accelerators, but ml.trn2.48xlarge has 16 x AWS Trainium2"
-    ]
+    above = {**fields, "accelerators": 17, "affinity": required}
+    assert found(**above) == ["error HP713 accelerators: 17 accelerators, but ml.trn2.48xlarge has 16 x AWS Trainium2"]
 
 
 def test_requests_between_the_estimate_and_the_kubelets_offer_are_a_warning():
@@ -265,10 +263,8 @@ def test_huge_pages_count_with_the_memory():
         "error HP714 hugepages_2mi_mib: 2097152 MiB, but ml.p5.48xlarge has 2048 GiB, of which at most 2047.13 are "
         "allocatable"
     ]
-    (message,) = found(replicas=1, accelerators=8, memory_gib=1800, hugepages_2mi_mib=256 * 1024)
-    assert message.startswith(
-        "error HP714 memory_gib: 1800 GiB plus 256 for huge pages, but ml.p5.48xlarge has 2048 GiB"
-    )
+    (text,) = found(replicas=1, accelerators=8, memory_gib=1800, hugepages_2mi_mib=256 * 1024)
+    assert text.startswith("error HP714 memory_gib: 1800 GiB plus 256 for huge pages, but ml.p5.48xlarge has 2048 GiB")
 
 
 def test_auto_resume_counts_apart_from_the_backoff_limit():

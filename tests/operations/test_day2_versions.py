@@ -258,7 +258,7 @@ def test_nothing_to_do(run, config):
         ),
     ],
 )
-def test_no_route_to_the_internet(run, config, source, target, text):
+def test_a_target_without_an_upgrade_path_is_rejected(run, config, source, target, text):
     with pytest.raises(NoUpgradePath):
         plan(new(), target, source=source)
     result = run("upgrade-plan", config, "--from", source, "--to", target)

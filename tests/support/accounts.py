@@ -84,16 +84,10 @@ def addon_versions(addons: dict[str, dict[str, list[str]]]) -> Callable[[dict[st
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         name = request["addonName"]
-        kubernetes_versions = [*CALENDAR, "1.32"]
+        minors = [*CALENDAR, "1.32"]
         known = find_addon(name)
-        compatible = (
-            {item.version: [k for k in kubernetes_versions if item.covers(k)] for item in known.versions}
-            if known
-            else {}
-        )
-        versions = addons.get(
-            name, compatible if any(compatible.values()) else {"v9.9.9-eksbuild.1": kubernetes_versions}
-        )
+        covered = {item.version: [k for k in minors if item.covers(k)] for item in known.versions} if known else {}
+        versions = addons.get(name, covered if any(covered.values()) else {"v9.9.9-eksbuild.1": minors})
         return {
             "addons": [
                 {

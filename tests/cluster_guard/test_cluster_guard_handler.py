@@ -75,8 +75,8 @@ def test_the_execution_role_of_a_live_group_is_not_changed():
         send(Aws(live=WITH_ROLE), Roles=roles)
     assert str(error.value) == (
         f"The execution role of an instance group cannot be changed: that of workers, {SHARED}, would become {WORKERS}. "
-        "Keep `execution_roles: shared` (or execution_role_arn) of the cluster, or create a group with a new name and delete "
-        "the old one."
+        "Keep `execution_roles: shared` (or execution_role_arn) of the cluster, or create a group with a new name and "
+        "delete the old one."
     )
     assert send(Aws(live=WITH_ROLE), Roles=roles, AllowReplacement="true")["Data"]
 

@@ -1,4 +1,4 @@
-"""Every page is in the index and its links lead somewhere; every `hyperpod` command of every page is one that exists."""
+"""Every page is in the index and its links are valid; every `hyperpod` command of every page exists."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ INDEX = PAGES["docs/README.md"]
 
 
 def commands() -> list[tuple[str, str]]:
-    """Page and command of every line of a block that begins with `hyperpod`."""
+    """Page and command of every line in a code block that begins with `hyperpod`."""
     found: dict[tuple[str, str], None] = {}
     for page, text in PAGES.items():
         for language, block in re.findall(r"^```(\w*)\n(.*?)^```", text, re.M | re.S):
@@ -37,7 +37,7 @@ def commands() -> list[tuple[str, str]]:
 
 
 def resolved(arguments: list[str]) -> tuple[click.Command, list[str]]:
-    """The command that words name, and the words after it."""
+    """The command that the arguments select, and the remaining arguments."""
     command: click.Command = main
     while isinstance(command, click.Group):
         below = command.get_command(click.Context(command), arguments[0])

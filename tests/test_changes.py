@@ -1,4 +1,4 @@
-"""The change policy: every field has one, and edits are told by it."""
+"""The change policy: every field has one, and it determines the consequence of an edit."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_removing_storage_states_whether_data_is_deleted() -> None:
     assert (change.change, change.path) == (Change.LOSES_DATA, "storage.lustre[0]")
     for retaining in (with_system("destroy"), with_system("retain", allow_data_loss=True), with_system("retain")):
         edit = next(edit for edit in edits(retaining, platform()) if edit.path == "storage.lustre[0]")
-        assert edit.change is Change.DRAINS  # its claims go
+        assert edit.change is Change.DRAINS  # its claims are deleted
         assert edit.impact == "its claims are removed; it is retained outside the stacks, and billed"
     assert edits(with_system("retain"), with_system("retain", 1200))[0].change is Change.REFUSED
 
@@ -201,7 +201,7 @@ def test_long_texts_are_cut_from_where_they_differ() -> None:
         ("b" * 100, None, f'"{"b" * 75}... becomes not set'),
         ("x" * 78, "y" * 78, f'"{"x" * 78}" becomes "{"y" * 78}"'),
         ("x" * 79, "y", f'"{"x" * 75}... becomes "y"'),
-        (  # with what is the same before, and cut behind
+        (  # with the equal beginning, and shortened at the end
             "x" * 50 + "a" + "z" * 100,
             "x" * 50 + "b" + "z" * 100,
             f"...{'x' * 20}a{'z' * 55}... becomes ...{'x' * 20}b{'z' * 55}...",

@@ -81,7 +81,7 @@ def test_lists_without_a_gap_are_left_to_the_chart() -> None:
     ],
 )
 def test_the_efa_plugin_is_pulled_from_the_clusters_region(region: str, registry: str) -> None:
-    """A closed network has a way to its own region's registry only; the chart names another's."""
+    """A closed network can reach only the registry of its region, but the chart specifies another region."""
     values = chart_values(DependencyChart(), region=region, instance_types=[])
     assert values["aws-efa-k8s-device-plugin"]["image"] == {"repository": f"{registry}/eks/aws-efa-k8s-device-plugin"}
     off = chart_values(DependencyChart(efa_device_plugin=False), region=region, instance_types=[])
@@ -149,7 +149,7 @@ def test_nothing_is_inserted_where_the_plugin_is_off() -> None:
 
 
 def test_a_null_reaches_helm() -> None:
-    """To helm it means: not even the chart's own default."""
+    """In Helm, null also removes the chart's default."""
     spec = DependencyChart(values={"nvidia-device-plugin": {"tolerations": None}})
     assert chart_values(spec, region="r", instance_types=[])["nvidia-device-plugin"]["tolerations"] is None
 
@@ -209,7 +209,7 @@ def test_the_operator_gets_the_image_of_its_init_containers() -> None:
 
 
 def test_seven_sub_charts_have_no_known_digest_and_are_downloaded_only_on_request() -> None:
-    """Their registries could not be reached; a digest that is found goes into the catalog."""
+    """Their registries were not reachable; if a digest becomes known, it is added to the catalog."""
     subcharts = load("chart")["subcharts"]
     without = {name for name, entry in subcharts.items() if entry["digest"] is None}
     assert len(without) == 7

@@ -283,7 +283,7 @@ OMITTED = {
 
 
 def _taken(schema: dict[str, Any], node: dict[str, Any], path: str) -> Iterator[str]:
-    """Paths of every value that a CloudFormation schema takes."""
+    """Paths of every value that a CloudFormation schema allows."""
     if "$ref" in node:
         node = schema["definitions"][node["$ref"].rpartition("/")[2]]
     inner = {

@@ -183,7 +183,7 @@ def test_the_restricted_cluster_matches_the_page(restricted: Assembly) -> None:
     assert row("restricted: provisioning").startswith("`Request` in the example")
     assert cluster.get("NodeProvisioningMode") != "Continuous"
     assert len(cluster["RestrictedInstanceGroups"]) == 2
-    assert cluster["InstanceGroups"]  # beside ordinary ones
+    assert cluster["InstanceGroups"]  # in addition to standard groups
     assert every(group["OverrideVpcConfig"] for group in cluster["RestrictedInstanceGroups"])
 
 

@@ -1,4 +1,4 @@
-"""A page for each public construct: its example runs and makes one, and it names every argument."""
+"""A page for each public construct: its example runs and creates the construct, and the page lists every argument."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def created_count(names: dict[str, Any], kind: type[Construct]) -> int:
 
 
 def unnamed(app: Any, page: str) -> set[str]:
-    """Warnings of a synthesized app whose rule a page does not name."""
+    """Warnings of a synthesized app whose rule is not on a page."""
     warnings = warnings_in(app.synth().directory)
     rules = {rule for text in warnings for rule in re.findall(r"hyperpod-constructs:([\w-]+)", text) or [text]}
     return {rule for rule in rules if rule not in page}

@@ -1,4 +1,4 @@
-"""Cost of configs: exact sums where prices are known, a plain unknown where not, and nothing silent."""
+"""Cost of configs: exact sums for known prices, "unknown" for others, and no omitted items."""
 
 from __future__ import annotations
 

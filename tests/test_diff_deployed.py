@@ -1,4 +1,4 @@
-"""`hyperpod diff --deployed`: a config held against what is deployed, by its templates."""
+"""`hyperpod diff --deployed`: a config is compared with the deployed templates."""
 
 from __future__ import annotations
 

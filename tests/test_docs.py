@@ -98,7 +98,7 @@ def test_the_table_of_settings_has_every_setting():
         if isinstance(settings, type) and issubclass(settings, SpecModel)
     }
     assert documented.keys() == {key for key, names in expected.items() if names}
-    for key in documented.keys() - {"observability"}:  # has a page of its own
+    for key in documented.keys() - {"observability"}:  # has a separate page
         assert expected[key] <= documented[key], key
 
 
@@ -128,7 +128,7 @@ def test_claims_have_evidence_and_omissions_have_a_reason():
     for feature, this_project, evidence in ROWS:
         if this_project.startswith("no: "):
             assert len(this_project) > 20, feature
-        else:  # a rule has its own examples, which a test runs
+        else:  # each rule has examples, which a test runs
             evident = (
                 r"\.md\)" if feature.strip() in ABOUT_PAGES else r"`tests/[\w/.]+::\w+`|HP\d{3}|tests/test_\w+\.py"
             )

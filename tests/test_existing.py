@@ -1,4 +1,4 @@
-"""Our constructs in somebody else's app: a VPC and an EKS cluster of v1, of v2, and by attributes."""
+"""Constructs in an app of a user: a VPC, and an EKS cluster of v1, of v2, and by attributes."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_errors_of_the_checks_fail_the_synth_with_the_same_message(tmp_path: Pat
 
 
 def test_a_new_eks_cluster_in_a_network_to_which_nothing_is_added(tmp_path, assemble):
-    """The network's stack stays, since CDK makes the EKS stack depend on it."""
+    """The network stack remains, because CDK makes the EKS stack depend on it."""
     config = tmp_path / "hyperpod.yaml"
     config.write_text(
         "name: shared\nregion: us-west-2\ndefaults: 2\nnetwork:\n  existing:\n    vpc_id: vpc-0123456789abcdef0\n"

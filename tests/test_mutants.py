@@ -1,4 +1,4 @@
-"""`make mutants`: the faults that it makes, and the tests that can notice them."""
+"""`make mutants`: the faults that it inserts, and the tests that can detect them."""
 
 from __future__ import annotations
 

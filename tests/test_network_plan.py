@@ -1,4 +1,4 @@
-"""Address arithmetic: the plan of a network, and what groups take of it."""
+"""Address arithmetic: the plan of a network, and the addresses that groups use."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_network_that_exists_has_the_node_subnets_whose_range_it_names() -> No
 
 def test_node_cidrs_do_not_overlap_the_primary_cidr_and_those_of_eks() -> None:
     assert list(map(str, node_ranges(network(vpc_cidr="10.1.0.0/16")))) == ["10.2.0.0/16", "10.3.0.0/16"]
-    # 10.100.0.0/16 is one of the two ranges that EKS chooses services from
+    # 10.100.0.0/16 is one of the two CIDRs from which EKS chooses service addresses
     many = Network(availability_zone_ids=[f"z{number}" for number in range(100)])
     assert "10.100.0.0/16" not in map(str, node_ranges(many))
     assert [str(block) for block in node_ranges(many)][98:] == ["10.99.0.0/16", "10.101.0.0/16"]
@@ -101,7 +101,7 @@ def test_a_text_that_is_not_a_cidr(text: str) -> None:
 
 
 def test_fewer_node_ranges_than_zones() -> None:
-    """A rule reports it; the plan has the subnets that there are ranges for."""
+    """A rule reports the missing CIDRs; the plan contains the subnets that have one."""
     short = plan(network(node_cidrs=["10.8.0.0/16"]))
     assert [(subnet.availability_zone_id, subnet.cidr, subnet.secondary) for subnet in short.of_kind("node")] == [
         (ZONES[0], "10.8.0.0/16", True)
@@ -160,7 +160,7 @@ def test_the_subnets_of_a_zone() -> None:
     assert usable("10.0.0.0/30") == 0
 
 
-# What groups take
+# Addresses that groups use
 
 FLEXIBLE: dict[str, Any] = {"instance_type": None, "instance_types": ["ml.p5.48xlarge", "ml.g5.2xlarge"]}
 

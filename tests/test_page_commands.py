@@ -1,4 +1,4 @@
-"""Every command of every page is run as it is written, in a copy of the files that it names; or it is listed with a reason.
+"""Every command of every page runs as written, in a copy of the files that it uses, or is listed with a reason.
 
 Commands that are not run are parsed: a `hyperpod` command by its own parser, with its options and their types, a `make`
 target by `make -n`.
@@ -45,17 +45,17 @@ ELSEWHERE = {
     "docs/import.md": "tests/importing/test_import_docs.py::test_the_commands_of_the_page_work",
     "docs/jobs.md": "tests/jobs/test_job_docs.py::test_commands",
 }
-"""Pages whose commands a test of their own runs, with the files that they need."""
+"""Pages whose commands run in a separate test, with the files that they require."""
 CODES = {
     "hyperpod catalog refresh": {0, 1},  # 1: a fact differs
-    "hyperpod rehearse --no-nodes": {1},  # the nodes never come
+    "hyperpod rehearse --no-nodes": {1},  # the nodes never become ready
     "hyperpod upgrade-plan": {0, 1},  # 1: a step is blocked, which depends on the day
 }
 """Exit codes other than 0, by the beginning of the command."""
 
 
 def commands(page: Path) -> Iterator[tuple[int, str]]:
-    """The commands of a page with the number of their block, as they are written but for the comment."""
+    """The commands of a page with the number of their block, without comments."""
     blocks = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(), re.M | re.S)
     for number, (language, block) in enumerate(blocks):
         if language not in ("", "bash", "sh", "console", "text"):
@@ -71,7 +71,7 @@ def name_of(page: Path) -> str:
 
 
 def expanded(word: str) -> list[str]:
-    """The files that a pattern names, as the shell has it; the word itself where it is none."""
+    """The files that match a pattern, as in a shell; the word itself if there are none."""
     return sorted(map(str, Path().glob(word))) or [word] if "*" in word else [word]
 
 
@@ -119,7 +119,7 @@ def test_a_command_that_is_not_run_can_be_parsed(command: str) -> None:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, default: Assembly) -> Path:
-    """What the pages name: the shipped config with its jobs, edits of it, and its templates."""
+    """The files that the pages use: the shipped config with its jobs, edits of it, and its templates."""
     for name in ("examples", "jobs"):
         shutil.copytree(ROOT / name, tmp_path / name)
     for name in ("hyperpod.yaml", "old.yaml", "new.yaml", "deployed.yaml"):

@@ -1,4 +1,4 @@
-"""The start and the end of the process of a command: quick, but with everything that Python does at its end."""
+"""The start and the end of the process of a command: fast, but with the clean-up of Python at exit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every example: described, without findings that matter, synthesized, ordered, and clean by cdk-nag."""
+"""Every example: described, without errors, synthesized, in order, and without findings of cdk-nag."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAX_BYTES = 1_000_000
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The examples with a stand-in for the chart that the closed network vendors."""
+    """The examples with a placeholder for the vendored chart of the closed network."""
     copied = tmp_path_factory.mktemp("examples") / "examples"
     shutil.copytree(ROOT / "examples", copied)
     chart = copied / "vendor" / "hyperpod-chart"
@@ -81,7 +81,7 @@ def test_the_examples_are_those_that_were_promised():
 @each_example
 def test_it_states_its_purpose(example: Path):
     header = list(takewhile(lambda line: line.startswith("# "), example.read_text().splitlines()))
-    assert 2 <= len(header) <= 3  # two lines, and a command where one has to be run first
+    assert 2 <= len(header) <= 3  # two lines, and a command if one must run first
     assert every(len(line) > 40 for line in header[:2])
 
 

@@ -1,4 +1,4 @@
-"""The threat model names a test for each line, and the tests are there."""
+"""The threat model lists a test for each boundary, and the tests exist."""
 
 from __future__ import annotations
 

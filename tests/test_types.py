@@ -20,12 +20,12 @@ pytestmark = pytest.mark.slow
 
 
 def blocks(text: str) -> list[str]:
-    """The Python examples of a page; sessions (`>>>`) are no programs."""
+    """The Python examples of a page, without interactive sessions (`>>>`)."""
     return [item for item in re.findall(r"^```python\n(.*?)^```", text, re.M | re.S) if not item.startswith(">>>")]
 
 
 def write_programs(folder: Path) -> list[Path]:
-    """Each example as a program, those of a construct's page after what their index sets up."""
+    """Each example as a program; examples of constructs follow the common code of their index."""
     (before,) = blocks((ROOT / "docs" / "constructs" / "README.md").read_text())
     programs = {}
     for page in sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]):
@@ -87,7 +87,7 @@ SUPPORT = [ROOT / "tests" / "support" / name for name in ("assembly.py", "provin
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Those of pages and, in a folder below, the apps of consumers, and clusters of CDK's own classes."""
+    """The examples of the pages and, in a subfolder, the apps of consumers, and clusters of CDK's classes."""
     written = write_programs(tmp_path_factory.mktemp("programs"))
     folder = written[0].parent / "apps"
     folder.mkdir()
@@ -129,7 +129,7 @@ OF_CDK_ALONE = "from aws_cdk import aws_iam, aws_kms\n" + "".join(
 INCOMPATIBLE = re.compile(r'"(\w+)" is incompatible with protocol "(\w+)"')
 
 
-@only_in_full  # mypy checks the same programs always
+@only_in_full  # mypy always checks the same programs
 @pytest.mark.skipif(not PYRIGHT.exists(), reason="npm ci installs pyright")
 def test_pyright_finds_nothing(programs: list[Path]) -> None:
     folder = programs[0].parent

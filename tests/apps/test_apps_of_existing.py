@@ -1,4 +1,4 @@
-"""What consumers bring: a VPC by look-up, import or their own, EKS clusters of each kind, roles of their own."""
+"""Existing resources of consumers: a VPC (looked up, imported or created), EKS clusters of each kind, roles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What organizations lay over every app: tags, aspects, boundaries, synthesizers, overrides, classes of their own."""
+"""What organizations apply to every app: tags, aspects, boundaries, synthesizers, overrides, subclasses."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Traced:
     """Every function is traced."""
 
     def visit(self, node: IConstruct) -> None:
-        """Switch tracing on."""
+        """Enables tracing."""
         if isinstance(node, lambda_.CfnFunction):
             node.add_property_override("TracingConfig.Mode", "Active")
 

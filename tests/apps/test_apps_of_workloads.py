@@ -1,4 +1,4 @@
-"""What consumers put on a cluster: manifests and charts of their own, jobs, add-ons, data, alarms."""
+"""What consumers deploy on a cluster: their own manifests and charts, jobs, add-ons, data, alarms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Platforms in stacks and stages: their place is one place, and one platform can be in several stages of an account."""
+"""Platforms in stacks and stages: one account and region, and one platform in several stages of an account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds for every data file."""
+"""Requirements for every data file."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ def test_every_file_states_the_source_of_its_facts(name: str) -> None:
 
 @pytest.mark.parametrize("name", HAND_WRITTEN)
 def test_every_file_is_in_the_format_that_a_refresh_writes(name: str) -> None:
-    # Otherwise the first refresh would rewrite the whole file, and its diff would say nothing.
+    # Otherwise the first refresh would rewrite the complete file, and its diff would be useless.
     assert (_files.DATA / f"{name}.json").read_text() == _files.dumps(_files.load(name))
 
 

@@ -1,4 +1,4 @@
-"""Instance types: the numbers, and what a look-up says of a name it does not know."""
+"""Instance types: the numbers, and the error of a look-up with an unknown name."""
 
 import pytest
 from proving import every

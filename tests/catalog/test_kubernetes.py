@@ -49,7 +49,10 @@ def test_hyperpod_documents_1_30_to_1_35() -> None:
         (date(2025, 12, 1), "1.34"),
         (TODAY, "1.35"),
         (date(2027, 3, 26), "1.35"),
-        (date(2027, 3, 27), "1.35"),  # no documented version is in standard support any more: the newest in extended
+        (
+            date(2027, 3, 27),
+            "1.35",
+        ),  # no documented version is in standard support: the newest version in extended support
         (date(2028, 3, 26), "1.35"),
     ],
 )

@@ -39,7 +39,7 @@ def moment(year: int, month: int, day: int) -> datetime:
 
 
 class Aws:
-    """A session whose clients answer what a test says, and nothing else."""
+    """A session whose clients return only the responses that a test sets."""
 
     def __init__(self, stack: ExitStack) -> None:
         self.clients: dict[str, Any] = {}

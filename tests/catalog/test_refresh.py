@@ -1,4 +1,4 @@
-"""Refreshing from the installed libraries: what is shipped is what they say, and what is not is found."""
+"""Refreshing from the installed libraries: the shipped facts equal those of the libraries, and differences are detected."""
 
 import gzip
 import json

@@ -16,7 +16,7 @@ from hyperpod_constructs.live.facts.refresh import load_all, refresh
 
 
 def product(usage: str, region: str, usd: str, unit: str = "Hrs") -> str:
-    """A product as the price list has it: JSON in a text."""
+    """A product as in the price list: a string of JSON."""
     dimension = {"unit": unit, "pricePerUnit": {"USD": usd}}
     term = {"effectiveDate": "2026-11-01T00:00:00Z", "priceDimensions": {"a": dimension}}
     attributes = {"usagetype": usage, "regionCode": region}

@@ -1,4 +1,4 @@
-"""Regions, and what each has of HyperPod."""
+"""Regions, and the HyperPod features that each supports."""
 
 import pytest
 from proving import every

@@ -14,7 +14,7 @@ from typing import Any
 from hyperpod_constructs.core.catalog import _files
 
 SCHEMAS = Path(str(distribution("cfn-lint").locate_file("cfnlint/data/schemas")))
-"""Found without an import of cfn-lint, which takes as long as all tests of this file."""
+"""Located without importing cfn-lint, which takes as long as all tests of this file."""
 NAMES: dict[str, str] = json.loads((SCHEMAS / "providers" / "us-east-1.json").read_text())
 KINDS = {"create_only": "createOnlyProperties", "conditional": "conditionalCreateOnlyProperties"}
 

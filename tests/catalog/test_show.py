@@ -1,4 +1,4 @@
-"""Entries as a person reads them, and the command line that prints them."""
+"""Entries as text, and the commands that print them."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Facts that a user states over the catalog's: used where they are stated, named by a finding, gone with the next config."""
+"""Facts of a user that replace those of the catalog: used in their config only, and reported by a finding."""
 
 from __future__ import annotations
 

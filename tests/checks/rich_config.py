@@ -104,12 +104,12 @@ RICH: dict[str, Any] = merged(
 
 
 def found_in(config: dict[str, Any]) -> list[Finding]:
-    """The findings in a config. JSON is YAML, and much quicker to write."""
+    """The findings in a config, which is written as JSON because that is faster than YAML."""
     return load_text(json.dumps(config)).findings
 
 
 def values_by_path(data: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every text of a config with its path."""
+    """Every string in a config with its path."""
     if isinstance(data, str):
         yield path, data
     for key, value in data.items() if isinstance(data, dict) else ():
@@ -119,7 +119,7 @@ def values_by_path(data: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
-    """The rich config with another value at a path; keys that are not there are made."""
+    """The rich config with another value at a path; missing keys are created."""
     config: Any = copy.deepcopy(RICH)
     *parents, last = (int(part) if part.isdecimal() else part for part in re.findall(r"[^.\[\]]+", path))
     current = config

@@ -1,6 +1,6 @@
-"""Families of values that services refuse: generated around one that is right, each an error at its own path.
+"""Families of values that services reject: generated from a valid value, each an error at its own path.
 
-The right value of every family passes; `test_the_table_has_enough_cases` prints how many wrong ones there are.
+The valid value of every family passes; `test_the_table_has_enough_cases` prints the number of invalid values.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hyperpod_constructs.core.spec.arns import Names, _fields_with_arns, _inside
 
 
 def wrong_arns(arn: str, path: str) -> Iterator[tuple[str, str]]:
-    """What is wrong about an ARN in many ways: name of the way, and the text."""
+    """Invalid ARNs: the name of the mistake, and the ARN."""
     partition, service, region, account, resource = arn.split(":", 5)[1:]
     kind, _, name = resource.rpartition("/")
 
@@ -166,7 +166,7 @@ def test_a_wrong_arn_is_an_error_at_its_field(path: str, way: str, text: str) ->
     found = [
         finding for finding in found_in(changed(path, text)) if finding.path == path and finding.severity != "note"
     ]
-    assert [finding.severity for finding in found] == [Severity.ERROR]  # once, and nothing else about it
+    assert [finding.severity for finding in found] == [Severity.ERROR]  # one finding only
     assert found[0].cure
 
 
@@ -235,7 +235,7 @@ def test_valid_values_of_services_are_not_errors(path: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("edit", "rule", "path"),
     [
-        (  # one claim of two kinds in one namespace, by the team's name and by its namespace's
+        (  # two kinds of claims with one name in one namespace, by the team's name and by the name of its namespace
             {
                 "lustre": [{"name": "data", "namespaces": ["hyperpod-ns-vision"]}],
                 "buckets": [_bucket("data", "vision")],
@@ -243,7 +243,7 @@ def test_valid_values_of_services_are_not_errors(path: str, value: Any) -> None:
             "HP806",
             "storage.buckets[0].name",
         ),
-        (  # two volumes of one name: volumes have no namespace
+        (  # two volumes with one name: volumes have no namespace
             {
                 "lustre": [{"name": "a", "namespaces": ["default"]}, {"name": "a-s3"}],
                 "buckets": [_bucket("a", "default")],
@@ -328,7 +328,7 @@ def test_selectors_that_no_group_satisfies_are_reported(selector: dict[str, str]
 
 
 def test_selectors_are_checked_for_groups_with_labels() -> None:
-    """A label with a domain is known to the config as soon as one of several groups sets it."""
+    """A label with a domain is known if one of several groups sets it."""
     label = {"somebody.example.com/label": "x"}
     config = merged(RICH, {"addons": {"training_operator": {"node_selector": label}}})
     assert [finding.path for finding in found_in(config) if finding.rule == "HP516"] == []

@@ -1,4 +1,4 @@
-"""Several configs at once, and configs that are right although little is made: what `make synth` does with them."""
+"""Several configs in one run, and valid configs that create few resources: the results of `make synth`."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def written(folder: Path, *configs: dict[str, Any]) -> list[Path]:
             {"cluster": {"cluster_name": "same"}, **OTHER_REGION},
             [],
         ),
-        (  # clusters have the platform's name where they have none of their own
+        (  # clusters without a name have the platform's name
             {"cluster": {"cluster_name": "same"}},
             {"name": "same"},
             [("HP027", "name", "'same' is already the HyperPod cluster of {a} in the same region and account")],
@@ -122,7 +122,7 @@ def test_an_existing_network_to_which_nothing_is_added_has_no_stack(tmp_path: Pa
     assert platform is not None
     assembly = build([platform], context=cdk_context(), outdir=str(tmp_path / "out"), validate=False).synth()
     stacks = sorted(stack.stack_name for stack in assembly.stacks)
-    assert stacks == ["existing-Addons", "existing-Eks", "existing-HyperPod", "existing-Jobs"]  # and no Network stack
+    assert stacks == ["existing-Addons", "existing-Eks", "existing-HyperPod", "existing-Jobs"]  # no Network stack
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What the rules say, exactly: a file per module of rules, in `messages/`.
+"""The exact messages of the rules: one file for each module of rules, in `messages/`.
 
 A block begins with `--- ` and a rule id (its wrong example) or a title (a fragment of YAML, laid over the config of
 `rule_configs.py`, follows), and `=>` and the findings of the module's rules come after it: severity, rule, path, message,
@@ -41,7 +41,7 @@ def messages_of(findings: list[Finding]) -> str:
 
 
 def fragments(module: str) -> Iterator[tuple[str, str]]:
-    """Title and fragment of the blocks that were written by hand."""
+    """Title and fragment of the manually written blocks."""
     file = FOLDER / f"{module}.txt"
     for block in file.read_text().split(f"\n{BLOCK}") if file.exists() else ():
         title, _, lines = block.removeprefix(BLOCK).partition("\n")

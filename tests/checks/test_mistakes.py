@@ -1,4 +1,4 @@
-"""The failure modes and the 26 mistakes: each is caught, and the table in docs/ says by what."""
+"""The failure modes and the 26 mistakes: each is detected, and the table in docs/ lists the rule."""
 
 from __future__ import annotations
 

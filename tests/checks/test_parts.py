@@ -1,4 +1,4 @@
-"""Rules about a part of a platform alone, as a construct knows it, and numbers that are too large for the tables."""
+"""Rules with only a part of a platform, as in a construct, and numbers that are too large for the tables."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ TWICE = [("HP750", "jobs[1].name", "'train' is also the name of jobs[0]")]
     ("first", "second", "whole_platform", "found"),
     [
         ({}, {}, False, TWICE),
-        ({}, {"image": "registry/train:v2"}, False, []),  # another hash is another object
+        ({}, {"image": "registry/train:v2"}, False, []),  # a different hash means a different object
         ({}, {"image": "registry/train:v2"}, True, TWICE),
         ({"on_change": "replace"}, {"on_change": "replace", "image": "registry/train:v2"}, False, TWICE),
         ({}, {"namespace": "other"}, True, []),

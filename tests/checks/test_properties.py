@@ -1,4 +1,4 @@
-"""Whatever a config is changed into, checking it raises nothing, and with errors there is no template.
+"""Any change of a config: checking it raises no exception, and if there are errors, no template is written.
 
 250 mutations by default, 2,000 with HYPERPOD_ALL=1; HYPERPOD_EXAMPLES=20000 for more.
 """
@@ -149,7 +149,7 @@ def mutated(draw: st.DrawFn) -> dict[str, Any]:
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(config=mutated())
 def test_no_mutation_raises_or_gives_a_template(config: dict[str, Any]) -> None:
-    loaded = load_text(json.dumps(config))  # JSON is YAML, and much quicker to write
+    loaded = load_text(json.dumps(config))  # JSON is valid YAML, and faster to write
     assert loaded.platform is not None or errors(loaded.findings)
     assert loaded.ok == (loaded.platform is not None and not errors(loaded.findings))
     assert [finding for finding in loaded.findings if not (finding.message and finding.rule)] == []

@@ -1,4 +1,4 @@
-"""Every rule's own examples: the wrong one fires the rule, the right one does not; and each rule is documented."""
+"""The examples of every rule: the incorrect one is reported by the rule, the correct one is not; each rule is documented."""
 
 from __future__ import annotations
 

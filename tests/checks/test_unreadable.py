@@ -1,4 +1,4 @@
-"""What cannot be read is one finding: nothing is said of what would be missing in its place."""
+"""An unreadable value is one finding: values that it would have contained are not reported as missing."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def paths(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | 
 
 
 def spoiled(content: Any, place: tuple[str | int, ...]) -> Any:
-    """The content with something unreadable at one place."""
+    """The content with an unreadable value at one path."""
     changed = container = copy.deepcopy(content)
     for key in place[:-1]:
         container = container[key]
@@ -106,7 +106,7 @@ def test_one_unreadable_value_is_one_finding(config: str, tmp_path: Path) -> Non
     content = CONFIGS[config]
     if "name" not in content:
         pytest.skip("a list of values, no config")
-    # files that an example names are not beside the copy, and acknowledged findings show where acknowledge is spoiled
+    # the copy lacks files that an example names, and an unreadable `acknowledge` accepts no findings
     before = {finding.rule for finding in findings_of(content, tmp_path)}
     for place in sample(list(paths(content)), 3):
         path = reduce(join, place, "")
@@ -177,7 +177,7 @@ jobs:
     ],
 )
 def test_a_group_that_cannot_be_read_is_not_missed(rule: str, group: str, sections: str, tmp_path: Path) -> None:
-    """It could be the group that a rule about all groups requires."""
+    """The group could be the one that a rule about all groups requires."""
     found = []
     for other in ("", "- {name: b, instance_type: ml.m5.4xlarge}"):
         cluster = "" if sections.startswith(("addons", "storage")) else f"  {sections}\n"

@@ -1,4 +1,4 @@
-"""Help of the live commands starts as a pure Python program: neither boto3 nor the Kubernetes client is imported."""
+"""The help of live commands imports neither boto3 nor the Kubernetes client."""
 
 from __future__ import annotations
 

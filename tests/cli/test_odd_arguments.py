@@ -1,6 +1,6 @@
-"""Every command with arguments that make no sense: an answer in words and a documented exit code, never a traceback.
+"""Every command with invalid arguments: an error message and a documented exit code, never a traceback.
 
-Nothing reaches a network: there are no credentials, no region and no kubeconfig.
+No command accesses the network: no credentials, no region and no kubeconfig are set.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def odd_arguments(command: click.Command) -> Iterator[list[str]]:
     """Odd argument lists for a command: values in place of its arguments, and for each of its options."""
     names = [*FILES, "folder", "loop", *WORDS]
     if any(param.name == "profile" for param in command.params):
-        names = ["", "loop", "a" * 5000, "$(id)", "-1"]  # each makes a client, which takes long
+        names = ["", "loop", "a" * 5000, "$(id)", "-1"]  # each creates a client, which is slow
     needed = [param for param in command.params if isinstance(param, click.Argument)]
     for value in names:
         yield ["--", *[value] * max(len(needed), 1)]
@@ -162,7 +162,7 @@ def test_without_a_region_or_credentials_the_fix_is_stated(words: tuple[str, ...
     result = ran(*words, *arguments)
     check(result, [*words, *arguments])
     if words in {("preflight",), ("upgrade-plan",), ("catalog", "refresh"), ("jobs", "submit"), ("adopt",)}:
-        return  # they need a file first, or say it in another way
+        return  # they require a file first, or report this in another way
     assert result.exit_code == 2
     assert "no region" in result.stderr
     assert "AWS_REGION" in result.stderr
@@ -274,7 +274,7 @@ def test_a_file_of_another_type_is_reported_with_its_type(place: Path) -> None:
 
 
 def test_unknown_keys_are_bounded_and_linear(place: Path) -> None:
-    """The work is counted, not timed: each unknown key is compared with known ones once, and a hundred are told."""
+    """The operations are counted, not timed: each unknown key is compared with known keys once, and 100 are reported."""
     (place / "many.yaml").write_text("".join(f"k{number}: v\n" for number in range(20_000)))
     findings = json.loads(ran("validate", "many.yaml", "-o", "json").stdout)["findings"]
     user_message = [finding for finding in findings if finding["rule"] == "HP010"]

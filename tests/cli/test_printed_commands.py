@@ -1,4 +1,4 @@
-"""Commands that are printed to be run: every value in one is quoted for the shell, wherever the text is made."""
+"""Printed commands: every value is quoted for the shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hyperpod validate` and `schema` as a person and as a script meet them."""
+"""`hyperpod validate` and `schema`, with text output and with output for scripts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The function that looks at the live cluster before CloudFormation changes it."""
+"""The function that checks the live cluster before CloudFormation changes it."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ SYSTEMS = [{"Name": "data", "LogicalId": "StorageData", "SubnetId": "subnet-b"}]
 
 
 class Fsx:
-    """File systems in subnets; the stack has made one of them."""
+    """File systems in subnets; the stack created one of them."""
 
     def __init__(self, **subnets: str) -> None:
         self.subnets = subnets

@@ -1,4 +1,4 @@
-"""What the guard of the cluster asks AWS, what it rejects, word for word, and what it counts."""
+"""The cluster guard: its requests to AWS, its exact error messages, and the counts that it returns."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def error(code: str, message: str = "no") -> ClientError:
 
 
 class Aws:
-    """The three services: what each call returns or raises, and what was asked."""
+    """The three services: the response or error of each call, and the recorded requests."""
 
     def __init__(self, resource: Any = None, live: Any = LIVE, systems: Any = None) -> None:
         self.answers = {

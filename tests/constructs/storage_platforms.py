@@ -59,7 +59,7 @@ def synthesizer(folders: pytest.TempPathFactory) -> Synth:
 
 
 def only_named(assembly: Assembly, type_: str, name: str) -> tuple[str, dict[str, Any]]:
-    """The file system or bucket of a name in the config, with its logical id."""
+    """The only resource of a type with a name from the config, with its logical id."""
     part = {FSX: "Lustre", "AWS::S3::Bucket": "Bucket"}[type_]
     beginning = f"Storage{part}{name.replace('-', '')}"
     ((id_, resource),) = [item for item in assembly.resources(type_).items() if item[0].startswith(beginning)]

@@ -1,4 +1,4 @@
-"""Access entries: one for each principal, with all that it may do."""
+"""Access entries: one for each principal, with all its permissions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every add-on: its version, configuration, role, identity, readiness, and its place in the order."""
+"""Every add-on: version, configuration, role, identity, readiness, and position in the order."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ EVERYTHING = Addons(
 
 
 def add(cluster: HyperPodCluster, addons: Addons) -> None:
-    """The add-ons that need nodes, in the opposite order of the platform's: order must not rest on it."""
+    """The add-ons that require nodes, in the reverse order of the platform: the order of deployment must be the same."""
     effective = addons.effective()
     for key, construct in reversed(list(NODE_ADDONS.items())):
         if key in effective:
@@ -47,7 +47,7 @@ def add(cluster: HyperPodCluster, addons: Addons) -> None:
 
 @pytest.fixture(scope="module")
 def everything() -> Synthesized:
-    """All add-ons of the platform at once."""
+    """All add-ons of the platform."""
     return synthesize(lambda stack: add(make_cluster(stack, addons=EVERYTHING), EVERYTHING))
 
 
@@ -73,7 +73,7 @@ def addon(template: Synthesized, key: str) -> dict[str, Any]:
 
 
 def values(template: Synthesized, key: str) -> Any:
-    """Configuration values, with `<token>` for what is only known at deploy time."""
+    """Configuration values, with `<token>` for values that are known only at deployment."""
     configuration = addon(template, key)["ConfigurationValues"]
     text = (
         configuration

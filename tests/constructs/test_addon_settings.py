@@ -48,7 +48,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 PATIENT = {**GPU, "effect": "NoExecute", "tolerationSeconds": 300}
 ARRIVES: dict[str, dict[str, Any]] = {
     "vpc_cni": {
-        "env": {  # its schema takes text only
+        "env": {  # its schema allows strings only
             "ENABLE_PREFIX_DELEGATION": "true",
             "WARM_PREFIX_TARGET": "1",
             "WARM_IP_TARGET": "5",
@@ -110,7 +110,7 @@ def values(template: Synthesized, key: str) -> Any:
 
 @pytest.fixture(scope="module")
 def everything() -> Synthesized:
-    """Every typed setting at once."""
+    """A cluster with every typed setting."""
     return synthesized(Addons.model_validate(SETTINGS))
 
 

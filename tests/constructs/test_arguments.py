@@ -1,4 +1,4 @@
-"""A wrong type or text names the argument that has it, before anything is made."""
+"""An error about an invalid type or value contains the argument, and is raised before any resource is created."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Closed networks: the endpoints of the features in use, functions inside, and nothing that points outside."""
+"""Closed networks: endpoints of the features in use, functions in the VPC, and no external references."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REGISTRY = "111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror"
 
 
 def chart(folder: Path) -> None:
-    """A stand-in for the vendored chart: its content is not looked at in a synth."""
+    """A placeholder for the vendored chart, whose content is not read during synthesis."""
     target = folder / "vendor" / "hyperpod-chart"
     target.mkdir(parents=True)
     (target / "Chart.yaml").write_text("apiVersion: v2\nname: hyperpod-helm-chart\nversion: 0.1.0\n")
@@ -169,7 +169,7 @@ def test_internal_references_are_not_found(properties: dict[str, Any]):
 
 
 def findings(tmp_path: Path, **parts: Any) -> set[tuple[str, str]]:
-    """Rule and place of what is found in the example with more dependencies, add-ons or jobs."""
+    """Rule and path of the findings in the example with additional dependencies, add-ons or jobs."""
     chart(tmp_path)
     content = yaml.safe_load(EXAMPLE.read_text())
     for name, overrides in parts.items():
@@ -291,7 +291,7 @@ def test_a_policy_allows_principals_of_the_account_to_access_its_resources(servi
         "StringEqualsIfExists": {"aws:ResourceAccount": accounts},
     }
     assert services["Condition"] == {"Bool": {"aws:PrincipalIsAWSService": "true"}}
-    for statement in reading:  # nothing is written to what is not ours
+    for statement in reading:  # no write access to resources that AWS owns
         verbs = [action.partition(":")[2] for action in statement["Action"]]
         assert every(verb.startswith(("Get", "BatchGet", "BatchCheck", "Describe", "AssumeRoleWith")) for verb in verbs)
         assert "*" not in statement["Resource"]

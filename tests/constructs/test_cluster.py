@@ -1,4 +1,4 @@
-"""The HyperPod cluster: roles, grants, autoscaling, who owns the counts, and the guard against replacement."""
+"""The HyperPod cluster: roles, grants, autoscaling, control of the counts, and the guard against replacement."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SCALED = InstanceGroup(name="scaled", instance_type="ml.g5.8xlarge", count=0, ma
 
 @pytest.fixture(scope="module")
 def granted() -> Synthesized:
-    """A shared role with grants from all sides, and a group added after them."""
+    """A shared role with several grants, and a group that is added after them."""
 
     def build(stack):
         cluster = make_cluster(stack, Cluster(instance_groups=(SYSTEM,), execution_roles="shared"))
@@ -59,7 +59,7 @@ def per_group() -> Synthesized:
 
 @pytest.fixture(scope="module")
 def scaled() -> Synthesized:
-    """Karpenter fills one group and owns its count."""
+    """Karpenter scales one group and controls its count."""
 
     def build(stack):
         volumes = SCALED.model_copy(update={"volume": Volume(size_gib=500, kms_key_arn=KEY)})
@@ -347,7 +347,7 @@ def test_functions_of_cdk_log_to_the_stacks_log_groups_and_leave_nothing():
     assert template.of("Custom::AWS")
     assert template.of("Custom::S3AutoDeleteObjects")
     functions = {n: f for n, f in template.of("AWS::Lambda::Function").items() if "LoggingConfig" not in f}
-    assert not [name for name in functions if "Vpc" not in name]  # the VPC is not ours
+    assert not [name for name in functions if "Vpc" not in name]  # the VPC is not part of the app
     groups = [r for r in template.template["Resources"].values() if r["Type"] == "AWS::Logs::LogGroup"]
     assert not [resource for resource in groups if "LogGroupName" in resource["Properties"]]
     assert {item["DeletionPolicy"] for item in groups} == {"Delete"}

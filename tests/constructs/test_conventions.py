@@ -1,4 +1,4 @@
-"""The habits of CDK's L2 constructs: props by keyword, `connections`, `on_...`, `metric_...`, outputs."""
+"""Conventions of CDK's L2 constructs: keyword props, `connections`, `on_...`, `metric_...`, outputs."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ EVENTS = {
 
 @cache
 def with_rules() -> Synthesized:
-    """A cluster with a rule of each method."""
+    """A cluster with a rule from each method."""
 
     def use(stack: Stack, cluster: HyperPodCluster) -> None:
         topic = sns.Topic(stack, "Topic")
@@ -229,7 +229,7 @@ def test_outputs_are_created_on_request_only(outputs: bool | None) -> None:
 def test_provider_is_the_former_name_of_kubernetes(tmp_path: Path) -> None:
     app = KubernetesApp(tmp_path)
     crd = crd_established("pytorchjobs.kubeflow.org")
-    options: Any = {"provider": app.provider}  # type checkers know the new name only
+    options: Any = {"provider": app.provider}  # the type stub contains only the new name
     warning = pytest.warns(DeprecationWarning, match=r"^argument provider is deprecated: use kubernetes$")
     with warning as caught:
         KubernetesObjects(app.stack, "Objects", objects=[config_map("a")], **options)

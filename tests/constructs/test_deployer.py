@@ -1,4 +1,4 @@
-"""The policies of the role that deploys: derived from the examples, held to a boundary and to name prefixes."""
+"""The policies of the deployment role: derived from the examples, restricted to a boundary and to name prefixes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def statements(policies: list[dict[str, Any]]) -> list[Statement]:
 
 
 def allowed(policies: list[dict[str, Any]], action: str, resource: str, **context: str) -> bool:
-    """Whether IAM would allow a request, as far as these policies go: no deny, and one statement that allows it."""
+    """Whether these policies allow a request: no statement denies it, and one allows it."""
     fitting = [
         statement
         for statement in statements(policies)

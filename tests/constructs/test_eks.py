@@ -1,4 +1,4 @@
-"""The EKS control plane: what each option makes of it, and an existing one."""
+"""The EKS control plane: the effect of each option, and an existing control plane."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_principals_get_access_entries():
     )
     found = {}
     for entry in template.of("AWS::EKS::AccessEntry").values():
-        if isinstance(entry["PrincipalArn"], str):  # that of our functions is a reference
+        if isinstance(entry["PrincipalArn"], str):  # that of the deployment functions is a reference
             (policy,) = entry["AccessPolicies"]
             name = entry["PrincipalArn"].rpartition("/")[2]
             found[name] = (json.dumps(policy["PolicyArn"]), policy["AccessScope"])

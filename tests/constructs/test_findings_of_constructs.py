@@ -1,4 +1,4 @@
-"""What rules say about arguments of single constructs, and errors that name what was given."""
+"""Findings about arguments of single constructs, and errors that contain the specified value."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def texts(build: Callable[[Stack], object], *, region: str = "us-west-2", accoun
 
 
 def warnings(build: Callable[[Stack], object]) -> list[str]:
-    """Warnings of an app that come from a rule."""
+    """Warnings of an app that a rule reports."""
     stack = Stack(
         App(context=UNCOPIED, analytics_reporting=False),
         "Test",

@@ -1,4 +1,4 @@
-"""What exists is used: a HyperPod cluster, an EKS cluster of any kind, and any VPC."""
+"""Existing resources are used: a HyperPod cluster, an EKS cluster of any kind, and any VPC."""
 
 from __future__ import annotations
 

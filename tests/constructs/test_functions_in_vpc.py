@@ -1,4 +1,4 @@
-"""All functions of a deployment in the VPC, where an organization rejects functions outside of one."""
+"""All functions of a deployment in the VPC, for organizations that reject functions outside a VPC."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 
 def platform() -> Platform:
-    """An example with waits, releases, buckets that are emptied, quotas by our function and dashboards."""
+    """An example with waits, releases, buckets that are emptied, quotas of the handler, and dashboards."""
     spec = load(ROOT / "examples" / "everything.yaml").platform
     assert spec is not None
     return spec.model_copy(update={"network": spec.network.model_copy(update={"functions_in_vpc": True})})

@@ -1,4 +1,4 @@
-"""Scheduler config, quotas and teams: both ways, exact rights, order, and a job that only names its team."""
+"""Scheduler config, quotas and teams: native types and handler, permissions, order, and a job with only its team."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:
 
 
 def requests(assembly: Assembly, kind: str) -> list[dict[str, Any]]:
-    """What is sent for each resource of a kind, whichever way; tokens read `<token>`."""
+    """The request for each resource of a kind, native or by the handler; tokens are `<token>`."""
     native = [resource["Properties"] for resource in assembly.resources(f"AWS::SageMaker::{kind}").values()]
     handled = [
         json.loads(plain(resource["Properties"]["Request"]))
@@ -263,7 +263,7 @@ def test_members_have_access_to_their_namespace_only(synth: Synth) -> None:
     }
     assert entries[OTHER]["KubernetesGroups"] == ["hyperpod-team-speech"]
     assert entries[VIEWER]["KubernetesGroups"] == ["hyperpod-team-vision-viewers"]
-    policies = entries[MEMBER]  # in two teams: one entry, as EKS wants it
+    policies = entries[MEMBER]  # in two teams: one entry, because EKS allows one for each principal
     assert policies["KubernetesGroups"] == ["hyperpod-team-vision", "hyperpod-team-speech"]
     (association,) = policies["AccessPolicies"]
     assert association["AccessScope"] == {
@@ -369,7 +369,7 @@ def test_single_constructs_with_a_cluster(tmp_path: Path) -> None:
     built = platform_stacks(app, without_governance, prefix="research-")
     stack = cdk.Stack.of(built.addons["task_governance"])
     ComputeQuota(stack, "Quota", cluster=built.cluster, team=SPEECH)
-    ClusterSchedulerConfig(stack, "Policy", cluster=built.cluster)  # in whichever order they are written
+    ClusterSchedulerConfig(stack, "Policy", cluster=built.cluster)  # in any order
     job = Job(name="resnet", image="registry/train:v1", instance_type=P5, team="speech")
     TrainingJob(stack, "Job", cluster=built.cluster, job=job)
     app.synth()

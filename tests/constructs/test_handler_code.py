@@ -1,4 +1,4 @@
-"""The code of the Kubernetes functions as an asset: what is in it, what it needs, and what its hash depends on."""
+"""The code of the Kubernetes functions as an asset: content, imports, and the inputs of its hash."""
 
 from __future__ import annotations
 

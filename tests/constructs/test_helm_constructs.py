@@ -225,7 +225,7 @@ def test_the_missing_layer_package_is_reported(helm_stack: HelmStack, monkeypatc
 
 
 def test_the_layer_contains_only_the_helm_binary(tmp_path: Path) -> None:
-    """Executable, and the bytes that the catalog pins; the template states their digest."""
+    """The binary is executable and matches the digest in the catalog, which the template contains."""
     helm_stack = HelmStack(tmp_path / "out", copied=True)
     helm_stack.release()
     (layer,) = of_type(helm_stack.template(), "AWS::Lambda::LayerVersion")
@@ -242,7 +242,7 @@ def test_the_layer_contains_only_the_helm_binary(tmp_path: Path) -> None:
 
 
 def test_bundled_code_runs_without_other_packages(tmp_path: Path) -> None:
-    """The asset imports outside of the package, and brings nothing but the sources it needs."""
+    """The asset can be imported without the package, and contains only the required sources."""
     helm_stack = HelmStack(tmp_path / "out", copied=True)
     helm_stack.release()
     helm_stack.template()

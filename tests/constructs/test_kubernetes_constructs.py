@@ -1,4 +1,4 @@
-"""The constructs of the Kubernetes provider: what they put into templates, in which order, and what they refuse."""
+"""The constructs of the Kubernetes provider: their resources, the order, and rejected arguments."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_objects_are_created_after_access_and_deleted_before_it(app: App) -> Non
     kinds = ("AWS::EKS::AccessEntry", "AWS::IAM::Role", "AWS::IAM::Policy")
     found = [name for kind in kinds for name in resources(template, kind)]
     for kind, prefixes, count in (
-        # the access entry of the functions that wait too: all callers are let in before anything is applied
+        # also the access entry of the waiting functions: all callers have access before an object is applied
         (OBJECTS, ("KubernetesAccessEntry", "KubernetesRole", "KubernetesWaitAccessEntry"), 4),
         (WAIT, ("KubernetesWaitAccessEntry", "KubernetesWaitRole"), 3),
     ):

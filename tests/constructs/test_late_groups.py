@@ -1,4 +1,4 @@
-"""Groups that are added late are those that file systems, teams, jobs, NodePools and roles are made with."""
+"""File systems, teams, jobs, NodePools and roles use groups that are added after them."""
 
 from __future__ import annotations
 

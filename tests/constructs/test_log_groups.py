@@ -1,4 +1,4 @@
-"""Log groups: every one has the retention and the key of the config, and the control plane's is ours."""
+"""Log groups: each has the retention and the key of the config, including that of the control plane."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network: what each option makes, and what it leaves alone in a network that exists."""
+"""The network: the resources of each option, and an existing network, which is not changed."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_subnet_of_a_secondary_range_waits_for_the_range(default: Synthesized)
     blocks = {properties["CidrBlock"]: name for name, properties in default.of("AWS::EC2::VPCCidrBlock").items()}
     assert len(blocks) == len(ZONES)
     subnets = [body for body in default.template["Resources"].values() if body["Type"] == "AWS::EC2::Subnet"]
-    for subnet in subnets:  # and one of the VPC's first range waits for none
+    for subnet in subnets:  # a subnet in the VPC's first CIDR depends on no block
         block = blocks.get(subnet["Properties"]["CidrBlock"])
         assert subnet.get("DependsOn") == ([block] if block else None)
 

@@ -1,4 +1,4 @@
-"""What execution roles may do for the network of nodes and for restricted groups."""
+"""Permissions of execution roles for the network of nodes and for restricted groups."""
 
 from __future__ import annotations
 

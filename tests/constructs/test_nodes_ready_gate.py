@@ -1,4 +1,4 @@
-"""The gate of ready nodes is about the groups that the cluster has in the end, whenever they were added."""
+"""The nodes-ready wait uses all groups of the cluster, regardless of when they were added."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def waits(synthesized: Synthesized) -> list[dict[str, object]]:
 
 
 def depends(synthesized: Synthesized, text: str) -> list[str]:
-    """What the add-on's resource comes after."""
+    """The dependencies of the add-on's resource."""
     resources = synthesized.template["Resources"]
     return next(r["DependsOn"] for n, r in resources.items() if text in n and r["Type"] == "AWS::EKS::Addon")
 
@@ -50,7 +50,7 @@ def depends(synthesized: Synthesized, text: str) -> list[str]:
 def test_groups_that_are_added_later_make_the_gate():
     def build(stack):
         cluster = make_cluster(stack, Cluster())
-        CoreDnsAddon(stack, "Dns", cluster=cluster)  # before there is a group
+        CoreDnsAddon(stack, "Dns", cluster=cluster)  # before a group exists
         for group in (GPU, SYSTEM):
             cluster.add_instance_group(group)
 

@@ -1,4 +1,4 @@
-"""Options that no other test of constructs looks at: each is where it belongs in the template, and its default is not."""
+"""Options that no other test of constructs covers: each sets its property, which the default does not."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ SCALED = InstanceGroup(name="scaled", instance_type="ml.g5.8xlarge", count=0)
 
 
 def added(construct: Any, cluster: Any = existing_cluster, **options: Any) -> Synthesized:
-    """A cluster that exists with one add-on, which takes a role that exists where `role` is its ARN."""
+    """An existing cluster with one add-on, which uses an existing role if `role` is its ARN."""
 
     def build(stack: Stack) -> None:
         if "role" in options:

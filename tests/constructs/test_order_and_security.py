@@ -106,7 +106,7 @@ HASH = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 def flat(names: Words, stack: str, value: Any) -> Any:
-    """A value in which references and joined texts are texts."""
+    """A value in which references and joined strings are replaced by strings."""
     if isinstance(value, list):
         return [flat(names, stack, item) for item in value]
     if not isinstance(value, dict):
@@ -140,7 +140,7 @@ def lines(stacks: Mapping[str, dict[str, Any]]) -> Iterator[str]:
 
 
 def single_constructs(app: App) -> None:
-    """Constructs of which no config has the options, on a VPC and an EKS cluster that exist."""
+    """Constructs with options that no config has, on an existing VPC and an existing EKS cluster."""
     environment = Environment(account="111122223333", region="us-west-2")
     stack, later = Stack(app, "Cluster", env=environment), Stack(app, "Jobs", env=environment)
     vpc = ec2.Vpc.from_vpc_attributes(
@@ -258,7 +258,7 @@ def imported_by_attributes(app: App) -> None:
 
 
 def one_stack(app: App) -> None:
-    """The order between stacks as that of resources."""
+    """The order of stacks as an order of resources."""
     platform = platform_of(Path("tests/configs/keys-and-options.yaml"))
     stack = Stack(app, "One", env=Environment(account=platform.account, region=platform.region))
     HyperPodPlatform(stack, "Platform", platform=platform)
@@ -280,7 +280,7 @@ def stacks_of(config: str, folder: Path) -> dict[str, dict[str, Any]]:
         app.synth()
         return read_assembly(folder / config).templates
     path = Path(config)
-    if "closed-network" in config:  # its chart is downloaded: a stand-in, whose content is not in the template
+    if "closed-network" in config:  # its chart must be downloaded: a placeholder, whose content is not in the template
         chart = folder / "vendor" / "hyperpod-chart" / "Chart.yaml"
         chart.parent.mkdir(parents=True, exist_ok=True)
         chart.write_text("apiVersion: v2\nname: hyperpod-helm-chart\nversion: 0.1.0\n")

@@ -1,4 +1,4 @@
-"""Order that one line of a construct makes, where nothing else in the stack happens to make it too."""
+"""Dependencies that one line of a construct creates, in stacks where no other dependency implies them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ORDER = [
 
 @pytest.fixture(scope="module")
 def waiting() -> Waiting:
-    """One team with a quota by our function, a claim in its namespace, and a job outside of it."""
+    """A team with a quota of the handler, a claim in its namespace, and a job outside the namespace."""
 
     def build(stack: Stack) -> None:
         cluster = make_cluster(stack)

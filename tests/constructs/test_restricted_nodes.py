@@ -1,4 +1,4 @@
-"""Restricted nodes: a network agent and DNS servers of their own, in the template and on an API server."""
+"""Restricted nodes: a separate network agent and separate DNS servers, in the template and on an API server."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_copies_are_recreated_with_the_addons_version_and_configuration(restrict
 
 
 def test_an_affinity_of_the_user_is_combined_with_the_built_in_affinity() -> None:
-    """Terms that replace ours are HP376."""
+    """HP376 reports affinity terms that replace those of the library."""
     affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}
     found = configuration(synthesized(RESTRICTED, Addons(vpc_cni={"configuration": {"affinity": affinity}})))[
         "affinity"
@@ -149,7 +149,7 @@ def test_an_existing_cluster_gets_the_agent_and_its_addons_are_not_changed() -> 
 
 @pytest.mark.parametrize("managed", [False, True])
 def test_core_addons_of_an_existing_cluster_are_not_changed_unless_managed_here(managed: bool) -> None:
-    """Making an add-on that is there fails the deployment. Restricted nodes get copies of theirs either way."""
+    """Creating an installed add-on fails. Restricted nodes get copies in both cases."""
     subnets = [
         {
             "subnet_id": f"subnet-0123456789abcdef{n}",
@@ -180,7 +180,7 @@ def test_core_addons_of_an_existing_cluster_are_not_changed_unless_managed_here(
 
 
 def workload(kind: str, name: str, labels: dict[str, str], container: str, **spec: Any) -> dict[str, Any]:
-    """An add-on's object, as short as an API server takes it."""
+    """A minimal object of an add-on that an API server accepts."""
     terms = [{"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}]
     required = {"nodeSelectorTerms": [{"matchExpressions": terms}]}
     pod = {
@@ -229,7 +229,7 @@ SERVICE = {
 
 @pytest.fixture
 def applied(restricted: Synthesized) -> Iterator[tuple[Target, list[CloudFormation]]]:
-    """An API server with the add-ons' objects, after CloudFormation made ours in the order of the template."""
+    """An API server with the add-ons' objects, after CloudFormation created the objects of the template in order."""
     with FakeApiServer() as server:
         for item in (AGENT, DNS, SERVICE):
             server.store.put(copy.deepcopy(item))

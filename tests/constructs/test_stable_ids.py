@@ -1,4 +1,4 @@
-"""No logical id, name or hash comes from the number of a token: what an app makes earlier changes none of them."""
+"""Logical ids, names and hashes do not depend on token numbers: resources that an app creates earlier do not change them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _template(unrelated: int) -> dict:
 
     template = synthesize(build).template
     for resource in template["Resources"].values():
-        resource.get("Metadata", {}).pop("aws:asset:path", None)  # CDK's own functions are packed in a temporary folder
+        resource.get("Metadata", {}).pop("aws:asset:path", None)  # CDK's functions are packed in a temporary folder
     return template
 
 

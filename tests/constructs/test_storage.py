@@ -1,4 +1,4 @@
-"""File systems, buckets and claims: defaults, every option, rights, retention, and the order of their lives."""
+"""File systems, buckets and claims: defaults, every option, permissions, retention, and order."""
 
 from __future__ import annotations
 
@@ -319,7 +319,7 @@ def test_the_pods_of_a_team_get_one_role_by_pod_identity(buckets: Assembly) -> N
     assert set(trust["Condition"]) == {"StringEquals", "ArnEquals"}
     waiting = Waiting(str(buckets.folder))
     for name, item in buckets.resources("AWS::EKS::PodIdentityAssociation").items():
-        if item["Properties"]["ServiceAccount"] == "default":  # credentials without permissions would be of no use
+        if item["Properties"]["ServiceAccount"] == "default":  # credentials without permissions would be useless
             (policy,) = [
                 policy
                 for policy, resource in buckets.resources("AWS::IAM::Policy").items()

@@ -1,4 +1,4 @@
-"""Properties of file systems and buckets as CDK's own classes have them: sizes, keys, connections and metrics."""
+"""Props of file systems and buckets as in CDK's classes: sizes, keys, connections and metrics."""
 
 from __future__ import annotations
 

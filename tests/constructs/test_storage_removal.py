@@ -1,4 +1,4 @@
-"""Data is deleted only when two switches say so; security groups of file systems."""
+"""Data is deleted only if two settings allow it; security groups of file systems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CloudFormation parameters: taken where CloudFormation can take them, refused by path where synthesis needs the value."""
+"""CloudFormation parameters: accepted where CloudFormation supports them, rejected by path if synthesis needs the value."""
 
 from __future__ import annotations
 

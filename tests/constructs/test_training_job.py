@@ -1,4 +1,4 @@
-"""TrainingJob: what is applied, after what, under which name, and what an edit does."""
+"""TrainingJob: the applied object, its dependencies, its name, and the effect of an edit."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_jobs_are_created_after_operators_queues_namespaces_and_volumes():
 
 def test_an_unchanged_job_gives_the_same_resource_in_two_synths():
     first, second = (synthesized(llama()).find_resources(OBJECTS) for _ in range(2))
-    assert first == second  # CloudFormation calls no handler, so a finished or expired job is not made again
+    assert first == second  # CloudFormation calls no handler, so a finished or expired job is not created again
 
 
 def test_a_changed_job_is_a_new_object_of_the_same_resource():

@@ -1,4 +1,4 @@
-"""Who may assume the roles of a deployment, invoke its functions, and touch its network interfaces."""
+"""Which principals can assume the roles of a deployment, invoke its functions, and change its network interfaces."""
 
 from __future__ import annotations
 

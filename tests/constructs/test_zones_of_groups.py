@@ -1,4 +1,4 @@
-"""A zone that a network does not have is a finding of the rules, and one that is only known later is looked up."""
+"""A zone outside the network is reported by a rule; a zone that is known only at deployment is looked up."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Edits of a platform and what each does, from AWS's documentation and the create-only lists of the resource schemas.
+"""Edits of a platform and their consequences, from the AWS documentation and the create-only lists of the resource schemas.
 
-A row is an edit (config path and new value; `GONE` removes it, `APPEND(x)` adds a member) and the consequence that
-`hyperpod diff` has to tell: the change of the edit at that path, or at another path. `nothing` means that it tells nothing.
+A row is an edit (config path and new value; `REMOVED` removes it, `APPEND(x)` adds a member) and the consequence that
+`hyperpod diff` must report: the change of the edit at that path, or at another path. `nothing` means no finding.
 """
 
 from __future__ import annotations
@@ -219,14 +219,14 @@ ROWS: list[Row] = [
         BASE["cluster"]["instance_groups"][::-1],
         "replaces",
         "storage.lustre[0].availability_zone_id",
-    ),  # the first accelerated group is another one
+    ),  # another group becomes the first accelerated group
     row(
         "cluster.instance_groups",
         BASE["cluster"]["instance_groups"][::-1],
         "loses-data",
         "storage.lustre[1].availability_zone_id",
     ),
-    row(  # a new accelerated group goes before the one that file systems follow
+    row(  # a new accelerated group before the one that determines the zone of file systems
         "cluster.instance_groups",
         [{**GROUP, "availability_zone_id": "usw2-az1"}, *BASE["cluster"]["instance_groups"]],
         "replaces",
@@ -234,14 +234,14 @@ ROWS: list[Row] = [
     ),
     row(f"{W}.availability_zone_id", "usw2-az1", "replaces", "storage.lustre[0].availability_zone_id"),
     row(f"{W}.availability_zone_id", "usw2-az1", "loses-data", "storage.lustre[1].availability_zone_id"),
-    row(  # the group that they follow goes
+    row(  # the group that determines their zone is removed
         "cluster.instance_groups",
         [BASE["cluster"]["instance_groups"][0], BASE["cluster"]["instance_groups"][2]],
         "replaces",
         "storage.lustre[0].availability_zone_id",
         valid=False,
     ),
-    row(  # a group that comes after it moves nothing
+    row(  # a group after it moves no file system
         "cluster.instance_groups",
         [*BASE["cluster"]["instance_groups"], {**GROUP, "availability_zone_id": "usw2-az1"}],
         "in-place",

@@ -124,7 +124,7 @@ def test_a_data_repository_of_another_bucket() -> None:
             buckets(access="none"),
             [("storage.buckets[0].access", "drains", '"read" becomes "none"')],
         ),
-        (  # of an existing file system that the stacks take over with another type, only the first is told
+        (  # if the stacks replace an existing file system by one of another type, only the first consequence is reported
             {"storage": {"lustre": [LUSTRE | {"deployment_type": "SCRATCH_2"}]}},
             {"storage": {"lustre": [{**LUSTRE, "existing_id": None, "deployment_type": "PERSISTENT_2"}]}},
             [("storage.lustre[0].existing_id", "refused", '"fs-0123456789abcdef0" becomes not set')],
@@ -186,7 +186,7 @@ def test_a_job_that_changes_while_its_nodes_begin_to_scale_is_told_once() -> Non
     ] == [("jobs[0]", "image of train changed")]
 
 
-# What is filled in before configs are compared
+# Values that are set before configs are compared
 
 
 def test_an_existing_cluster_keeps_no_version() -> None:

@@ -1,4 +1,4 @@
-"""Edits whose consequence depends on what else is configured: what each says, exactly.
+"""Edits whose consequence depends on other settings, with their exact messages.
 
 The table of `edit_table.py` has one edit of one base; here both sides are edited first.
 """
@@ -193,7 +193,7 @@ TEXTS = Path(__file__).parent / "consequence_texts.txt"
 
 
 def test_the_text_of_each_edit() -> None:
-    """Messages, impacts and advice, exactly; HYPERPOD_WRITE_DOCS=1 writes them anew."""
+    """Exact messages, impacts and advice; HYPERPOD_WRITE_DOCS=1 writes them."""
     text = "\n".join(f"--- {title}\n{reported_edits(*pair)}\n" for title, pair in PAIRS.items())
     if os.environ.get("HYPERPOD_WRITE_DOCS"):
         TEXTS.write_text(text)

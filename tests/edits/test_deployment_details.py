@@ -201,7 +201,7 @@ def test_policies_that_retain(policy: str) -> None:
 
 
 def test_two_stacks_that_change_sides() -> None:
-    """The one that stops importing is deployed first, so nothing blocks."""
+    """The stack that stops importing is deployed first, so the edit is not blocked."""
     a, b = stack(exported("A", "1"), X=resource("X")), stack(X=resource("X", Of=imported("A")))
     new_a, new_b = stack(X=resource("X", Of=imported("B"))), stack(exported("B", "1"), X=resource("X"))
     found = deployment({"a": a, "b": b}, {"a": new_a, "b": new_b})
@@ -260,7 +260,7 @@ def test_an_export_of_several_resources_of_which_one_is_replaced() -> None:
 
 
 def test_all_stacks_that_stop_importing_have_to_be_able_to_go_first() -> None:
-    """They can read outputs that are deployed, and none that are new."""
+    """The stacks can read deployed outputs, but not new ones."""
     outputs = exported("Id", "1") | {"Old": {"Value": "1"}}
     old = {"net": stack(outputs, X=resource("X")), **{name: stack(X=resource("X", Of=imported("Id"))) for name in "ab"}}
 

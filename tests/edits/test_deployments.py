@@ -1,4 +1,4 @@
-"""Templates compared as CloudFormation does: what is refused, replaced, deleted, retained, and in which order."""
+"""Templates compared as CloudFormation does: what is rejected, replaced, deleted and retained, and in which order."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_weak_reference_never_blocks() -> None:
 
 
 def test_another_reference_to_the_same_resource_replaces_nothing() -> None:
-    """As when a strong reference becomes a weak one."""
+    """For example, a strong reference that becomes a weak one."""
     plain = exported("Subnet", {"Ref": "Subnet"}) | {"Id": {"Value": {"Ref": "Subnet"}}}
     net = stack(plain, Vpc=VPC, Subnet=SUBNET)
     old = {"net": net, "app": stack(Rule=resource("AWS::Events::Rule", Name=imported("Subnet")))}
@@ -131,7 +131,7 @@ def test_a_replaced_file_system_is_retained_or_deleted(policy: str, change: Chan
 
 
 def test_readers_of_a_replaced_file_system_are_reported() -> None:
-    """CDK does not deploy a stack whose template is the same: it goes on with the old file system until it changes."""
+    """CDK does not deploy an unchanged template: the stack uses the old file system until its template changes."""
     out = {"Id": {"Value": {"Ref": "Fs"}}}
     claims = stack(
         Rule=resource("AWS::Events::Rule", Name={"Fn::GetStackOutput": {"StackName": "s", "OutputName": "Id"}})
@@ -253,7 +253,7 @@ def test_groups_that_are_removed_or_cannot_change(group: str) -> None:
 
 
 def test_stacks_that_stop_importing_are_deployed_first() -> None:
-    """What else they import and read is deployed; then all the rest."""
+    """The other stacks that they import from and read are deployed first, then all remaining stacks."""
     net = stack(exported("Subnet", {"Ref": "Subnet"}) | exported("Vpc", {"Ref": "Vpc"}), Vpc=VPC, Subnet=SUBNET)
     apps = {name: stack(Rule=resource("X", Name=imported("Subnet"), Vpc=imported("Vpc"))) for name in ("app", "b")}
     fewer = {name: stack(Rule=resource("X", Vpc=imported("Vpc"))) for name in apps}
@@ -301,7 +301,7 @@ def test_templates_are_found_under_other_file_names() -> None:
 
 
 def test_another_content_of_a_layer_is_its_next_version() -> None:
-    """Every change of a layer is a replacement, and no function stops."""
+    """Every change of a layer is a replacement, and does not interrupt a function."""
     function = resource("AWS::Lambda::Function", Layers=[{"Ref": "Layer"}])
     old, new = (
         stack(Layer=resource("AWS::Lambda::LayerVersion", Content={"S3Key": key}), Function=function)

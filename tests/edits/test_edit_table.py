@@ -1,4 +1,4 @@
-"""`hyperpod diff` tells the right consequence of each edit of the table, and CloudFormation's comparison agrees."""
+"""`hyperpod diff` reports the correct consequence of each edit in the table, and the comparison of templates agrees."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TEXTS = Path(__file__).parent / "edit_texts.txt"
 
 
 def test_the_text_of_each_edit() -> None:
-    """Messages, impacts and advice, exactly; HYPERPOD_WRITE_DOCS=1 writes them anew."""
+    """Exact messages, impacts and advice; HYPERPOD_WRITE_DOCS=1 writes them."""
     old = Platform.model_validate(BASE)
     blocks = [
         "".join(f"{edit}\n" for edit in edits(old, Platform.model_validate(edited(row.path, row.value))))
@@ -96,7 +96,7 @@ PLAYED = [VALID[index] for index in covering([{"change": row.change} for row in 
 @pytest.mark.slow
 @pytest.mark.parametrize("row", PLAYED, ids=str)
 def test_cloudformations_comparison_agrees(row: Row) -> None:
-    """What is told from the config alone is never milder than what the templates say, and never worse without reason."""
+    """The config's consequence is never less severe than that of the templates, nor more severe without a reason."""
     old, new = Platform.model_validate(BASE), Platform.model_validate(edited(row.path, row.value))
     if row.change == "leaves-behind":
         return  # other stacks

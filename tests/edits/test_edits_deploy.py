@@ -1,4 +1,4 @@
-"""Ordinary edits deploy: played old against new on the synthesized templates of every example."""
+"""Ordinary edits can be deployed: the synthesized templates of every example before and after each edit are compared."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from hyperpod_constructs.core.stack_templates import exports_of, imports_of
 pytestmark = pytest.mark.slow
 
 Templates = dict[str, dict[str, Any]]
-CONFIGS = sorted(set(RECORDED) - {"examples/closed-network.yaml"})  # that one needs a vendored chart
+CONFIGS = sorted(set(RECORDED) - {"examples/closed-network.yaml"})  # this example requires a vendored chart
 EDITED = [CONFIGS[index] for index in covering([{what: "" for what, _ in ordinary(content(name))} for name in CONFIGS])]
 """In the sample, configs that allow every ordinary edit."""
 
 
 def changes(config: Config) -> dict[str, Config]:
-    """New contents by what was edited: each edit alone; in the sample all removals at once, all additions, and a zone."""
+    """Edited configs by the name of the edit: single edits, or, in the sample, all removals, all additions, and a zone."""
     single_edits = dict(ordinary(config))
     if ALL:
         return single_edits
@@ -39,7 +39,7 @@ def changes(config: Config) -> dict[str, Config]:
 
 
 def edited(config: Config, kind: list[str]) -> Config:
-    """The config after several edits; one that another of them includes does nothing more."""
+    """The config after several edits; an edit that another one includes has no further effect."""
     for name in kind:
         config = dict(ordinary(config)).get(name, config)
     return config
@@ -59,7 +59,7 @@ def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path | Con
     return make
 
 
-_GONE = ("HyperPodLifecycleScriptsUpload", "CustomCDKBucketDeployment", "JobsAll")
+_DELETED_BY_UPGRADE = ("HyperPodLifecycleScriptsUpload", "CustomCDKBucketDeployment", "JobsAll")
 """Resources that the upgrade deletes: CDK's upload of lifecycle scripts, which deletes no script with it
 (`test_the_upgrade_keeps_the_scripts_of_running_groups`), and jobs, whose ids follow their content."""
 
@@ -80,7 +80,7 @@ def test_ordinary_edits_of_each_config_deploy(
             after = synthesize(new)
         except AssertionError:
             assert ALL, edit_name
-            continue  # a combination that the checks refuse before anything is deployed
+            continue  # a combination that the checks reject before the deployment
         assert stopping(deployment(deployed, after)) == [], edit_name
         assert stopping(deployment(after, deployed)) == [] or edit_name == "zone added", f"{edit_name}, back"
         deployed_edits += edit_name.split(", ")
@@ -93,15 +93,16 @@ def test_ordinary_edits_of_each_config_deploy(
 def test_the_first_deployment_after_an_upgrade_succeeds(
     name: str, synthesize: Callable[[Path | Config], Templates]
 ) -> None:
-    """From the recorded assembly of the released version: nothing refused, replaced, lost or left behind."""
+    """From the recorded assembly of the released version: nothing is rejected, replaced, lost or left behind."""
     old, new = RECORDED[name], synthesize(content(name, RELEASED))
     assert [str(edit) for edit in deployment(old, new).edits if edit.change in REPLACING] == []
     for stack, template in old.items():
-        assert exports_of(template).keys() <= exports_of(new[stack]).keys()  # what is imported is exported still
+        assert exports_of(template).keys() <= exports_of(new[stack]).keys()  # imported values are still exported
         deleted = {
             (id_, resource["Type"])
             for id_, resource in template["Resources"].items()
-            if new[stack]["Resources"].get(id_, {}).get("Type") != resource["Type"] and not id_.startswith(_GONE)
+            if new[stack]["Resources"].get(id_, {}).get("Type") != resource["Type"]
+            and not id_.startswith(_DELETED_BY_UPGRADE)
         }
         assert deleted == set()
 
@@ -120,7 +121,7 @@ def test_the_upgrade_keeps_the_scripts_of_running_groups() -> None:
 
 
 def test_no_node_of_karpenter_is_drained_by_the_upgrade(synthesize: Callable[[Path | Config], Templates]) -> None:
-    """Its NodePool and node class keep their names, and the template of the NodePool stays as it was."""
+    """The NodePool and the node class keep their names, and the template of the NodePool does not change."""
     name = "examples/karpenter-spot.yaml"
 
     def manifest(templates: Templates, logical_id: str) -> dict[str, Any]:
@@ -137,7 +138,7 @@ def test_no_node_of_karpenter_is_drained_by_the_upgrade(synthesize: Callable[[Pa
 
 
 def test_the_last_job_can_be_removed_during_the_upgrade(synthesize: Callable[[Path | Config], Templates]) -> None:
-    """The stack of the jobs stays in the app, and nothing that it imports goes."""
+    """The stack of the jobs remains in the app, and no value that it imports is removed."""
     config = content("hyperpod.yaml", RELEASED)
     del config["jobs"]
     assert stopping(deployment(RECORDED["hyperpod.yaml"], synthesize(config))) == []
@@ -146,7 +147,7 @@ def test_the_last_job_can_be_removed_during_the_upgrade(synthesize: Callable[[Pa
 def test_removing_a_file_system_during_the_upgrade_requires_two_deployments(
     synthesize: Callable[[Path | Config], Templates],
 ) -> None:
-    """The released version imports its id: after one deployment of this version it is read weakly."""
+    """The released version imports the id; after one deployment of this version, the reference is weak."""
     config = content("examples/lustre.yaml", RELEASED)
     first = synthesize(config)
     without_storage = synthesize({key: value for key, value in config.items() if key not in ("storage", "jobs")})
@@ -194,11 +195,11 @@ def test_a_feature_is_added_and_removed_again(feature: str, synthesize: Callable
     assert stopping(deployment(plain, with_it)) == []
     found = deployment(with_it, plain)
     assert stopping(found) == []
-    assert {step.stack for step in found.steps} == set(with_it)  # each stack is in the app, also one that holds nothing
+    assert {step.stack for step in found.steps} == set(with_it)  # each stack is in the app, even if it is empty
 
 
 def test_exports_of_stacks_do_not_depend_on_their_use(synthesize: Callable[[Path | Config], Templates]) -> None:
-    """Beyond the fixed set there are only exports of values that are read weakly, which nothing imports."""
+    """All exports outside the fixed set are values with weak references, which no stack imports."""
     fixed = {stack: set(exports_of(template)) for stack, template in synthesize(CASE).items()}
     for feature in FEATURES.values():
         templates = synthesize({**CASE, **feature})
@@ -227,7 +228,7 @@ def test_a_zone_and_its_group_are_removed_in_two_deployments(synthesize: Callabl
 def test_exports_that_depend_on_their_use_would_be_reported(
     synthesize: Callable[[Path | Config], Templates], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The proof can fail: without the fixed set, an edit that stops using the chart is refused."""
+    """The test can fail: without the fixed set, an edit that stops using the chart is rejected."""
     from hyperpod_constructs.constructs import platform as module
 
     monkeypatch.setattr(module, "export_shared_values", lambda **_: None)

@@ -1,4 +1,4 @@
-"""Task governance as a local service: a state machine behind the real boto3 client, its answers checked by the model."""
+"""Task governance as a local service: a state machine behind the real boto3 client, with responses checked by the model."""
 
 from __future__ import annotations
 

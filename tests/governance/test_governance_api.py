@@ -1,4 +1,4 @@
-"""Each call of the task governance API, and what is stored in tags, word for word."""
+"""Each call of the task governance API, and the exact content of tags."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ A, B, C = (Owner(f"Platform/{letter.upper()}", letter * 16) for letter in "abc")
 
 
 class Client(DirectClient):
-    """Answers in turn by operation (the last one again), in pages, and records every call."""
+    """Returns the responses of an operation in sequence (the last one repeatedly), in pages, and records every call."""
 
     def __init__(self, **answers: Any) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Events of a quota that fail: the reason, what is undone, and what the next poll does."""
+"""Events of a quota that fail: the reason, what is reverted, and what the next poll does."""
 
 from __future__ import annotations
 

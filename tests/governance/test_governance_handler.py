@@ -1,4 +1,4 @@
-"""The task governance handlers against a local service, with every status, faults, rivals and what is gone already."""
+"""The task governance handlers against a local service, with every status, faults, other owners and deleted quotas."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ P5 = "ml.p5.48xlarge"
 
 
 class FakeClock:
-    """Time that passes only by sleeping."""
+    """A clock that advances only by sleeping."""
 
     def __init__(self) -> None:
         self.time = 1_000_000.0
@@ -87,7 +87,7 @@ def policy(weight: int = 90) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[FakeAws]:
-    """One server and one client for all tests: making a client takes longer than a test."""
+    """One server and one client for all tests, because creating a client takes longer than a test."""
     with FakeAws() as aws:
         aws.client = aws.session().client("sagemaker", config=Config(retries={"total_max_attempts": 1}))  # type: ignore[attr-defined]
         yield aws
@@ -179,7 +179,7 @@ def test_failures_that_do_not_pass_are_final_after_a_while(event: str, status: s
 
 def test_no_status_of_the_service_is_forgotten(cfn: CloudFormation) -> None:
     shape = cfn.client.meta.service_model.shape_for("SchedulerResourceStatus")
-    covered = {status for _, status, _ in SETTLED} | {"Deleted"}  # Deleted is read as gone
+    covered = {status for _, status, _ in SETTLED} | {"Deleted"}  # Deleted counts as not existing
     assert set(shape.enum) - covered == set()
 
 

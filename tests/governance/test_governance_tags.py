@@ -1,4 +1,4 @@
-"""Owners of a quota, and the content that each of them wants, in its tags."""
+"""Owners of a quota, and the content of each owner, in the tags of the quota."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions run from their asset alone: nothing of the library, only what Lambda has."""
+"""Functions run from their asset, with only the packages that Lambda provides."""
 
 from __future__ import annotations
 

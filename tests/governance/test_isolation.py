@@ -1,4 +1,4 @@
-"""The isolation of teams, evaluated by Google's CEL runtime (cel-expr-python): escapes refused, training admitted."""
+"""The isolation of teams, evaluated by Google's CEL runtime (cel-expr-python): escapes rejected, training admitted."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def compiled(expression: str) -> Any:
 
 
 def evaluated(expression: str, request: Mapping[str, Any]) -> bool:
-    """What the expression gives; an error is a refusal, as `failurePolicy: Fail` has it."""
+    """The result of the expression; an error is a rejection, as with `failurePolicy: Fail`."""
     value = compiled(expression).eval(data=dict(request)).plain_value()
     assert isinstance(value, bool), f"{value}: {expression}"
     return value
@@ -63,7 +63,7 @@ def evaluated(expression: str, request: Mapping[str, Any]) -> bool:
 def answers(
     policy: Mapping[str, Any], new: dict[str, Any], old: dict[str, Any] | None = None, operation: str = "CREATE"
 ) -> list[str]:
-    """The messages with which a policy refuses an object; none where it admits it."""
+    """The messages with which a policy rejects an object; empty if the object is admitted."""
     spec = policy["spec"]
     request = {"object": new, "oldObject": old, "request": {"operation": operation}}
     if not all(
@@ -287,7 +287,7 @@ def test_the_jobs_of_every_example_are_admitted() -> None:
     admitted = 0
     for example in EXAMPLES:
         platform = load(ROOT / example).platform
-        if platform is None:  # the closed example needs its vendored chart
+        if platform is None:  # the closed example requires its vendored chart
             continue
         for job in platform.completed_jobs:
             team = _in_team(job, platform.cluster)

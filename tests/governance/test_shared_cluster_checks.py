@@ -1,4 +1,4 @@
-"""What checks say of teams, storage and observability, beyond each rule's own examples."""
+"""Findings about teams, storage and observability, in addition to the examples of each rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small templates for each order rule, and a whole platform in order."""
+"""Small templates for each order rule, and the base of a complete platform."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def template(**resources: dict[str, Any]) -> dict[str, Any]:
     return {"Resources": resources}
 
 
-# Rules, one by one: resources, the pair, and the gate between them
+# For each rule: resources, the pair, and the gate between them
 
 EKS = resource("AWS::EKS::Cluster", ResourcesVpcConfig={"SecurityGroupIds": [ref("PlaneGroup")]})
 GROUP = resource("AWS::EC2::SecurityGroup", VpcId=ref("Vpc"))

@@ -1,4 +1,4 @@
-"""A whole platform in order: the cases of all rules in one template, with the edges that the rules ask for."""
+"""A complete platform in order: the cases of all rules in one template, with the edges that the rules require."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paths, cuts, cycles and waves of the graph, and what it knows of other stacks and regions, exactly."""
+"""Exact paths, cuts, cycles and waves of the graph, also across stacks and regions."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ GATED = rule(gate=Selector("w", ("Wait",)), per_cluster=True)
     [
         (rule(), {"A": {"Type": "A"}, "B": {"Type": "B", "DependsOn": "A"}}, [["A B"]]),
         (rule(), {"A": {"Type": "A"}, "B": {"Type": "B"}}, []),
-        (  # two ways: both are lost together
+        (  # two paths, which are lost together
             rule(),
             {"A": {"Type": "A"}, "M": plain("A"), "B": {"Type": "B", "DependsOn": ["A", "M"]}},
             [["A B", "M B"]],
@@ -212,7 +212,7 @@ GATED = rule(gate=Selector("w", ("Wait",)), per_cluster=True)
             {"A": {"Type": "A"}, "W": {"Type": "Wait", "DependsOn": "A"}, "B": {"Type": "B", "DependsOn": "W"}},
             [["A W"], ["W B"]],
         ),
-        (  # out of order, although there is a way around the gate
+        (  # out of order, although a path around the gate exists
             GATED,
             {"A": {"Type": "A"}, "W": {"Type": "Wait"}, "B": {"Type": "B", "DependsOn": ["A", "W"]}},
             [],

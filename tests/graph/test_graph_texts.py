@@ -1,4 +1,4 @@
-"""What the proof of the order says, word for word, and what it cannot read."""
+"""Exact texts of the order proof, and files that cannot be read."""
 
 from __future__ import annotations
 

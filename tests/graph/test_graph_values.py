@@ -1,4 +1,4 @@
-"""What values refer to: references, origins, clusters, roles, handlers and Kubernetes objects, exactly."""
+"""Exact references of values: origins, clusters, roles, handlers and Kubernetes objects."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ def test_a_stage_without_clusters() -> None:
 
 @pytest.mark.timeout(120)
 def test_a_subnet_whose_nat_gateway_is_in_it() -> None:
-    """A mistake, but the proof ends."""
+    """The reference is a mistake, but the proof terminates."""
     found = templates(
         Subnet=resource("AWS::EC2::Subnet"),
         Nat=resource("AWS::EC2::NatGateway", SubnetId=ref("Subnet")),

@@ -1,4 +1,4 @@
-"""What the order rules recognize: every type, property, kind and add-on, one by one."""
+"""Every type, property, kind and add-on that the order rules recognize."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order rules one by one, what makes two resources a pair, and the proof of a whole platform."""
+"""Each order rule, the conditions for a pair of resources, and the proof of a complete platform."""
 
 from __future__ import annotations
 
@@ -260,7 +260,7 @@ def test_cutting_any_edge_that_a_rule_relies_on_breaks_the_proof() -> None:
 
 
 def test_of_two_gates_both_are_cut() -> None:
-    """Either carries the order alone, so losing one breaks nothing."""
+    """Either of them ensures the order, so removing one has no effect."""
     rule = "nodes-before-addons"
     _, earlier, later, gate = CASES[rule]
     assert gate

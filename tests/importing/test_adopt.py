@@ -1,4 +1,4 @@
-"""`hyperpod adopt`: what an import describes is taken over without a replacement, or refused with both values."""
+"""`hyperpod adopt`: imported resources are adopted without a replacement, or rejected with both values."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def run(*arguments: object) -> Result:
 
 @cache
 def imported() -> str:
-    """What an import writes of the cluster that is deployed."""
+    """The config that an import writes for the deployed cluster."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "hyperpod.yaml"
         assert run("import", "live", "--cluster-name", "shared", "-o", file).exit_code == 0
@@ -59,7 +59,7 @@ def imported() -> str:
 
 @pytest.fixture
 def config(aws: FakeAws, tmp_path: Path) -> Path:
-    """The config that an import wrote of somebody else's cluster."""
+    """The config that an import wrote for a cluster of another project."""
     deploy(aws, platform_of("teams"), ours=False)
     file = tmp_path / "hyperpod.yaml"
     file.write_text(imported())
@@ -186,7 +186,7 @@ def test_the_proof_fails_with_the_property_and_both_values(change: str, config: 
 
 
 def test_the_simulated_deployment_itself_shows_a_replacement(aws: FakeAws, config: Path, tmp_path: Path):
-    """An access entry of another type: what compares the properties says nothing, and CloudFormation replaces it."""
+    """An access entry of another type: the comparison reports nothing, and CloudFormation replaces it."""
     environment = {"region": "us-west-2", "account": "111122223333"}
     found = read(aws.session("us-west-2"), "shared")
     app = _assembly(config, tmp_path / "app")

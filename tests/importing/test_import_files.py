@@ -1,4 +1,4 @@
-"""`hyperpod import` of files: every name is accounted for, and the written config makes what the source makes."""
+"""`hyperpod import` of files: every name is handled, and the written config creates the resources of the source."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_each_kind_has_twelve_files():
 def test_a_source_is_converted_to_this_config(
     source: str, tmp_path: Path, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.chdir(DATA.parent)  # the header names the path as it was given
+    monkeypatch.chdir(DATA.parent)  # the header contains the path as specified
     result = imported(source, tmp_path / "hyperpod.yaml", folder=Path("data"))
     text = (tmp_path / "hyperpod.yaml").read_text()
     messages = [line for line in result.stderr.splitlines() if line.startswith(("note:", "not imported:"))]
@@ -94,7 +94,7 @@ def test_validate_finds_only_what_the_user_must_answer(source: str, tmp_path: Pa
     result = imported(source, file)
     found = load(file).findings
     assert {finding.rule for finding in errors(found)} == FOR_THE_USER.get(source, set())
-    for finding in found:  # what import tells is what validate tells
+    for finding in found:  # import and validate report the same findings
         assert f"{finding.severity} {finding.rule} {finding.path}: {finding.message}" in result.stderr
     assert result.exit_code == (3 if errors(found) or "not imported: " in result.stderr else 0)
 
@@ -166,7 +166,7 @@ def completed_config(source: str, folder: Path) -> Path:
 
 
 def source_values(source: str) -> dict[str, Any]:
-    """What the source says, with the defaults of its format, in the words of the templates."""
+    """The values of the source, with the defaults of its format, by the names of the templates."""
     table = catalog.load("importing")
     path = DATA / source
     if source.startswith("tfvars"):
@@ -193,7 +193,7 @@ def source_values(source: str) -> dict[str, Any]:
 
 
 def created_kinds(source: str) -> dict[str, bool]:
-    """Which kinds of resource the source makes, read from its switches."""
+    """Which kinds of resource the source creates, read from its settings."""
     values = source_values(source)
 
     def enabled(name: str) -> bool:
@@ -247,7 +247,9 @@ def test_the_templates_have_the_kinds_of_resource_that_the_source_makes(
     kinds |= {f"addon {r['Properties']['AddonName']}" for r in resources.values() if r["Type"] == "AWS::EKS::Addon"}
     expected = created_kinds(source)
     if source == "tfvars/04-closed.tfvars":
-        del expected["Custom::HyperPodHelmRelease"]  # the answer is to go without: a vendored chart needs a download
+        del expected[
+            "Custom::HyperPodHelmRelease"
+        ]  # configured without the chart: a vendored chart requires a download
     assert {kind: kind in kinds for kind in expected} == expected
     groups = json.dumps(next(r for r in resources.values() if r["Type"] == "AWS::SageMaker::Cluster")["Properties"])
     text = (DATA / source).read_text()
@@ -265,7 +267,7 @@ def test_the_templates_have_the_kinds_of_resource_that_the_source_makes(
 
 
 def _effects(make: Callable[[dict[str, Any]], Draft], base: dict[str, Any], name: str, value: Any) -> bool:
-    """Whether a value of a name changes the config or is told."""
+    """Whether a value of a name changes the config or is reported."""
     before, after = make(base), make({**base, name: value})
     messages = [*after.losses, *after.messages]
     return (

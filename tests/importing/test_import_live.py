@@ -1,4 +1,4 @@
-"""`hyperpod import live`: what we deployed comes back as the config that deployed it; what others did, as existing."""
+"""`hyperpod import live`: a platform of this project results in its config; other resources are imported as existing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network and the EKS cluster of an import as moto has them: its own ids, routes and add-ons, not answers of ours."""
+"""Import of a network and an EKS cluster from moto, with moto's ids, routes and add-ons instead of written responses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass
 class MotoDeployment:
-    """What moto made, and what an import read of it."""
+    """The resources that moto created, and the result of an import."""
 
     found: deployed.Deployed
     vpc: str

@@ -1,4 +1,4 @@
-"""Values of the wrong kind anywhere in a foreign document: an import tells of them, and never fails."""
+"""Values of an incorrect type anywhere in a document: an import reports them and does not fail."""
 
 from __future__ import annotations
 

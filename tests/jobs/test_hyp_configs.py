@@ -1,4 +1,4 @@
-"""Configs of the official CLI: both styles, both schemas, every field, notes where we differ, places of findings."""
+"""Configs of the official CLI: both styles, both schemas, every field, notes about differences, paths of findings."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_alternative_fields_work(name: str):
 
 def test_each_field_changes_the_manifest():
     base = compile_job(Job(**job_from_mapping(FIELDS).data))
-    silent = {"accelerators_limit", "efa_limit", "accelerators", "efa"}  # of the two that are equal, one is enough
+    silent = {"accelerators_limit", "efa_limit", "accelerators", "efa"}  # one of the two equal values is sufficient
     needed = {"job_name", "image", "instance_type", "max_replica_count", "vcpu", "memory"}  # by others of this config
     for key in FIELDS.keys() - silent - needed:
         fewer = {name: value for name, value in FIELDS.items() if name != key}

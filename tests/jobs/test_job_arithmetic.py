@@ -1,4 +1,4 @@
-"""The numbers: whole nodes as the official CLI computes them, parts that fit, and what is refused."""
+"""The numbers: whole nodes as the official CLI computes them, shares that fit, and rejected requests."""
 
 from __future__ import annotations
 
@@ -368,14 +368,14 @@ def test_each_number_has_its_derivation(fields: dict, per_node: int | None, step
         (
             {**P5, "accelerators": 8, "memory_gib": 100, "efa": 0},
             {"nvidia.com/gpu": 8},
-        ),  # the pod has the node to itself
+        ),  # the only pod on the node
         ({**P5, "accelerators": 7, "memory_gib": 100, "efa": 0}, {"nvidia.com/gpu": 7, "memory": "100Gi"}),
         ({**P5, "accelerators": 7, "memory_limit_gib": 300, "efa": 0}, {"nvidia.com/gpu": 7, "memory": "300Gi"}),
         (
             {"vcpu": 1, "vcpu_limit": 2, "memory_gib": 3, "ephemeral_storage_limit_gib": 20},
             {"memory": "3Gi", "ephemeral-storage": "20Gi", "cpu": "2"},
         ),
-        ({"accelerators": 8, "memory_gib": 3}, {"nvidia.com/gpu": 8}),  # it may be all of an unknown type's
+        ({"accelerators": 8, "memory_gib": 3}, {"nvidia.com/gpu": 8}),  # could be all accelerators of an unknown type
     ],
     ids=str,
 )

@@ -35,7 +35,7 @@ def compiled(**config: object) -> dict:
 
 
 def rejections(**config: object) -> str:
-    """What is said about an official config that has errors."""
+    """The messages about an official config with errors."""
     converted = job_from_mapping({**BASE, **config})
     found = errors(converted.findings)
     if not found:

@@ -1,4 +1,4 @@
-"""Job files that were once rendered wrong or let through: each kind of mistake with the outcome it has now."""
+"""Job files that were once rendered incorrectly or accepted: each kind of mistake with its current result."""
 
 from __future__ import annotations
 

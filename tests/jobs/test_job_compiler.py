@@ -1,4 +1,4 @@
-"""Manifests of the three kinds: every field lands where it belongs, and all of them satisfy the schemas."""
+"""Manifests of the three kinds: every field sets its property, and all manifests satisfy the schemas."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_every_field_of_the_model_is_used_in_the_example():
         ),
         *("efa", "hugepages_2mi_mib", "neuron_resource", "replica_specs"),
         *("ephemeral_storage_gib", "ephemeral_storage_limit_gib", "accelerator_resource", "auto_resume_retries"),
-        "adopt",  # who owns the object, not what is in it
+        "adopt",  # the owner of the object, not its content
     }
 
 
@@ -174,7 +174,7 @@ def test_the_guides_workaround_is_one_argument():
     fields = {"name": "a", "image": "b", "instance_type": "ml.trn1.32xlarge", "accelerators": 1}
     first, second = compile_job(Job(**fields)), compile_job(Job(**fields, kind="PyTorchJob"))
     assert (first["kind"], second["kind"]) == ("HyperPodPyTorchJob", "PyTorchJob")
-    assert main_container(second)["name"] == "pytorch"  # Kubeflow refuses any other name
+    assert main_container(second)["name"] == "pytorch"  # Kubeflow rejects any other name
     assert main_container(first) | {"name": ""} == main_container(second) | {"name": ""}
 
 

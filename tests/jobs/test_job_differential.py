@@ -97,8 +97,8 @@ def compiled_here(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def same_in_both(body: dict[str, Any]) -> dict[str, Any]:
-    """What is compared: the whole object but resources, read-only flags, our label `app` and their pod name."""
-    spec = body.get("spec", body)  # theirs has the spec's keys beside metadata
+    """The compared object: without resources, read-only flags, our label `app` and the CLI's pod name."""
+    spec = body.get("spec", body)  # the CLI's object has the spec's keys next to metadata
     replica = spec["replicaSpecs"][0]
     pod, metadata = replica["template"]["spec"], replica["template"].get("metadata", {})
     container = {key: value for key, value in pod["containers"][0].items() if key != "resources"}

@@ -1,4 +1,4 @@
-"""docs/jobs.md: every example of it runs, and the guide's three inputs give what it says."""
+"""docs/jobs.md: every example runs, and the guide's three inputs have the documented results."""
 
 from __future__ import annotations
 

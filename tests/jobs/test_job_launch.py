@@ -1,4 +1,4 @@
-"""Shared memory, launchers, memory that tiered storage takes, and what the EFA preset brings."""
+"""Shared memory, launchers, memory of tiered storage, and the settings of the EFA preset."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ FILES = sorted([*(ROOT / "jobs").glob("*.yaml"), *(ROOT / "examples" / "jobs").g
 
 
 class AnyCluster:
-    """A cluster with a group of every type that a job asks for."""
+    """A cluster with a group of every instance type that a job requests."""
 
     def __init__(self, stack: Stack, job: Job) -> None:
         arn = "arn:aws:eks:us-east-1:111122223333:cluster/eks"
@@ -54,7 +54,8 @@ CASES = [
     (file, kind)
     for file in FILES
     for kind in ("HyperPodPyTorchJob", "PyTorchJob")
-    if kind == "HyperPodPyTorchJob" or not read_job(file).job.run_policy.log_rules  # which Kubeflow's kind cannot hold
+    if kind == "HyperPodPyTorchJob"
+    or not read_job(file).job.run_policy.log_rules  # which Kubeflow's kind does not support
 ]
 
 
@@ -99,7 +100,7 @@ def test_a_teams_chart_has_namespace_rights_and_queue():
     policy = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"]
     isolation = [*policy, *policy, "NetworkPolicy"]
     assert kinds(team_chart) == ["Namespace", *isolation, "Role", "RoleBinding", "LocalQueue"]
-    assert kinds(governed) == [*isolation, "Role", "RoleBinding"]  # the service makes namespace and queue
+    assert kinds(governed) == [*isolation, "Role", "RoleBinding"]  # the service creates namespace and queue
     assert "pod-security.kubernetes.io/audit" in team_chart.to_json()[0]["metadata"]["labels"]
     job = compile_job(Job(name="a", image="b", team="vision", vcpu=1, memory_gib=1))
     queue = team_chart.to_json()[-1]["metadata"]

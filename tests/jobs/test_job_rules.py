@@ -1,4 +1,4 @@
-"""Every job rule: its wrong fragment breaks it, its right fragment does not, and its texts say what to do."""
+"""Every job rule: the incorrect fragment is reported, the correct fragment is not, and the texts contain a fix."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RULES = [rule for rule in rules() if rule.id.startswith("HP7") and rule.id not i
 
 
 def broken_by(fragment: str) -> set[str]:
-    """The job rules that a config fragment breaks."""
+    """The job rules that report a config fragment."""
     data = parse(fragment).value
     loaded = [job_in(entry, Document(file=None)) for entry in data.pop("jobs")]
     found = {finding.rule for item in loaded for finding in item.findings}

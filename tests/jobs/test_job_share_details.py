@@ -1,4 +1,4 @@
-"""Shares at the edges: nothing requested, `none`, other containers, types that are unknown or have no accelerators."""
+"""Shares in edge cases: no requests, `none`, other containers, types that are unknown or have no accelerators."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ ALL = {GPU: 8, EFA_RESOURCE: 32}
             ALL,
             1,
         ),
-        # what is not requested does not limit the pods of a node, what other containers request does
+        # only requested resources limit the pods of a node, including those of other containers
         ({"instance_type": M5, "vcpu": "none", "memory_gib": 2}, {"memory": "2Gi"}, {"memory": "2Gi"}, 25),
         ({"instance_type": M5, "vcpu": 1, "memory_gib": "none"}, {"cpu": "1"}, {}, 14),
         (
@@ -59,7 +59,7 @@ ALL = {GPU: 8, EFA_RESOURCE: 32}
             4,
         ),
         ({"instance_type": P5, "mig_profile": "mig-1g.10gb"}, {"cpu": "0", "memory": "0Gi"}, {"memory": "0Gi"}, None),
-        # init containers that restart always run beside the main container; others end before it starts
+        # init containers that always restart run with the main container; others end before it starts
         (
             {"instance_type": M5, "init_containers": [container(vcpu=1, memory_gib=2, restart_always=True)]},
             {"cpu": "13", "memory": "49Gi"},
@@ -78,7 +78,7 @@ ALL = {GPU: 8, EFA_RESOURCE: 32}
             {"memory": "49Gi"},
             1,
         ),
-        (  # exactly one vCPU is left, and less than no memory
+        (  # exactly one vCPU remains, and a negative amount of memory
             {"instance_type": LARGE, "sidecars": [container(vcpu=0.45, memory_gib=20)]},
             {"cpu": "1", "memory": "0Gi"},
             {"memory": "0Gi"},

@@ -1,4 +1,4 @@
-"""Values of jobs: units, words, and what Kubernetes or Linux refuses."""
+"""Values of jobs: units, keywords, and values that Kubernetes or Linux rejects."""
 
 from __future__ import annotations
 

@@ -23,10 +23,10 @@ EQUAL = 63
 LOSSES = {
     "stable-diffusion/multi-node/3.stable-diffusion-eks.yaml-template": [
         'spec.pytorchReplicaSpecs.Worker.template.spec.containers.pytorch.resources.limits["nvidia.com/gpu"]: added: "8"'
-    ],  # a device with a request and no limit, which Kubernetes refuses
+    ],  # a device with a request and no limit, which Kubernetes rejects
     "pointworld/kubernetes/pointworld-pretrain.yaml": [
         "error HP702 container_name: a PyTorchJob's main container is always named pytorch"
-    ],  # which Kubeflow's operator refuses
+    ],  # which Kubeflow's operator rejects
     "vjepa2.1/kubernetes/vjepa2-1-benchmark.yaml": [
         "error HP702 container_name: a PyTorchJob's main container is always named pytorch"
     ],

@@ -1,4 +1,4 @@
-"""Our lifecycle scripts: accepted by bash and shellcheck, and run against a folder that stands for the node's root."""
+"""The lifecycle scripts: accepted by bash and shellcheck, and run with a folder in place of the node's root."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHELLCHECK = shutil.which("shellcheck") or shutil.which("shellcheck", path=str(P
 
 
 class Node:
-    """A folder that stands for /, with stand-ins for the commands that would change this machine."""
+    """A folder in place of /, with replacements for the commands that would change this machine."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "root"
@@ -99,7 +99,7 @@ def node(tmp_path: Path) -> Node:
 
 @pytest.fixture
 def without_volume(node: Node) -> Node:
-    """A node whose scripts do nothing by themselves."""
+    """A node without a second volume, whose scripts have no steps of their own."""
     for script in (node.scripts / "on_create.d").glob("*.sh"):
         script.unlink()
     return node

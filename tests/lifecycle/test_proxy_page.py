@@ -1,4 +1,4 @@
-"""The script of docs/closed-network.md that gives nodes an HTTP proxy, run on a folder that stands for a node's root."""
+"""The script of docs/closed-network.md that configures an HTTP proxy, run with a folder in place of the node's root."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Grafana's answers by request, and what was sent."""
+"""Responses of Grafana by request, and the recorded requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXISTED = "hyperpod-constructs:existed"
 
 
 class Http:
-    """Answers in turn by method and path (the last one again), and records what was sent."""
+    """Returns responses by method and path in sequence (the last one repeatedly), and records the requests."""
 
     def __init__(self, **answers: Any) -> None:
         self.answers: dict[str, list[Any]] = {}

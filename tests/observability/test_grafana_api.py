@@ -1,4 +1,4 @@
-"""Each request to Grafana and to AWS for its dashboards: what is sent, repeated, said and logged."""
+"""Each request to Grafana and to AWS for dashboards: content, retries, messages and logs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events of dashboards on a model of Grafana: uids, data sources, what is undone, and what is said."""
+"""Events of dashboards on a model of Grafana: uids, data sources, reverted changes, and messages."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ class Accounts:
 
 class NoAws:
     def on(self, *_: Any) -> None:
-        """Nothing asks AWS here."""
+        """No requests are sent to AWS."""
 
 
 class Events:
-    """Sends events, and shows what Grafana has."""
+    """Sends events, and returns the content of Grafana."""
 
     def __init__(self) -> None:
         self.grafana = Grafana(NoAws())  # type: ignore[arg-type]
@@ -144,7 +144,7 @@ def test_uids_have_at_most_forty_characters(events: Events) -> None:
     [
         (None, None, True),
         ({"url": "https://other"}, None, False),
-        ({"url": URL}, None, False),  # nobody's: a person's
+        ({"url": URL}, None, False),  # without owner: created by a user
         ({"url": URL, "marks": ["b"]}, None, True),
         ({"url": "https://other", "marks": ["b"]}, None, False),
         ({"url": "https://other", "marks": ["me"]}, None, True),

@@ -24,7 +24,7 @@ SOURCE = {"uid": "hyperpod", "name": "HyperPod", "type": "prometheus", "url": "h
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[FakeAws]:
-    """One server and one client for all tests: making a client takes longer than a test."""
+    """One server and one client for all tests, because creating a client takes longer than a test."""
     with FakeAws() as aws:
         aws.client = aws.session().client("grafana")  # type: ignore[attr-defined]
         yield aws
@@ -172,7 +172,7 @@ def test_an_account_is_deleted_although_aws_is_busy(grafana: Grafana, code: str)
 
 
 class Platforms:
-    """Stacks whose dashboards go to one workspace."""
+    """Stacks whose dashboards are loaded into one workspace."""
 
     def __init__(self, grafana: Grafana) -> None:
         self.grafana, self.clock = grafana, FakeClock()
@@ -191,7 +191,7 @@ class Platforms:
         return Resource("Grafana", {key: value for key, value in created.items() if value is not None})
 
     def queried_workspaces(self) -> dict[str, str]:
-        """Each dashboard's uid, and what its data source reads."""
+        """The uid of each dashboard, and the Prometheus workspace that its data source queries."""
         queried = {}
         for uid, board in self.grafana.boards.items():
             if "templating" in board:

@@ -1,4 +1,4 @@
-"""Dashboards and data sources with their owners: what is written, deleted and undone."""
+"""Dashboards and data sources with their owners: what is written, deleted and reverted."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def configured(api, tmp_path, monkeypatch, **cluster):
 
 @contextmanager
 def proxy(port: int) -> Iterator[tuple[str, list[str]]]:
-    """A proxy that leads every CONNECT to a port of this machine. Its address, and what it was asked for."""
+    """A proxy that forwards every CONNECT to a local port: its address, and the requested addresses."""
     requests: list[str] = []
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -112,7 +112,7 @@ def test_the_proxy_of_the_environment_is_used_also_straight_to_a_cluster(api, aw
 
 
 def on_eks(api, aws, *, endpoint=None) -> list[str]:
-    """An EKS cluster `research` that is the API server; the tokens that it was given."""
+    """The API server as the EKS cluster `research`; returns the tokens that it received."""
     authority = base64.b64encode(api.ca_pem.encode()).decode()
     orchestrator = {"Eks": {"ClusterArn": eks("control")["cluster"]["arn"]}}
     aws.on("sagemaker", "DescribeCluster", hyperpod("research", [], Orchestrator=orchestrator))

@@ -1,4 +1,4 @@
-"""Contexts: the kubeconfig is written as the AWS CLI writes it, and what is there stays."""
+"""Contexts: the kubeconfig is written as the AWS CLI writes it, and other entries do not change."""
 
 from __future__ import annotations
 

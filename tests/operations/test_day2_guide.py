@@ -1,4 +1,4 @@
-"""Every command of the guide's CLI reference has an equal of ours, which exists, and a test that runs it."""
+"""Every command of the guide's CLI reference has an existing equivalent, and a test that runs it."""
 
 from __future__ import annotations
 

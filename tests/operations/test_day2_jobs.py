@@ -1,4 +1,4 @@
-"""Job commands against an API server over HTTP that checks what is asked."""
+"""Job commands against an API server over HTTP that validates the requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stacks: only ours, what stays is shown, and the deletion order."""
+"""Stacks: only those of this project are listed, retained resources are shown, and the deletion order."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def stack(name, platform="research", *, created=1, exports=(), **overrides):
 
 
 class Account:
-    """CloudFormation with stacks that go when they are asked to."""
+    """CloudFormation with stacks that can be deleted."""
 
     def __init__(self, aws, stacks, templates):
         self.stacks = {item["StackName"]: item for item in stacks}
@@ -113,7 +113,7 @@ def account(aws):
     bucket = {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain"}
     stacks = [
         stack("research-Eks", created=2, exports=["eks"]),
-        stack("research-Network", created=5, exports=["vpc"]),  # made again later: the order is by imports, not by age
+        stack("research-Network", created=5, exports=["vpc"]),  # recreated later: the order is by imports, not by age
         stack("research-Addons", created=4),
         stack("research-HyperPod", created=3, exports=["cluster"]),
         stack("other-Network", "other"),
@@ -252,7 +252,7 @@ def test_stacks_delete_of_protected_ones(account, run):
 
 @pytest.mark.slow
 def test_the_stacks_that_we_synthesize_go_in_the_right_order(default):
-    """All were made at the same time, and are listed in the wrong order."""
+    """All stacks have the same creation time, and are listed in the wrong order."""
     exports = {
         name: [out["Export"]["Name"] for out in content.get("Outputs", {}).values() if "Export" in out]
         for name, content in default.templates.items()

@@ -1,4 +1,4 @@
-"""What comes from a cluster or from AWS cannot act on the terminal, and printed commands can be pasted."""
+"""Strings from a cluster or from AWS cannot control the terminal, and printed commands can be pasted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OWN = re.compile(r"\x1b\[(3[0-9]|0)m")
 
 
 def has_no_escapes(output: str) -> bool:
-    """Whether a terminal does nothing but show the text, in our own colours."""
+    """Whether a terminal only shows the text, in the colors of the command."""
     text = _OWN.sub("", output).replace("\n", "").replace("\t", "")
     return text.isprintable()
 

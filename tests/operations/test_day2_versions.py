@@ -293,7 +293,7 @@ def test_preflight_findings_have_their_place_in_the_file(aws, run, tmp_path):
 
 
 def test_a_preflight_without_responses_fails(aws, run, tmp_path):
-    """A pipeline that goes on with exit code 0 would go on blindly."""
+    """With exit code 0, a pipeline would continue without the checks."""
     healthy(aws)
     aws.fail("eks", "DescribeCluster", "ResourceNotFoundException", status=404)
     aws.fail("ec2", "DescribeAvailabilityZones", "UnauthorizedOperation", status=403)

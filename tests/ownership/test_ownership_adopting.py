@@ -25,7 +25,7 @@ def world() -> World:
     return World()
 
 
-# What existed before.
+# Objects that existed before.
 
 
 def test_an_existing_object_is_rejected_without_adopt(world: World) -> None:
@@ -115,7 +115,7 @@ def test_a_manually_deleted_object_was_recreated_by_another_owner(world: World) 
 
 
 def test_an_object_recreated_by_another_owner_is_updated(world: World) -> None:
-    """CloudFormation says that it is ours: it is taken back, as one that existed before."""
+    """CloudFormation confirms the ownership: the object is adopted again, as an object that existed before."""
     stack = world.stack()
     stack.deploy({"X": objects(config_map("x", v="1"))})
     remove(world, "x")

@@ -1,4 +1,4 @@
-"""Random runs of dashboards: platforms that share, move and rename, people's dashboards between them, and faults."""
+"""Random deployments of dashboards: platforms that share, move and rename them, dashboards of users, and faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Groups that change, replacement, deletion, and what controllers and Secrets hold."""
+"""Groups that change, replacement, deletion, and fields of controllers and Secrets."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_function_killed_in_a_rename_leaves_nothing_after_the_rollback(world: 
         world.kill_at = request
         status = stack.deploy({"X": objects(config_map("new-1"), config_map("new-2")), "Bad": FAILS})
         world.kill_at = -1
-        if status == "UPDATE_ROLLBACK_FAILED":  # it was the rollback that was killed
+        if status == "UPDATE_ROLLBACK_FAILED":  # the function was terminated in the rollback
             status = stack.continue_rollback()
         assert status == "UPDATE_ROLLBACK_COMPLETE", request
         found = [bool(world.config_map(name)) for name in ("old-1", "old-2", "new-1", "new-2")]
@@ -180,7 +180,7 @@ def test_the_access_entry_went_first(world: World) -> None:
     assert "Check that the EKS access entry of the function's role" in stack.reasons[0]
 
 
-# What controllers own, and what a Secret holds.
+# Fields of controllers, and content of Secrets.
 
 
 def test_the_count_of_an_autoscaler_stays_until_the_manifest_changes_it(world: World) -> None:
@@ -248,7 +248,7 @@ def test_a_rejected_secret_is_not_quoted(world: World, quoted: str, field: str) 
     assert base64.b64encode(b"hunter2").decode()[:8] not in stack.reasons[0]
 
 
-# Limits, time and words.
+# Limits, time and messages.
 
 
 @pytest.mark.parametrize("size", [1_700_000, 3_300_000])

@@ -1,4 +1,4 @@
-"""docs/ownership.md: its examples run, its tables say what the code says."""
+"""docs/ownership.md: its examples run, and its tables match the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quotas that two resources, two stacks or two people meet in."""
+"""Quotas that two resources, two stacks or two users share."""
 
 from __future__ import annotations
 

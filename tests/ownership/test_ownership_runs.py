@@ -1,4 +1,4 @@
-"""Random runs: thousands of events over shared, renamed and adopted names; nothing lost, orphaned or touched.
+"""Random deployments: thousands of events with shared, renamed and adopted names; no object is lost, orphaned or changed.
 
 ``HYPERPOD_OWNERSHIP_EVENTS=20000`` makes them longer, ``HYPERPOD_OWNERSHIP_SEED`` picks where they start.
 """

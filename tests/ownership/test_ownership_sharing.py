@@ -1,4 +1,4 @@
-"""Resources and stacks that share an object, and events that come twice or never."""
+"""Resources and stacks that share an object, and events that are delivered twice or never."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_an_owner_that_joins_while_another_deletes_keeps_the_object(world: World
 
 
 def large(**extra: str) -> dict[str, Any]:
-    """300 KB that no compression makes smaller."""
+    """300 KB of incompressible data."""
     return config_map("large", a=random.Random(1).randbytes(150_000).hex(), **extra)
 
 

@@ -23,6 +23,6 @@ def aws(server: FakeAws) -> Iterator[FakeAws]:
 
 @pytest.fixture
 def separate_aws() -> Iterator[FakeAws]:
-    """The same on a server of its own, for tests whose calls outlive them."""
+    """The same account on a separate server, for tests whose calls continue after the test."""
     with FakeAws() as running:
         yield healthy(running)

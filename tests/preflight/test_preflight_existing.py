@@ -1,4 +1,4 @@
-"""What a config brings besides its network: EKS clusters, roles, buckets, keys, images, file systems."""
+"""Existing resources of a config other than its network: EKS clusters, roles, buckets, keys, images, file systems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a config brings: networks and the endpoints in them."""
+"""Existing networks of a config, and the endpoints in them."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_nodes_that_exist_have_their_addresses(aws):
 
 
 def test_a_live_node_counts_for_one_group_only(aws):
-    """Two groups of one type with 4 nodes and one that is replaced each, 4 of them live: 6 more take 81 addresses each."""
+    """Two groups of a type, each with 4 nodes and a replacement, 4 live: 6 more nodes require 81 addresses each."""
     has_network(aws, subnets=[A, {**B, "AvailableIpAddressCount": 200}])
     own_cluster = hyperpod("ours", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 4, "TargetCount": 4}])
     has_clusters(aws, own_cluster)

@@ -1,4 +1,4 @@
-"""What AWS will not say: one clear finding each, and the others go on."""
+"""Requests that AWS rejects: each is one finding, and the other checks continue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hyperpod_constructs.live.preflight import engine, preflight, probes
 
 
 def probes_named(*titles):
-    """The probes of these titles: making clients takes long."""
+    """The probes with these titles, because creating clients is slow."""
     return [probe for probe in probes() if probe.title in titles]
 
 
@@ -34,7 +34,7 @@ def test_a_missing_permission(aws):
     )
     assert "Allow ec2:DescribeInstanceTypeOfferings, servicequotas:ListServiceQuotas" in finding.cure
     assert "quotas of HyperPod" in finding.consequence
-    assert ids(found) == ["HP920", "HP903"]  # what the same probe and the others could still ask
+    assert ids(found) == ["HP920", "HP903"]  # requests that this and the other probes could still send
 
 
 def test_part_of_a_fan_out_may_fail(aws):

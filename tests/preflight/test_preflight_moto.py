@@ -1,4 +1,4 @@
-"""The probes of brought things against moto: what was really created, not answers that we wrote."""
+"""The probes of existing resources against moto: resources that moto created instead of written responses."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def trust(service):
 
 
 def account_of(*, service="sagemaker.amazonaws.com", public=False, second_zone="usw2-az2"):
-    """A network, an EKS cluster, a role and a key; and the platform that brings them."""
+    """A network, an EKS cluster, a role and a key, and the platform that uses them."""
     ec2, iam, kms, eks = (boto3.client(name) for name in ("ec2", "iam", "kms", "eks"))
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     for name in ("EnableDnsSupport", "EnableDnsHostnames"):

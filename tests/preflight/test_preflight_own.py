@@ -1,4 +1,4 @@
-"""What the platform left or still has: log groups of an earlier cluster, checks that run, a bootstrap of one's own."""
+"""Existing resources of the platform: log groups of an earlier cluster, running health checks, a custom bootstrap stack."""
 
 from __future__ import annotations
 

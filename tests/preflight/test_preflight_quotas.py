@@ -1,4 +1,4 @@
-"""Quotas, zones and training plans: each finding with its numbers, and when it stays silent."""
+"""Quotas, zones and training plans: each finding with its numbers, and the cases without a finding."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_quota_without_a_value_in_the_account_has_the_default(aws):
         {"Quotas": [{"QuotaName": name, "QuotaCode": "L-1", "Value": 100.0} for name in QUOTAS]},
     )
     found = look(aws, new(network={"availability_zone_ids": ["usw2-az1", "usw2-az2"], "nat": "none"}))
-    assert {(f.rule, f.path) for f in found} == {("HP919", "cluster"), ("HP919", "network")}  # vpc has none at all
+    assert {(f.rule, f.path) for f in found} == {("HP919", "cluster"), ("HP919", "network")}  # vpc has no quotas
 
 
 def test_a_flexible_group_uses_the_quotas_of_all_its_types(aws):
@@ -133,7 +133,7 @@ def test_other_quotas_of_hyperpod(aws, rule, cluster, quota, value, text):
 @pytest.mark.parametrize(
     ("rule", "service", "quota", "value", "text"),
     [
-        # 4 p5 of 32 interfaces, 2 system nodes, 4 of EKS, a NAT gateway; 9 are there
+        # 4 p5 with 32 interfaces each, 2 system nodes, 4 of EKS, a NAT gateway; 9 exist
         (
             "HP917",
             "vpc",

@@ -388,7 +388,7 @@ def look(aws: FakeAws, platform: Platform, *, shared: bool = True, **options: An
 
 
 def finding_of(findings: list[Finding], rule: str) -> Finding:
-    """Return the one finding of a rule."""
+    """Returns the only finding of a rule."""
     found = [finding for finding in findings if finding.rule == rule]
     assert len(found) == 1, [str(finding) for finding in findings]
     return found[0]

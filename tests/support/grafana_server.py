@@ -1,4 +1,4 @@
-"""Amazon Managed Grafana for tests: the part of AWS that gives access, and Grafana's API with its errors.
+"""Amazon Managed Grafana for tests: the AWS API that grants access, and Grafana's API with its errors.
 
 As Grafana 8 to 10 do: a uid has at most 40 characters and a tag 50, names of data sources are unique, one data source is
 the default, and a dashboard that is written with `overwrite` takes the place of one with the same title in its folder.
@@ -21,7 +21,7 @@ _DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class FakeClock:
-    """Time that only a sleep advances."""
+    """A clock that advances only by sleeping."""
 
     def __init__(self) -> None:
         self.time = 0.0

@@ -156,7 +156,7 @@ class CloudFormation:
     # A wait: the framework's loop.
 
     def wait(self, condition: dict[str, Any], timeout: float = 600) -> int:
-        """Poll until the wait is over; return the number of polls."""
+        """Polls until the wait ends; returns the number of polls."""
         properties = {"ClusterName": "research", "Condition": condition, "TimeoutSeconds": str(timeout)}
         event = self.event("Create", properties)
         event |= wait.begin(event, self.target.services)

@@ -34,7 +34,7 @@ from typing import Any
 from mutants_imports import PACKAGE, files_of_tests, files_that_import
 
 ROOT = Path(__file__).parents[2]
-TESTS = {  # the first that a module's path begins with; where none does, the tests of the same name
+TESTS = {  # the first prefix of a module's path; otherwise the tests of the same name
     "core/checks/job": "tests/jobs tests/checks/test_messages.py tests/checks/test_parts.py tests/checks/test_reference.py",
     "core/checks/facts": "tests/catalog/test_stated_facts.py tests/checks/test_messages.py tests/checks/test_reference.py",
     "core/checks/": "tests/checks/test_messages.py tests/checks/test_reference.py tests/checks/test_families.py "
@@ -283,7 +283,7 @@ def in_session(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) 
 def with_import(mutant: Mutant, tests: list[str], seconds: int, failing: list[str], others: list[list[str]]) -> str:
     """The verdict of tests that import the mutant, without those that fail anyway, and of other test files."""
     files = sorted({test.partition("::")[0] for test in tests})
-    # so many tests as arguments are slower to collect than their files
+    # this many tests are slower to collect as arguments than as files
     for chosen in (some_of(tests, mutant.file), tests if SOME < len(tests) < 200 else files, files):
         code, _ = run([*chosen, *deselected(failing)], seconds, mutant)
         if code == NOT_FOUND and chosen is not files:

@@ -116,7 +116,7 @@ class Quotas:
         assert found is not None
         return int(found.request["ComputeQuotaConfig"]["ComputeQuotaResources"][0]["Count"])
 
-    # Random runs.
+    # Random deployments.
 
     def resource(self, rng: random.Random) -> Resource:
         return self._quota(rng.choice(TEAMS), adopt=rng.random() < 0.5)
@@ -177,7 +177,7 @@ class Quotas:
         yield api_of(event, None).me.digest
 
     def remove(self, name: str) -> None:
-        """Remove the mark of a stopped function, and objects that only it created, as a person would."""
+        """Remove the mark of a stopped function, and objects that only it created, as a user would."""
         found = self.find(name)
         if found is not None:
             self.missing |= {(name, mark.digest) for mark in owners(found.tags)}

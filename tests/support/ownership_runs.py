@@ -7,7 +7,7 @@ count     meaning
 ========  ============================================================================================================
 lost      an object that CloudFormation has a record of does not exist, or has other contents
 orphaned  an object has the mark of a resource that CloudFormation has no record of
-foreign   an object that a person created is missing or changed, although no resource adopts it
+foreign   an object that a user created is missing or changed, although no resource adopts it
 wrong     an event succeeded without the required result
 stuck     an event fails repeatedly without a cause
 killed    objects that a terminated function left behind: allowed, and removed by the run

@@ -1,4 +1,4 @@
-"""A world for ownership tests: one cluster, the functions of the Kubernetes provider, and CloudFormation around them."""
+"""The environment of ownership tests: a cluster, the Kubernetes provider's functions, and a simulated CloudFormation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LAMBDA_SECONDS = 840.0
 
 
 class DirectClient(ApiClient):
-    """The handlers' client, without a socket: thousands of events take seconds."""
+    """The handlers' client, without a socket, so that thousands of events take seconds."""
 
     def __init__(self, server: ApiServer, deadline: Any, hook: Callable[[str, str], None]) -> None:
         self._server, self.deadline, self._hook = server, deadline, hook
@@ -68,7 +68,7 @@ class DirectServices(Services):
 
 @dataclass
 class World:
-    """One cluster, and one cloud that reaches it."""
+    """One cluster, and a simulated CloudFormation that accesses it."""
 
     server: ApiServer = field(default_factory=ApiServer)
     kill_at: int = -1
@@ -95,7 +95,7 @@ class World:
         return self.server.store.put(item, manager)
 
     def find(self, plural: str, name: str, namespace: str = "team") -> dict[str, Any] | None:
-        """An object, by plural and name; ``namespace`` is empty for what has none."""
+        """An object, by plural and name; ``namespace`` is empty for cluster-scoped objects."""
         self.server.clock.advance(1)  # the garbage collector runs
         return self.server.store.get(plural, name, namespace)
 
@@ -118,7 +118,7 @@ class World:
 
     @contextmanager
     def fault(self, **options: Any) -> Iterator[None]:
-        """A fault of the API server for as long as the block lasts."""
+        """A fault of the API server for the duration of the block."""
         fault = self.server.fault(**options)
         try:
             yield
@@ -165,7 +165,7 @@ def deployment(name: str, image: str = "a", replicas: int = 1) -> dict[str, Any]
 
 
 def lose(cloud: Cloud, request: str, how: Delivery = Delivery.LOST) -> None:
-    """The next event of this type is delivered in another way."""
+    """The next event of this type is delivered differently."""
     remaining = [how]
     cloud.deliver = lambda event: remaining.pop() if remaining and event["RequestType"] == request else Delivery.ONCE
 

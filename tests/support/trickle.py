@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @contextmanager
 def slow_server() -> Iterator[str]:
-    """Its address: it sends one byte every tenth of a second."""
+    """Yields the address of a server that sends one byte every tenth of a second."""
     stop = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""What the tests of the API server's likeness share."""
+"""Helpers of the tests that compare the in-memory API server with a real one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fake API server is like a real one: custom kinds, namespaces that go, and fields that never change."""
+"""The fake API server behaves like a real one: custom kinds, namespaces that are deleted, and immutable fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the in-memory API server shares with a real one: each was found to differ once. Runs against KUBECONFIG too."""
+"""Behavior of the in-memory API server that equals a real one; each case differed once. Runs with KUBECONFIG too."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def test_a_deletion_in_the_foreground_is_not_done_at_once(target: Target, api: A
     api.apply(path, body(target, "ConfigMap", "f"))
     api.delete(path, propagation="Foreground")
     found = api.find(path)
-    if target.server is not None:  # a real garbage collector may be quicker than we ask
+    if target.server is not None:  # a real garbage collector may be faster than the request
         assert found is not None
     if found is not None:
         assert found["metadata"]["finalizers"] == ["foregroundDeletion"]

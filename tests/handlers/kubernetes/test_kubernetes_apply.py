@@ -1,4 +1,4 @@
-"""Applying: what holds on any API server (the fake one here, a real one where KUBECONFIG is set)."""
+"""Applying objects on any API server (the fake one, or a real one if KUBECONFIG is set)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def widget(group: str, namespace: str, name: str = "w", **spec: Any) -> dict[str
 
 @pytest.fixture
 def group() -> str:
-    """An API group of the test's own, since CRDs are cluster-wide."""
+    """An API group for one test, because CRDs are cluster-scoped."""
     return f"g{uuid.uuid4().hex[:8]}.example.com"
 
 

@@ -1,4 +1,4 @@
-"""Requests to an API server: what is sent, what each answer becomes, and when a slow one is given up."""
+"""Requests to an API server: what is sent, the result of each response, and the timeout of slow responses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 
 
 class Slow:
-    """A server that sends a byte every 0.2 s, each well within a socket's timeout; the whole answer takes a minute."""
+    """A server that sends a byte every 0.2 s, each within a socket's timeout; the complete response takes a minute."""
 
     def __init__(self) -> None:
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -69,7 +69,7 @@ def test_the_deadline_applies_to_the_complete_response(slow: Slow) -> None:
 
 
 class Pool:
-    """Answers in turn, without a socket, and records what urllib3 would be asked."""
+    """Returns responses in sequence, without a socket, and records the requests to urllib3."""
 
     def __init__(self, *answers: tuple[int, bytes], headers: dict[str, str] | None = None) -> None:
         self.answers, self.more, self.requests = list(answers), headers or {}, list[tuple[str, str, dict[str, Any]]]()
@@ -81,7 +81,7 @@ class Pool:
 
 
 class InProcess:
-    """A connection with a pool of its own; counts how often its token was discarded."""
+    """A connection with a separate pool; counts how often its token was discarded."""
 
     endpoint, ssl_context = "https://cluster", None
 
@@ -96,7 +96,7 @@ class InProcess:
 
 
 class Stopped(Clock):
-    """Time that does not pass."""
+    """A clock that does not advance."""
 
     def monotonic(self) -> float:
         return 1000.0

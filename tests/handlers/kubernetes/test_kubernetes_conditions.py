@@ -1,4 +1,4 @@
-"""Each condition of a wait, word for word: when it is met, what is missing, and the reasons at the end."""
+"""Exact texts of each condition of a wait: when it is met, what is missing, and the reasons at the end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TEAM = {"Namespace": "team", "Name": "a"}
 
 
 class Client:
-    """Objects by path; records the lists that it was asked for."""
+    """Objects by path; records the requested lists."""
 
     def __init__(self, objects: dict[str, Any]) -> None:
         self.objects, self.requests = objects, list[tuple[str, Json]]()
@@ -38,7 +38,7 @@ class Client:
 
 
 class Aws:
-    """boto3 clients: an answer by operation; an exception is raised, and what is absent is no operation."""
+    """boto3 clients: a response for each operation; an exception is raised, and other operations do not exist."""
 
     def __init__(self, **answers: Any) -> None:
         self.answers, self.requests = answers, list[tuple[str, str, Json]]()

@@ -1,4 +1,4 @@
-"""Conditions on nodes and add-ons, word for word: when they are met, what is missing, and what AWS says about it."""
+"""Exact texts of conditions on nodes and add-ons: when they are met, what is missing, and the reasons of AWS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pods, events and conditions say about something that is not ready, word for word."""
+"""Exact texts of the reasons from pods, events and conditions if an object is not ready."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 class Client:
-    """Lists pods and events, and records what it was asked for."""
+    """Lists pods and events, and records the requests."""
 
     def __init__(self, pods: list[Json] | None = None, events: list[Json] | None = None) -> None:
         self.pods, self.events, self.requests = pods or [], events or [], list[tuple[str, Json]]()
@@ -69,7 +69,7 @@ PULL = {"reason": "ImagePullBackOff", "message": "no such image"}
         ),
         ({**READY, "containerStatuses": [container(terminated={"reason": "Completed", "exitCode": 0})]}, ""),
         ({**READY, "containerStatuses": [container(terminated={"reason": "Completed"})]}, ""),
-        (  # the containers that start first come first
+        (  # in the order in which the containers start
             {"initContainerStatuses": [{**container(waiting=PULL), "name": "init"}],
              "containerStatuses": [container(waiting={"reason": "PodInitializing"})]},
             "pod web-1, container init: ImagePullBackOff: no such image",

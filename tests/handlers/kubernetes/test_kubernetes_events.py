@@ -1,4 +1,4 @@
-"""One event after another, and what each says: the log of the function, and the reason of a failure."""
+"""Sequences of events, with the log of the function and the reason of a failure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_remaining_time_is_in_seconds(monkeypatch: pytest.MonkeyPatch) -> No
     assert apply.on_event({"a": 1}, Context()) == {"left": 123.456, "a": 1}
 
 
-# What each event says.
+# Log messages of each event.
 
 
 def test_a_life(events: Events) -> None:

@@ -1,4 +1,4 @@
-"""What others made in the cluster: changed copies of their objects, and single fields that are given back."""
+"""Existing objects in the cluster: modified copies of them, and single fields that are restored."""
 
 from __future__ import annotations
 

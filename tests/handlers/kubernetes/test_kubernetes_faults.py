@@ -1,4 +1,4 @@
-"""Applying and deleting when things go wrong: what is retried and how long, what is said, what is left behind."""
+"""Applying and deleting with faults: what is retried and for how long, the messages, and what remains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of an object before its first owner, and what each owner wants: values at paths, and managed fields."""
+"""The state of an object before its first owner, and the fields of each owner: values at paths, and managed fields."""
 
 from __future__ import annotations
 

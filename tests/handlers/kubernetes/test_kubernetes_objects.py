@@ -1,4 +1,4 @@
-"""Objects as data, and where the API server serves them: references, order, identity, URLs, secrets."""
+"""Objects as data, and their locations on the API server: references, order, identity, URLs, secrets."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_the_values_of_a_secret_are_hidden(manifest: Json, message: str, result:
 
 
 class Client:
-    """Answers by path; a number is the status of an error."""
+    """Responses by path; a number is the status of an error."""
 
     def __init__(self, answers: dict[str, Any]) -> None:
         self.answers, self.requests = answers, list[str]()

@@ -1,4 +1,4 @@
-"""One poll of a wait: what it answers, when it fails, and with which reason."""
+"""One poll of a wait: its result, when it fails, and with which reason."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ MET, MISSING = State(True, "2 of 2 ready"), State(False, "1 of 2 ready")
 
 
 def poll(stub: Stub, monkeypatch: pytest.MonkeyPatch, *, waited: float = 0, timeout: float = 600) -> bool | str:
-    """Whether the wait is over, or the message of its failure."""
+    """Whether the wait is complete, or the message of its failure."""
     clock, connected = Clock(), list[str]()
     monkeypatch.setattr(wait, "read", lambda _: stub)
 

@@ -1,4 +1,4 @@
-"""What a Delete does with objects of several kinds and owners, and what it says when it cannot."""
+"""Delete events for objects of several kinds and owners, and the messages of failed deletions."""
 
 from __future__ import annotations
 

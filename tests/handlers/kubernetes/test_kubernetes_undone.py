@@ -1,4 +1,4 @@
-"""Failed events: what they undo, what is said about it, and what a later event undoes for them."""
+"""Failed events: what they revert, the messages, and what a later event reverts."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_the_time_for_the_clean_up_is_reserved(events: Events) -> None:
         assert events.clock.slept == pauses
 
 
-# What a failed event left, and an Update names.
+# Objects that a failed event left, and that an Update specifies.
 
 
 def test_an_update_releases_what_a_failed_update_left(events: Events) -> None:

@@ -1,4 +1,4 @@
-"""Waiting: each condition met at once, met later, failed, and timed out with the reason."""
+"""Waiting: each condition is met immediately, met later, fails, or times out with the reason."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ JOBS = [("batch/v1", "Job"), ("kubeflow.org/v1", "PyTorchJob"), ("sagemaker.amaz
 
 @pytest.fixture(params=JOBS, ids=lambda kind: kind[1])
 def job(request: pytest.FixtureRequest, stack: CloudFormation) -> Callable[..., dict[str, Any]]:
-    """Sets the conditions of the job ``train``; its answer is the arguments of a wait."""
+    """Sets the conditions of the job ``train``, and returns the arguments of a wait."""
     api_version, kind = request.param
     group = api_version.split("/")[0]
     if group != "batch":

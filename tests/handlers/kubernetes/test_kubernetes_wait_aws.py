@@ -1,4 +1,4 @@
-"""Waiting for what SageMaker and EKS bring: nodes, with SageMaker's own words when they do not come, and add-ons."""
+"""Waiting for nodes, with the reasons that SageMaker reports if they do not become ready, and for add-ons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulator that the ownership tests stand on: what CloudFormation and the provider framework send, and when."""
+"""The simulator of the ownership tests: what CloudFormation and the provider framework send, and when."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cloudformation import CREATE_FAILED, FAILS, Cloud, Delivery, Event, Killed,
 
 
 class Recorder:
-    """A custom resource that remembers its events; the physical id is the property Id."""
+    """A custom resource that records its events; the physical id is the property Id."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, str, str]] = []

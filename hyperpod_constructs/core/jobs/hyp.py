@@ -266,7 +266,9 @@ class _Conversion:
                 )
                 self._note("accelerators", message, "Set them to override these values.")
             if "efa" not in self.given:
-                message = "the default of efa is the accelerators' share of the EFA interfaces; the CLI requests all of them"
+                message = (
+                    "the default of efa is the accelerators' share of the EFA interfaces; the CLI requests all of them"
+                )
                 self._note("accelerators", message, "Set `efa` to override this value.")
         if "max_retry" in self.given:
             message = "ttlSecondsAfterFinished is not set (operator's default); the CLI sets 0"

@@ -84,9 +84,17 @@ def test_what_only_a_whole_platform_knows(whole: bool, told: bool) -> None:
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "nobody"}}
     found = said(check(Context(storage=storage, manifests=(manifest,), whole=whole)))
     expected = [
-        ("HP738", "manifests[0].metadata.namespace", "'nobody' is neither `default` nor a team's namespace"),
+        (
+            "HP738",
+            "manifests[0].metadata.namespace",
+            "the namespace 'nobody' is neither `default` nor the namespace of a team",
+        ),
         ("HP808", "storage.lustre[0].removal", "destroy, but allow_data_loss is false"),
-        ("HP811", "storage.lustre[0].namespaces[0]", "the namespace 'nobody' is neither `default` nor a team's"),
+        (
+            "HP811",
+            "storage.lustre[0].namespaces[0]",
+            "the namespace 'nobody' is neither `default` nor the namespace of a team",
+        ),
     ]
     assert sorted(each for each in found if each[0] in ("HP738", "HP808", "HP811")) == (expected if told else [])
     teams = Context(storage=storage, manifests=(manifest,), governance=Governance.model_validate({"teams": []}))

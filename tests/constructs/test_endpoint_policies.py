@@ -135,7 +135,7 @@ def test_the_accounts_of_the_config_and_of_aws_reach_the_endpoints() -> None:
             (
                 "warning",
                 "network.image_accounts",
-                "no effect: only endpoints that this project creates for a closed network have policies",
+                "no effect: only endpoints that this library creates for a closed network have policies",
             ),
         ),
         (
@@ -148,7 +148,7 @@ def test_the_accounts_of_the_config_and_of_aws_reach_the_endpoints() -> None:
                     }
                 ],
             },
-            ("error", "jobs[0].image", "comes from account 763104351884"),
+            ("error", "jobs[0].image", "is in account 763104351884"),
         ),
         (
             {"addons": {"training_operator": {}, "ebs_csi": {}}},

@@ -105,7 +105,7 @@ def test_a_token_for_the_version_is_a_finding():
     with pytest.raises(RuntimeError) as refused:
         app.synth()
     assert (
-        "error HP201 eks.kubernetes_version: is a CDK token, which is known only at deploy time, but synthesis selects "
+        "error HP201 eks.kubernetes_version: the value is a CDK token, known only at deploy time, but synthesis selects "
         "add-on versions by it"
     ) in str(refused.value)
 

@@ -291,7 +291,7 @@ def test_a_job_that_the_cluster_cannot_hold(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["a.yaml", "--from", "b.yaml", "--deployed", "c"], "--from and --deployed are mutually exclusive"),
-        (["a.yaml", "b.yaml", "--from", "c.yaml"], "compare with one config"),
+        (["a.yaml", "b.yaml", "--from", "c.yaml"], "require one CONFIG"),
         (["a.yaml", "b.yaml", "--job", "c.yaml"], "a job runs on one cluster"),
         (["a.yaml", "-o", "report.txt"], "the extension is not .html, .md or .json"),
     ],

@@ -31,7 +31,7 @@ def mismatches(definition: str, value: Any, path: str = "") -> Iterator[tuple[st
     >>> list(mismatches("VpcConfig", {"Subnets": "subnet-1"}))
     [('.Subnets', 'must be a list', None)]
     >>> list(mismatches("ClusterInstanceGroup", {"InstanceCount": "three", "ThreadsPerCore": "2"}))
-    [('.InstanceCount', 'must be an integer', None)]
+    [('.InstanceCount', "must be an integer, not 'three'", None)]
     """
     properties: Mapping[str, str | list[str]] = load("cloudformation")["cluster"][definition]
     for name, given in value.items():
@@ -50,7 +50,7 @@ def _mismatch(kind: str | list[str], value: Any, path: str) -> Iterator[tuple[st
     if isinstance(kind, list):
         if value not in kind:
             near = suggest(value, kind) if isinstance(value, str) else None
-            yield path, f"must be one of {', '.join(kind)}", near
+            yield path, f"must be {' or '.join(kind)}, not {value!r}", near
     elif kind.endswith("[]"):
         if not isinstance(value, list | tuple):
             yield path, "must be a list", None
@@ -61,7 +61,7 @@ def _mismatch(kind: str | list[str], value: Any, path: str) -> Iterator[tuple[st
         if isinstance(value, str) and re.fullmatch(_QUOTED.get(kind, "(?!)"), value):
             return  # CloudFormation accepts quoted numbers and booleans
         if not isinstance(value, _KINDS[kind]) or (isinstance(value, bool) and kind != "boolean"):
-            yield path, f"must be {'an' if kind[0] in 'aeiou' else 'a'} {kind}", None
+            yield path, f"must be {'an' if kind[0] in 'aeiou' else 'a'} {kind}, not {value!r}", None
     elif not isinstance(value, Mapping):
         yield path, "must be an object with properties", None
     else:

@@ -68,7 +68,7 @@ def dns_replicas(addons: Addons) -> Iterator[Problem]:
     title="The domain of Spaces is a host name.",
     severity=Severity.ERROR,
     why="The load balancer's rules and the certificate match no request.",
-    cure="Specify the host name alone: jupyter.example.com.",
+    cure="Specify only the host name, such as jupyter.example.com.",
     source="RFC 1123: host names",
     wrong="addons: {spaces: {web_ui: {domain: 'https://jupyter.example.com/', certificate_arn: "
     "'arn:aws:acm:us-west-2:111122223333:certificate/12345678-1234-1234-1234-123456789012'}}}\n",
@@ -120,13 +120,15 @@ def _resources(path: str, resources: Mapping[str, Any]) -> Iterator[Problem]:
                 cure = "Use Gi instead of GB or GiB." if text.endswith("B") else None
                 yield Problem(place, f"{as_text(text)} is not a Kubernetes quantity", cure)
             elif number < 0:
-                yield Problem(place, f"{text} is negative")
+                yield Problem(place, f"{text} is negative", "Specify 0 or more.")
             else:
                 known[kind, str(name)] = (number, text)
     for (kind, name), (number, text) in known.items():
         maximum = known.get(("limits", name))
         if kind == "requests" and maximum is not None and number > maximum[0]:
-            yield Problem(join(f"{path}.requests", name), f"{text} exceeds the limit of {maximum[1]}")
+            place = join(f"{path}.limits", name)
+            cure = f"Request at most {maximum[1]}, or increase {place}."
+            yield Problem(join(f"{path}.requests", name), f"{text} exceeds the limit of {maximum[1]}", cure)
 
 
 @rule(
@@ -162,20 +164,25 @@ def _toleration(path: str, toleration: Mapping[Any, Any]) -> Iterator[Problem]:
         yield Problem(f"{path}.operator", f"{as_text(operator)} is not a valid operator", "Use Exists or Equal.")
     elif operator == "Exists" and toleration.get("value"):
         yield Problem(
-            f"{path}.value", "a value is not allowed with the operator Exists", "Use Equal, or remove the value."
+            f"{path}.value",
+            "a value is not allowed with the operator Exists",
+            "Use the operator Equal, or remove the value.",
         )
     elif operator == "Equal" and not key:
         yield Problem(path, "a toleration without a key requires the operator Exists", "Add operator: Exists.")
     if effect and effect not in allowed("taint_effect"):
         yield Problem(
-            f"{path}.effect", f"{as_text(effect)} is not a valid taint effect", "Use NoSchedule or NoExecute."
+            f"{path}.effect",
+            f"{as_text(effect)} is not a valid taint effect",
+            f"Use {' or '.join(allowed('taint_effect'))}.",
         )
     if toleration.get("tolerationSeconds") is not None:
         seconds = str(toleration["tolerationSeconds"])
         if not matches("whole_number", seconds):
-            yield Problem(f"{path}.tolerationSeconds", f"{as_text(seconds)} is not an integer")
+            cure = "Specify the seconds as an integer, or remove it."
+            yield Problem(f"{path}.tolerationSeconds", f"{as_text(seconds)} is not an integer", cure)
         elif effect != "NoExecute":
-            message = f"tolerationSeconds applies to NoExecute only, not to {effect or 'every taint'}"
+            message = f"applies to the effect NoExecute only; the effect is {effect or 'not set'}"
             yield Problem(f"{path}.tolerationSeconds", message, "Remove it, or set effect: NoExecute.")
     for name, value, form in (
         ("key", key, "kubernetes_taint_key"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..catalog import Addon, addon, kubernetes_versions, limit, load, pattern
+from ..catalog import Addon, AddonVersion, addon, kubernetes_versions, limit, load, pattern
 from ..catalog import minor as kubernetes_minor
 from ..findings import Severity
 from ..spec.addons import ADDON_NAMES, Addons
@@ -38,7 +38,7 @@ def _pinned(ctx: Context) -> Iterator[tuple[str, str, str]]:
     title="Add-on versions include their build.",
     severity=Severity.ERROR,
     why="EKS rejects the add-on.",
-    cure="Specify the version with its build, such as v1.3.0-eksbuild.1, or remove it.",
+    cure="Specify the version with its build, such as v1.3.0-eksbuild.1, or remove the version.",
     source="EKS: DescribeAddonVersions",
     certain=False,
     wrong="addons: {training_operator: {version: '1.3'}}\n",
@@ -86,18 +86,7 @@ def installs(effective_addons: EffectiveAddons, eks: Eks, ctx: Context) -> Itera
                     f"addons.{key}", message, f"Use Kubernetes {facts.kubernetes_min} or later{_instead(key)}."
                 )
             elif known and not any(each.covers(str(kubernetes)) for each in known):
-                newest = known[0]
-                ends = " to ".join(dict.fromkeys((str(newest.kubernetes_min), str(newest.kubernetes_max))))
-                message = f"the catalog has no version for Kubernetes {kubernetes}; {newest.version} supports {ends}"
-                why = "The newest known version does not install; EKS may offer an older one."
-                known_to_hyperpod = (
-                    str(version) for version in kubernetes_versions().values() if version.hyperpod_documented
-                )
-                documented = [version for version in known_to_hyperpod if newest.covers(version)]
-                span = " to ".join(dict.fromkeys((documented[0], documented[-1]))) if documented else ""
-                span = span or f"{newest.kubernetes_min} or later"
-                cure = f"Use Kubernetes {span}, or check with `hyperpod addons --live`{_instead(key)}."
-                yield Problem(f"addons.{key}", message, cure, why, Severity.WARNING)
+                yield _uncovered(key, known, str(kubernetes))
             elif not known and facts.provider == "hyperpod":
                 yield _unstated(key, facts, str(kubernetes))
             continue
@@ -109,7 +98,28 @@ def installs(effective_addons: EffectiveAddons, eks: Eks, ctx: Context) -> Itera
                 message = (
                     f"{given} supports Kubernetes {each.kubernetes_min} to {each.kubernetes_max}, not {kubernetes}"
                 )
-                yield Problem(f"addons.{key}.version", message)
+                cure = f"Remove the version, or use one that supports Kubernetes {kubernetes}."
+                yield Problem(f"addons.{key}.version", message, cure)
+
+
+def _uncovered(key: str, known: list[AddonVersion], kubernetes: str) -> Problem:
+    """An add-on whose known versions all support other versions of Kubernetes."""
+    ends = (str(known[-1].kubernetes_min), str(known[0].kubernetes_max))
+    have = f"{known[0].version} supports" if len(known) == 1 else "its versions support"
+    documented = [str(version) for version in kubernetes_versions().values() if version.hyperpod_documented]
+    usable = [version for version in documented if any(each.covers(version) for each in known)]
+    first = f"Use Kubernetes {_span(usable[0], usable[-1])}, or check" if usable else "Check"
+    return Problem(
+        f"addons.{key}",
+        f"the catalog has no version for Kubernetes {kubernetes}; {have} {_span(*ends)}",
+        f"{first} with `hyperpod addons --live`{_instead(key)}.",
+        "No known version can be installed; EKS may offer another one.",
+        Severity.WARNING,
+    )
+
+
+def _span(first: str, last: str) -> str:
+    return first if first == last else f"{first} to {last}"
 
 
 def _unstated(key: str, facts: Addon, kubernetes: str) -> Problem:
@@ -135,7 +145,7 @@ def _of_one_minor(path: str, version: str, its: int, cluster: int) -> Iterator[P
         yield Problem(path, message, f"Use a v1.{cluster} version, or remove the version.")
     elif its != cluster:
         message = f"{version} is for Kubernetes 1.{its}; the cluster has 1.{cluster}"
-        cure = f"Update to a v1.{cluster} version after the upgrade of the control plane."
+        cure = f"Update kube-proxy to v1.{cluster} after the upgrade of the control plane."
         yield Problem(
             path,
             message,
@@ -150,7 +160,7 @@ def _of_one_minor(path: str, version: str, its: int, cluster: int) -> Iterator[P
     title="Each add-on version meets the minimum that HyperPod, other add-ons and restricted instance groups require.",
     severity=Severity.ERROR,
     why="Older versions do not work on HyperPod nodes: volumes do not attach, or pods get no network.",
-    cure="Use a later version, or remove it.",
+    cure="Use the required version or a later one, or remove the version.",
     source="documentation pages sagemaker-hyperpod-eks-ebs, sagemaker-hyperpod-eks-prerequisites, "
     "sagemaker-hyperpod-model-deployment-setup, hyperpod-observability-addon-troubleshooting; amazon-vpc-cni-k8s, README",
     certain=False,
@@ -165,19 +175,20 @@ def new_enough(effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Prob
         if has is None:
             continue
         wanted = [("HyperPod", users[key].min_version)]
-        wanted += [(user.title, user.min_version_for.get(ADDON_NAMES[key])) for user in users.values()]
+        wanted += [(f"the add-on {user}", facts.min_version_for.get(ADDON_NAMES[key])) for user, facts in users.items()]
         wanted.append(("a cluster with restricted instance groups", for_restricted.get(ADDON_NAMES[key])))
         for who, least in wanted:
             need = version_tuple(least) if least is not None else None
             if need is not None and has < need:
-                yield Problem(path, f"{version} is too old; {who} requires {least} or later")
+                cure = f"Use {least} or later, or remove the version."
+                yield Problem(path, f"{version} is too old; {who} requires {least} or later", cure)
 
 
 @rule(
     "HP523",
     title="The training operator's pod identity association is a separate resource.",
     severity=Severity.NOTE,
-    why="Versions that are flagged as requiring no permissions reject an inline association. This library "
+    why="Add-on versions that are flagged as requiring no permissions reject an inline association. This library "
     "creates the association as a resource before the add-on, which all versions support.",
     cure="Remove the association from `configuration`; no other change is required.",
     source="Terraform module: awsome-distributed-training#1075",

@@ -37,11 +37,13 @@ def _existing(ctx: Context) -> bool:
 def prerequisites(effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Problem]:
     effective, chart = effective_addons, ctx.dependencies
     severity = None if ctx.eks is not None and ctx.eks.existing is None else Severity.WARNING
+    unless = ", unless it is already installed on the EKS cluster" if severity else ""
     for key, needs in PREREQUISITES.items():
         for need in needs if key in effective else ():
             by_chart = chart is not None and chart.enabled and need == "cert_manager" and chart.cert_manager
             if need not in effective and not by_chart:
-                yield Problem(f"addons.{need}.enabled", f"disabled, but {key} requires {need}", severity=severity)
+                message = f"disabled, but {key} requires {need}"
+                yield Problem(f"addons.{need}.enabled", message, f"Enable {need}{unless}.", severity=severity)
 
 
 @rule(
@@ -67,10 +69,10 @@ def core(addons: Addons, effective_addons: EffectiveAddons, eks: Eks, ctx: Conte
         if key == "pod_identity_agent":
             required_by = [user for user in users if user not in CORE]
             severity = None if required_by else Severity.WARNING
-            message = (
-                f"disabled, but required for the credentials of {', '.join(required_by)}" if required_by else "disabled"
-            )
-            yield Problem(f"addons.{key}.enabled", message, severity=severity)
+            users_of_it = f"{', '.join(required_by)} {'requires' if len(required_by) == 1 else 'require'}"
+            message = f"disabled, but {users_of_it} pod identity" if required_by else "disabled on a new EKS cluster"
+            why = "Pods that use EKS Pod Identity get no AWS credentials."
+            yield Problem(f"addons.{key}.enabled", message, consequence=why, severity=severity)
         else:
             yield Problem(
                 f"addons.{key}.enabled", "disabled on a new EKS cluster, which is created without default add-ons"
@@ -81,8 +83,8 @@ def core(addons: Addons, effective_addons: EffectiveAddons, eks: Eks, ctx: Conte
     "HP503",
     title="Task governance and a separate Kueue are not both installed.",
     severity=Severity.ERROR,
-    why="The task governance add-on includes Kueue, and its installation fails where Kueue is installed already.",
-    cure="Remove one of the two.",
+    why="The installation of the task governance add-on fails where Kueue is already installed.",
+    cure="Remove kueue, or task_governance.",
     source="documentation page …-governance-troubleshoot",
     certain=False,
     wrong="addons: {task_governance: {}, kueue: {}}\n",
@@ -111,22 +113,27 @@ def regions(addons: Addons, effective_addons: EffectiveAddons, region_facts: Reg
         return
     effective = effective_addons
     if "observability" in effective and not region.observability:
-        yield Problem("addons.observability", f"not available in {region.name}")
+        yield Problem("addons.observability", f"not available in {region.name}", _OTHER_COLLECTOR)
     if "inference_operator" in effective and not region.inference:
-        yield Problem("addons.inference_operator", f"no images in {region.name}")
+        message = f"the operator's images are not available in {region.name}"
+        yield Problem("addons.inference_operator", message, "Remove the add-on in this region.")
     settings = addons.observability if "observability" in effective else None
     if settings is None:
         return
     if settings.workspace_arn is None and not region.amp:
         yield Problem(
             "addons.observability.workspace_arn",
-            f"required: Amazon Managed Prometheus is not available in {region.name}",
+            f"a workspace cannot be created: Amazon Managed Prometheus is not available in {region.name}",
+            _OTHER_COLLECTOR,
         )
     if settings.grafana.kind == "managed" and settings.grafana.workspace_id is None and not region.amg:
-        cure = "Specify a workspace of another region in workspace_id, or use kind self-hosted."
+        cure = "Set workspace_id to a workspace in another region, or use `kind: self-hosted`."
         yield Problem(
             "addons.observability.grafana.kind", f"Amazon Managed Grafana is not available in {region.name}", cure
         )
+
+
+_OTHER_COLLECTOR = "Remove the add-on, or use cloudwatch_observability instead."
 
 
 @rule(
@@ -134,7 +141,7 @@ def regions(addons: Addons, effective_addons: EffectiveAddons, region_facts: Reg
     title="The inference operator has a role with the required name, and an OIDC provider.",
     severity=Severity.ERROR,
     why="The add-on's chart rejects the role, or its pods get no credentials.",
-    cure="Rename the role to SageMakerHyperPodInference...; for an existing EKS cluster, set "
+    cure="Use a role whose name begins with SageMakerHyperPodInference; for an existing EKS cluster, set "
     "eks.existing.oidc_provider_arn.",
     source="dependency chart: inference-operator, templates/_validateRequiredValues.tpl",
     wrong="addons: {inference_operator: {role_arn: arn:aws:iam::111122223333:role/Inference}}\n",
@@ -150,10 +157,11 @@ def inference_role(addons: Addons, ctx: Context) -> Iterator[Problem]:
             yield skipped("addons.inference_operator.role_arn")
         elif arn is not None and arn.fits(ROLE) and not name.startswith("SageMakerHyperPodInference"):
             message = f"the role name {as_text(name)} must begin with SageMakerHyperPodInference"
-            yield Problem("addons.inference_operator.role_arn", message)
+            cure = "Use a role whose name begins with SageMakerHyperPodInference."
+            yield Problem("addons.inference_operator.role_arn", message, cure)
     if ctx.eks is not None and ctx.eks.existing is not None and ctx.eks.existing.oidc_provider_arn is None:
-        message = "required: the inference operator gets its credentials through the OIDC provider"
-        yield Problem("eks.existing.oidc_provider_arn", message)
+        message = "not set, but the inference operator gets its credentials through the OIDC provider"
+        yield Problem("eks.existing.oidc_provider_arn", message, "Set it to the ARN of the cluster's OIDC provider.")
 
 
 @rule(
@@ -196,7 +204,8 @@ def large_node(effective_addons: EffectiveAddons, groups: Groups, ctx: Context) 
     if types and not any(_factor(each.name) >= need for each in types):
         largest = max(types, key=lambda each: _factor(each.name)).name
         yield Problem(
-            "addons.observability", f"requires a node of size {need}xlarge; the largest without taints is {largest}"
+            "addons.observability",
+            f"requires a node of size {need}xlarge or larger; the largest without taints is {largest}",
         )
 
 
@@ -258,7 +267,7 @@ def configuration(effective_addons: EffectiveAddons) -> Iterator[Problem]:
         if key == "spaces" and isinstance(access, Mapping) and "remoteAccess" in access and "directSSH" in access:
             path = join(f"addons.{key}.configuration", _ACCESS_KEY)
             message = "remoteAccess and directSSH are mutually exclusive"
-            yield Problem(path, message, "Remove one of them.", "The add-on rejects both.")
+            yield Problem(path, message, "Remove one of them.", "The add-on rejects the configuration.")
 
 
 _ACCESS_KEY = "jupyter-k8s-aws-hyperpod"
@@ -296,7 +305,7 @@ def watched_once(effective_addons: EffectiveAddons) -> Iterator[Problem]:
     severity=Severity.NOTE,
     why="VPC CNI releases after v1.23.1 attach network interfaces of HyperPod nodes through SageMaker. "
     "Without the permissions, pods get no IP addresses after the add-on is updated.",
-    cure="Allow sagemaker:AttachClusterNodeNetworkInterface on the cluster, and sts:GetCallerIdentity.",
+    cure="Allow the role sagemaker:AttachClusterNodeNetworkInterface on the cluster, and sts:GetCallerIdentity.",
     source="github.com/aws/amazon-vpc-cni-k8s pull request 3874 (September 2026)",
     wrong="cluster: {execution_role_arn: arn:aws:iam::111122223333:role/Mine}\n",
     right="cluster: {}\n",
@@ -309,6 +318,5 @@ def network_addon_permission(groups: Groups, ctx: Context) -> Iterator[Problem]:
         if arn is not None:
             yield Problem(
                 path,
-                "the policies of this existing role are not managed here; later network add-ons require "
-                "more permissions",
+                "the policies of this existing role are not managed here; later VPC CNI versions require more permissions",
             )

@@ -89,6 +89,10 @@ def service_range_outside_vpc(network: Network, eks: Eks, ctx: Context) -> Itera
     place = "network.existing.vpc_cidrs" if network.existing else "network.vpc_cidr"
     default, block = met[0]
     message = f"the VPC's CIDR {block} overlaps {default}, one of EKS's two default service CIDRs"
+    if both:
+        message = (
+            f"the VPC's CIDRs overlap both default service CIDRs of EKS, {' and '.join(map(str, EKS_SERVICE_RANGES))}"
+        )
     cure = "Set eks.service_cidr, so that EKS does not choose it."
     yield Problem(place, message, cure, severity=None if both else Severity.WARNING)
 
@@ -97,7 +101,7 @@ def service_range_outside_vpc(network: Network, eks: Eks, ctx: Context) -> Itera
     "HP122",
     title="Existing node subnets are in the VPC's CIDRs.",
     severity=Severity.ERROR,
-    why="The subnet CIDR and vpc_cidrs contradict each other.",
+    why="One of the two is wrong, so overlaps and IP addresses are checked against a CIDR that is not deployed.",
     cure="Correct the subnet's cidr, or vpc_cidrs.",
     source="EC2: a subnet is part of its VPC's ranges",
     certain=False,
@@ -151,12 +155,15 @@ def room_for_nodes(network: Network, cluster: Cluster, ctx: Context) -> Iterator
             message = f"{_sum(modest)} = {least:,} IP addresses are required; {subnet.cidr} has {have:,}"
             yield Problem(_place(ctx, zone), f"zone {zone}: {message}", severity=Severity.ERROR)
         elif maximum > have:
-            message = f"{_sum(items)} = up to {maximum:,} IP addresses; {subnet.cidr} has {have:,}"
+            message = (
+                f"up to {maximum:,} IP addresses, including replacement nodes ({_sum(items)}); "
+                f"{subnet.cidr} has {have:,}"
+            )
             yield Problem(_place(ctx, zone), f"zone {zone}: {message}")
 
 
 def _sum(items: tuple[Demand, ...]) -> str:
-    return " + ".join(f"{item.group} {item.nodes} x {item.each}" for item in items)
+    return " + ".join(f"{item.group} {item.nodes:,} x {item.each}" for item in items)
 
 
 def _place(ctx: Context, zone: str) -> str:

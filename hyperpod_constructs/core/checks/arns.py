@@ -31,7 +31,7 @@ def _wrong(ctx: Context, *kinds: Names, under: str = "", outside: str = "\0") ->
 def _about(ctx: Context, path: str, text: str, names: Names) -> Iterator[Problem]:
     arn, region = Arn.parse(text), ctx.region_facts
     partition = region.partition if region is not None else "aws"
-    form = f"The format is {names.form(partition=partition, region=ctx.region or 'us-west-2')}."
+    form = f"Use the format {names.form(partition=partition, region=ctx.region or 'us-west-2')}."
     if is_token(text):
         yield skipped(path)
     elif any(mark in text for mark in ("${", "{{", "<")):
@@ -44,16 +44,16 @@ def _about(ctx: Context, path: str, text: str, names: Names) -> Iterator[Problem
         yield Problem(path, f"{as_text(text)} is not the ARN of {names.what}", form)
     elif region is not None and arn.partition != region.partition:
         message = f"{as_text(text)} is in the partition {arn.partition}; {region.name} is in {region.partition}"
-        yield Problem(path, message, "Specify one in the platform's partition.")
+        yield Problem(path, message, f"Specify {names.what} in the partition {region.partition}.")
     elif arn.region and ctx.region is not None and arn.region != ctx.region:
         yield Problem(
             path,
-            f"is in the region {arn.region}; the platform is in {ctx.region}",
-            "Specify one in the platform's region.",
+            f"{as_text(text)} is in the region {arn.region}; the platform is in {ctx.region}",
+            f"Specify {names.what} in {ctx.region}.",
         )
     elif names.account == "own" and arn.account != "aws" and ctx.account is not None and arn.account != ctx.account:
-        message = f"is in the account {arn.account}; the platform is in {ctx.account}"
-        yield Problem(path, message, "Specify one in the platform's account.")
+        message = f"{as_text(text)} is in the account {arn.account}; the platform is in {ctx.account}"
+        yield Problem(path, message, f"Specify {names.what} in the account {ctx.account}.")
 
 
 def findings_about_arns(context: Context) -> list[Finding]:
@@ -66,7 +66,7 @@ def findings_about_arns(context: Context) -> list[Finding]:
     "HP025",
     title="The permissions boundary is the ARN of an existing managed policy.",
     severity=Severity.ERROR,
-    why="IAM rejects every role.",
+    why="IAM rejects every role that is created with it.",
     cure="Specify the ARN of a managed policy: arn:aws:iam::111122223333:policy/Boundary.",
     source="IAM: PermissionsBoundary of CreateRole",
     wrong="permissions_boundary_arn: Boundary\n",
@@ -110,9 +110,8 @@ def member_arns(governance: Governance, ctx: Context) -> Iterator[Problem]:
             if arn in team.members and not is_token(arn):
                 path = f"governance.teams[{index}].viewers[{place}]"
                 message = f"{as_text(arn)} is also a member of the team"
-                yield Problem(
-                    path, message, "List it once.", "Members have the permissions of viewers.", Severity.WARNING
-                )
+                why = "Members already have the permissions of viewers."
+                yield Problem(path, message, "Remove it from viewers.", why, Severity.WARNING)
 
 
 @rule(

@@ -58,7 +58,7 @@ def node_recovery(cluster: Cluster) -> Iterator[Problem]:
     severity=Severity.ERROR,
     complete=("cluster",),
     why="The node class refers to groups that do not exist, and does not become ready.",
-    cure="Specify groups of cluster.instance_groups, or set the count of a group to 0.",
+    cure="Specify names of groups in cluster.instance_groups.",
     source=_DOCS,
     wrong=_fragment("autoscaling: {groups: [worker]}, "),
     right=_fragment("autoscaling: {groups: [workers]}, "),
@@ -80,15 +80,16 @@ def groups_exist(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
         if other != group.name:
             message = f"{as_text(group.name)} and {as_text(other)} result in the same NodePool {pool_name(group)}"
             yield Problem(
-                f"{path}.name", message, "Rename one of the groups.", "Kubernetes accepts only one of the two."
+                f"{path}.name", message, "Rename one of the groups.", "Only one of the two NodePools can exist."
             )
     if not any(_filled(ctx)) and not cluster.scaling.groups:
         message = "enabled, but no group has count 0"
         yield Problem(
             "cluster.autoscaling",
             message,
-            "Specify groups, or set the count of a group to 0.",
-            severity=Severity.WARNING,
+            "Set autoscaling.groups, or set the count of a group to 0.",
+            "The node class has no instance group, so Karpenter adds no nodes.",
+            Severity.WARNING,
         )
 
 
@@ -96,7 +97,7 @@ def groups_exist(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     "HP382",
     title="Groups that Karpenter scales start at 0.",
     severity=Severity.WARNING,
-    why="Karpenter first scales a group with a higher count down to 0.",
+    why="Karpenter first scales a group with a count above 0 down to 0.",
     cure="Set count: 0.",
     source=_DOCS,
     wrong=_fragment("autoscaling: {groups: [workers]}, ", "count: 4"),
@@ -117,7 +118,7 @@ def start_at_zero(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     title="Groups that Karpenter scales have no deep health checks and no training plan.",
     severity=Severity.ERROR,
     why="The node class does not become ready.",
-    cure="Remove them, or exclude the group from autoscaling.groups.",
+    cure="Remove the setting, or exclude the group from autoscaling.",
     source=_DOCS,
     wrong=_fragment("autoscaling: {groups: [workers]}, ", "count: 0, deep_health_checks: [InstanceStress]"),
     right=_fragment("autoscaling: {groups: [workers]}, "),
@@ -133,6 +134,7 @@ def plain_groups(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
             yield Problem(
                 f"{path}.subnet_ids",
                 f"in {len(zones)} zones ({', '.join(zones)}); Karpenter supports one zone per group",
+                "Specify subnets of one zone, or exclude the group from autoscaling.",
             )
 
 
@@ -241,4 +243,4 @@ def limited(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     scaling = cluster.scaling
     for path, group in _filled(ctx) if scaling is not None and scaling.node_pool else ():
         if group.max_count is None:
-            yield Problem(f"{path}.max_count", "not set, so the NodePool of the group has no limits")
+            yield Problem(f"{path}.max_count", "not set, so the NodePool of the group has no limit")

@@ -56,7 +56,7 @@ def names(storage: Storage, ctx: Context) -> Iterator[Problem]:
                 message = f"{as_text(item.name)} conflicts with the claim of {claimed} in the namespace {namespace}"
                 yield Problem(f"{path}.name", message, "Rename one of them, or use different namespaces.")
             elif bound != path:
-                message = f"its volume for the namespace {namespace} has the same name, {volume}, as that of {bound}"
+                message = f"the volume for the namespace {namespace} has the same name as that of {bound}: {volume}"
                 yield Problem(f"{path}.name", message, "Rename one of them.")
 
 
@@ -64,7 +64,9 @@ def _label(path: str, name: str) -> Iterator[Problem]:
     maximum = limit("kubernetes_name_length").value
     if is_token(name):
         yield skipped(path)
-    elif len(name) > maximum or not matches("dns_label", name):
+    elif len(name) > maximum:
+        yield Problem(path, f"{as_text(name)} has {len(name)} characters; the limit is {maximum}")
+    elif not matches("dns_label", name):
         yield Problem(path, f"{as_text(name)} is not a valid Kubernetes name")
 
 
@@ -82,11 +84,16 @@ def _label(path: str, name: str) -> Iterator[Problem]:
 def csi_driver(storage: Storage, effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Problem]:
     ours = ctx.eks is None or ctx.eks.existing is None
     if ours and storage.lustre and "fsx_csi" not in effective_addons:
-        yield Problem("storage.lustre", "has volume claims, but the add-on fsx_csi is not enabled")
+        yield _without_driver(ctx, "storage.lustre", "fsx_csi")
     mounted = any(bucket.namespaces for bucket in storage.buckets)
     if ours and mounted and "mountpoint_s3_csi" not in effective_addons:
-        cure = "Add `mountpoint_s3_csi: {}` to addons."
-        yield Problem("storage.buckets", "has volume claims, but the add-on mountpoint_s3_csi is not enabled", cure)
+        yield _without_driver(ctx, "storage.buckets", "mountpoint_s3_csi")
+
+
+def _without_driver(ctx: Context, path: str, driver: str) -> Problem:
+    listed = ctx.addons is not None and getattr(ctx.addons, driver) is not None
+    cure = f"Set addons.{driver}.enabled to true." if listed else f"Add `{driver}: {{}}` to addons."
+    return Problem(path, f"volume claims require the add-on {driver}, which is not enabled", cure)
 
 
 @rule(
@@ -108,7 +115,7 @@ def namespaces_of_claims(storage: Storage, ctx: Context) -> Iterator[Problem]:
     for base, item in stored(ctx):
         for place, namespace in enumerate(item.namespaces):
             if namespace not in known and not is_token(namespace):
-                message = f"the namespace {as_text(namespace)} is neither `default` nor a team's"
+                message = f"the namespace {as_text(namespace)} is neither `default` nor the namespace of a team"
                 yield Problem(f"{base}.namespaces[{place}]", message)
 
 

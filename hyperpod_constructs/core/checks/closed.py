@@ -99,7 +99,7 @@ def copied_images(network: Network, dependencies: DependencyChart, cluster: Clus
     "HP142",
     title="In a closed network, Kueue's chart and image are internal.",
     severity=Severity.ERROR,
-    why="The chart is downloaded from GitHub and the image from registry.k8s.io.",
+    why="The chart is downloaded from GitHub and the image from registry.k8s.io, and neither has an endpoint.",
     cure="Set addons.kueue.chart.path, and the copied image in values.controllerManager.manager.image.repository.",
     source="catalog: kueue",
     certain=False,
@@ -184,20 +184,27 @@ def endpoint_policies(network: Network) -> Iterator[Problem]:
     for index, account in enumerate(network.endpoint_accounts):
         if not is_token(account) and not matches("account_id", account):
             message = f"{as_text(account)} is not a valid account id"
-            cure = "Write 12 digits in quotes."
-            yield Problem(f"network.endpoint_accounts[{index}]", message, cure, severity=Severity.ERROR)
+            yield Problem(f"network.endpoint_accounts[{index}]", message, *_NOT_AN_ACCOUNT, Severity.ERROR)
     named = [name for name in ("endpoint_accounts", "organization_id") if getattr(network, name)]
     if network.mode == "open":
         for name in named:
-            yield Problem(f"network.{name}", "no effect: endpoints of an open network have no policy", "Remove it.")
+            message = "no effect: endpoints of an open network have no policy"
+            yield Problem(f"network.{name}", message, "Remove it, or set `mode: closed`.")
+
+
+_NOT_AN_ACCOUNT = (
+    "Write 12 digits in quotes.",
+    "No account has this id, so the endpoint policies do not allow the account that is meant.",
+)
+"""Fix and impact of an account id that is not valid."""
 
 
 @rule(
     "HP146",
     title="Images of a closed network come from known accounts.",
     severity=Severity.NOTE,
-    why="If the endpoints allow any account, a node can pull images of others, and the owner of a repository sees the names "
-    "and tags that are requested. If they reject the account of an image, its pods stay in ImagePullBackOff.",
+    why="If the endpoints allow any account, a node can pull images of other accounts, and the owner of a repository "
+    "sees the names and tags that are requested. If they reject the account of an image, its pods stay in ImagePullBackOff.",
     cure='Replace "*" with the accounts of your images.',
     source="Amazon ECR user guide, VPC endpoints; EKS user guide, add-ons-images",
     wrong=_CLOSED.replace("mode: closed", 'mode: closed, image_accounts: ["*"]'),
@@ -208,11 +215,10 @@ def image_accounts(network: Network, ctx: Context) -> Iterator[Problem]:
     for index, account in enumerate(accounts):
         if not is_token(account) and account != ANY_ACCOUNT and not matches("account_id", account):
             message = f"{as_text(account)} is not a valid account id"
-            cure = "Write 12 digits in quotes."
-            yield Problem(f"network.image_accounts[{index}]", message, cure, None, Severity.ERROR)
+            yield Problem(f"network.image_accounts[{index}]", message, *_NOT_AN_ACCOUNT, Severity.ERROR)
     if not _is_closed(ctx) or not network.endpoint_policies:
         if accounts:
-            message = "no effect: only endpoints that this project creates for a closed network have policies"
+            message = "no effect: only endpoints that this library creates for a closed network have policies"
             yield Problem("network.image_accounts", message, "Remove it.", None, Severity.WARNING)
         return
     if ANY_ACCOUNT in accounts:
@@ -221,7 +227,7 @@ def image_accounts(network: Network, ctx: Context) -> Iterator[Problem]:
     published = published_image_accounts(ctx.region)
     if not published and not accounts:
         message = f"not set, and the accounts of the images of EKS add-ons in {ctx.region} are unknown"
-        cure = "Add the account of the region in the EKS user guide, page add-ons-images."
+        cure = "Add the account that the EKS user guide lists for the region (page add-ons-images)."
         yield Problem("network.image_accounts", message, cure, None, Severity.WARNING)
     for key in assumed_images():
         if ctx.addons is not None and getattr(ctx.addons, key) is not None:
@@ -239,7 +245,7 @@ def image_accounts(network: Network, ctx: Context) -> Iterator[Problem]:
         if account not in served:
             yield Problem(
                 path,
-                f"comes from account {account}, whose images the endpoints reject",
+                f"is in account {account}, whose images the endpoints reject",
                 f'Add "{account}" to network.image_accounts.',
                 "The pods stay in ImagePullBackOff.",
                 Severity.ERROR,

@@ -30,7 +30,7 @@ def _typed(ctx: Context) -> Iterator[tuple[str, str]]:
     title="Instance types are supported by HyperPod.",
     severity=Severity.ERROR,
     why="CreateCluster rejects the type, 20 to 30 minutes after the start of the deployment.",
-    cure="`hyperpod catalog list instance-type` lists the supported types; specify a newer one in `facts.instance_types`.",
+    cure="Use a type that `hyperpod catalog list instance-type` lists, or specify a newer one in `facts.instance_types`.",
     source="service model of sagemaker: ClusterInstanceType",
     wrong="cluster: {instance_groups: [{name: system, instance_type: m5.4xlarge, count: 2}]}\n",
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}]}\n",
@@ -50,7 +50,7 @@ def unknown_instance_type(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     title="Instance types are available in the region.",
     severity=Severity.WARNING,
     why="Nodes of a type that is not available do not start; with Continuous provisioning the service keeps retrying.",
-    cure="Use another type or region; the pre-flight check asks the account for the zones.",
+    cure="Use another type or region; `hyperpod preflight` checks the zones with your account.",
     source="SageMaker's price list in cfn-lint 1.58, which stands in for where a type is offered",
     wrong="region: us-west-1\nnetwork: {availability_zone_ids: [usw1-az1, usw1-az3]}\n"
     "cluster: {instance_groups: [{name: workers, instance_type: ml.trn1.32xlarge, count: 2}]}\n",
@@ -62,11 +62,13 @@ def type_in_region(cluster: Cluster, region: str, ctx: Context) -> Iterator[Prob
     for path, name in _typed(ctx):
         instance_type = find_instance_type(name)
         if instance_type is not None and instance_type.offered_in(region) is False:
-            cure = f"Use one of {', '.join(instance_type.regions)}."
+            cure = f"Use another instance type, or a region that offers it: {', '.join(instance_type.regions)}."
             yield Problem(path, f"{name} may not be available in {region} (no list price)", cure)
         elif instance_type is not None and not instance_type.regions:
             message = f"{name} is not in the price list, so its regions are unknown"
-            yield Problem(path, message, "Check with AWS, or in your training plan.", severity=Severity.NOTE)
+            yield Problem(
+                path, message, "Check the availability with AWS, or in your training plan.", severity=Severity.NOTE
+            )
 
 
 @rule(
@@ -106,11 +108,13 @@ def alike(instance_groups: InstanceGroups) -> Iterator[Problem]:
     for path, group in instance_groups:
         types = types_of(group)
         shapes = {
-            f"{kind.architecture} {f'with {kind.accelerator.kind}' if kind.accelerator else 'without accelerators'}"
-            for kind in types
+            f"{kind.architecture} {_DEVICES[kind.accelerator.kind if kind.accelerator else None]}" for kind in types
         }
         if len(shapes) > 1:
             yield Problem(f"{path}.instance_types", f"mixes {' and '.join(sorted(shapes))}")
+
+
+_DEVICES = {"gpu": "with GPUs", "neuron": "with Trainium chips", None: "without accelerators"}
 
 
 @rule(

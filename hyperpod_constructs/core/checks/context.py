@@ -176,7 +176,7 @@ def skipped(path: str) -> Problem:
     """A note that a rule could not check a value that is known only at deploy time."""
     return Problem(
         path,
-        "is a CDK token, which is known only at deploy time: the rule was not applied",
+        "the value is a CDK token, which is known only at deploy time, so the rule was not applied",
         cure="Specify the literal value to check it; otherwise ignore this note.",
         consequence="",
         severity=Severity.NOTE,

@@ -47,8 +47,8 @@ def chart_installed(dependencies: DependencyChart, ctx: Context) -> Iterator[Pro
     "HP402",
     title="Each accelerated type is in the health monitoring agent's list.",
     severity=Severity.WARNING,
-    why="The agent does not run on other types, so their faulty nodes are not recovered. The list is part of "
-    "the chart's template and not a value.",
+    why="Faulty nodes of other types than those in the agent's list are not recovered. The list is part of the "
+    "chart's template, so `values` cannot change it.",
     cure="Use a type in the list where recovery is required, or a later chart that lists the type.",
     source=_CHART + ", health-monitoring-agent; a newer chart may have the type",
     wrong=_fragment("ml.g4dn.12xlarge"),
@@ -97,7 +97,7 @@ def device_plugins(groups: Groups, dependencies: DependencyChart) -> Iterator[Pr
     title="The health monitoring agent is enabled and has an image in the region.",
     severity=Severity.WARNING,
     why="Without the agent, faulty nodes are not detected and recovered.",
-    cure="Enable it; in other regions, mirror the image of us-east-1 and set it in dependencies.values.",
+    cure="Enable the agent; in a region without its image, mirror the image of us-east-1 and set it in dependencies.values.",
     source=_CHART + ", health-monitoring-agent: 17 regions, others fall back silently to us-east-1",
     wrong="dependencies: {health_monitoring_agent: false}\n" + _fragment("ml.p5.48xlarge"),
     right=_fragment("ml.p5.48xlarge"),
@@ -107,11 +107,15 @@ def agent(groups: Groups, dependencies: DependencyChart, ctx: Context) -> Iterat
     if chart is None or not chart.enabled or not any(k.is_accelerated for _, g in groups for k in types_of(g)):
         return
     if not chart.health_monitoring_agent:
-        yield Problem("dependencies.health_monitoring_agent", "disabled, but groups have accelerators")
+        message = "disabled, but groups have accelerators"
+        yield Problem(
+            "dependencies.health_monitoring_agent", message, "Set dependencies.health_monitoring_agent to true."
+        )
     elif region is not None and region.hyperpod and region.health_monitoring_agent_account is None:
         message = f"no image account is known for {region.name}: the image would be pulled from us-east-1"
         why = "The pull fails if us-east-1 is not reachable or the account is not shared."
-        yield Problem("dependencies.health_monitoring_agent", message, None, why)
+        cure = "Mirror the image of us-east-1, and set the copy in dependencies.values."
+        yield Problem("dependencies.health_monitoring_agent", message, cure, why)
 
 
 @rule(
@@ -136,7 +140,7 @@ def health_check_parts(groups: Groups, dependencies: DependencyChart) -> Iterato
         yield Problem("dependencies.deep_health_check", "disabled, but groups have deep health checks")
     if not chart.mpi_operator and "InstanceConnectivity" in checked:
         message = "disabled, but InstanceConnectivity may use it (inferred, not documented)"
-        yield Problem("dependencies.mpi_operator", message, "Enable it.", "", Severity.NOTE)
+        yield Problem("dependencies.mpi_operator", message, "Set dependencies.mpi_operator to true.", "", Severity.NOTE)
 
 
 @rule(
@@ -167,7 +171,7 @@ def installed_once(dependencies: DependencyChart, effective_addons: EffectiveAdd
 
 
 def _installs(ctx: Context) -> str:
-    return " and ".join(
+    return ", ".join(
         key for key in ("training_operator", "inference_operator", "spaces") if key in ctx.effective_addons
     )
 
@@ -176,8 +180,8 @@ def _installs(ctx: Context) -> str:
     "HP408",
     title="Components of the chart have the values that they require.",
     severity=Severity.WARNING,
-    why="The chart's defaults are placeholders.",
-    cure="Set its values in dependencies.values.",
+    why="The component is installed with the chart's defaults, which are placeholders.",
+    cure="Set the component's values in dependencies.values.",
     source=_CHART,
     wrong="dependencies: {mlflow: true}\n",
     right="dependencies: {mlflow: false}\n",
@@ -199,7 +203,7 @@ def needs_values(dependencies: DependencyChart) -> Iterator[Problem]:
     "HP409",
     title="A closed network has a vendored chart.",
     severity=Severity.ERROR,
-    why="The pinned chart is downloaded from GitHub at deploy time, which a closed network cannot reach.",
+    why="The function that installs the chart runs in the network, and the deployment fails when it downloads the chart.",
     cure="Run `hyperpod chart vendor`, and set dependencies.chart.path to the folder.",
     source="Terraform module closed-network.tfvars",
     certain=False,
@@ -246,7 +250,7 @@ def placeholder_digests(ctx: Context) -> Iterator[Problem]:
 @rule(
     "HP411",
     title="The namespace of each chart component is created by an enabled component.",
-    why="Helm refuses to install or update the dependency chart: the namespace does not exist.",
+    why="Helm fails to install or update the dependency chart: the namespace does not exist.",
     cure="Enable the component that creates the namespace, or set the component's namespace in `values`.",
     source=_CHART + "; tried with Helm 4.1.4",
     wrong="dependencies: {deep_health_check: false}\n",
@@ -286,7 +290,7 @@ def registries(dependencies: DependencyChart) -> Iterator[Problem]:
     severity=Severity.ERROR,
     why="The content of the repository at deploy time may differ from what was reviewed. The function that "
     "installs the chart rejects it before installing anything.",
-    cure="Add the sha256 of the package to dependencies.subchart_digests, use a vendored chart (`hyperpod chart vendor`, "
+    cure="Add the sha256 of each package to dependencies.subchart_digests, use a vendored chart (`hyperpod chart vendor`, "
     "dependencies.chart.path), or set dependencies.allow_unpinned_subcharts to true.",
     source=_CHART + ", Chart.yaml of the chart and of hyperpod-inference-operator",
     wrong="dependencies: {gpu_operator: true}\n",

@@ -41,7 +41,15 @@ def eks_name(eks: Eks) -> Iterator[Problem]:
         elif len(name) > maximum:
             yield Problem(path, f"{len(name)} characters; the limit is {maximum}")
         elif not re.fullmatch(pattern("eks_cluster_name"), name):
-            yield Problem(path, f"{as_text(name)} has invalid characters for an EKS cluster name")
+            message, existing = (
+                f"invalid characters in the EKS cluster name {as_text(name)}",
+                path != "eks.cluster_name",
+            )
+            yield Problem(path, message, *(_NO_SUCH_CLUSTER if existing else ()))
+
+
+_NO_SUCH_CLUSTER = ("Specify the name of the existing cluster.", "No EKS cluster has this name.")
+"""Fix and impact of a name that no existing cluster can have."""
 
 
 @rule(
@@ -71,7 +79,7 @@ def private_endpoint(eks: Eks, ctx: Context) -> Iterator[Problem]:
     severity=Severity.WARNING,
     complete=("eks",),
     why="Only IAM authentication protects the cluster: leaked credentials can be used from any IP address.",
-    cure="Set public_access_cidrs, or use endpoint_access: private.",
+    cure="Set public_access_cidrs to the CIDRs of your networks, or set endpoint_access: private.",
     source="EKS user guide, cluster endpoint access",
     wrong="eks: {endpoint_access: public-and-private}\n",
     right="eks: {public_access_cidrs: [203.0.113.0/24]}\n",
@@ -82,14 +90,14 @@ def open_endpoint(eks: Eks) -> Iterator[Problem]:
     if not eks.public_access_cidrs:
         yield Problem("eks.endpoint_access", "the Kubernetes API is reachable from any IP address")
     elif "0.0.0.0/0" in eks.public_access_cidrs:
-        yield Problem("eks.public_access_cidrs", "0.0.0.0/0 is every IP address")
+        yield Problem("eks.public_access_cidrs", "0.0.0.0/0 allows every IP address")
 
 
 @rule(
     "HP213",
     title="CIDRs for a public endpoint are public IPv4 ranges.",
     severity=Severity.ERROR,
-    why="EKS rejects private and malformed ranges; with a private endpoint the ranges have no effect.",
+    why="EKS rejects private and malformed ranges.",
     cure="Specify public ranges: the source addresses of your network on the internet.",
     source="EKS: VpcConfigRequest.publicAccessCidrs",
     certain=False,
@@ -100,7 +108,8 @@ def public_ranges(eks: Eks) -> Iterator[Problem]:
     maximum = limit("eks_public_access_cidrs").value
     if len(eks.public_access_cidrs) > maximum:
         message = f"{len(eks.public_access_cidrs)} ranges; the limit is {maximum}"
-        yield Problem("eks.public_access_cidrs", message, "Merge adjacent ranges, or use endpoint_access: private.")
+        cure = "Merge adjacent ranges, or use endpoint_access: private."
+        yield Problem("eks.public_access_cidrs", message, cure, "EKS rejects the list.")
     for index, text in enumerate(eks.public_access_cidrs):
         path, block = f"eks.public_access_cidrs[{index}]", parsed(text)
         if is_token(text):
@@ -113,7 +122,8 @@ def public_ranges(eks: Eks) -> Iterator[Problem]:
                 yield Problem(path, f"{block} is {kind}, which is not used on the internet")
     if eks.public_access_cidrs and eks.endpoint_access == "private":
         message = "no effect: the endpoint is private"
-        yield Problem("eks.public_access_cidrs", message, "Remove them.", severity=Severity.WARNING)
+        why = "A private endpoint accepts requests from the VPC and connected networks only."
+        yield Problem("eks.public_access_cidrs", message, "Remove them.", why, Severity.WARNING)
 
 
 _SPECIAL = {
@@ -154,7 +164,7 @@ def accesses_add_something(eks: Eks) -> Iterator[Problem]:
                 continue  # the later one of two is reported
             wider = not its_namespaces or (namespaces and namespaces <= its_namespaces)
             if same or (wider and its_policy in (policy, whole)):
-                yield Problem(path, f"{as_text(arn)} already has this access, by {place}")
+                yield Problem(path, f"{as_text(arn)} already has this access through {place}")
                 break
 
 
@@ -195,7 +205,7 @@ def existing_eks_network(eks: Eks, network: Network) -> Iterator[Problem]:
     "HP219",
     title="Settings of a new EKS cluster are not combined with an existing one.",
     severity=Severity.WARNING,
-    why="Settings of a new control plane are ignored for an existing cluster.",
+    why="The existing cluster keeps its own settings.",
     cure="Remove it, or remove `existing`.",
     source="this project",
     wrong="network: {availability_zone_ids: [], existing: {vpc_id: vpc-0123456789abcdef0, node_subnets: [{subnet_id: "

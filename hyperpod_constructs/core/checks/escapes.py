@@ -19,7 +19,7 @@ from .registry import Problem, rule
     "HP335",
     title="Escape properties exist in CloudFormation, and do not repeat typed fields.",
     severity=Severity.WARNING,
-    why="Checks do not see an overridden typed field, and CloudFormation rejects a misspelled property.",
+    why="The checks use the typed field, but the template has the property; CloudFormation rejects unknown properties.",
     cure="Use the typed field, or the property's name in CloudFormation, such as InstanceCount.",
     source="CloudFormation schema of AWS::SageMaker::Cluster",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, properties: {InstanceCount: 4}"),
@@ -39,11 +39,12 @@ def escapes(
         for key, value in properties.items():
             place = join(path, key)
             if key in _BUILT_ON and path == "cluster.properties":
-                message = f"overrides `{_TYPED[key]}`, which roles, placement and the guard are derived from"
-                yield Problem(place, message, severity=Severity.ERROR)
+                message = f"overrides `{_TYPED[key]}`, from which roles, placement and the cluster guard are derived"
+                yield Problem(place, message, f"Set `{_TYPED[key]}` instead.", _OVERRIDDEN, Severity.ERROR)
                 continue
             if key in _TYPED:
-                yield Problem(place, f"overrides the typed field `{_TYPED[key]}`")
+                message = f"overrides the typed field `{_TYPED[key]}`"
+                yield Problem(place, message, f"Set `{_TYPED[key]}` instead.", _OVERRIDDEN)
             if definition == "ClusterRestrictedInstanceGroup" and key in _TYPED:
                 continue  # HP374 reports the properties of restricted groups
             for below, wrong, near in mismatches(definition, {key: value}):
@@ -52,14 +53,16 @@ def escapes(
 
 def _mismatch(path: str, wrong: str, near: str | None) -> Problem:
     if near is not None:
-        return Problem(path, wrong, f"Did you mean {near!r}?", severity=Severity.ERROR)
+        return Problem(path, wrong, f"Did you mean {near!r}?", _REJECTED, Severity.ERROR)
     if wrong.startswith("must"):
-        return Problem(path, wrong, "Use the name in CloudFormation's documentation.", severity=Severity.ERROR)
+        return Problem(path, wrong, "Correct the value.", _REJECTED, Severity.ERROR)
     schemas = load("cloudformation")["date"]
     cure = f"Remove it, or acknowledge the finding if CloudFormation added the property after {schemas}."
-    return Problem(path, wrong, cure, "CloudFormation rejects unknown properties.")
+    return Problem(path, wrong, cure, _REJECTED)
 
 
+_OVERRIDDEN = "The checks use the typed field, but the template has the property."
+_REJECTED = "CloudFormation rejects the template."
 _BUILT_ON = ("InstanceGroups", "Orchestrator", "VpcConfig")
 
 _TYPED = {
@@ -103,7 +106,7 @@ _TYPED = {
     "HP407",
     title="Values of the chart have the names that the chart uses.",
     severity=Severity.WARNING,
-    why="Helm ignores values that no template uses, and the component is not changed.",
+    why="Helm ignores values that no template uses, so the value has no effect.",
     cure="Use `enabled`, and the typed switches of `dependencies`.",
     source="the chart's own values.yaml and templates (chart_values.json); the official template's "
     "namespaced-role-and-bindings.enable, which stays off",

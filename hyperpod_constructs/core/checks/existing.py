@@ -17,7 +17,7 @@ from .registry import Problem, rule
     "HP116",
     title="Settings of a new network are not combined with an existing one.",
     severity=Severity.WARNING,
-    why="Settings of a new network are ignored for an existing one.",
+    why="The existing network keeps its own settings.",
     cure="Remove it, or remove `existing`.",
     source="this project",
     wrong="network: {existing: {vpc_id: vpc-0123456789abcdef0, node_subnets: [{subnet_id: subnet-0123456789abcdef0, "
@@ -107,8 +107,8 @@ def route_to_s3(network: Network) -> Iterator[Problem]:
     title="The security group of nodes with EFA allows all traffic to and from itself.",
     severity=Severity.NOTE,
     why="EFA health checks fail without an outbound rule to the group itself; 0.0.0.0/0 is not sufficient.",
-    cure="Add both rules for all protocols, with the group itself as source and destination. The pre-flight "
-    "check verifies it.",
+    cure="Add both rules for all protocols, with the group itself as source and destination. `hyperpod "
+    "preflight` verifies them.",
     source="documentation page sagemaker-hyperpod-prerequisites",
     wrong=_EXISTING.replace("EXTRA", "security_group_id: sg-0123456789abcdef0,")
     + "cluster: {instance_groups: [{name: workers, instance_type: ml.p5.48xlarge, count: 2}]}\n",

@@ -50,7 +50,7 @@ def version_exists(eks: Eks) -> Iterator[Problem]:
         if eks.existing is not None:
             yield skipped(path)
         else:
-            message = "is a CDK token, which is known only at deploy time, but synthesis selects add-on versions by it"
+            message = "the value is a CDK token, known only at deploy time, but synthesis selects add-on versions by it"
             yield Problem(
                 path,
                 message,

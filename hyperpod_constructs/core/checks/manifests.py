@@ -69,7 +69,8 @@ def namespaces(manifests: tuple[Mapping[str, Any], ...], ctx: Context) -> Iterat
         namespace = manifest["metadata"].get("namespace", "default")
         if namespace not in known and not is_token(namespace):
             yield Problem(
-                f"{path}.metadata.namespace", f"{as_text(namespace)} is neither `default` nor a team's namespace"
+                f"{path}.metadata.namespace",
+                f"the namespace {as_text(namespace)} is neither `default` nor the namespace of a team",
             )
 
 

@@ -202,7 +202,7 @@ def test_manifests_are_read_with_all_documents_and_reported_at_their_path(tmp_pa
     ("entry", "rule", "path", "message"),
     [
         ("manifests: [missing.yaml]", "HP002", "manifests[0]", "file not found"),
-        ("manifests: companions.yaml", "HP012", "manifests", "must be a list of paths of manifests, or of objects"),
+        ("manifests: companions.yaml", "HP012", "manifests", "must be a list of manifest paths or objects"),
         ("manifests: [3]", "HP012", "manifests[0]", "must be a Kubernetes object"),
         ("manifests: [{kind: Service}]", "HP737", "manifests[0]", "the key apiVersion is missing"),
         ("manifests: [{apiVersion: v1, kind: Service}]", "HP737", "manifests[0]", "this Service has no name"),

@@ -58,7 +58,7 @@ def test_unknown_values_are_not_guessed() -> None:
     assert workers.usd_per_hour is None
     assert workers.usd_per_month is None
     assert workers.note == (
-        "unknown: the catalog has no list price of ml.g5.8xlarge in eu-west-1; the EC2 price on 2025-11-30 "
+        "unknown: the catalog has no list price for ml.g5.8xlarge in eu-west-1; the EC2 price on 2025-11-30 "
         "was 2.73 USD per hour per instance; HyperPod's price differs"
     )
     assert workers.ec2_usd_per_hour == pytest.approx(4 * 2.7327)

@@ -59,7 +59,7 @@ def test_aliases_and_merge_keys() -> None:
         ("a: [1", "HP001", "YAML", (2, 1)),
         ("a: 1\n\tb: 2", "HP001", "YAML", (2, 1)),
         ("a: \x07", "HP001", "YAML", (None, None)),
-        ("a: 1\nb: 2\na: 3", "HP005", "duplicate key 'a', first defined in line 1", (3, 1)),
+        ("a: 1\nb: 2\na: 3", "HP005", "duplicate key 'a', first defined on line 1", (3, 1)),
         ("a: !env X", "HP006", "!env", (1, 4)),
         ("a: !!python/object:os.system x", "HP006", "!!python", (1, 4)),
         ("[a]: 1", "HP006", "key must be plain text", (1, 1)),

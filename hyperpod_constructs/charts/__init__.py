@@ -1,8 +1,8 @@
-"""cdk8s charts of training jobs and of objects around them; each synthesizes alone or as part of a CDK stack.
+"""cdk8s charts for training jobs and related objects; each can be synthesized alone or as part of a CDK stack.
 
-A chart has its own `cdk8s.App` as scope, also inside CDK: `KubernetesObjects(..., objects=chart)`. A chart is imported on
-first use: that starts Node, for which `JSII_NODE` must be set before. `python -m hyperpod_constructs.charts` sets it to
-the packaged one.
+The scope of a chart is its own `cdk8s.App`, also in a CDK app: `KubernetesObjects(..., objects=chart)`. A chart is
+imported on first use, which starts Node.js; set `JSII_NODE` before. `python -m hyperpod_constructs.charts` sets it to
+the packaged Node.js.
 """
 
 from __future__ import annotations

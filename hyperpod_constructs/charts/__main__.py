@@ -16,14 +16,17 @@ from hyperpod_constructs.core.packaged_node import use_packaged_node
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes the charts; 0 on success, 1 with the findings if a job has errors, 2 for invalid usage."""
+    """Writes the charts. Returns 0 on success and 1 if a job has errors; incorrect usage exits with 2."""
     parser = argparse.ArgumentParser(
-        prog="python -m hyperpod_constructs.charts", description="Job files to Kubernetes YAML by cdk8s."
+        prog="python -m hyperpod_constructs.charts",
+        description="Convert job files to Kubernetes YAML files with cdk8s.",
     )
-    parser.add_argument("files", nargs="+", type=Path, help="job files, ours or the official CLI's config.yaml")
+    parser.add_argument("files", nargs="+", type=Path, help="job files, or config.yaml of the official CLI")
     parser.add_argument("-o", "--output", type=Path, default=Path("dist"), help="folder to write to (default: dist)")
     parser.add_argument(
-        "--kind", choices=("HyperPodPyTorchJob", "PyTorchJob", "Job"), help="instead of the files' kind"
+        "--kind",
+        choices=("HyperPodPyTorchJob", "PyTorchJob", "Job"),
+        help="kind of the jobs (default: the kind in the files)",
     )
     options = parser.parse_args(arguments)
     jobs = _read(options.files, options.kind)
@@ -31,7 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     taken = [name for name, count in Counter(job.name for job in jobs).items() if count > 1]
     if taken:
-        print(f"two jobs are named {taken[0]!r}, which would write one file twice", file=sys.stderr)
+        print(
+            f"several jobs are named {taken[0]!r}; names must be unique because they are also the file names",
+            file=sys.stderr,
+        )
         return 1
     use_packaged_node()
     import cdk8s
@@ -48,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _read(files: Sequence[Path], kind: str | None) -> list[Job] | None:
-    """Returns the jobs of the files, None if one has errors; prints all findings but notes."""
+    """Returns the jobs of the files, None if one has errors; prints all findings except notes."""
     jobs, found = [], []
     for loaded in [loaded for file in files for loaded in read_jobs(file)]:
         found += loaded.findings

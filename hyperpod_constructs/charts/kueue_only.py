@@ -13,7 +13,7 @@ from .base import ObjectsChart
 class KueueOnlyChart(ObjectsChart):
     """Namespaces, ResourceFlavors, ClusterQueues, LocalQueues and WorkloadPriorityClasses of a governance spec.
 
-    The names are those of task governance, so that jobs work with both without a change. Kueue must be installed.
+    The names are the same as with task governance, so that jobs work on both without changes. Kueue must be installed.
     """
 
     def __init__(self, scope: Construct, id: str, *, governance: Governance) -> None:

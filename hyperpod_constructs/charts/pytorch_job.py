@@ -1,4 +1,4 @@
-"""The same job for Kubeflow's training operator."""
+"""A training job of Kubeflow's training operator."""
 
 from __future__ import annotations
 

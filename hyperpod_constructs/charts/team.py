@@ -14,7 +14,7 @@ from .base import ObjectsChart
 class TeamChart(ObjectsChart):
     """Namespace, isolation, Role and RoleBinding of a team, and its LocalQueue unless task governance creates it.
 
-    The Pod Security labels are on the namespace, if it is created here.
+    The namespace has the Pod Security labels if this chart creates it.
 
     Args:
         scope: a `cdk8s.App`.
@@ -22,7 +22,7 @@ class TeamChart(ObjectsChart):
         team: the team.
         group: Kubernetes group of its members; default: the namespace's name.
         task_governance: whether the add-on creates namespace and queue.
-        cluster: the cluster, on whose system group the team's pods do not run; default: they run on any node.
+        cluster: the cluster, whose system group the team's pods cannot use; default: they can use any node.
     """
 
     def __init__(

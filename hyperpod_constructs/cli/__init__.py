@@ -13,29 +13,29 @@ from .lazy import Commands, LazyGroup
 
 without_plugins()
 
-# collects garbage rarely: classes are never freed, and looking for garbage in them takes a twentieth of a command's time
+# run the garbage collector rarely: classes are never freed, and scanning them takes 5% of a command's time
 gc.set_threshold(100_000)
 
 COMMANDS: Commands = {
     "init": ("project", "Write an app: config, CDK app, test."),
-    "import": ("imports", "Write a hyperpod.yaml from another tool's config, or from what is deployed."),
+    "import": ("imports", "Write a hyperpod.yaml from another tool's config, or from deployed resources."),
     "adopt": ("adopt", "Show how stacks adopt deployed resources, and prepare the import."),
     "validate": ("validate", "Validate configs and report all problems at once."),
     "synth": ("synth", "Validate configs and write the CloudFormation templates."),
     "explain": ("explain", "Print a rule, a job's numbers or the cost."),
     "show": ("show", "Print the effective config: subnets, versions, roles, groups."),
     "schema": ("validate", "Print the JSON Schema of the config."),
-    "diff": ("diff", "Describe what an edit does to a deployed cluster."),
+    "diff": ("diff", "Show what a config change does to a deployed platform."),
     "report": ("report", "Write a report for reviewers: diagrams, changes, cost, access."),
     "rehearse": ("rehearse", "Simulate a deployment on this machine, without AWS."),
-    "catalog": ("catalog", "Show and refresh the facts."),
+    "catalog": ("catalog", "Show and refresh the facts about instance types, regions and versions."),
     "preflight": ("preflight", "Check in the AWS account whether a config can be deployed."),
-    "versions": ("versions", "Kubernetes versions: support, dates, days left."),
+    "versions": ("versions", "List Kubernetes versions with their support dates."),
     "addons": ("versions", "List the add-on versions for each Kubernetes version."),
     "upgrade-plan": ("versions", "Print the steps of a Kubernetes upgrade."),
     "chart": ("chart", "Vendor the dependency chart; print a chart's digest."),
     "mirror": ("mirror", "List the images that a closed network requires, and references outside AWS."),
-    "jobs": ("jobs", "Render, submit and follow training jobs."),
+    "jobs": ("jobs", "Render, submit and monitor training jobs."),
     "clusters": ("clusters", "List and describe clusters and their nodes."),
     "context": ("context", "Configure kubectl for a cluster."),
     "stacks": ("stacks", "List, describe and delete the stacks of platforms."),
@@ -72,8 +72,8 @@ class Hyperpod(LazyGroup):
 def main(ctx: click.Context) -> None:
     """Amazon SageMaker HyperPod clusters on Amazon EKS: validate, explain, render, operate.
 
-    Exit codes: 0 success, 1 errors or a failure, 2 incorrect usage, 3 review required (a difference that replaces
-    something, a request that AWS did not answer, a timeout), 70 a bug.
+    Exit codes: 0 success, 1 errors or a failure, 2 incorrect usage, 3 review required (a change that replaces a
+    resource, an AWS request without a response, a timeout), 70 a bug.
     """
     if os.environ.get("NO_COLOR"):
         ctx.color = False  # also on a terminal, see no-color.org

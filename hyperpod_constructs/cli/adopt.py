@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.plural import count
-from .live import aws_options, emit, in_words, output_option
+from .live import aws_options, emit, output_option, request_errors
 from .validate import DEFAULT
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ _PATH = click.Path(path_type=Path)
 @aws_options
 @output_option
 def adopt(config: Path, folder: Path, profile: str | None, region: str | None, output: str) -> None:
-    """Compare CONFIG with the deployed resources, and prepare the import into its stacks. Changes nothing.
+    """Compare CONFIG with the deployed resources, and prepare the import into its stacks. Makes no changes in AWS.
 
-    For each existing resource that a stack would create: its identifier, and whether the first deployment after the
-    import replaces it, in which case it cannot be adopted. Templates and identifiers for CloudFormation's import are
-    written to a folder, with a mapping for `cdk import` if that command supports it. The import and the deployment
-    after it are simulated as by `hyperpod rehearse`, which requires its extra. Exit code: 0 if nothing would be
-    replaced and the deployment succeeds, 3 otherwise or if a request was not answered, 1 for a config with errors.
+    Prints the identifier of each existing resource that a stack would create, and whether the first deployment after
+    the import replaces it, in which case it cannot be adopted. Templates and identifiers for CloudFormation's import
+    are written to a folder, with a mapping for `cdk import` if that command supports it. The import and the deployment
+    after it are simulated as in `hyperpod rehearse`, which requires the `rehearse` extra. Exit code: 0 if nothing would
+    be replaced and the deployment succeeds, 3 otherwise or if a request was not answered, 1 for a config with errors.
     """
     from ..assembly.rehearsal.adopting import prove
     from ..assembly.rehearsal.schemas import NoSchemas, schema
@@ -51,7 +51,7 @@ def adopt(config: Path, folder: Path, profile: str | None, region: str | None, o
     except NoSchemas as missing:
         raise click.ClickException(str(missing)) from missing
     name = platform.completed_cluster.cluster_name or platform.name
-    with in_words():
+    with request_errors():
         found = read(session(profile, region or platform.region), name)
     account = found.cluster["ClusterArn"].split(":")[4]
     with TemporaryDirectory() as scratch:
@@ -63,9 +63,9 @@ def adopt(config: Path, folder: Path, profile: str | None, region: str | None, o
                 "`hyperpod diff --deployed` compares its templates with the config"
             )
             return
-        made = adoption(templates, found, region=platform.region, account=account)
-        proof = prove(app, made, found, region=platform.region, account=account)
-    written = _write(made, folder)
+        prepared = adoption(templates, found, region=platform.region, account=account)
+        proof = prove(app, prepared, found, region=platform.region, account=account)
+    written = _write(prepared, folder)
     for problem in found.failures.values():
         click.echo(f"not read: {problem}; fix: {problem.cure}", err=True)
     data = {
@@ -78,10 +78,10 @@ def adopt(config: Path, folder: Path, profile: str | None, region: str | None, o
                 "replaced": list(takeover.replaced),
                 "changed": list(takeover.changed),
             }
-            for takeover in made.takeovers
+            for takeover in prepared.takeovers
         ],
-        "left": made.others,
-        "new": made.new,
+        "left": prepared.others,
+        "new": prepared.new,
         "files": [str(file) for file in written],
         "rehearsal": {
             "ok": proof.ok,
@@ -91,8 +91,8 @@ def adopt(config: Path, folder: Path, profile: str | None, region: str | None, o
             "findings": [finding.as_dict() for finding in proof.findings],
         },
     }
-    emit(data, output, lambda: _text(made, proof, folder, config))
-    raise SystemExit(3 if made.refused or found.failures or not proof.ok else 0)
+    emit(data, output, lambda: _text(prepared, proof, folder, config))
+    raise SystemExit(3 if prepared.refused or found.failures or not proof.ok else 0)
 
 
 def _platform(config: Path) -> Platform:
@@ -107,14 +107,14 @@ def _platform(config: Path) -> Platform:
     return loaded.platform
 
 
-def _write(made: Adoption, folder: Path) -> list[Path]:
-    """Writes the prepared files; those of an earlier run are replaced."""
+def _write(prepared: Adoption, folder: Path) -> list[Path]:
+    """Writes the prepared files, and replaces those of an earlier run."""
     written = []
-    for stack in made.stacks():
+    for stack in prepared.stacks():
         files: dict[str, Any] = {
-            f"{stack}.import.json": made.template(stack),
-            f"{stack}.resources.json": made.resources(stack),
-            f"{stack}.mapping.json": made.mapping(stack),
+            f"{stack}.import.json": prepared.template(stack),
+            f"{stack}.resources.json": prepared.resources(stack),
+            f"{stack}.mapping.json": prepared.mapping(stack),
         }
         for name, content in files.items():
             if content is None:
@@ -129,30 +129,31 @@ def _write(made: Adoption, folder: Path) -> list[Path]:
     return written
 
 
-def _text(made: Adoption, proof: Proof, folder: Path, config: Path) -> str:
+def _text(prepared: Adoption, proof: Proof, folder: Path, config: Path) -> str:
     from ..core.terminal import readable
 
     lines = []
-    for takeover in made.takeovers:
+    for takeover in prepared.takeovers:
         outcome = "WOULD BE REPLACED, not adopted" if takeover.replaced else "adopted"
         lines.append(f"{takeover.stack}: {takeover.name}: {outcome}")
         lines += [f"    replaced because of {text}" for text in takeover.replaced]
         lines += [f"    changed by the first deployment: {text}" for text in takeover.changed]
-    lines += [f"not changed: {text}" for text in made.others]
+    lines += [f"not changed: {text}" for text in prepared.others]
     lines += [
-        f"{stack}: {number} other resources are created by the first deployment" for stack, number in made.new.items()
+        f"{stack}: the first deployment creates {count(number, 'other resource')}"
+        for stack, number in prepared.new.items()
     ]
-    if not made.takeovers:
-        return "\n".join([*map(readable, lines), "no deployed resource matches the stacks of this config"])
-    lines += ["", *_proof_lines(proof), "", "in this order:"]
+    if not prepared.takeovers:
+        return "\n".join([*map(readable, lines), "no deployed resource matches a resource of this config's stacks"])
+    lines += ["", *_proof_lines(proof), "", "run in this order:"]
     steps = []
-    if made.owner and made.owner not in made.stacks():
+    if prepared.owner and prepared.owner not in prepared.stacks():
         steps.append(
-            f"set DeletionPolicy: Retain on the resources to adopt in {made.owner}, deploy, then remove them "
+            f"set DeletionPolicy: Retain on the resources to adopt in {prepared.owner}, deploy, then remove them "
             "from the template and deploy again: a resource can belong to only one stack"
         )
-    for stack in made.stacks():
-        if stack == made.owner:  # imported already
+    for stack in prepared.stacks():
+        if stack == prepared.owner:  # already imported
             continue
         path, name = folder / stack, quote(stack)
         steps += [
@@ -163,7 +164,7 @@ def _text(made: Adoption, proof: Proof, folder: Path, config: Path) -> str:
             f"aws cloudformation execute-change-set --stack-name {name} --change-set-name adopt",
             f"aws cloudformation wait stack-import-complete --stack-name {name}",
         ]
-        if made.mapping(stack) is not None:
+        if prepared.mapping(stack) is not None:
             mapping = quote(f"{path}.mapping.json")
             steps.append(f"(or, instead of the last four steps: cdk import {name} --resource-mapping {mapping})")
     file = quote(str(config))

@@ -25,9 +25,9 @@ def catalog() -> None:
 @click.argument("name")
 @output_option
 def show(kind: str, name: str, output: str) -> None:
-    """Print one entry, for example: show instance-type ml.p5.48xlarge. Add-ons also have their config key.
+    """Print one entry, for example: show instance-type ml.p5.48xlarge. NAME can also be the config key of an add-on.
 
-    A number in brackets marks an uncertain value; the reason is below.
+    A number in brackets marks an uncertain value; the reason is printed below.
     """
     from hyperpod_constructs.core.catalog._files import load
     from hyperpod_constructs.core.catalog.show import KINDS
@@ -115,12 +115,12 @@ def refresh(
         ) from error
     except Exception as error:
         if type(error).__module__.startswith("botocore."):
-            raise click.ClickException(f"AWS did not answer: {error}") from error
+            raise click.ClickException(f"the AWS request failed: {error}") from error
         raise
     for remark in outcome.remarks:
         click.echo(f"note: {remark}", err=True)
-    wanted = bool(outcome.differences) and (write or into is not None)
-    written = [f"{name}.json" for name in module.write(outcome, into)] if wanted else []
+    must_write = bool(outcome.differences) and (write or into is not None)
+    written = [f"{name}.json" for name in module.write(outcome, into)] if must_write else []
     count = len(outcome.differences)
 
     def text() -> str:

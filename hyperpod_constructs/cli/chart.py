@@ -22,7 +22,9 @@ def chart() -> None:
 @chart.command()
 @click.argument("destination", type=click.Path(path_type=Path))
 @click.option(
-    "--config", type=click.Path(path_type=Path, dir_okay=False), help="Config whose settings select the sub-charts."
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Config whose enabled components select the sub-charts.",
 )
 @click.option(
     "--from", "source", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Local chart folder."
@@ -37,8 +39,8 @@ def vendor(
 ) -> None:
     """Copy the dependency chart with the enabled sub-charts to DESTINATION, a new folder.
 
-    Without --from, the pinned commit is downloaded and verified. With --config, its switches and its image_registry
-    apply.
+    Without --from, the pinned commit is downloaded and verified. With --config, the components and the image_registry
+    of the config are used.
     """
     from ..core.chart import pinned_chart
     from ..handlers.helm.errors import ChartError
@@ -48,7 +50,7 @@ def vendor(
     with tempfile.TemporaryDirectory() as work:
         try:
             folder = source or vendoring.fetch(pinned_chart(), Path(work) / "chart")
-            made = vendoring.vendor(
+            vendored = vendoring.vendor(
                 folder,
                 destination,
                 values=values,
@@ -61,19 +63,19 @@ def vendor(
             raise click.ClickException(str(error)) from error
 
     def text() -> str:
-        lines = [f"{made.folder}: {count(made.files, 'file')}, {made.digest}"]
-        if made.subcharts:
-            lines.append(f"sub-charts: {', '.join(made.subcharts)}")
-        for name, found in sorted(made.unpinned.items()):
+        lines = [f"{vendored.folder}: {count(vendored.files, 'file')}, {vendored.digest}"]
+        if vendored.subcharts:
+            lines.append(f"sub-charts: {', '.join(vendored.subcharts)}")
+        for name, found in sorted(vendored.unpinned.items()):
             lines.append(
                 f"{name} has no known digest; the digest of the package is {found}: compare it with the publisher's"
             )
-        if made.left_out:
-            lines.append(f"omitted (also present as folders): {', '.join(made.left_out)}")
+        if vendored.left_out:
+            lines.append(f"omitted (also present as folders): {', '.join(vendored.left_out)}")
         named = f"dependencies: {{chart: {{path: {json.dumps(str(destination))}}}}}"
         return "\n".join([*lines, f"set it in the config: {named}"])
 
-    emit(made, output, text)
+    emit(vendored, output, text)
 
 
 @chart.command()

@@ -1,4 +1,4 @@
-"""click's parameter types as base classes: generic for type checkers, and at run time only since click 8.2."""
+"""click's parameter types as base classes: generic for type checkers, but at run time only in click 8.2 and later."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .live import aws_options, emit, facts, in_words, output_option, table
+from .live import aws_options, emit, facts, output_option, request_errors, table
 
 
 def sagemaker(profile: str | None, region: str | None) -> Any:
@@ -18,7 +18,7 @@ def sagemaker(profile: str | None, region: str | None) -> Any:
 
 @click.group()
 def clusters() -> None:
-    """HyperPod clusters of the account and their status."""
+    """List and describe the HyperPod clusters of the account."""
 
 
 @clusters.command("list")
@@ -26,10 +26,10 @@ def clusters() -> None:
 @output_option
 def list_(profile: str | None, region: str | None, output: str) -> None:
     """List the clusters of the region."""
-    from ..live.operations.clusters import clusters as asked
+    from ..live.operations.clusters import clusters as list_clusters
 
-    with in_words():
-        found = asked(sagemaker(profile, region))
+    with request_errors():
+        found = list_clusters(sagemaker(profile, region))
     head = ["NAME", "STATUS", "EKS", "GROUPS", "NODES", "CREATED"]
     rows = [
         [
@@ -53,7 +53,7 @@ def describe(name: str, profile: str | None, region: str | None, output: str) ->
     """Describe a cluster: its status, network and groups."""
     from ..live.operations.clusters import described
 
-    with in_words():
+    with request_errors():
         found = described(sagemaker(profile, region).describe_cluster(ClusterName=name))
 
     def text() -> str:
@@ -85,11 +85,11 @@ def describe(name: str, profile: str | None, region: str | None, output: str) ->
 def nodes(
     name: str, group: str | None, status: str | None, profile: str | None, region: str | None, output: str
 ) -> None:
-    """List the nodes of a cluster, with failure messages of the service."""
-    from ..live.operations.clusters import nodes as asked
+    """List the nodes of a cluster, with the service's failure messages."""
+    from ..live.operations.clusters import nodes as list_nodes
 
-    with in_words():
-        found = asked(sagemaker(profile, region), name, group=group, status=status)
+    with request_errors():
+        found = list_nodes(sagemaker(profile, region), name, group=group, status=status)
     head = ["NODE", "GROUP", "TYPE", "STATUS", "SOFTWARE", "HOST", "MESSAGE"]
-    rows = [[event[key] for key in ("id", "group", "type", "status", "software", "host", "message")] for event in found]
+    rows = [[node[key] for key in ("id", "group", "type", "status", "software", "host", "message")] for node in found]
     emit(found, output, lambda: table(head, rows, empty="no matching nodes"))

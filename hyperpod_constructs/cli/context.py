@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from ..core.terminal import paragraph, readable
-from .live import aws_options, emit, facts, in_words, output_option
+from .live import aws_options, emit, facts, output_option, request_errors
 
 
 @click.group()
 def context() -> None:
-    """The cluster that kubectl, helm and the job commands use."""
+    """Configure the cluster that kubectl, helm and the job commands use."""
 
 
 @context.command("set")
@@ -37,12 +37,12 @@ def set_(
 ) -> None:
     """Add the HyperPod cluster CLUSTER to the kubeconfig and make it the current context.
 
-    Tokens are requested with `aws eks get-token`, as in `aws eks update-kubeconfig`. Other contexts are not changed,
-    and a context name of another cluster is not overwritten.
+    kubectl requests tokens with `aws eks get-token`, as configured by `aws eks update-kubeconfig`. Other contexts are
+    not changed, and a context with the same name for another cluster is not overwritten.
     """
     from ..live.operations import kubeconfig as files
 
-    with in_words():
+    with request_errors():
         found, where = eks_cluster(cluster, is_eks, profile, region)
     if not found.get("endpoint"):
         raise click.ClickException(

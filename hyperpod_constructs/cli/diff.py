@@ -1,4 +1,4 @@
-"""`hyperpod diff`: what an edit does to a deployed platform."""
+"""`hyperpod diff`: what a config change does to a deployed platform."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHOWN = 15
 """Number of CloudFormation changes that are shown; the others are counted."""
 
 
-@click.command(short_help="Describe what an edit does to a deployed platform.")
+@click.command(short_help="Show what a config change does to a deployed platform.")
 @click.argument("old", required=False, type=_FILE)
 @click.argument("new", required=False, type=_FILE)
 @click.option(
@@ -33,18 +33,18 @@ _SHOWN = 15
 @click.option(
     "--configs-only",
     is_flag=True,
-    help="Compare the configs only, without synthesizing them: faster, but without CloudFormation's changes.",
+    help="Compare only the configs, without synthesizing them: faster, but omits changes to CloudFormation resources.",
 )
 @output_option
 def diff(old: Path | None, new: Path | None, deployed: tuple[Path, ...], configs_only: bool, output: str) -> None:
-    """Compare two configs, OLD and NEW, or with --deployed the deployed templates with NEW.
+    """Compare two configs, OLD and NEW, or with --deployed, deployed templates with NEW.
 
-    Each is a config, a template or a folder of templates. Configs are synthesized, and templates are compared as
-    CloudFormation does: resources that are rejected, replaced, deleted and retained, stack by stack in the order of
-    deployment.
+    NEW can also be a template or a folder of templates with --deployed. Configs are synthesized, and templates are
+    compared as CloudFormation does. The output lists rejected, replaced, deleted and retained resources by stack, in
+    the order of deployment.
 
-    Most disruptive first, with alternatives. Exit code: 0 if nothing is replaced, 3 if something is replaced, rejected,
-    lost or left behind, 1 for a config with errors, 2 for incorrect usage.
+    The most disruptive changes are first, with alternatives. Exit code: 0 if nothing is replaced, 3 if something is
+    replaced, rejected, lost or left behind, 1 for a config with errors, 2 for incorrect usage.
     """
     if deployed:
         if old is None or new is not None or configs_only:
@@ -65,7 +65,7 @@ def _between(old: Platform, new: Platform, output: str, *, configs_only: bool) -
     found = edits(old, new)
     elsewhere = [edit for edit in found if edit.change is Change.LEAVES_BEHIND]
     nothing = Deployment(steps=(), edits=())
-    # other stacks, which have no resources in common with the deployed ones
+    # the new stacks have other names, and no resources in common with the deployed ones
     if elsewhere or configs_only or old == new:
         _report(elsewhere or found, nothing, output)
     try:
@@ -75,43 +75,43 @@ def _between(old: Platform, new: Platform, output: str, *, configs_only: bool) -
         "rules); only the configs are compared. To compare with the deployed templates, use "
         "--deployed", err=True)  # fmt: skip
         _report(found, nothing, output)
-    played = deployment(deployed, synthesized(new))
-    if played.changes_nothing:  # such as an explicit default
+    planned = deployment(deployed, synthesized(new))
+    if planned.changes_nothing:  # such as an explicit default
         _report([edit for edit in found if edit.change is Change.NONE], nothing, output)
-    _report(found, played, output)
+    _report(found, planned, output)
 
 
-def _report(found: Sequence[Edit], played: Deployment, output: str, *, allowed: bool = False) -> NoReturn:
+def _report(found: Sequence[Edit], planned: Deployment, output: str, *, allowed: bool = False) -> NoReturn:
     """Prints the differences and exits with the exit code."""
     from ..core.changes import REPLACING
     from ..core.spec.base import Change
 
-    ours = [edit for edit in played.edits if not found or edit.change in REPLACING]
+    ours = [edit for edit in planned.edits if not found or edit.change in REPLACING]
     everything = [*found, *ours]
     stopping = [edit for edit in everything if edit.change in REPLACING]
     if allowed:
         stopping = [edit for edit in stopping if edit.change is not Change.REPLACES_CLUSTER]
     steps = [
         {"stack": step.stack, "action": step.action, "added": step.added, "changed": step.changed, "replaced": step.replaced,
-         "deleted": step.deleted, "retained": step.retained} for step in played.steps
+         "deleted": step.deleted, "retained": step.retained} for step in planned.steps
     ]  # fmt: skip
 
     def text() -> str:
-        nothing = not everything and played.changes_nothing
+        nothing = not everything and planned.changes_nothing
         drains = any(edit.change is Change.DRAINS for edit in everything)
         total = len(found) or len(ours)
         last = "no differences" if nothing else _summary(total, stops=bool(stopping), drains=drains)
-        return "\n".join([*_lines(found, ours, played), last])
+        return "\n".join([*_lines(found, ours, planned), last])
 
     emit({"edits": [edit.as_dict() for edit in everything], "deployment": steps}, output, text)
     raise SystemExit(3 if stopping else 0)
 
 
-def _lines(found: Sequence[Edit], ours: Sequence[Edit], played: Deployment) -> list[str]:
+def _lines(found: Sequence[Edit], ours: Sequence[Edit], planned: Deployment) -> list[str]:
     from ..core.terminal import paragraph
 
     lines = [paragraph(str(edit)) for edit in found]
-    if not found and not ours and not played.changes_nothing:
+    if not found and not ours and not planned.changes_nothing:
         lines.append(
             "no differences between the configs with their defaults; the deployment updates resources in place"
         )
@@ -119,9 +119,9 @@ def _lines(found: Sequence[Edit], ours: Sequence[Edit], played: Deployment) -> l
         lines += ["", "CloudFormation:"]
     lines += [paragraph(str(edit)) for edit in ours[:_SHOWN]]
     if len(ours) > _SHOWN:
-        lines.append(f"... and {len(ours) - _SHOWN} more (-o json shows all)")
-    if not played.changes_nothing:
-        lines += ["", "deployment, in this order:", *(f"  {n}. {step}" for n, step in enumerate(played.steps, 1)), ""]
+        lines.append(f"... and {len(ours) - _SHOWN} more (use -o json to show all)")
+    if not planned.changes_nothing:
+        lines += ["", "deployment, in this order:", *(f"  {n}. {step}" for n, step in enumerate(planned.steps, 1)), ""]
     return lines
 
 

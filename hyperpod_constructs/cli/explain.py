@@ -73,10 +73,10 @@ def listing() -> str:
 
 
 def named(id: str) -> Rule:
-    """The rule of an ID, case-insensitive.
+    """The rule with an ID, case-insensitive.
 
     Raises:
-        click.UsageError: there is no such rule.
+        click.UsageError: no rule has this ID.
     """
     from ..core.checks import find
 

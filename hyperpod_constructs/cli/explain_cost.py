@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     "own",
     multiple=True,
     metavar="ITEM=USD",
-    help="Your own hourly price, such as ml.p5.48xlarge=40.5 or nat_gateway=0.05. Repeatable.",
+    help="Your own price per hour, such as ml.p5.48xlarge=40.5 or nat_gateway=0.05. Repeatable.",
 )
 @click.option("--json", "as_json", is_flag=True, hidden=True, help="Same as -o json.")
 @output_option
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 def explain_cost(config: Path, own: tuple[str, ...], as_json: bool, output: str, sources: bool) -> None:
     """Print the cost of CONFIG per hour and per month, with every group at its full count at all times.
 
-    List prices in USD before tax and discounts, from a small dated table. Other prices are shown as unknown; for
-    accelerated instances with EC2's price as an estimate, which is not part of the sum.
+    Prices are list prices in USD before tax and discounts, from a dated table in the catalog. Prices that it does not
+    contain are shown as unknown; for accelerated instances, EC2's price is shown as an estimate and is not included in
+    the total.
     """
     from ..core.config import load
     from ..core.cost import estimate
@@ -64,7 +65,7 @@ def as_text(estimate: Estimate, *, sources: bool = False) -> str:
             lines.append(f"{'':<12}{line.source or line.note}")
     lines.append(f"{'':<10}{total:<{width}}{_usd(estimate.usd_per_hour):>12}{_usd(estimate.usd_per_month):>14}")
     if estimate.unknown:
-        lines += ["", f"not in the sum, because the price is unknown ({len(estimate.unknown)}):"]
+        lines += ["", f"not included in the total, because the price is unknown ({len(estimate.unknown)}):"]
         lines += [f"  {line.what}: {line.note.removeprefix('unknown: ')}" for line in estimate.unknown]
         if estimate.ec2_usd_per_hour:
             month = _usd(estimate.ec2_usd_per_hour * HOURS_PER_MONTH)

@@ -34,13 +34,13 @@ def user_message(error: Exception) -> tuple[str, int]:
     except PackageNotFoundError:
         release = "unknown"
     first_line = str(error).splitlines()[0] if str(error) else ""
-    cure = "report this with the output of the same command with HYPERPOD_DEBUG=1"
+    cure = "report this error with the output of the same command with HYPERPOD_DEBUG=1"
     return paragraph(
         f"unexpected {type(error).__name__} in hyperpod-constructs {release}: {first_line}\n  fix: {cure}"
     ), BUG
 
 
 class InvalidUsage(click.ClickException):
-    """An error that the user can correct, printed without the usage of the command: exit code 2."""
+    """An error in the input, printed without the command's usage; exit code 2."""
 
     exit_code = 2

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .live import aws_options, in_words
+from .live import aws_options, request_errors
 from .validate import DEFAULT
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def import_() -> None:
 
 
 def written_options(function: Function) -> Function:
-    """Output options."""
+    """Adds the options of the output file."""
     function = click.option("--force", is_flag=True, help="Overwrite an existing file.")(function)
     option = click.option(
         "-o",
@@ -45,7 +45,7 @@ def written_options(function: Function) -> Function:
 
 
 def _stated_options(function: Function) -> Function:
-    """Options for values that source files do not contain."""
+    """Adds options for values that source files do not contain."""
     for option in (
         click.option(
             "--admin",
@@ -73,7 +73,7 @@ def _stated_options(function: Function) -> Function:
 @_stated_options
 @written_options
 def cluster_stack(config: Path, output: Path, force: bool, **stated: Any) -> None:
-    """Import the official CLI's cluster config (`hyp init cluster-stack`), any version."""
+    """Import a cluster config of the official CLI (`hyp init cluster-stack`), of any version."""
     from ..core.importing.sources import cluster_stack as draft
 
     _import(lambda: draft(config, _stated(stated)), f"{config}, a cluster-stack config", output, force)
@@ -84,7 +84,7 @@ def cluster_stack(config: Path, output: Path, force: bool, **stated: Any) -> Non
 @_stated_options
 @written_options
 def stack(folder: Path, output: Path, force: bool, **stated: Any) -> None:
-    """Import parameter files of the official CloudFormation templates, in FOLDER or one file.
+    """Import parameter files of the official CloudFormation templates from FOLDER, a folder or one file.
 
     The formats of the AWS CLI, of `aws cloudformation deploy`, of CodePipeline and of `hyp create` are supported.
     """
@@ -119,8 +119,8 @@ def tfvars(files: tuple[Path, ...], output: Path, force: bool, **stated: Any) ->
 def live(cluster_name: str, profile: str | None, region: str | None, output: Path, force: bool) -> None:
     """Import a deployed HyperPod cluster, with its EKS cluster, network, add-ons, teams and quotas.
 
-    Read-only. Requests that are denied are reported, and the rest is read. Resources of a platform of this project are
-    imported as managed, others as existing; `hyperpod adopt` shows how stacks adopt them.
+    Read-only. Denied requests are reported, and the import continues without their data. Resources that this library
+    deployed are imported as managed, others as existing; `hyperpod adopt` shows how stacks adopt them.
     """
     from ..core.importing.deployed import describe
     from ..core.importing.result import finished
@@ -129,7 +129,7 @@ def live(cluster_name: str, profile: str | None, region: str | None, output: Pat
     from ..live.operations.aws import session
 
     refuse_to_replace(output, force)
-    with in_words():
+    with request_errors():
         try:
             found = read(session(profile, region), cluster_name)
         except ValueError as wrong:
@@ -194,7 +194,7 @@ def _import(make: Callable[[], Draft], origin: str, output: Path, force: bool) -
 
 
 def refuse_to_replace(output: Path, force: bool) -> None:
-    """Fails before any request if the file exists."""
+    """Raises an error if the file exists, before requests are sent to AWS."""
     if str(output) != "-" and output.exists() and not force:
         raise click.ClickException(f"{output} already exists; use --force to overwrite it")
 

@@ -1,4 +1,4 @@
-"""A flag for every field of a job, from the model: lists by repetition, mappings as KEY=VALUE, others as YAML."""
+"""A flag for every field of a job, from the model. Lists are repeated flags, mappings KEY=VALUE, others YAML."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class _Yaml(ParamType):
     name = "yaml"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Parses the value like a job file's."""
+        """Parses the value as in a job file."""
         document = parse(value)
         if document.findings:
             self.fail(f"{value!r} {document.findings[0].message}", param, ctx)
@@ -113,7 +113,7 @@ class _Pair(ParamType):
     name = "key=value"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
-        """Key and value; a value in braces, such as `{secret: hub, key: token}`, is the source of the value."""
+        """Parses key and value. For `env`, a value in braces is its source, such as `{secret: hub, key: token}`."""
         key, equals, text = value.partition("=")
         if not equals or not key:
             self.fail(f"{value!r} is not KEY=VALUE", param, ctx)

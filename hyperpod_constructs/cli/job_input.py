@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def jobs_of(files: Sequence[Path], flags: Mapping[str, Any], config: Path | None) -> list[Job]:
     """The jobs of the files merged with the flags, or of the flags alone; exits with 1 if one is invalid."""
     if not files and not flags:
-        raise click.UsageError("specify a job file, or a job by flags (--name, --image ...)")
+        raise click.UsageError("specify a job file, or a job with flags (--name, --image ...)")
     if files:
         loaded = [_with(loaded_job, flags) for file in files for loaded_job in read_jobs(file)]
     else:
@@ -40,7 +40,7 @@ def jobs_of(files: Sequence[Path], flags: Mapping[str, Any], config: Path | None
 
 
 def cluster_of(config: Path | None) -> Cluster | None:
-    """The cluster of a config file, None without one or if it cannot be read."""
+    """The cluster of a config file; None if there is no file or it is invalid."""
     if config is None:
         return None
     from ..core.config import load
@@ -60,7 +60,7 @@ def _with(loaded: LoadedJob, flags: Mapping[str, Any]) -> LoadedJob:
 
 
 def in_cluster(loaded: list[LoadedJob], config: Path) -> tuple[list[LoadedJob], list[Finding]]:
-    """The jobs with the defaults of their teams, and the findings of the cluster's config about them."""
+    """The jobs with the defaults of their teams, and the findings of validating them against the cluster's config."""
     from ..core.checks import Context
     from ..core.checks.jobs import check_jobs
     from ..core.config import load

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..core.terminal import readable
-from .jobs_live import GOAL, KINDS, cluster_options, connected, follow, job_options, one_job
+from .jobs_live import GOAL, KINDS, cluster_options, connected, follow, job_named, job_options
 from .limit import SECONDS
 from .live import emit, facts, output_option, table
 
@@ -41,7 +41,7 @@ def list_(
     profile: str | None,
     region: str | None,
 ) -> None:
-    """List training jobs of both kinds, by default in all namespaces."""
+    """List HyperPodPyTorchJobs and PyTorchJobs, by default in all namespaces."""
     from ..live.operations.jobs import KINDS as ALL
     from ..live.operations.jobs import find_all, summary
 
@@ -66,7 +66,7 @@ def describe(name: str, namespace: str | None, kind: str | None, output: str, **
     from ..live.operations.jobs import described
 
     with connected(**where) as api:
-        found = described(api, one_job(api, name, namespace, kind))
+        found = described(api, job_named(api, name, namespace, kind))
 
     def text() -> str:
         shown = {key: value for key, value in found.items() if not isinstance(value, list)}
@@ -96,7 +96,7 @@ def pods(
 ) -> None:
     """List the pods of job NAME; without a name, every pod of the cluster or namespace."""
     from ..live.operations.jobs import all_pods, pod_summary
-    from ..live.operations.jobs import pods as asked
+    from ..live.operations.jobs import pods as pods_of
 
     if name is None and (replica or kind):
         raise click.UsageError("--replica and --kind require the name of a job")
@@ -104,7 +104,7 @@ def pods(
         if name is None:
             listed = all_pods(api, namespace=namespace)
         else:
-            listed = asked(api, one_job(api, name, namespace, kind), replica=replica)
+            listed = pods_of(api, job_named(api, name, namespace, kind), replica=replica)
         found = [pod_summary(pod) for pod in listed]
     emit(found, output, lambda: _pods_table(found))
 
@@ -117,14 +117,14 @@ def _pods_table(found: list[dict[str, Any]]) -> str:
 
 @click.command()
 @click.argument("name")
-@click.option("--for", "goal", type=GOAL, default="finished", show_default=True, help="What to wait for.")
+@click.option("--for", "goal", type=GOAL, default="finished", show_default=True, help="State to wait for.")
 @click.option("--timeout", type=SECONDS, default=3600, show_default=True, help="Seconds to wait.")
 @job_options
 @cluster_options
 def wait(name: str, goal: str, timeout: float, namespace: str | None, kind: str | None, **where: str | None) -> None:
     """Wait until job NAME has started or finished. Exit code: 0 success, 1 the job failed, 3 timeout."""
     with connected(**where) as api:
-        follow(api, one_job(api, name, namespace, kind), goal, timeout)
+        follow(api, job_named(api, name, namespace, kind), goal, timeout)
 
 
 @click.command()
@@ -132,7 +132,7 @@ def wait(name: str, goal: str, timeout: float, namespace: str | None, kind: str 
 @job_options
 @cluster_options
 def suspend(name: str, namespace: str | None, kind: str | None, **where: str | None) -> None:
-    """Suspend job NAME: its pods are deleted, the job is retained. In a queue, its workload is deactivated."""
+    """Suspend job NAME: its pods are deleted, the job is retained. The workload of a queued job is deactivated."""
     _suspend(name, namespace, kind, where, suspended=True)
 
 
@@ -149,7 +149,7 @@ def _suspend(name: str, namespace: str | None, kind: str | None, where: dict[str
     from ..live.operations.jobs import suspend as run
 
     with connected(**where) as api:
-        job = one_job(api, name, namespace, kind)
+        job = job_named(api, name, namespace, kind)
         how = run(api, job, suspended=suspended)
     click.echo(readable(f"{job['metadata']['name']}: {'suspended' if suspended else 'resumed'} by {how}"))
 
@@ -165,7 +165,7 @@ def delete(names: tuple[str, ...], yes: bool, namespace: str | None, kind: str |
     from ..live.operations.jobs import state
 
     with connected(**where) as api:
-        found = [one_job(api, name, namespace, kind) for name in names]
+        found = [job_named(api, name, namespace, kind) for name in names]
         titles = [f"{job['kind']} {job['metadata']['namespace']}/{job['metadata']['name']}" for job in found]
         if not yes:
             listed = ", ".join(f"{title} ({state(job)})" for title, job in zip(titles, found, strict=True))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.findings import Finding, errors, ordered
+from ..core.plural import count
 from .live import emit, output_option
 
 if TYPE_CHECKING:
@@ -35,11 +36,11 @@ _set = click.option(
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
 @_set
 def import_(files: tuple[Path, ...], output: Path | None, force: bool, stated: tuple[str, ...]) -> None:
-    """Convert manifests of jobs, and configs of `hyp` and of the former `start-job`, in FILES to job files.
+    """Convert FILES to job files: job manifests, and configs of `hyp` and of the former `start-job` command.
 
-    Templates are filled from --set and from the environment; names that occur only in commands are left for the shell
-    in the container unless --set sets them. Parts that could not be imported are listed on standard error, with exit
-    code 1.
+    Template variables get their values from --set and from the environment. Variables that occur only in commands are
+    not replaced, so that the shell in the container expands them, unless --set sets them. Parts that could not be
+    imported are listed on standard error, with exit code 1.
     """
     equal = True
     texts: list[tuple[str, str]] = []
@@ -78,32 +79,36 @@ def import_(files: tuple[Path, ...], output: Path | None, force: bool, stated: t
 def diff(manifest: Path, jobfile: Path, stated: tuple[str, ...], output: str) -> None:
     """Show the differences in meaning between the jobs of JOBFILE and of MANIFEST, field by field.
 
-    Exit code: 0 if they are equivalent, 1 if not. What jobs of this library always add (the hash in the name, the label
-    `app`, the queue of the pods) is listed, but not a difference.
+    Exit code: 0 if they are equivalent, 1 if not. Values that this library adds to every job (the hash in the name, the
+    label `app`, the queue of the pods) are listed but do not count as differences.
     """
     from ..core.jobs.files import read_jobs
     from ..core.jobs.importing import compare
     from ..core.jobs.manifest import manifest_of
 
     ours = read_jobs(jobfile)
-    _refuse([finding for path in ours for finding in path.findings if path.job is None])
-    rendered = [manifest_of(path.job) for path in ours if path.job is not None]
+    _refuse([finding for loaded in ours for finding in loaded.findings if loaded.job is None])
+    rendered = [manifest_of(loaded.job) for loaded in ours if loaded.job is not None]
     source_jobs = _manifests(manifest, stated)
     if len(source_jobs) != len(rendered):
-        raise click.ClickException(f"{manifest} has {len(source_jobs)} jobs, {jobfile} has {len(rendered)}")
-    every: list[Difference] = []
+        raise click.ClickException(f"{manifest} has {count(len(source_jobs), 'job')}, {jobfile} has {len(rendered)}")
+    differences: list[Difference] = []
     for before, after in zip(source_jobs, rendered, strict=True):
-        every += compare(before, after)
-    found = [difference for difference in every if not difference.expected]
+        differences += compare(before, after)
+    found = [difference for difference in differences if not difference.expected]
 
     def text() -> str:
         return "\n".join(
             f"{'  ' if difference.expected else ''}{difference}{'  (expected)' if difference.expected else ''}"
-            for difference in every
+            for difference in differences
         )
 
-    if every or output != "text":
-        emit([{"difference": str(difference), "expected": difference.expected} for difference in every], output, text)
+    if differences or output != "text":
+        emit(
+            [{"difference": str(difference), "expected": difference.expected} for difference in differences],
+            output,
+            text,
+        )
     if not found:
         click.echo("equivalent", err=True)
     sys.exit(1 if found else 0)
@@ -126,11 +131,11 @@ def _imported(file: Path, stated: tuple[str, ...]) -> Imported:
     if imported.filled.missing:
         names = imported.filled.missing
         options = " ".join(f"--set {name}=..." for name in names)
-        raise click.ClickException(f"{file} is a template, and {', '.join(names)} has no value\n  fix: {options}")
+        raise click.ClickException(f"{file} is a template without a value for {', '.join(names)}\n  fix: {options}")
     _refuse(imported.findings)
     if imported.filled.left:
         left = ", ".join(f"${name}" for name in imported.filled.left)
-        click.echo(f"{file}: left for the shell in the container: {left}", err=True)
+        click.echo(f"{file}: not replaced (expanded by the shell in the container): {left}", err=True)
     return imported
 
 
@@ -146,10 +151,10 @@ def _text(file: Path) -> str:
 
 def _pairs(stated: tuple[str, ...]) -> dict[str, str]:
     pairs = {}
-    for region in stated:
-        name, equals, value = region.partition("=")
+    for text in stated:
+        name, equals, value = text.partition("=")
         if not name or not equals:
-            raise click.UsageError(f"--set {region!r} is not NAME=VALUE")
+            raise click.UsageError(f"--set {text!r} is not NAME=VALUE")
         pairs[name] = value
     return pairs
 

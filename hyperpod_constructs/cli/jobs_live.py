@@ -12,7 +12,7 @@ import click
 
 from ..core.terminal import paragraph, readable
 from .limit import limited
-from .live import in_words
+from .live import request_errors
 
 if TYPE_CHECKING:
     from ..live.operations.kubernetes import Kubernetes
@@ -69,7 +69,7 @@ def connected(
         from ..live.operations.aws import session
         from .context import eks_cluster
 
-        with in_words():
+        with request_errors():
             found, where = eks_cluster(cluster, False, profile, region)
         yield by_eks(found, session(profile, where))
     except NoSuchJob as error:
@@ -79,8 +79,8 @@ def connected(
         raise click.ClickException(paragraph(f"{error.reason}: {error}{cure}")) from error
 
 
-def one_job(api: Kubernetes, name: str, namespace: str | None, kind: str | None) -> dict[str, Any]:
-    """The job of a command."""
+def job_named(api: Kubernetes, name: str, namespace: str | None, kind: str | None) -> dict[str, Any]:
+    """The job with a name, optionally of one namespace or kind."""
     from ..live.operations.jobs import KINDS as ALL
     from ..live.operations.jobs import find
 
@@ -88,7 +88,7 @@ def one_job(api: Kubernetes, name: str, namespace: str | None, kind: str | None)
 
 
 def follow(api: Any, job: dict[str, Any], goal: str, timeout: float) -> None:
-    """Prints each state of a job until the goal; exits with 1 if it fails, with 3 on timeout."""
+    """Prints each state of a job until it reaches the goal; exits with 1 if the job fails, with 3 on timeout."""
     from ..live.operations.jobs import JobFailed, TimedOut
     from ..live.operations.jobs import wait as run
 

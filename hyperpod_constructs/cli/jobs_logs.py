@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import click
 
 from ..core.terminal import readable
-from .jobs_live import cluster_options, connected, job_options, one_job
+from .jobs_live import cluster_options, connected, job_named, job_options
 
 
 @click.command()
@@ -20,9 +20,7 @@ from .jobs_live import cluster_options, connected, job_options, one_job
 @click.option("--all", "everything", is_flag=True, help="All pods.")
 @click.option("-f", "--follow", is_flag=True, help="Follow the log output.")
 @click.option("--tail", type=click.IntRange(0), help="Print only this many of the last lines of each pod.")
-@click.option(
-    "--since", type=click.IntRange(1), metavar="SECONDS", help="Print only newer entries, such as the last 10m."
-)
+@click.option("--since", type=click.IntRange(1), metavar="SECONDS", help="Print only the entries of the last SECONDS.")
 @click.option("-p", "--previous", is_flag=True, help="Print the logs of the container before its last restart.")
 @click.option("-c", "--container", help="Container. Default: the first.")
 @job_options
@@ -42,23 +40,23 @@ def logs(
     **where: str | None,
 ) -> None:
     """Print the logs of job NAME: of its first pod, a replica, one pod, or all pods, with pod names."""
-    from ..live.operations.jobs import logs as asked
+    from ..live.operations.jobs import logs as log_lines
     from ..live.operations.jobs import pods
 
     if sum(map(bool, (replica, pod, everything))) > 1:
         raise click.UsageError("--replica, --pod and --all are mutually exclusive")
     with connected(**where) as api:
-        found = pods(api, one_job(api, name, namespace, kind), replica=replica)
+        found = pods(api, job_named(api, name, namespace, kind), replica=replica)
         if pod:
             found = [item for item in found if item["metadata"]["name"] == pod]
         if not found:
             what = pod or (f"pod of replica {replica}" if replica else "pod")
             listing = shlex.join(["hyperpod", "jobs", "pods", name])
-            raise click.ClickException(f"job {name} has no {what}; `{listing}` lists them")
+            raise click.ClickException(f"job {name} has no {what}; `{listing}` lists its pods")
         if not everything and not replica:
             found = found[:1]
         options = {"tail": tail, "previous": previous, "container": container, "since_seconds": since}
-        streams = [(pod["metadata"]["name"], asked(api, pod, follow=follow, **options)) for pod in found]  # type: ignore[arg-type]
+        streams = [(pod["metadata"]["name"], log_lines(api, pod, follow=follow, **options)) for pod in found]  # type: ignore[arg-type]
         lines = (
             _mixed(streams) if follow and len(streams) > 1 else ((p, line) for p, stream in streams for line in stream)
         )

@@ -20,8 +20,8 @@ _FILE = click.Path(path_type=Path)
 def render(files: tuple[Path, ...], config: Path | None, output: str, **parameters: Any) -> None:
     """Print the Kubernetes objects of job FILES, or of a job from flags.
 
-    FILES are job files, or config.yaml of the official CLI. Flags override the files; lists are set by repetition and
-    never split: --command python3 --command train.py. Mappings are KEY=VALUE, everything else is YAML.
+    FILES are job files, or config.yaml of the official CLI. Flags override the files. Repeat the flag for each entry of
+    a list: --command python3 --command train.py. Mappings are KEY=VALUE, other values are YAML.
     """
     from ..core.jobs import compile_job
     from ..core.jobs.text import to_json, to_yaml

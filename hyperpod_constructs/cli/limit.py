@@ -23,7 +23,7 @@ LATE = 3
 
 
 class DeadlineExceeded(BaseException):
-    """Raised at the limit. Not an `Exception`, so that libraries that handle all exceptions do not handle this one."""
+    """Raised at the limit. Not an `Exception`, so that libraries that catch every exception do not catch it."""
 
 
 class Unavailable(click.ClickException):
@@ -56,8 +56,8 @@ def limited(function: Function) -> Function:
 
     @wraps(function)
     def run(*args: Any, **options: Any) -> Any:
-        asked = any(options.get(name) for name in ("wait", "goal", "follow"))
-        if asked or ("timeout" in options and not {"wait", "goal"} & options.keys()):
+        waits = any(options.get(name) for name in ("wait", "goal", "follow"))
+        if waits or ("timeout" in options and not {"wait", "goal"} & options.keys()):
             return function(*args, **options)
         with cut(limit_seconds()):
             return function(*args, **options)

@@ -1,4 +1,4 @@
-"""Shared by the commands that send requests to AWS and Kubernetes: options, tables, and error messages."""
+"""Options, tables and error messages of the commands that send requests to AWS and Kubernetes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def output_option(function: Function) -> Function:
 
 
 @contextmanager
-def in_words() -> Iterator[None]:
+def request_errors() -> Iterator[None]:
     """Converts failed AWS requests to a message with a fix and exit code 1; other exceptions pass through."""
     from ..live.operations.aws import FailureCause, failure
 

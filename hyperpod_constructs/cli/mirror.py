@@ -30,11 +30,11 @@ TOOLS = ("crane", "skopeo", "docker")
     "--check",
     "assembly",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Instead: find references to hosts outside AWS in this synthesized folder (cdk.out).",
+    help="Instead, find references to hosts outside AWS in this cloud assembly (cdk.out).",
 )
 @output_option
 def mirror(config: Path, registry: str | None, tool: str, execute: bool, assembly: Path | None, output: str) -> None:
-    """Print the commands that copy the images for CONFIG (default: hyperpod.yaml) in a closed network.
+    """Print the commands that copy the images for the closed network of CONFIG (default: hyperpod.yaml).
 
     Run them before the deployment. Exit code: 0 for success, 1 if a copy failed or there is a reference to an external
     host.
@@ -81,8 +81,8 @@ def _check(assembly: Path, output: str) -> None:
         for path in sorted(assembly.rglob("*.template.json"))
     }
     if not templates:
-        raise click.UsageError(f"{assembly} has no templates; synthesize first")
-    manifests = {  # large ones are copied as assets
+        raise click.UsageError(f"{assembly} contains no templates; run `hyperpod synth` first")
+    manifests = {  # large manifests are assets
         path.name: {"Resources": {"Manifest": {"Properties": {"Manifest": path.read_text(encoding="utf-8")}}}}
         for path in sorted(assembly.rglob("asset.*.json"))
     }
@@ -96,7 +96,7 @@ def _check(assembly: Path, output: str) -> None:
     open_endpoints = list(endpoints_without_policy(templates))
     lines = [
         *map(str, found),
-        *(f"{endpoint}: the VPC endpoint has no policy, or an unrestricted one" for endpoint in open_endpoints),
+        *(f"{endpoint}: the VPC endpoint has no policy or an unrestricted policy" for endpoint in open_endpoints),
     ]
     nothing = f"no references to hosts outside AWS in {count(len(templates), 'template')}"
     data = {"outside": found, "endpoints_without_policy": open_endpoints, "templates": len(templates)}

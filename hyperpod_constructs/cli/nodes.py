@@ -8,17 +8,18 @@ from typing import Any
 
 import click
 
+from ..core.plural import count
 from ..core.terminal import paragraph, readable
 from .clusters import sagemaker
 from .limit import SECONDS, Unavailable
-from .live import aws_options, emit, in_words, output_option
+from .live import aws_options, emit, output_option, request_errors
 
 _yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
 @click.group()
 def nodes() -> None:
-    """Nodes of a cluster: reboot and replace them."""
+    """Reboot and replace nodes of a cluster."""
 
 
 @nodes.command()
@@ -64,8 +65,10 @@ def _batch(
     output: str,
 ) -> None:
     if not yes:
-        click.confirm(f"{verb} {len(ids)} node(s) of {cluster}: {', '.join(ids)}? {warning}", abort=True, err=True)
-    with in_words():
+        click.confirm(
+            f"{verb} {count(len(ids), 'node')} of {cluster}: {', '.join(ids)}? {warning}", abort=True, err=True
+        )
+    with request_errors():
         outcome = run(sagemaker(profile, region), cluster, ids)
 
     def text() -> str:
@@ -78,7 +81,7 @@ def _batch(
 
 @click.group()
 def software() -> None:
-    """Node software: the AMI and the agents of the service."""
+    """Update the software of nodes: the AMI and the service's agents."""
 
 
 @software.command()
@@ -117,7 +120,7 @@ def update(
     if not yes:
         how = f"{batch} at a time" if batch else "all nodes at once"
         click.confirm(f"Update {which} of {cluster}, {how}? Running jobs are interrupted.", abort=True, err=True)
-    with in_words():
+    with request_errors():
         client = sagemaker(profile, region)
         try:
             update_software(

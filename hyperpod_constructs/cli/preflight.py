@@ -30,12 +30,12 @@ from .validate import DEFAULT, findings_option
 def preflight(config: Path, profile: str | None, region: str | None, form: str, timeout: int) -> None:
     """Check in the AWS account, read-only, whether CONFIG (default: hyperpod.yaml) can be deployed.
 
-    Quotas and their usage, zones and capacity, training plans, existing networks, EKS clusters, roles, buckets, keys
-    and images of the config, names, permissions, and versions compared with the catalog. Failed requests are reported;
-    the other checks continue.
+    Checks quotas and their usage, zones and capacity, training plans, existing networks, EKS clusters, roles, buckets,
+    keys and images, names, permissions, and versions compared with the catalog. Failed requests are reported, and the
+    other checks continue.
 
-    Exit code: 0 without errors, 1 with errors, 2 for incorrect usage, 3 without errors if something could not be
-    checked, so that a pipeline stops. `acknowledge` in the config accepts requests that are not allowed (HP901 to
+    Exit code: 0 without errors, 1 with errors, 2 for incorrect usage, 3 without errors if a check could not be
+    completed, so that a pipeline stops. `acknowledge` in the config accepts requests that are not allowed (HP901 to
     HP907).
     """
     from ..core.config import load
@@ -73,7 +73,7 @@ def preflight(config: Path, profile: str | None, region: str | None, form: str, 
 
 
 UNANSWERED = tuple(f"HP90{number}" for number in range(1, 8))
-"""Findings about checks that AWS did not answer."""
+"""Rule ids of findings about requests without a usable response."""
 
 
 @contextmanager

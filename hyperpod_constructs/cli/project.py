@@ -48,7 +48,7 @@ _ENDPOINT = "endpoint_access: public-and-private"
     help="CIDR that can reach the Kubernetes API; repeatable. Default: prompts on a terminal; otherwise the "
     "endpoint is private.",
 )
-@click.option("--config-only", is_flag=True, help="Only hyperpod.yaml and its job file, for an existing app.")
+@click.option("--config-only", is_flag=True, help="Write only hyperpod.yaml and its job file, for an existing app.")
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
 def init(
     folder: Path,
@@ -59,10 +59,10 @@ def init(
     config_only: bool,
     force: bool,
 ) -> None:
-    """Write the app of a platform to FOLDER (default: the current folder). Existing files are not replaced.
+    """Write the app of a platform to FOLDER (default: the current folder).
 
-    The app consists of hyperpod.yaml, its job file, app.py, cdk.json, package.json (which pins the CDK CLI),
-    requirements.txt, .gitignore and a test.
+    Fails if a file exists, unless --force is set. The app consists of hyperpod.yaml, its job file, app.py, cdk.json,
+    package.json (which pins the CDK CLI), requirements.txt, .gitignore and a test.
     """
     from ..core.catalog import UnknownName
     from ..core.catalog import region as region_facts
@@ -104,7 +104,7 @@ def init(
 
 
 def filled(text: str, *, name: str, region: str, zones: tuple[str, ...], ranges: tuple[str, ...] = ()) -> str:
-    r"""A template with another name, region and zones, and a Kubernetes API that is private or open to some CIDRs.
+    r"""A template with another name, region and zones, and a Kubernetes API that is private or limited to CIDRs.
 
     >>> filled("name: research\nregion: us-west-2\n", name="lab", region="us-east-1", zones=("use1-az1", "use1-az2"))
     'name: lab\nregion: us-east-1\n'

@@ -49,7 +49,9 @@ _PATH = click.Path(path_type=Path)
     metavar="RESOURCE",
     help="Stop the CDK CLI during the deployment of this resource, as a canceled CI job does, and deploy again.",
 )
-@click.option("--no-nodes", multiple=True, metavar="GROUP", help="Nodes of this instance group never join.")
+@click.option(
+    "--no-nodes", multiple=True, metavar="GROUP", help="Prevent nodes of this instance group from joining the cluster."
+)
 @click.option(
     "--slow",
     multiple=True,
@@ -61,7 +63,7 @@ _PATH = click.Path(path_type=Path)
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Use the API server of this kubeconfig's current context, a disposable one, instead of the simulated one.",
 )
-@click.option("--seed", type=int, help="Seed for another valid order with other durations.")
+@click.option("--seed", type=int, help="Seed that selects another valid order and other durations.")
 @click.option("-o", "--output", "form", type=click.Choice([*FORMATS, "html"]), default="text", show_default=True)
 def rehearse(
     config: Path,
@@ -81,15 +83,15 @@ def rehearse(
     """Simulate the deployment of CONFIG (default: hyperpod.yaml; or a cdk.out folder) with the real Lambda functions.
 
     Runs in virtual time, without requests to AWS. CloudFormation, EKS, HyperPod and IAM are models (see
-    docs/rehearsal.md); what is not modeled is reported. Exit code: 0 if nothing is rejected, lost or left behind, 1
-    otherwise, 2 for incorrect usage.
+    docs/rehearsal.md); behavior that is not modeled is reported. Exit code: 0 if nothing is rejected, lost or left
+    behind, 1 otherwise, 2 for incorrect usage.
     """
     from ..assembly.rehearsal import Fault, Rehearsal, Timing
     from ..assembly.rehearsal.schemas import NoSchemas
 
     given = {"fails": fails, "lost": loses, "interrupted": interrupts}
     faults = [Fault(name, action="", how=how) for how, names in given.items() for name in names]
-    timing = Timing(seed, no_nodes=no_nodes, slow=dict(_factor(rehearsal_name) for rehearsal_name in slow))
+    timing = Timing(seed, no_nodes=no_nodes, slow=dict(map(_factor, slow)))
     rehearsal = Rehearsal(timing, kubernetes=_real(kubeconfig) if kubeconfig is not None else None)
     try:
         report = _play(config, old, following, delete, faults, fail_each, rehearsal)
@@ -131,10 +133,10 @@ def _play(
         ]
         _check_names(faults, load(apps[1 if old else 0]))
         for index, app in enumerate(apps):
-            begun, first = rehearsal.world.now, len(rehearsal.steps)
+            started, first = rehearsal.world.now, len(rehearsal.steps)
             title = "creation" if index == 0 else "update"
             outcomes = rehearsal.deploy(app)
-            report.add(title, rehearsal, begun, first, outcomes)
+            report.add(title, rehearsal, started, first, outcomes)
             rehearsal.settle()
         for fault in faults:
             fresh = rehearsal.another()
@@ -143,11 +145,11 @@ def _play(
                 fresh.settle()
             report.drills.append(drill(list(load(apps[1 if old else 0])), fault, fresh))
         if fail_each:
-            report.drills += [remainder for remainder, _ in each(list(load(apps[0])), rehearsal)]
+            report.drills += [outcome for outcome, _ in each(list(load(apps[0])), rehearsal)]
         report.imposed = minutes(imposed_chain(apps[0], report.acts[0].steps))
         if delete:
-            begun, first = rehearsal.world.now, len(rehearsal.steps)
-            report.add("deletion", rehearsal, begun, first, rehearsal.destroy())
+            started, first = rehearsal.world.now, len(rehearsal.steps)
+            report.add("deletion", rehearsal, started, first, rehearsal.destroy())
             for remainder in rehearsal.left():
                 if remainder.why == "left behind":
                     rehearsal.record.find("HPR03", remainder.path, f"{remainder.kind} {remainder.id} is left behind")
@@ -156,7 +158,7 @@ def _play(
 
 
 def _real(kubeconfig: Path) -> RealKubernetes:
-    """The API server of a kubeconfig. Raises `click.ClickException` for one that is not reachable or not disposable."""
+    """The API server of a kubeconfig. Raises `click.ClickException` if it is not reachable or not disposable."""
     from ..assembly.rehearsal.real_server import NotDisposable, RealKubernetes
     from ..live.operations.kubernetes import KubernetesError, endpoint_of
 

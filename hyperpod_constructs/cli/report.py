@@ -39,11 +39,17 @@ _SEVERAL = (
     type=_FILE,
     help="A deployed template (JSON), or a folder of templates, to show changes. Repeatable.",
 )
-@click.option("--job", "jobs", multiple=True, type=_FILE, help="Report this job, on the cluster of CONFIG. Repeatable.")
+@click.option(
+    "--job",
+    "jobs",
+    multiple=True,
+    type=_FILE,
+    help="Write the report on this job, on the cluster of CONFIG. Repeatable.",
+)
 @click.option(
     "--configs-only",
     is_flag=True,
-    help="Do not synthesize: faster, without IAM statements, security groups, the timeline and resources "
+    help="Do not synthesize: faster, but omits IAM statements, security groups, the timeline and resources "
     "retained after deletion.",
 )
 @click.option(
@@ -70,10 +76,10 @@ def report(
 ) -> None:
     """Write a report on CONFIG (default: hyperpod.yaml) as one self-contained page, or as Markdown for a pull request.
 
-    Network, cluster, add-ons, teams, order of deployment, changes, findings, cost, quotas, access, open ports, digests,
-    support dates, and resources retained after deletion. No requests to AWS.
+    The report covers the network, cluster, add-ons, teams, order of deployment, changes, findings, cost, quotas,
+    access, open ports, digests, support dates, and resources retained after deletion. Sends no requests to AWS.
 
-    Exit code: 0, 1 for a config with errors (the report then has the findings), 3 if with --from or --deployed
+    Exit code: 0, 1 for a config with errors (the report then contains the findings), 3 with --from or --deployed if
     something is replaced, rejected, lost or left behind, 2 for incorrect usage.
     """
     _check_use(configs, old, deployed, jobs)
@@ -93,7 +99,7 @@ def _check_use(configs: Sequence[Path], old: Path | None, deployed: Sequence[Pat
     if old is not None and deployed:
         raise click.UsageError("--from and --deployed are mutually exclusive")
     if (old is not None or deployed) and (len(configs) > 1 or jobs):
-        raise click.UsageError("--from and --deployed compare with one config: specify one CONFIG, and no --job")
+        raise click.UsageError("--from and --deployed require one CONFIG, and cannot be used with --job")
     if jobs and len(configs) > 1:
         raise click.UsageError("a job runs on one cluster: specify one CONFIG with --job")
 
@@ -112,7 +118,7 @@ def rendered(made: Report, kind: str) -> str:
 
 
 def _write(text: str, output: Path | None) -> None:
-    """Writes a file completely or not at all, or to standard output."""
+    """Writes a file atomically, or to standard output."""
     if output is None or str(output) == "-":
         click.echo(text, nl=False)
         return
@@ -150,7 +156,7 @@ def _platforms(
             parts.append(unreadable_part(title, str(config.path), found, id=id))
             worst = 1
             continue
-        part, code = _one(
+        part, code = _one_platform(
             config,
             config.platform,
             old,
@@ -165,7 +171,7 @@ def _platforms(
     return Report(title, tuple(parts)), worst
 
 
-def _one(
+def _one_platform(
     loaded: Loaded,
     platform: Platform,
     old: Path | None,
@@ -202,7 +208,7 @@ def _synthesized(platform: Platform, folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _timeline(folder: Path) -> tuple[tuple[Bar, ...], str]:
-    """The rehearsed deployment, or the reason for its absence."""
+    """The steps of the simulated deployment, and the reason if they are missing or incomplete."""
     from ..assembly.rehearsal import Rehearsal
     from ..assembly.rehearsal.chains import critical_path
     from ..assembly.rehearsal.schemas import NoSchemas
@@ -214,9 +220,10 @@ def _timeline(folder: Path) -> tuple[tuple[Bar, ...], str]:
     except NoSchemas as missing:
         return (), str(missing)
     failed = next((outcome for outcome in outcomes if not outcome.ok), None)
-    on = {step.name for step in critical_path(rehearsal.steps)}
+    critical = {step.name for step in critical_path(rehearsal.steps)}
     bars = tuple(
-        Bar(step.stack, step.logical_id, step.kind, step.start, step.end, step.name in on) for step in rehearsal.steps
+        Bar(step.stack, step.logical_id, step.kind, step.start, step.end, step.name in critical)
+        for step in rehearsal.steps
     )
     return bars, "" if failed is None else f"The rehearsal ended with {failed.stack}: {failed.status}. {failed.reason}"
 

@@ -22,8 +22,8 @@ WIDTH = 80
 def show(config: Path, output: str) -> None:
     """Print CONFIG (default: hyperpod.yaml) with all defaults.
 
-    The subnet plan with its CIDRs, the selected versions, roles, groups, add-ons and storage. Exit code: 0, or 1 for a
-    config with errors, whose findings are printed to stderr.
+    Includes the subnet plan with its CIDRs, the selected versions, roles, groups, add-ons and storage. Exit code: 0, or
+    1 for a config with errors, whose findings are printed to stderr.
     """
     from ..core.config import load
     from ..core.effective import effective
@@ -54,13 +54,13 @@ def _text(found: dict[str, Any]) -> str:
 
 
 def _rows(records: list[dict[str, Any]]) -> str:
-    """A table without empty columns; if the table is too wide, records below each other."""
+    """A table without empty columns, or one block for each record if the table is too wide."""
     names = list(dict.fromkeys(name for record in records for name in record))
     names = [name for name in names if any(record.get(name) not in (None, False, []) for record in records)]
     rows = [[_cell(record.get(name)) for name in names] for record in records]
-    made = table([name.replace("_", " ").upper() for name in names], rows)
-    if max(map(len, made.splitlines())) <= WIDTH:
-        return made
+    formatted = table([name.replace("_", " ").upper() for name in names], rows)
+    if max(map(len, formatted.splitlines())) <= WIDTH:
+        return formatted
     return "\n\n".join(_facts({name: record.get(name) for name in names}) for record in records)
 
 

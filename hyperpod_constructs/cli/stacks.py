@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
+from ..core.plural import count
 from ..core.terminal import paragraph, readable
 from .limit import SECONDS, Unavailable
-from .live import aws_options, emit, facts, in_words, output_option, table
+from .live import aws_options, emit, facts, output_option, request_errors, table
 
 
 def _cloudformation(profile: str | None, region: str | None) -> Any:
@@ -21,7 +22,7 @@ def _cloudformation(profile: str | None, region: str | None) -> Any:
 
 @click.group()
 def stacks() -> None:
-    """Stacks of platforms of this library, identified by their tag."""
+    """List, describe and delete the stacks of platforms, which are identified by their tag."""
 
 
 @stacks.command("list")
@@ -34,7 +35,7 @@ def list_(everything: bool, status: tuple[str, ...], profile: str | None, region
     from ..live.operations.stacks import stacks as asked
     from ..live.operations.stacks import summary
 
-    with in_words():
+    with request_errors():
         found = [summary(stack) for stack in asked(_cloudformation(profile, region), everything=everything)]
     found = [stack for stack in found if not status or stack["status"] in status]
     head = ["NAME", "PLATFORM", "STATUS", "CREATED", "UPDATED"]
@@ -53,7 +54,7 @@ def describe(name: str, profile: str | None, region: str | None, output: str) ->
     """Describe a stack: its status, outputs, resources, and failures."""
     from ..live.operations.stacks import described
 
-    with in_words():
+    with request_errors():
         found = described(_cloudformation(profile, region), name)
 
     def text() -> str:
@@ -99,7 +100,7 @@ def delete(
     from ..live.operations.stacks import DeletionFailed, left_behind, planned_deletions, stacks
     from ..live.operations.stacks import delete as run
 
-    with in_words():
+    with request_errors():
         client = _cloudformation(profile, region)
         found = stacks(client, platform=name)
         if not found:
@@ -123,7 +124,7 @@ def delete(
         except ValueError as error:
             raise click.UsageError(str(error)) from error
         if not yes:
-            click.confirm(f"Delete {len(plan)} stack(s), in this order?", abort=True, err=True)
+            click.confirm(f"Delete {count(len(plan), 'stack')} in this order?", abort=True, err=True)
         for stack in plan:
             click.echo(f"{stack.name}: deleting", err=True)
             last, until = "", time.monotonic() + timeout
@@ -134,8 +135,8 @@ def delete(
                     last = status
                     if time.monotonic() >= until:
                         raise Unavailable(
-                            f"{stack.name} is {status} after {timeout} seconds; the deletion continues, and the same "
-                            "command waits again"
+                            f"{stack.name} is {status} after {timeout} seconds; the deletion continues; run the same "
+                            "command to keep waiting"
                         )
             except DeletionFailed as error:
                 cure = "fix the cause and try again, or retain the resource with --retain LOGICAL_ID"

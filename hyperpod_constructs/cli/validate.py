@@ -54,7 +54,7 @@ def schema() -> None:
 
 
 def json_schema() -> dict[str, object]:
-    """The JSON Schema of a config file: the platform's, with jobs also as paths of files."""
+    """The JSON Schema of a config file: the platform's schema, in which a job can also be the path of a file."""
     from ..core.spec import Platform
 
     content = Platform.model_json_schema()

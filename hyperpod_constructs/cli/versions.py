@@ -9,7 +9,7 @@ import click
 
 from ..core.terminal import paragraph
 from .faults import InvalidUsage
-from .live import aws_options, emit, in_words, output_option, table
+from .live import aws_options, emit, output_option, request_errors, table
 from .validate import DEFAULT
 
 
@@ -19,19 +19,19 @@ def _eks(profile: str | None, region: str | None) -> Any:
     return client("eks", profile, region)
 
 
-@click.command(short_help="Kubernetes versions: support, dates, days left.")
+@click.command(short_help="List Kubernetes versions with their support dates.")
 @click.option("--live", is_flag=True, help="Query EKS instead of the catalog.")
 @click.option("--all", "everything", is_flag=True, help="Include versions out of support.")
 @aws_options
 @output_option
 def versions(live: bool, everything: bool, profile: str | None, region: str | None, output: str) -> None:
-    """The calendar of Kubernetes versions on EKS, and which of them HyperPod documents."""
+    """List the Kubernetes versions on EKS with their support dates, and whether HyperPod documents them."""
     from ..live.upgrade.versions import calendar
 
     if live:
         from ..live.operations.versions import releases
 
-        with in_words():
+        with request_errors():
             found = releases(_eks(profile, region))
     else:
         found = calendar()
@@ -54,7 +54,9 @@ def versions(live: bool, everything: bool, profile: str | None, region: str | No
 
 @click.command(short_help="List the add-on versions for each Kubernetes version.")
 @click.option("--live", is_flag=True, help="Query EKS instead of the catalog.")
-@click.option("--all", "everything", is_flag=True, help="All add-ons in the catalog, not only those of HyperPod.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Include all add-ons in the catalog, not only those of HyperPod."
+)
 @click.option(
     "--kubernetes", multiple=True, metavar="VERSION", help="Kubernetes version; repeatable. Default: those in support."
 )
@@ -63,7 +65,7 @@ def versions(live: bool, everything: bool, profile: str | None, region: str | No
 def addons(
     live: bool, everything: bool, kubernetes: tuple[str, ...], profile: str | None, region: str | None, output: str
 ) -> None:
-    """The newest version of each HyperPod add-on for each Kubernetes version: `-` if there is none, `?` if unknown."""
+    """List the newest version of each HyperPod add-on for each Kubernetes version: `-` for none, `?` if unknown."""
     from ..core import catalog
     from ..live.upgrade.versions import calendar, matrix
 
@@ -74,7 +76,7 @@ def addons(
     if live:
         from ..live.operations.versions import supports
 
-        with in_words():
+        with request_errors():
             found = supports(_eks(profile, region), names, wanted)
     else:
         found = matrix(names, wanted)
@@ -123,17 +125,17 @@ def upgrade_plan(
     platform, known = loaded.platform, dict[str, Any]()
     try:
         if live:
-            with in_words():
-                known = _asked(platform, source, _eks(profile, region or platform.region))
-        made = plan(platform, target, config=str(config), **{"source": source, **known})
+            with request_errors():
+                known = _from_eks(platform, source, _eks(profile, region or platform.region))
+        upgrade = plan(platform, target, config=str(config), **{"source": source, **known})
     except NoUpgradePath as error:
         raise InvalidUsage(paragraph(str(error))) from error
-    emit(made.as_dict(), output, lambda: paragraph(render(made)))
-    raise SystemExit(1 if made.state == "blocked" else 0)
+    emit(upgrade.as_dict(), output, lambda: paragraph(render(upgrade)))
+    raise SystemExit(1 if upgrade.state == "blocked" else 0)
 
 
-def _asked(platform: Any, source: str | None, eks: Any) -> dict[str, Any]:
-    """EKS's information: calendar, versions that add-ons support, and the cluster's version, add-ons and insights."""
+def _from_eks(platform: Any, source: str | None, eks: Any) -> dict[str, Any]:
+    """Data from EKS: calendar, versions that add-ons support, and the cluster's version, add-ons and insights."""
     from ..core.spec.addons import ADDON_NAMES
     from ..live.operations.versions import insights, installed, releases, supports
 

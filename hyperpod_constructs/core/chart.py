@@ -33,7 +33,7 @@ def namespace() -> str:
 
 
 def subchart_digests(spec: DependencyChart | None = None) -> dict[str, str]:
-    """Package digests of remote sub-charts, from the catalog or `spec`, by `name version`."""
+    """Package digests of remote sub-charts by `name version`, from the catalog and `spec`."""
     known = load("chart")["subcharts"].items()
     digests = {digest_key(name, entry["version"]): entry["digest"] for name, entry in known if entry["digest"]}
     for key, digest in (spec.subchart_digests if spec else {}).items():
@@ -43,7 +43,7 @@ def subchart_digests(spec: DependencyChart | None = None) -> dict[str, str]:
 
 
 def unpinned(spec: DependencyChart) -> dict[str, tuple[str, ...]]:
-    """Enabled components that download sub-charts of the pinned chart without a digest, with those sub-charts.
+    """Enabled components that download sub-charts without a known digest, with these sub-charts.
 
     >>> unpinned(DependencyChart(gpu_operator=True))
     {'gpu_operator': ('gpu-operator 26.3.1',)}
@@ -59,7 +59,7 @@ def unpinned(spec: DependencyChart) -> dict[str, tuple[str, ...]]:
 
 
 def gaps(instance_types: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The instance types that a component of the chart should support, but does not list.
+    """Instance types that a chart component should support but does not list, by component.
 
     `chart_values` and `insertions` add them to the NVIDIA, EFA and Neuron plugins, but not to the health monitoring
     agent: whether it works on these types is not documented. Unknown types and CDK tokens are ignored.
@@ -81,7 +81,7 @@ def without_namespace(spec: DependencyChart, *, values: Mapping[str, Any] | None
     """Enabled components whose namespace is created only by a disabled component; the installation would fail.
 
     Returns:
-        The component to its namespace and the component that creates it. A namespace that values set is assumed to exist.
+        Component to its namespace and the component that creates it. A namespace that is set in values must exist.
 
     >>> without_namespace(DependencyChart(deep_health_check=False, job_auto_restart=False))
     {'health_monitoring_agent': ('aws-hyperpod', 'deep_health_check')}
@@ -121,12 +121,12 @@ def chart_values(
     restricted_nodes: bool = False,
     values: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The chart's values for a cluster: every switch, the region, and lists that lack an instance type in use.
+    """The chart's values for a cluster: enabled components, the region, and lists that lack an instance type in use.
 
     A list is set only if it has a gap; it then repeats the chart's own entries, because Helm replaces lists.
 
     Args:
-        spec: switches, and values that override them.
+        spec: enabled components, and values that override the computed ones.
         region: the cluster's region; without it, images of the agent and the EFA plugin are pulled from another region.
         instance_types: the types in use.
         restricted_nodes: whether there are restricted instance groups, whose taint the EFA plugin must tolerate.
@@ -136,32 +136,32 @@ def chart_values(
     >>> v["mpi-operator"], v["global"], "affinity" in v["nvidia-device-plugin"]
     ({'enabled': False}, {'region': 'us-west-2'}, False)
     """
-    set_by_us: dict[str, Any] = {"global": {"region": region}, "health-monitoring-agent": {"region": region}}
+    computed: dict[str, Any] = {"global": {"region": region}, "health-monitoring-agent": {"region": region}}
     for name, component in load("chart")["components"].items():
         on = spec.has_nvidia_device_plugin if name == "nvidia_device_plugin" else getattr(spec, name)
-        set_by_us = overlay(set_by_us, _at(component["key"], on))
+        computed = overlay(computed, _at(component["key"], on))
     if spec.image_registry:
         for image in mirror_images().values():
             if image.values_key and spec.is_on(image.component):
-                set_by_us = overlay(set_by_us, _at(image.values_key, f"{spec.image_registry}/{image.path}"))
+                computed = overlay(computed, _at(image.values_key, f"{spec.image_registry}/{image.path}"))
     missing = gaps(instance_types)
     lists = load("chart")["instance_types"]
     if "nvidia_device_plugin" in missing:
-        every = [*lists["nvidia_device_plugin"], *missing["nvidia_device_plugin"]]
-        expression = {"key": "node.kubernetes.io/instance-type", "operator": "In", "values": every}
+        names = [*lists["nvidia_device_plugin"], *missing["nvidia_device_plugin"]]
+        expression = {"key": "node.kubernetes.io/instance-type", "operator": "In", "values": names}
         terms = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
         affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
-        set_by_us = overlay(set_by_us, {"nvidia-device-plugin": {"affinity": affinity}})
+        computed = overlay(computed, {"nvidia-device-plugin": {"affinity": affinity}})
     if "efa_device_plugin" in missing:
-        every = [*lists["efa_device_plugin"], *missing["efa_device_plugin"]]
-        set_by_us = overlay(set_by_us, {"aws-efa-k8s-device-plugin": {"supportedInstanceLabels": {"values": every}}})
+        names = [*lists["efa_device_plugin"], *missing["efa_device_plugin"]]
+        computed = overlay(computed, {"aws-efa-k8s-device-plugin": {"supportedInstanceLabels": {"values": names}}})
     if spec.efa_device_plugin:
-        set_by_us = overlay(set_by_us, {"aws-efa-k8s-device-plugin": _efa_plugin(region, restricted_nodes)})
-    return overlay(overlay(set_by_us, spec.values), values or {})
+        computed = overlay(computed, {"aws-efa-k8s-device-plugin": _efa_plugin(region, restricted_nodes)})
+    return overlay(overlay(computed, spec.values), values or {})
 
 
 def _efa_plugin(region: str, restricted_nodes: bool) -> dict[str, Any]:
-    """The image in the region's registry, the only one that a closed network can pull; not for restricted nodes."""
+    """Values of the EFA plugin: the image from the region's registry, which a closed network can pull, and tolerations."""
     values: dict[str, Any] = {}
     known = find_region(region)
     if known and known.eks_images_account:
@@ -175,21 +175,21 @@ def _efa_plugin(region: str, restricted_nodes: bool) -> dict[str, Any]:
 
 
 def values_files(spec: DependencyChart, *, region: str) -> list[str]:
-    """Value files of the chart that apply: the images of the GPU operator are mirrored in each region."""
+    """The chart's values files for a region: each region has its own registry for the GPU operator's images."""
     return [f"regional-values/values-{region}.yaml"] if spec.gpu_operator else []
 
 
 def _at(key: str, value: Any) -> dict[str, Any]:
-    """A value at a dotted path."""
+    """A value nested under a dotted key."""
     for part in reversed(key.split(".")):
         value = {part: value}
     return dict(value)
 
 
 def patching_node_permissions() -> list[dict[str, Any]]:
-    """RBAC for nodes that the service's patching requires and the pinned chart's role lacks (see the catalog).
+    """RBAC objects for the node permissions that the service requires to patch nodes and the pinned chart lacks.
 
-    >>> [one["kind"] for one in patching_node_permissions()]
+    >>> [item["kind"] for item in patching_node_permissions()]
     ['ClusterRole', 'ClusterRoleBinding']
     """
     fact = load("chart")["patching_nodes"]

@@ -1,4 +1,4 @@
-"""Lines that are inserted into files of the dependency chart that its values cannot change."""
+"""Lines to insert into files of the dependency chart, for settings that its values cannot change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .spec.dependencies import DependencyChart
 
 @dataclass(frozen=True)
 class Insertion:
-    """A line that is inserted into a file of the verified chart, for a list that values cannot change.
+    """A line to insert into a file of the verified chart, for a setting that values cannot change.
 
     An optional insertion is skipped if the chart does not have the file, or not exactly one line to insert after.
     """

@@ -18,8 +18,8 @@ def features(platform: Platform) -> set[str]:
     """Features of the platform that require additional endpoints, by the catalog's names.
 
     >>> network = {"availability_zone_ids": ["usw2-az1", "usw2-az2"]}
-    >>> made = Platform(name="a", region="us-west-2", network=network, cluster={}, addons={"spaces": {}})
-    >>> sorted(features(made))
+    >>> platform = Platform(name="a", region="us-west-2", network=network, cluster={}, addons={"spaces": {}})
+    >>> sorted(features(platform))
     ['ebs']
     """
     addons = platform.addons.effective()
@@ -37,7 +37,7 @@ def features(platform: Platform) -> set[str]:
 
 
 def endpoint_services(platform: Platform) -> list[str]:
-    """Services whose endpoints are created automatically: none in an open or an existing network."""
+    """Services whose endpoints are created automatically; none for an open or existing network."""
     network = platform.network
     if network.mode != "closed" or network.existing:
         return []
@@ -55,7 +55,7 @@ class ImageCopy(NamedTuple):
 def image_copies(
     chart: DependencyChart, cluster: Cluster, *, kueue: bool = False, registry: str | None = None
 ) -> list[ImageCopy]:
-    """The public images that a platform pulls: those of the enabled chart components that have nodes to run on.
+    """The public images of enabled chart components that the cluster has nodes for.
 
     >>> from hyperpod_constructs.core.spec import InstanceGroup
     >>> group = InstanceGroup(name="a", instance_type="ml.m5.4xlarge", count=1)
@@ -100,12 +100,12 @@ _NO_REFERENCES = ("Description", "description", "Metadata")
 
 
 def outside(templates: Mapping[str, Mapping[str, Any]]) -> list[ExternalReference]:
-    """Everything in synthesized templates that refers to a host outside AWS: URLs, charts and images.
+    """References in synthesized templates to hosts outside AWS: URLs, charts and images.
 
     A closed network must have none: the download would fail at deploy time or on the nodes.
 
     >>> release = {"Type": "Custom::HyperPodHelmRelease", "Properties": {"Chart": {"ArchiveUrl": "https://a.example/x"}}}
-    >>> [str(one) for one in outside({"Stack": {"Resources": {"Chart": release}}})]
+    >>> [str(reference) for reference in outside({"Stack": {"Resources": {"Chart": release}}})]
     ["Stack.Chart: Properties.Chart.ArchiveUrl: a.example in 'https://a.example/x'"]
     """
     found = []
@@ -124,7 +124,7 @@ _NAMED_IMAGE = re.compile(r"""^\s*-?\s*image:\s*["']?([^\s"'{#]+)["']?\s*$""", r
 def outside_chart(name: str, files: Mapping[str, str]) -> list[ExternalReference]:
     """Images of public registries that are hard-coded in a vendored chart's templates.
 
-    >>> [one.host for one in outside_chart("chart", {"templates/a.yaml": "  image: quay.io/a/b:1"})]
+    >>> [reference.host for reference in outside_chart("chart", {"templates/a.yaml": "  image: quay.io/a/b:1"})]
     ['quay.io']
     """
     return [
@@ -140,7 +140,7 @@ def _short(text: str) -> str:
 
 
 def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """All strings with their paths; joined ones in full, with `${}` for values that are known only at deploy time."""
+    """All strings with their paths. `Fn::Join` is one string, with `${}` for values that are known only at deploy time."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, Mapping):
@@ -189,7 +189,7 @@ def _images(content: Any) -> Iterator[str]:
 
 
 def image_host(image: str) -> str:
-    """Returns the registry that an image is pulled from.
+    """The registry that an image is pulled from.
 
     >>> image_host("kubeflow/training-operator:v1"), image_host("nvcr.io/nvidia/x:1")
     ('docker.io', 'nvcr.io')

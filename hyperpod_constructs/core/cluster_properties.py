@@ -1,7 +1,7 @@
-"""From the cluster spec to the properties of `AWS::SageMaker::Cluster`: plain data, no CDK.
+"""Converts the cluster spec to the properties of `AWS::SageMaker::Cluster`: plain data, no CDK.
 
-Keys are CloudFormation's, so that the result can be compared with the service's model, and so that a property that
-CloudFormation adds later can be merged by name.
+Keys are CloudFormation's, so the result can be compared with the service's model, and a property that CloudFormation
+adds later can be merged by name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .spec.groups import BatchSize
 
 
 class GroupPlacement(NamedTuple):
-    """Values of a group from outside its spec; they can be CDK tokens."""
+    """Values for a group that are not in its spec; they can be CDK tokens."""
 
     subnet_ids: Sequence[str]
     security_group_ids: Sequence[str]
@@ -68,9 +68,9 @@ def cluster_properties(
 
 
 def has_newer_properties(cluster: Cluster) -> bool:
-    """Whether the cluster has properties that older schemas lack: image releases, and those in `properties`.
+    """Whether the cluster sets properties that older schemas lack: image releases, or any in `properties`.
 
-    >>> has_newer_properties(Cluster(properties={"GainedLater": 1})), has_newer_properties(Cluster())
+    >>> has_newer_properties(Cluster(properties={"AddedLater": 1})), has_newer_properties(Cluster())
     (True, False)
     """
     releases = any(group.image_release_version for group in cluster.instance_groups)
@@ -80,10 +80,10 @@ def has_newer_properties(cluster: Cluster) -> bool:
 def group_properties(group: InstanceGroup, placement: GroupPlacement) -> dict[str, Any]:
     """Properties of one instance group.
 
-    >>> place = GroupPlacement(
+    >>> placement = GroupPlacement(
     ...     subnet_ids=["subnet-1"], security_group_ids=["sg-1"], execution_role_arn="arn", lifecycle=None
     ... )
-    >>> group_properties(InstanceGroup(name="a", instance_type="ml.m5.4xlarge", count=2), place)["InstanceCount"]
+    >>> group_properties(InstanceGroup(name="a", instance_type="ml.m5.4xlarge", count=2), placement)["InstanceCount"]
     2
     """
     properties: dict[str, Any] = {
@@ -181,7 +181,7 @@ def container_data(group: InstanceGroup) -> str:
 
 
 def lifecycle_settings(cluster: Cluster, group: InstanceGroup) -> dict[str, str]:
-    """Settings for the lifecycle scripts' `settings.env`; empty for a group that requires none of their steps.
+    """Settings for the lifecycle scripts' `settings.env`; empty for a group that does not require their steps.
 
     >>> lifecycle_settings(
     ...     Cluster(), InstanceGroup(name="a", instance_type="ml.p5.48xlarge", count=1, volume=Volume(size_gib=500))

@@ -1,4 +1,4 @@
-"""Loads a config file into a platform: every problem is a finding with its line, never an exception."""
+"""Loads a config file as a platform. Every problem is a finding with its line, never an exception."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def loaded(document: Document, path: Path, *, comments: str = "") -> Loaded:
         return Loaded(path=path, platform=None, findings=[_documented(document.located(other, key=True))])
     if isinstance(document.value, dict) and (kind := _other_kind(document.value)):
         what, cure = kind
-        message = f"is {what}, not the config of a platform"
+        message = f"is {what}, not a platform config"
         finding = Finding(rule="HP012", severity=Severity.ERROR, path="", message=message, cure=cure.format(path=path))
         return Loaded(path=path, platform=None, findings=[_documented(document.located(finding))])
     content = dict(document.value) if isinstance(document.value, dict) else document.value
@@ -134,7 +134,7 @@ def _comments(path: Path) -> str:
 
 
 def _other_kind(data: dict[str, Any]) -> tuple[str, str] | None:
-    """Detects a file of another type that is used as a config, and how to use it."""
+    """The type of a file that is not a config, and how to use it; None for a config."""
     if {"network", "cluster", "eks", "region"} & data.keys():
         return None
     if "image" in data:
@@ -154,7 +154,7 @@ def _around(path: str) -> list[str]:
 
 
 def _anchor(content: Any, folder: Path) -> None:
-    """Makes local folders of a config (chart, lifecycle scripts) relative to the config's folder, in place."""
+    """Resolves local folders in a config (chart, lifecycle scripts, facts) against the config's folder, in place."""
 
     def anchor(value: Any, *keys: str) -> None:
         *parents, last = keys
@@ -213,14 +213,14 @@ def _exists(path: Path) -> bool:
 
 
 class LoadedAll(NamedTuple):
-    """The results of loading several config files: each one, and all findings including those between files."""
+    """The results of loading several config files. The findings include conflicts between files."""
 
     configs: tuple[Loaded, ...]
     findings: list[Finding]
 
 
 def load_all(paths: Sequence[Path]) -> LoadedAll:
-    """Loads and validates config files, and compares values that must be unique among them."""
+    """Loads and validates config files. Values that must be unique are compared across the files."""
     configs = tuple(load(path) for path in {_resolved(path): path for path in reversed(paths)}.values())[::-1]
     found = [finding for loaded in configs for finding in loaded.findings]
     _use(*(loaded.platform.facts for loaded in configs if loaded.platform is not None))
@@ -253,7 +253,7 @@ def _collisions(configs: tuple[Loaded, ...]) -> Iterator[Finding]:
 
 
 def _identities(platform: Platform) -> Iterator[tuple[str, str, str, str]]:
-    """Values that must be unique in a region and account: rule, what it is, config path and value.
+    """Values that must be unique in a region and account: rule, kind, config path and value.
 
     Clusters without a name are named after the platform.
     """
@@ -283,7 +283,7 @@ def _context(shape: Shape[Platform], jobs: _Jobs, manifests: Manifests, *, compl
 
 
 def _documented(finding: Finding) -> Finding:
-    """A finding about a file or its structure, with the impact and source of its rule."""
+    """A finding about a file or its structure, with the impact, fix and source of its rule."""
     rule = checks.find(finding.rule)
     if rule is None:
         return finding
@@ -296,7 +296,7 @@ def _documented(finding: Finding) -> Finding:
 
 
 def _empty(document: Document, others: list[Finding]) -> Iterator[Finding]:
-    """Keys without a value: usually a block whose content is commented out, or an add-on without settings."""
+    """Findings for keys without a value, such as a block with commented-out content or an add-on without settings."""
     reported = {finding.path for finding in others}
     for path, text in document.written.items():
         if text == "" and path in document.keys and path not in reported:
@@ -308,7 +308,7 @@ def _empty(document: Document, others: list[Finding]) -> Iterator[Finding]:
 
 
 def _placed(finding: Finding, document: Document, jobs: _Jobs) -> Finding:
-    """The finding with its location, which for a job is in the job's own file."""
+    """The finding with its location; for a job, the location in the job's own file."""
     for position, loaded in jobs.loaded.items():
         around = join("jobs", position)
         if within(finding.path, around):
@@ -324,7 +324,7 @@ def _jobs(entries: Any, folder: Path, document: Document) -> _Jobs:
         return jobs
     if not isinstance(entries, list):
         cure = f"Write it in brackets: [{entries}]." if isinstance(entries, str) else "Write a list of file paths."
-        return _lost(jobs, document, "HP012", "jobs", "must be a list of job files or jobs", cure)
+        return _rejected(jobs, document, "HP012", "jobs", "must be a list of job files or jobs", cure)
     for index, entry in enumerate(entries):
         path = join("jobs", index)
         here = (
@@ -355,7 +355,7 @@ def _job_file(file: Path, document: Document, path: str) -> list[LoadedJob]:
     return [jobs[0]._replace(findings=located)]
 
 
-def _lost(jobs: _Jobs, document: Document, rule: str, path: str, message: str, cure: str) -> _Jobs:
+def _rejected(jobs: _Jobs, document: Document, rule: str, path: str, message: str, cure: str) -> _Jobs:
     finding = Finding(rule=rule, severity=Severity.ERROR, path=path, message=message, cure=cure)
     jobs.findings.append(document.located(finding))
     jobs.complete = False

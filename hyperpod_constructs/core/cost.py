@@ -24,7 +24,7 @@ class Line:
         what: the item.
         count: number of units, such as instances or GB.
         usd_per_hour: cost of all units; None if the price is unknown or usage-based.
-        note: why there is no number, or additional information.
+        note: the reason for a missing number, or additional information.
         source: source of the price, with its date.
         by_default: whether the item is created without being set in the config.
         ec2_usd_per_hour: EC2's price of the same instances if HyperPod's price is unknown, as an estimate.
@@ -46,7 +46,7 @@ class Line:
 
     @property
     def is_known(self) -> bool:
-        """Whether it is part of the total, or usage-based."""
+        """Whether the item is included in the total or usage-based."""
         return self.usd_per_hour is not None or self.note.startswith(BY_USE)
 
 
@@ -68,7 +68,7 @@ class Estimate:
 
     @property
     def ec2_usd_per_hour(self) -> float:
-        """EC2's price of the instances whose price is unknown; not part of the sum."""
+        """EC2's price of the instances without a known price; not included in the sum."""
         return sum(line.ec2_usd_per_hour or 0.0 for line in self.lines)
 
     @property
@@ -78,7 +78,7 @@ class Estimate:
 
 
 def estimate(platform: Platform, *, own_prices: Mapping[str, float] | None = None) -> Estimate:
-    """Returns the cost of a platform as configured: every group at its full count, at all times.
+    """The cost of a platform as configured, with every group at its full count at all times.
 
     Args:
         platform: the config.
@@ -110,14 +110,13 @@ class _Lines:
             each: float | None = own_price / HOURS_PER_MONTH if monthly else own_price
             return Line(part=part, what=what, count=count, usd_per_hour=_times(each, count), source="your own price")
         if found is None:
-            note = (
-                f"unknown: the catalog has no list price of {item.removeprefix('instance:')} in {self._platform.region}"
-            )
-            orientation = ec2_price(item.removeprefix("instance:"), self._platform.region)
-            if orientation is not None:
+            instance = item.removeprefix("instance:")
+            note = f"unknown: the catalog has no list price for {instance} in {self._platform.region}"
+            ec2_usd = ec2_price(instance, self._platform.region)
+            if ec2_usd is not None:
                 collected = load("ec2_prices")["collected"]
                 note += (
-                    f"; the EC2 price on {collected} was {orientation:,.2f} USD per hour per instance; "
+                    f"; the EC2 price on {collected} was {ec2_usd:,.2f} USD per hour per instance; "
                     "HyperPod's price differs"
                 )
             return Line(
@@ -127,7 +126,7 @@ class _Lines:
                 usd_per_hour=None,
                 note=note,
                 by_default=by_default,
-                ec2_usd_per_hour=_times(orientation, count),
+                ec2_usd_per_hour=_times(ec2_usd, count),
             )
         return Line(
             part=part,
@@ -199,12 +198,12 @@ class _Lines:
             )
             note = "usage-based: per GB processed by NAT gateways"
             yield Line(part="network", what="NAT traffic", count=1, usd_per_hour=None, note=note, by_default=implied)
-        wanted = list(network.interface_endpoints)
+        services = list(network.interface_endpoints)
         if network.mode == "closed":
             from .closed import endpoint_services
 
-            wanted += endpoint_services(self._platform)
-        endpoints = len(set(wanted) - {"s3"})
+            services += endpoint_services(self._platform)
+        endpoints = len(set(services) - {"s3"})
         if endpoints:
             what = f"interface endpoints: {endpoints} in {count(zones, 'zone')}"
             closed = network.mode == "closed"

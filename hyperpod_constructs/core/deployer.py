@@ -57,7 +57,7 @@ def resource_types(assembly: Path) -> set[str]:
 def actions_of(types: Iterable[str]) -> set[str]:
     """The actions that CloudFormation requires to create, read, update and delete resources of these types.
 
-    For custom resources, these invoke their functions; the functions have their own roles. Types that are not in the
+    Custom resources require permission to invoke their functions, which have their own roles. Types that are not in the
     table are skipped: see `unknown_types`.
 
     >>> sorted(actions_of(["AWS::EC2::VPCCidrBlock", "Custom::HyperPodComputeQuota"]))[:2]
@@ -98,8 +98,7 @@ class Named:
 _CLUSTER_OF = {"AWS::EKS::Cluster": "Name"}
 _OF_CLUSTER = ("AWS::EKS::AccessEntry", "AWS::EKS::Addon", "AWS::EKS::PodIdentityAssociation")
 _LOGICAL_ID_CHARACTERS = 24
-"""Length of the part of a state machine's name from its logical id, which CloudFormation may shorten to 80
-characters.
+"""Number of characters of the logical id that are expected in a state machine's name: CloudFormation may shorten names.
 """
 
 
@@ -122,7 +121,7 @@ def names_of(assembly: Path) -> Named:
 
 
 def _beginning(name: Any) -> str:
-    """A name, or its part that is known before the deployment."""
+    """A name, or its beginning up to the first value that is known only at deploy time."""
     if isinstance(name, str):
         return name
     first = name["Fn::Join"][1][0] if "Fn::Join" in name else ""
@@ -132,8 +131,8 @@ def _beginning(name: Any) -> str:
 def name_prefixes(assembly: Path) -> list[str]:
     """Prefixes of the names of an assembly's roles, functions and buckets.
 
-    CloudFormation generates names from the stack's name; names that are set in templates count up to their first
-    reference.
+    CloudFormation generates names that begin with the stack's name. For role names that are set in templates, the
+    prefix ends at the first reference.
     """
     found: dict[str, None] = {}
     for file in sorted(assembly.rglob("manifest.json")):
@@ -165,7 +164,7 @@ _ANY_NAME = frozenset(
 """Actions of EKS, CloudWatch Logs and Step Functions for which IAM defines no resource (service authorization reference)."""
 
 
-def _held_by_name(
+def _restricted_by_name(
     actions: set[str], prefixes: list[str], named: Named, partition: str
 ) -> Iterable[tuple[list[str], list[str]]]:
     """Actions of services whose resources are restricted by name, with those resources."""
@@ -173,14 +172,14 @@ def _held_by_name(
         service: sorted(action for action in actions - _ANY_NAME if action.startswith(f"{service}:"))
         for service in _BY_NAME
     }
-    around = f"arn:{partition}:{{}}:*:*:{{}}"
+    arn = f"arn:{partition}:{{}}:*:*:{{}}"
     clusters = [*(f"{prefix}*" for prefix in prefixes), *named.eks_clusters]
     kinds = [f"{kind}/{name}" for name in clusters for kind in ("cluster", "*")]
-    yield of["eks"], [around.format("eks", kind if kind.startswith("cluster/") else f"{kind}/*") for kind in kinds]
+    yield of["eks"], [arn.format("eks", kind if kind.startswith("cluster/") else f"{kind}/*") for kind in kinds]
     groups = [*(f"{prefix}*" for prefix in prefixes), *named.log_groups]
-    yield of["logs"], [around.format("logs", f"log-group:{name}{'' if name.endswith('*') else '*'}") for name in groups]
+    yield of["logs"], [arn.format("logs", f"log-group:{name}{'' if name.endswith('*') else '*'}") for name in groups]
     machines = [*(f"{prefix}*" for prefix in prefixes), *named.state_machines]
-    yield of["states"], [around.format("states", f"stateMachine:{name}") for name in machines]
+    yield of["states"], [arn.format("states", f"stateMachine:{name}") for name in machines]
 
 
 _BY_NAME = ("eks", "logs", "states")
@@ -229,10 +228,12 @@ def deployer_policies(
     of_functions = {
         action for action in actions if action.startswith("lambda:") and "Layer" not in action and "List" not in action
     }
-    by_name = [_statement(*statement) for statement in _held_by_name(actions, prefixes, named or Named(), partition)]
+    by_name = [
+        _statement(*statement) for statement in _restricted_by_name(actions, prefixes, named or Named(), partition)
+    ]
     of_names = {action for statement in by_name for action in statement["Action"]}
     of_buckets = {action for action in actions if action.startswith("s3:") and action != "s3:ListAllMyBuckets"}
-    held = [
+    statements = [
         _statement(sorted(of_roles & _BOUNDARY_ACTIONS), roles, Condition=boundary),
         _statement(sorted(of_roles - _BOUNDARY_ACTIONS - {_PASS_ROLE}), roles),
         _statement(sorted(of_roles & {_PASS_ROLE}), roles, Condition=passed),
@@ -247,7 +248,7 @@ def deployer_policies(
     ]
     documents: list[dict[str, Any]] = []
     current: list[dict[str, Any]] = []
-    for statement in held:
+    for statement in statements:
         if _length([*current, statement]) > MANAGED_POLICY_CHARACTERS:
             documents.append(_document(current))
             current = []
@@ -263,7 +264,7 @@ def deployer_policies(
 
 
 def derive(types: Iterable[str]) -> dict[str, list[str]]:
-    """The table for these types, from CloudFormation's schemas in cfn-lint (a development requirement).
+    """Permissions by resource type, from CloudFormation's schemas in cfn-lint (a development requirement).
 
     Types whose schema lists no permissions keep their entries in the table.
     """
@@ -322,7 +323,7 @@ def main() -> None:
     prefixes = arguments.name_prefix or [prefix for folder in arguments.assembly for prefix in name_prefixes(folder)]
     partition = arguments.permissions_boundary.split(":")[1]
     names = [names_of(folder) for folder in arguments.assembly]
-    made = deployer_policies(
+    policies = deployer_policies(
         types,
         name_prefixes=dict.fromkeys(prefixes),
         permissions_boundary_arn=arguments.permissions_boundary,
@@ -333,7 +334,7 @@ def main() -> None:
             tuple(dict.fromkeys(name for stack_name in names for name in stack_name.state_machines)),
         ),
     )
-    print(json.dumps(made, indent=1))
+    print(json.dumps(policies, indent=1))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from .findings import Finding, Severity
 LARGEST_FILE = 2**20
 """Maximum size of a file in bytes."""
 DEEPEST = 50
-"""Levels of nesting."""
+"""Maximum levels of nesting."""
 MAX_VALUES = 100_000
 """Maximum number of values in a document with its aliases expanded."""
 
@@ -133,7 +133,7 @@ def _text(document: Document, path: Path) -> tuple[Document, str | None]:
         cure = "Specify the file itself." if loop else "Make the file readable."
         return _refused(document, "HP002", f"cannot be read: {reason}", cure), None
     if len(content) > LARGEST_FILE:
-        return _refused(document, "HP004", f"is larger than {LARGEST_FILE:,} bytes", "Split it into several."), None
+        return _refused(document, "HP004", f"is larger than {LARGEST_FILE:,} bytes", "Split the file."), None
     if b"\0" in content:
         return _refused(document, "HP003", "is a binary file, not YAML text", "Use a YAML text file."), None
     try:
@@ -289,7 +289,7 @@ class _Builder:
         path = join(top.path, key)
         if key in top.value and key != "<<":
             earlier = self.document.keys[path]
-            message = f"duplicate key {key!r}, first defined in line {earlier.line}"
+            message = f"duplicate key {key!r}, first defined on line {earlier.line}"
             self.document.findings.append(_problem(self.document, "HP005", path, message, "Remove one of them.", mark))
         self.document.keys[path] = mark
 
@@ -355,7 +355,7 @@ class _Builder:
     def _count(self, values: int, mark: Mark) -> None:
         self.count += values
         if self.count > MAX_VALUES:
-            message = f"contains more than {MAX_VALUES:,} values with aliases expanded"
+            message = f"contains more than {MAX_VALUES:,} values after aliases are expanded"
             raise _Stop("HP004", message, "Use fewer aliases, or split the file.", mark)
 
 

@@ -1,4 +1,4 @@
-"""The effective config: the values that apply where a config sets none."""
+"""The effective config: a config with the defaults and calculated values that apply."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def effective(platform: Platform) -> dict[str, Any]:
 
     >>> from hyperpod_constructs.core.spec import Platform
     >>> network = {"availability_zone_ids": ["usw2-az1", "usw2-az2"]}
-    >>> made = Platform(name="a", region="us-west-2", network=network, cluster={})
-    >>> effective(made)["network"]["subnets"][-1]
+    >>> platform = Platform(name="a", region="us-west-2", network=network, cluster={})
+    >>> effective(platform)["network"]["subnets"][-1]
     {'kind': 'node', 'zone': 'usw2-az2', 'cidr': '10.2.0.0/16'}
     """
     return {
@@ -56,11 +56,11 @@ def _network(platform: Platform) -> dict[str, Any]:
             for each in network.existing.node_subnets
         ]
         return {"vpc": network.existing.vpc_id, "zones": list(zones_of(network)), "subnets": subnets}
-    made = plan(network)
-    subnets = [{"kind": each.kind, "zone": each.availability_zone_id, "cidr": each.cidr} for each in made.subnets]
+    planned = plan(network)
+    subnets = [{"kind": each.kind, "zone": each.availability_zone_id, "cidr": each.cidr} for each in planned.subnets]
     return {
         "vpc": network.vpc_cidr,
-        "secondary_cidrs": list(made.secondary_cidrs),
+        "secondary_cidrs": list(planned.secondary_cidrs),
         "mode": network.mode,
         "nat": network.nat if network.mode == "open" else "none",
         "subnets": subnets,
@@ -72,7 +72,7 @@ def _eks(platform: Platform) -> dict[str, Any]:
     if eks.existing is not None:
         return {
             "cluster": eks.existing.cluster_name,
-            "kubernetes_version": eks.kubernetes_version or "that of the existing cluster",
+            "kubernetes_version": eks.kubernetes_version or "version of the existing cluster",
             "endpoint_access": eks.endpoint_access,
             "admins": list(eks.admins) if eks.existing.admin_entries else [],
         }
@@ -90,7 +90,8 @@ def _cluster(platform: Platform) -> dict[str, Any]:
         "name": cluster.cluster_name or _UNNAMED,
         "provisioning": cluster.provisioning,
         "node_recovery": cluster.node_recovery,
-        "system_group": getattr(system_group(cluster), "name", None) or "none: all groups have accelerators",
+        "system_group": getattr(system_group(cluster), "name", None)
+        or "none: every group has taints, deep health checks or a count of 0",
         "counts": cluster.counts,
     }
 
@@ -131,11 +132,11 @@ def _addons(platform: Platform) -> list[dict[str, Any]]:
 
 def _chart(platform: Platform) -> dict[str, Any]:
     chart = platform.dependencies
-    on = [name for name, info in type(chart).model_fields.items() if info.annotation in (bool, bool | None)]
+    switches = [name for name, info in type(chart).model_fields.items() if info.annotation in (bool, bool | None)]
     return {
         "installed": chart.enabled,
         "source": _source(chart.chart) if chart.enabled else "none",
-        "components": [name for name in on if chart.enabled and name != "enabled" and chart.is_on(name)],
+        "components": [name for name in switches if chart.enabled and name != "enabled" and chart.is_on(name)],
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from .catalog import find_region, load, regions
 
 ANY_ACCOUNT = "*"
-"""In `network.image_accounts`: any account."""
+"""Value of `network.image_accounts` that allows any account."""
 
 
 def endpoint_policy(
@@ -86,19 +86,19 @@ def endpoint_policy(
 def published_image_accounts(region: str | None) -> list[str]:
     """Accounts in which AWS hosts images, as published in its documentation and the dependency chart.
 
-    Those of the EKS add-ons, the health monitoring agent, the inference operator and the GPU operator; of every region
-    if the region is unknown.
+    These are the accounts of the EKS add-ons, the health monitoring agent, the inference operator and the GPU operator;
+    for every region if the region is None.
 
     >>> published_image_accounts("us-west-2")
     ['602401143452', '905418368575', '861276088053', '586794468202']
     """
     found = [find_region(region)] if region else list(regions().values())
-    accounts = [getattr(statement, field) for statement in found if statement for field in _IMAGE_ACCOUNTS]
+    accounts = [getattr(known, field) for known in found if known for field in _IMAGE_ACCOUNTS]
     return list(dict.fromkeys(account for account in accounts if account))
 
 
 def assumed_images() -> tuple[str, ...]:
-    """Add-ons whose images are expected in the registry of EKS add-ons, without a source about each.
+    """Add-ons whose images are assumed to be in the registry of EKS add-ons; no source confirms it for each.
 
     >>> "training_operator" in assumed_images()
     True
@@ -127,8 +127,8 @@ def _allow(
 def endpoints_without_policy(templates: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """VPC endpoints without a policy or with an unrestricted one, as `Stack.LogicalId`.
 
-    >>> open_one = {"Type": "AWS::EC2::VPCEndpoint", "Properties": {"ServiceName": "com.amazonaws.us-west-2.s3"}}
-    >>> endpoints_without_policy({"Network": {"Resources": {"S3": open_one}}})
+    >>> endpoint = {"Type": "AWS::EC2::VPCEndpoint", "Properties": {"ServiceName": "com.amazonaws.us-west-2.s3"}}
+    >>> endpoints_without_policy({"Network": {"Resources": {"S3": endpoint}}})
     ['Network.S3']
     """
     return [

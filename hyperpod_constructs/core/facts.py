@@ -40,7 +40,7 @@ def use_also(facts: Facts) -> None:
     """Adds facts to those that are in use.
 
     Raises:
-        InvalidFacts: as `use_facts`.
+        InvalidFacts: for the reasons given in `use_facts`.
     """
     _files.state(_files.merged(_files.stated(), _usable([facts])))
 
@@ -69,7 +69,7 @@ def problems_of(facts: Facts) -> Iterator[Problem]:
 
 
 def _usable(facts: Iterable[Facts]) -> dict[str, Any]:
-    """Catalog data files with the stated facts, to merge over the packaged ones; later facts override earlier ones."""
+    """Stated facts in the format of the catalog's data files, to merge over them; later facts override earlier ones."""
     facts = list(facts)
     if problems := [problem for each in facts for problem in problems_of(each)]:
         raise InvalidFacts("; ".join(f"{problem.path}: {problem.message}" for problem in problems))

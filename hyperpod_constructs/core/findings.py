@@ -2,7 +2,7 @@
 
 A finding has a location (config path, with file, line and column if it was read from YAML), the problem with the actual
 value, its impact, how to fix it, and the source of the rule. Validation, preflight, synth and the constructs all report
-findings; there is no other type of user error in this project.
+user errors only as findings.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Finding:
     message: str
     """The problem, with the actual values."""
     consequence: str = ""
-    """What happens otherwise, at deploy time or run time."""
+    """The impact at deploy time or run time if the problem is not fixed."""
     cure: str = ""
     """How to fix it."""
     source: str = ""
@@ -90,7 +90,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """The result of a rule. Omitted texts default to those of the rule."""
+    """A problem that a rule found. Omitted texts default to those of the rule."""
 
     path: str
     message: str

@@ -13,7 +13,7 @@ from typing import Any
 def completed(content: dict[str, Any]) -> dict[str, Any]:
     """The content of a config file, completed with the defaults of version 0.1.0 unless it sets `defaults: 2`.
 
-    Settings in the file are not changed, and neither is anything with an invalid structure.
+    Settings in the file and values with an invalid structure are not changed.
 
     >>> completed({"cluster": {"execution_roles": "per-group"}})["cluster"]
     {'execution_roles': 'per-group', 'cluster_name': None}

@@ -1,4 +1,4 @@
-"""From the governance spec to resource properties: plain data, no CDK.
+"""Converts the governance spec to resource properties: plain data, no CDK.
 
 The properties of CloudFormation's types and the members of the service's create requests have the same names and
 structure, so one function serves both.
@@ -17,8 +17,8 @@ def scheduler_config_properties(
 ) -> dict[str, Any]:
     """Properties of `AWS::SageMaker::ClusterSchedulerConfig`, or the request of CreateClusterSchedulerConfig.
 
-    >>> made = scheduler_config_properties(Scheduler(fair_share=False), name="policy", cluster_arn="arn")
-    >>> made["SchedulerConfig"]
+    >>> properties = scheduler_config_properties(Scheduler(fair_share=False), name="policy", cluster_arn="arn")
+    >>> properties["SchedulerConfig"]
     {'FairShare': 'Disabled'}
     """
     config: dict[str, Any] = {
@@ -43,8 +43,8 @@ def compute_quota_properties(
     """Properties of `AWS::SageMaker::ComputeQuota`, or the request of CreateComputeQuota.
 
     >>> team = Team(name="vision", quota=[QuotaResource(instance_type="ml.p5.48xlarge", count=4)], borrow_limit=100)
-    >>> made = compute_quota_properties(team, name="vision", cluster_arn="arn")
-    >>> made["ComputeQuotaConfig"]["ResourceSharingConfig"], made["ComputeQuotaTarget"]
+    >>> properties = compute_quota_properties(team, name="vision", cluster_arn="arn")
+    >>> properties["ComputeQuotaConfig"]["ResourceSharingConfig"], properties["ComputeQuotaTarget"]
     ({'Strategy': 'LendAndBorrow', 'BorrowLimit': 100}, {'TeamName': 'vision', 'FairShareWeight': 0})
     """
     sharing: dict[str, Any] = {

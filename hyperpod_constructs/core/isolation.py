@@ -1,4 +1,4 @@
-"""The Kubernetes objects that isolate a team's pods in its namespace, and the same limits for validating a job.
+"""The Kubernetes objects that isolate a team's pods in its namespace. Their limits also validate jobs.
 
 Each limit is one CEL expression of a ValidatingAdmissionPolicy. Pod Security alone is not sufficient: its baseline
 denies every host path and IPC_LOCK, and does not cover nodes, tolerations or service accounts.
@@ -21,7 +21,7 @@ _ADMISSION = "admissionregistration.k8s.io/v1"
 
 
 def baseline(part: str) -> list[str]:
-    """What the Pod Security baseline allows: `capabilities`, `sysctls`, `selinux_types`, `volumes` and others."""
+    """Values that the Pod Security baseline allows, for `capabilities`, `sysctls`, `volumes` and other parts."""
     found: list[str] = load("pod_security")[part]
     return found
 
@@ -69,7 +69,7 @@ MIG_PREFIX = "nvidia.com/mig-"
 
 
 class Limit(NamedTuple):
-    """One limit: the CEL expression that allowed pods satisfy, and the API server's message for others."""
+    """One limit: the CEL expression that allowed pods satisfy, and the API server's message for rejected pods."""
 
     name: str
     expression: str
@@ -248,19 +248,19 @@ def _both(condition: str) -> str:
 def pod_security_labels(isolation: Isolation) -> dict[str, str]:
     """Labels of the team's namespace for the Pod Security admission controller.
 
-    If the team has no exception from the baseline, the baseline is enforced too; otherwise violations are reported.
+    If the team has no exception from the baseline, the baseline is also enforced; otherwise it is only audited.
 
     >>> pod_security_labels(Isolation(host_paths=(), capabilities=()))["pod-security.kubernetes.io/enforce"]
     'baseline'
     """
-    opened = (
+    exceptions = (
         isolation.privileged,
         isolation.host_network,
         isolation.host_ipc,
         isolation.host_paths,
         set(isolation.capabilities) - set(baseline("capabilities")),
     )
-    enforce = "privileged" if any(opened) else "baseline"
+    enforce = "privileged" if any(exceptions) else "baseline"
     levels = {"enforce": enforce, "audit": "baseline", "warn": "baseline"}
     return {f"pod-security.kubernetes.io/{mode}": level for mode, level in levels.items()}
 
@@ -268,7 +268,7 @@ def pod_security_labels(isolation: Isolation) -> dict[str, str]:
 def isolation_objects(team: Team, *, cluster: Cluster | None = None) -> list[dict[str, Any]]:
     """The policies of a team with their bindings, and its NetworkPolicy; none if isolation is disabled.
 
-    >>> [one["kind"] for one in isolation_objects(Team(name="vision"))][:2]
+    >>> [item["kind"] for item in isolation_objects(Team(name="vision"))][:2]
     ['ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding']
     """
     if not team.isolation.enabled:
@@ -285,8 +285,7 @@ def isolation_objects(team: Team, *, cluster: Cluster | None = None) -> list[dic
         "!has(object.type) || object.type != 'kubernetes.io/service-account-token'",
         "tokens of service accounts as secrets are not allowed",
     )
-    # Status, labels and finalizers of a pod that is older than a limit can still be changed: only its spec is
-    # validated.
+    # Only the spec is validated: status, labels and finalizers of a pod that is older than a limit can still change.
     changed = {"name": "spec-changes", "expression": "request.operation == 'CREATE' || object.spec != oldObject.spec"}
     return [
         *_policy(f"{team.namespace}-pods", team, pods, limits(team, cluster=cluster), [changed]),

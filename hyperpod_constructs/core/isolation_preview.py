@@ -1,4 +1,4 @@
-"""Evaluates the policies of a team's isolation for a pod without a cluster; a test compares both."""
+"""Evaluates a team's isolation limits for a pod without a cluster; a test compares the results with the policies."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def refused(pod: Mapping[str, Any], team: Team, *, cluster: Cluster | None = Non
     ['host-pid']
     """
     isolation, spec = team.isolation, pod.get("spec") or {}
-    every = [c for name in ("containers", "initContainers", "ephemeralContainers") for c in spec.get(name) or ()]
-    contexts = [c.get("securityContext") or {} for c in every]
+    containers = [c for name in ("containers", "initContainers", "ephemeralContainers") for c in spec.get(name) or ()]
+    contexts = [c.get("securityContext") or {} for c in containers]
     both = [spec.get("securityContext") or {}, *contexts]
     volumes = spec.get("volumes") or ()
-    added = {context for capability in contexts for context in (capability.get("capabilities") or {}).get("add") or ()}
+    added = {name for context in contexts for name in (context.get("capabilities") or {}).get("add") or ()}
     annotations = (pod.get("metadata") or {}).get("annotations") or {}
     apparmor_prefix = "container.apparmor.security.beta.kubernetes.io/"
-    broken = {
+    violations = {
         "privileged": any(context.get("privileged") for context in contexts),
         "host-network": spec.get("hostNetwork"),
-        "host-ports": any(port.get("hostPort") for c in every for port in c.get("ports") or ()),
+        "host-ports": any(port.get("hostPort") for c in containers for port in c.get("ports") or ()),
         "host-pid": spec.get("hostPID"),
         "host-ipc": spec.get("hostIPC"),
         "host-paths": any(v["hostPath"]["path"] not in allowed_paths(isolation) for v in volumes if "hostPath" in v),
@@ -51,7 +51,7 @@ def refused(pod: Mapping[str, Any], team: Team, *, cluster: Cluster | None = Non
         "node-name": spec.get("nodeName"),
         "system-nodes": _on_system_nodes(spec, system_nodes(cluster)),
     }
-    return [limit.name for limit in limits(team, cluster=cluster) if broken[limit.name]]
+    return [limit.name for limit in limits(team, cluster=cluster) if violations[limit.name]]
 
 
 def _own_selinux(options: Mapping[str, str]) -> bool:

@@ -1,4 +1,4 @@
-"""The entries of `manifests` in a config: files of Kubernetes objects, or objects."""
+"""The entries of `manifests` in a config: files of Kubernetes objects, or inline objects."""
 
 from __future__ import annotations
 
@@ -37,39 +37,39 @@ class Manifests:
                 return replace(found, path=finding.path)
         return None
 
-    def _take(self, value: Any, document: Document, path: str) -> None:
+    def _add(self, value: Any, document: Document, path: str) -> None:
         if isinstance(value, Mapping) and value.get("kind") == "List" and isinstance(value.get("items"), list):
             for index, item in enumerate(value["items"]):
-                self._take(item, document, join(join(path, "items") if path else "items", index))
+                self._add(item, document, join(join(path, "items") if path else "items", index))
         elif isinstance(value, Mapping):
             self.objects = (*self.objects, value)
             self._places.append((document, path))
         else:
-            self._lost(
+            self._reject(
                 document, path, "must be a Kubernetes object", "Write a mapping with apiVersion, kind and metadata."
             )
 
-    def _lost(self, document: Document, path: str, message: str, cure: str) -> None:
+    def _reject(self, document: Document, path: str, message: str, cure: str) -> None:
         finding = Finding(rule="HP012", severity=Severity.ERROR, path=path, message=message, cure=cure)
         self.findings.append(document.located(finding))
         self.complete = False
 
 
 def read(entries: Any, folder: Path, document: Document) -> Manifests:
-    """The objects of the entries; files are read relative to the folder, each with all of its documents."""
-    made = Manifests()
+    """The objects of the entries. File paths are relative to the folder; all documents of a file are read."""
+    manifests = Manifests()
     if entries is None:
-        return made
+        return manifests
     if not isinstance(entries, list):
         cure = (
             f"Write it in brackets: [{entries}]." if isinstance(entries, str) else "Write a list of paths or objects."
         )
-        made._lost(document, "manifests", "must be a list of paths of manifests, or of objects", cure)
-        return made
+        manifests._reject(document, "manifests", "must be a list of manifest paths or objects", cure)
+        return manifests
     for index, entry in enumerate(entries):
         path = join("manifests", index)
         if not isinstance(entry, str):
-            made._take(entry, document, path)
+            manifests._add(entry, document, path)
             continue
         for read in read_all(folder / entry):
             for finding in read.findings:
@@ -77,8 +77,8 @@ def read(entries: Any, folder: Path, document: Document) -> Manifests:
                     finding = document.located(
                         replace(finding, path=path, message=f"{folder / entry}: {finding.message}")
                     )
-                made.findings.append(finding)
-            made.complete = made.complete and not read.findings
+                manifests.findings.append(finding)
+            manifests.complete = manifests.complete and not read.findings
             if read.value is not None:
-                made._take(read.value, read, "")
-    return made
+                manifests._add(read.value, read, "")
+    return manifests

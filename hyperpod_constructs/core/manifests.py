@@ -1,7 +1,7 @@
 """Kubernetes objects for jobs, as plain data: a team's namespace, queue and RBAC, Kueue objects, and volumes.
 
 Charts and constructs use the same dicts. With the task governance add-on, the service creates namespaces and queues of
-teams; `kueue_objects` is for clusters without it, and uses the same names, so that jobs are the same.
+teams; `kueue_objects` is for clusters without it, and uses the same names, so that jobs work on both.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TEAM_RULES: tuple[dict[str, list[str]], ...] = (
     {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["get", "list", "watch"]},
     {"apiGroups": ["kueue.x-k8s.io"], "resources": ["localqueues", "workloads"], "verbs": ["get", "list", "watch"]},
 )
-"""RBAC rules for team members in its namespace: run and watch jobs, and manage the objects that jobs read."""
+"""RBAC rules for members in their team's namespace: run and watch jobs, and manage the objects that jobs read."""
 
 
 def namespace(name: str, *, labels: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def team_objects(team: Team, *, group: str | None = None, create_namespace: bool
         group: Kubernetes group of the members. Default: the namespace's name. Access entries use it.
         create_namespace: false if task governance creates the namespace.
 
-    >>> [one["kind"] for one in team_objects(Team(name="vision"))]
+    >>> [item["kind"] for item in team_objects(Team(name="vision"))]
     ['Namespace', 'Role', 'RoleBinding']
     """
     role = "hyperpod-team"
@@ -80,7 +80,7 @@ def kueue_objects(governance: Governance) -> list[dict[str, Any]]:
         UnknownName: a quota has an instance type that does not exist.
 
     >>> governance = Governance(teams=[Team(name="vision", quota=[{"instance_type": "ml.g5.8xlarge", "count": 2}])])
-    >>> [one["kind"] for one in kueue_objects(governance)]
+    >>> [item["kind"] for item in kueue_objects(governance)]
     ['ResourceFlavor', 'ClusterQueue', 'LocalQueue']
     """
     types = sorted({resource.instance_type for team in governance.teams for resource in team.quota})
@@ -146,14 +146,14 @@ def _quota(resource: str, nominal: Decimal, team: Team, percent: Decimal) -> dic
 def _nominal(quota: QuotaResource, instance_type: InstanceType) -> dict[str, Decimal]:
     """A quota in the resources that jobs request; unset resources are in proportion to the accelerators."""
     count = Decimal(quota.count or 0)
-    can_vcpu, can_memory = usable("vcpu", instance_type.vcpu), usable("memory_gib", instance_type.memory_gib)
+    usable_vcpu, usable_memory = usable("vcpu", instance_type.vcpu), usable("memory_gib", instance_type.memory_gib)
     each = instance_type.accelerator.count if instance_type.accelerator else 0
     nodes = count + (Decimal(quota.accelerators or 0) / each if each else 0)
     nominal = {
-        "cpu": count * can_vcpu + Decimal(str(quota.vcpu)) if quota.vcpu is not None else nodes * can_vcpu,
-        "memory": count * can_memory + Decimal(str(quota.memory_gib))
+        "cpu": count * usable_vcpu + Decimal(str(quota.vcpu)) if quota.vcpu is not None else nodes * usable_vcpu,
+        "memory": count * usable_memory + Decimal(str(quota.memory_gib))
         if quota.memory_gib is not None
-        else nodes * can_memory,
+        else nodes * usable_memory,
     }
     if instance_type.accelerator is not None:
         nominal[instance_type.accelerator.resource] = count * each + (quota.accelerators or 0)
@@ -183,8 +183,8 @@ def fsx_volumes(
     A volume is bound to one claim, so each namespace has its own; all refer to the same file system, which is retained
     when they are deleted.
 
-    >>> [(one["kind"], one["metadata"]["name"]) for one in fsx_volumes("data", file_system_id="fs-1", dns_name="fs-1.fsx",
-    ...     mount_name="abc", size_gib=1200)]
+    >>> objects = fsx_volumes("data", file_system_id="fs-1", dns_name="fs-1.fsx", mount_name="abc", size_gib=1200)
+    >>> [(item["kind"], item["metadata"]["name"]) for item in objects]
     [('PersistentVolume', 'data-default'), ('PersistentVolumeClaim', 'data')]
     """
     found = []

@@ -16,18 +16,18 @@ TOOLS = {
     "skopeo": ("skopeo", "copy", "--all"),
     "docker": ("docker", "buildx", "imagetools", "create"),
 }
-"""Tool that copies images between registries, for all platforms of an image, to its command."""
+"""Tools that copy images with all platforms between registries, and their commands."""
 
 
 @dataclass(frozen=True, slots=True)
 class MirrorPlan:
-    """What must be copied before a deployment.
+    """The artifacts to copy before a deployment.
 
     Attributes:
         region: region of the registry.
         images: public images and their copies.
         chart_folder: the folder for the vendored dependency chart; None if the chart is not vendored.
-        endpoints: services that require an endpoint, for users who create them elsewhere.
+        endpoints: services that require an endpoint, for users who create endpoints elsewhere.
     """
 
     region: str
@@ -43,7 +43,7 @@ class MirrorPlan:
 
 
 def mirror_plan(platform: Platform, *, registry: str | None = None) -> MirrorPlan:
-    """The plan of a platform; `registry` overrides `dependencies.image_registry`."""
+    """The plan for a platform; `registry` overrides `dependencies.image_registry`."""
     kueue = platform.addons.kueue
     chart = platform.dependencies.chart
     return MirrorPlan(

@@ -1,6 +1,6 @@
 """Address planning: the subnets of a network spec, their CIDRs, and how many IP addresses nodes use.
 
-Rules and constructs use the same plan, so the validated subnets are those that are created. Independent of AWS's API.
+Rules and constructs use the same plan, so the validated subnets are those that are created. It does not call AWS.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CONTROL_PLANE_PREFIX = 28
 LARGEST_PUBLIC_PREFIX = 24
 SMALLEST_PREFIX = catalog.limit("vpc_prefix").value
 NODE_BLOCK_PREFIX = catalog.limit("vpc_prefix").minimum
-"""The largest CIDR block that a VPC supports."""
+"""Prefix length of the largest CIDR block that a VPC supports."""
 EKS_SERVICE_RANGES = tuple(IPv4Network(text) for text in catalog.allowed("eks_default_service_ranges"))
 """CIDRs that EKS chooses from for Kubernetes services by default."""
 _TEN = IPv4Network("10.0.0.0/8")
@@ -122,8 +122,8 @@ def zones_of(network: Network) -> tuple[str, ...]:
 def control_plane_zones(network: Network) -> tuple[str, ...]:
     """Zones of the EKS control plane's network interfaces and of the HyperPod cluster's `VpcConfig`.
 
-    EKS rejects other zones later, and CloudFormation replaces a HyperPod cluster whose `VpcConfig` changes. Therefore
-    zones that are appended to the network are not added to these.
+    EKS rejects other zones in an update, and CloudFormation replaces a HyperPod cluster whose `VpcConfig` changes.
+    Therefore, zones that are appended to the network later are not control plane zones.
 
     >>> control_plane_zones(Network(availability_zone_ids=["usw2-az1", "usw2-az2", "usw2-az3"]))
     ('usw2-az1', 'usw2-az2')
@@ -136,7 +136,7 @@ def control_plane_zones(network: Network) -> tuple[str, ...]:
 
 
 def node_ranges(network: Network) -> tuple[IPv4Network, ...]:
-    """The CIDR of each zone's node subnet: as configured, or a /16 per zone that this primary CIDR permits.
+    """The CIDR of each zone's node subnet: as configured, or a /16 per zone that can be added to the primary CIDR.
 
     >>> [str(block) for block in node_ranges(Network(availability_zone_ids=["a", "b"], vpc_cidr="172.31.0.0/16"))]
     ['100.64.0.0/16', '100.65.0.0/16']
@@ -244,7 +244,7 @@ def least_addresses(group: InstanceGroup | RestrictedInstanceGroup) -> int:
 
 
 def replacement_nodes(group: InstanceGroup | RestrictedInstanceGroup) -> int:
-    """Additional nodes that can exist temporarily during an update: those being replaced, at least one.
+    """Number of additional nodes that can exist during an update: the largest batch, at least one.
 
     >>> replacement_nodes(InstanceGroup(name="w", instance_type="ml.p5.48xlarge", count=4))
     1

@@ -55,10 +55,10 @@ def node_pools(cluster: Cluster) -> list[dict[str, Any]]:
 
 
 def _pools(cluster: Cluster) -> dict[str, list[InstanceGroup]]:
-    filled = [group for group in cluster.instance_groups if group.name in cluster.karpenter_groups]
+    scaled = [group for group in cluster.instance_groups if group.name in cluster.karpenter_groups]
     if cluster.autoscaling is not None and cluster.autoscaling.pools == "shared":
-        return {SHARED: filled} if filled else {}
-    return {pool_name(group): [group] for group in filled}
+        return {SHARED: scaled} if scaled else {}
+    return {pool_name(group): [group] for group in scaled}
 
 
 def _template(name: str, group: InstanceGroup | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Merges `over` into `base` recursively; other values of `over`, also lists and nulls, replace those of `base`.
+    """Merges mappings of `over` into `base` recursively; other values, including lists and nulls, are replaced.
 
     >>> overlay({"a": {"x": 1, "y": 2}, "b": 1}, {"a": {"y": 3}, "b": None})
     {'a': {'x': 1, 'y': 3}, 'b': None}

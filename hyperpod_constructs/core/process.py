@@ -1,4 +1,4 @@
-"""The start and the end of a short command: neither searches for plugins nor frees objects."""
+"""Faster start and exit of a short command: without a search for plugins, and without freeing objects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PLUGINS = "pydantic.plugin._loader"
 
 
 class _NoPlugins(ModuleType):
-    """In place of pydantic's search for plugins; anything else that pydantic uses is from its own module."""
+    """Replaces pydantic's search for plugins; all other names are from pydantic's own module."""
 
     get_plugins = tuple
 
@@ -31,7 +31,7 @@ def without_plugins() -> None:
     """Disables pydantic's plugins, which this package does not use, for the whole process.
 
     PYDANTIC_DISABLE_PLUGINS skips the search in all installed packages, but not the import of `importlib.metadata`, with
-    its parsers of e-mail and zip files, which takes a twentieth of the time of a short command.
+    its parsers of e-mail and zip files, which takes 5% of the time of a short command.
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     sys.modules.setdefault(_PLUGINS, _NoPlugins(_PLUGINS))

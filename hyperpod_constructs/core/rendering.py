@@ -42,7 +42,7 @@ def text(findings: Sequence[Finding]) -> str:
     last = summary(findings)
     if errors(findings):
         first = errors(findings)[0].rule
-        last += f"; for more about a rule, see `hyperpod explain {first}` or {rule_page(first)}"
+        last += f"; for details, see `hyperpod explain {first}` or {rule_page(first)}"
     return "\n".join([*blocks, last])
 
 
@@ -72,7 +72,7 @@ def markdown(findings: Sequence[Finding]) -> str:
         rule = f"[{finding.rule}]({rule_page(finding.rule)})"
         cells = (level, rule, f"`{finding.path}`", finding.place, text)
         rows.append([readable(cell).replace("|", "\\|") for cell in cells])
-    head = [["Severity", "Rule", "Path", "Place", "What"], ["---"] * 5] if rows else []
+    head = [["Severity", "Rule", "Path", "Location", "Problem"], ["---"] * 5] if rows else []
     lines = [f"| {' | '.join(cells)} |" for cells in [*head, *rows]]
     return "\n".join([*lines, *([""] if rows else []), summary(findings)])
 
@@ -138,9 +138,9 @@ def rules_reference() -> str:
 
     head = (
         "# Rules\n\nGenerated from the rule registry; `hyperpod explain RULE` prints one rule.\nAn error is "
-        "something that AWS or Kubernetes certainly rejects, or that is certainly broken; errors marked "
-        "certain\ncannot be acknowledged. To acknowledge others: `acknowledge: [{rule: HP212, path: eks, "
-        "reason: a lab}]` in the config.\n"
+        "a configuration that AWS or Kubernetes certainly rejects, or whose result is certainly broken.\nErrors "
+        "marked certain cannot be acknowledged. To acknowledge other errors and warnings, add them to the config:\n"
+        "`acknowledge: [{rule: HP212, path: eks, reason: a lab}]`.\n"
     )
     contents = [
         f"- {area}: " + ", ".join(f"[{rule.id}](#{rule.id.lower()})" for rule in rules() if rule.id.startswith(start))

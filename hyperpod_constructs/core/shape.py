@@ -18,6 +18,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .documents import Document, join
 from .findings import Finding, Severity
+from .plural import count
 from .unknown_keys import fix_of_unknown_key, models_at
 
 Path = tuple[str | int, ...]
@@ -48,7 +49,7 @@ _BOUNDS: Mapping[str, tuple[str, str]] = {
 """Pydantic's error type to the key of its bound, and the text for it."""
 _PLAIN_WORD = re.compile(r"[A-Za-z/.-][-A-Za-z0-9_/.=]*")
 MAX_FINDINGS = 100
-"""Maximum number of structural problems that are listed: a file of another type has one in every line."""
+"""Maximum number of structural problems that are listed: a file of another type can have one on every line."""
 _YES = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
@@ -174,7 +175,7 @@ def _by_place(data: Any, problem: ValidationError) -> Iterator[tuple[Path, list[
 
 def _in_data(data: Any, place: Sequence[str | int], *, missing: bool) -> Path:
     """A position as pydantic reports it, without the names of union members."""
-    if len(place) == 1 and place[0] in data:  # each unknown key of a file that is something else
+    if len(place) == 1 and place[0] in data:  # each unknown key in a file of another type
         return (place[0],)
     path: list[str | int] = []
     current = data
@@ -210,7 +211,7 @@ def _cut(model: type[BaseModel], data: dict[str, Any], path: Path) -> Path:
 
 
 class _Removed:
-    """In place of an entry of a list, until all problems have been processed: their paths contain its position."""
+    """Placeholder for a removed list entry, so that the positions in the paths of other problems remain valid."""
 
 
 def _without_removed(data: Any) -> Any:
@@ -261,7 +262,7 @@ def _translated(
         return _finding("HP012", text, f"must be {wanted}, not {_kind(value)}", cure)
     problem = next(p for p in problems if p["type"] not in _WORDS)
     words = dict.fromkeys(_WORDS[p["type"]] for p in problems if p["type"] in _WORDS)
-    if words and problem["type"] == "literal_error":  # a number, or a word
+    if words and problem["type"] == "literal_error":  # a number or a keyword
         wanted = " or ".join([*words, problem["ctx"]["expected"]])
         return _finding("HP012", text, f"must be {wanted}, not {_kind(value)}", _corrected(wanted, value))
     return _out_of_bounds(problem, text)
@@ -272,7 +273,7 @@ _UNITS = {"gib": ("GiB", 2**30), "mib": ("MiB", 2**20), "vcpu": ("vCPUs", 1)}
 
 
 def _amount(path: Path, value: Any) -> tuple[str, str | None]:
-    """Unit and number of a text in place of a number: `16Gi` for `memory_gib` is 16, `500m` for `vcpu` is 0.5."""
+    """Unit of a key, and the number for a text with a unit: `16Gi` for `memory_gib` is 16, `500m` for `vcpu` is 0.5."""
     from .jobs.quantities import amount
 
     unit, size = _UNITS.get(str(path[-1]).removesuffix("_limit").rpartition("_")[2], ("", 0))
@@ -304,9 +305,9 @@ def _out_of_bounds(problem: Mapping[str, Any], text: str) -> Finding:
         bound, description = _BOUNDS[kind]
         size = f"{_shown(value)} is out of range"
         if kind in ("too_short", "too_long"):
-            size = f"has {len(value)} entries"
+            size = f"has {count(len(value), 'entry', 'entries')}"
         elif kind in ("string_too_short", "string_too_long"):
-            size = f"{_shown(value)} has {len(value)} characters"
+            size = f"{_shown(value)} has {count(len(value), 'character')}"
         return _finding("HP013", text, f"{size}: {description} {context[bound]}", "")
     if kind == "finite_number" or (isinstance(value, float) and not math.isfinite(value)):
         return _finding("HP013", text, f"{value} is out of range: it must be a finite number", "Write a number.")
@@ -349,7 +350,7 @@ def _words(text: str) -> list[str]:
 
 def _kind(value: Any) -> str:
     if value is None:
-        return "nothing"
+        return "null"
     if isinstance(value, bool):
         return f"the boolean {str(value).lower()}"
     if isinstance(value, int | float):

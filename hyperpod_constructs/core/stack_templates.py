@@ -81,9 +81,9 @@ class Assembly:
 
 
 def deploy_order(assembly: Assembly, deployed: Assembly) -> Sequence[str]:
-    """The stacks of an app in the order of deployment: a stack follows those that it reads or read before.
+    """The stacks of an app in the order of deployment: each stack follows those that it reads, or reads as deployed.
 
-    If that is not sufficient, the suffixes of the names determine the order (`DEPLOY_ORDER`).
+    Otherwise, the suffixes of the names determine the order (`DEPLOY_ORDER`).
     """
     done: dict[str, None] = {}
 
@@ -114,9 +114,9 @@ def exports_of(template: Template) -> dict[str, Any]:
     """
     outputs = template.get("Outputs", {}).values()
     return {
-        str(name["Export"]["Name"]): name.get("Value")
-        for name in outputs
-        if isinstance(name, Mapping) and "Export" in name
+        str(output["Export"]["Name"]): output.get("Value")
+        for output in outputs
+        if isinstance(output, Mapping) and "Export" in output
     }
 
 
@@ -150,7 +150,7 @@ def outputs_read(content: Any) -> frozenset[tuple[str, str]]:
 
 
 def resources(template: Template) -> Mapping[str, Mapping[str, Any]]:
-    """Resources by logical ID, without CDK's own."""
+    """Resources by logical ID, without CDK's metadata resource."""
     found = template.get("Resources", {}).items()
     return {
         name: resource

@@ -28,7 +28,7 @@ def readable(text: str, *, keep: str = "") -> str:
 
 
 def paragraph(text: str) -> str:
-    r"""The same for text of several lines: line breaks and tabs are kept.
+    r"""`readable` for text of several lines: line breaks and tabs are kept.
 
     >>> paragraph("a\r\nb\x1b[2J")
     'a\\r\nb\\x1b[2J'

@@ -14,7 +14,7 @@ Path = tuple[str | int, ...]
 
 
 def models_at(model: type[BaseModel], path: Path) -> tuple[type[BaseModel], ...]:
-    """The models that are possible at a position.
+    """The models that are allowed at a position.
 
     >>> from hyperpod_constructs.core.spec import Platform
     >>> models_at(Platform, ("cluster", "instance_groups", 0))[0].__name__
@@ -41,7 +41,7 @@ _PROXY = (
     "Remove it; docs/closed-network.md (Behind an HTTP proxy) describes how nodes use a proxy and what cannot use one."
 )
 _FIX_BY_FIELD = dict.fromkeys(("http_proxy", "https_proxy", "no_proxy"), _PROXY)
-"""Unknown keys for settings that a page documents."""
+"""Unknown key to its fix, for settings that the documentation covers."""
 
 
 def fix_of_unknown_key(model: type[BaseModel], path: Path, value: Any) -> str:
@@ -68,7 +68,7 @@ def fix_of_unknown_key(model: type[BaseModel], path: Path, value: Any) -> str:
 
 @cache
 def _places(model: type[BaseModel]) -> dict[str, list[str]]:
-    """Where each key of a model belongs, down to a few levels."""
+    """Key to the paths at which the model and its nested models have it, up to three levels down."""
     found: dict[str, list[str]] = {}
     for name, place in _keys_below(model, "", 3):
         found.setdefault(name, []).append(place)

@@ -211,7 +211,7 @@ def test_refresh_live_reports_missing_credentials(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(refresh_module, "refresh", fail)
     code, _, err = run("refresh", "--live", "--region", "eu-west-1")
-    assert (code, err) == (1, "Error: AWS did not answer: Unable to locate credentials\n")
+    assert (code, err) == (1, "Error: the AWS request failed: Unable to locate credentials\n")
 
 
 def test_refresh_live_needs_a_region(monkeypatch: pytest.MonkeyPatch) -> None:

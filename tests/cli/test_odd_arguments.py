@@ -265,7 +265,7 @@ def test_findings_before_a_plan_have_the_requested_format(place: Path) -> None:
 
 def test_a_file_of_another_type_is_reported_with_its_type(place: Path) -> None:
     (finding,) = json.loads(ran("validate", "job.yaml", "-o", "json").stdout)["findings"]
-    assert finding["message"] == "is a job, not the config of a platform"
+    assert finding["message"] == "is a job, not a platform config"
     assert finding["cure"].startswith("Validate it with `hyperpod jobs render job.yaml`")
 
 

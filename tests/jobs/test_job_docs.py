@@ -83,7 +83,7 @@ def test_the_imported_job_matches_the_page(folder: Path, monkeypatch: pytest.Mon
     values = ["--set", "NUM_NODES=4", "--set", "IMAGE_URI=registry/fsdp:v1"]
     result = CliRunner().invoke(main, ["jobs", "import", "fsdp.yaml", *values])
     assert result.exit_code == 0, result.output
-    assert "left for the shell in the container: $OUTPUT" in result.stderr
+    assert "not replaced (expanded by the shell in the container): $OUTPUT" in result.stderr
     assert "memory_gib: requests 31.25 GiB without a limit" in result.stderr
     data = yaml.safe_load(result.stdout)
     assert (data["replicas"], data["accelerators"], data["on_change"]) == (4, 8, "refuse")

@@ -149,10 +149,10 @@ def test_missing_values_are_prompted_for(tmp_path: Path):
     stated = [f"--set={name}={VALUES[name]}" for name in ("NAME", "GPUS")]
     result = hyperpod("import", file, *stated, env={"NODES": "", "IMAGE": "a"} | dict.fromkeys(("NODES",)))
     assert result.exit_code == 1
-    assert f"{file} is a template, and NODES has no value\n  fix: --set NODES=...\n" in result.output
+    assert f"{file} is a template without a value for NODES\n  fix: --set NODES=...\n" in result.output
     result = hyperpod("import", file, *stated, "--set", "NODES=2", env={"IMAGE": "registry/a:v1"})
     assert result.exit_code == 0, result.output
-    assert "left for the shell in the container: $HOME, $RUN_ID" in result.stderr
+    assert "not replaced (expanded by the shell in the container): $HOME, $RUN_ID" in result.stderr
     assert hyperpod("import", file, "--set", "NODES").exit_code == 2
 
 
@@ -212,7 +212,7 @@ def test_losses_are_reported_with_exit_code_1(tmp_path: Path):
     )
     result = hyperpod("import", file)
     assert result.exit_code == 1
-    assert "tune: not imported: oops: unknown field of a job in Kubernetes" in result.stderr
+    assert "tune: not imported: oops: unknown field of a Kubernetes job" in result.stderr
     assert "tune: not imported: worker: the manifest does not set an image" in result.stderr
     assert "# Not imported: worker: the manifest does not set an image\n" in result.stdout
     assert "# the manifest does not set an image: set it here\nimage: image:missing\n" in result.stdout

@@ -83,7 +83,7 @@ def test_charts_reject_two_jobs_of_one_name(tmp_path: Path, capsys: pytest.Captu
     for name in ("a", "b"):
         (tmp_path / f"{name}.yaml").write_text("name: same\nimage: a\nvcpu: 1\nmemory_gib: 1\n")
     assert charts_main([str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml"), "-o", str(tmp_path / "dist")]) == 1
-    assert "two jobs are named 'same'" in capsys.readouterr().err
+    assert "several jobs are named 'same'" in capsys.readouterr().err
 
 
 def kinds(chart: cdk8s.Chart) -> list[str]:

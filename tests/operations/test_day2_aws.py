@@ -117,7 +117,7 @@ def test_nodes_are_sent_in_batches_of_the_apis_limit(aws, run, verb, operation):
 def test_nodes_commands_ask_for_confirmation(aws, run):
     result = run("nodes", "replace", "research", "i-1", input="n\n")
     assert result.exit_code == 1
-    assert "Replace 1 node(s) of research: i-1? Pods on them are interrupted and their disks are lost" in result.output
+    assert "Replace 1 node of research: i-1? Pods on them are interrupted and their disks are lost" in result.output
     assert aws.calls == []
 
 

@@ -65,4 +65,4 @@ def test_logs_of_all_pods_have_the_pods_name(two_pods, run, follow):
 def test_logs_of_a_replica_that_does_not_exist(two_pods, run):
     result = run("jobs", "logs", "llama", "--replica", "master")
     assert result.exit_code == 1
-    assert "has no pod of replica master; `hyperpod jobs pods llama` lists them" in result.output
+    assert "has no pod of replica master; `hyperpod jobs pods llama` lists its pods" in result.output

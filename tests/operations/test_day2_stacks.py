@@ -153,7 +153,7 @@ def test_stacks_delete_shows_what_stays_and_asks(account, run):
     shown = [line.split() for line in result.stderr.splitlines()]
     assert ["3", "research-Eks"] in shown
     assert ["scripts-1", "AWS::S3::Bucket", "is", "retained"] in shown
-    assert "Delete 4 stack(s), in this order?" in result.output
+    assert "Delete 4 stacks in this order?" in result.output
 
 
 def test_stacks_delete_follows_the_order(account, run, clock):

@@ -265,7 +265,7 @@ STATED = "as specified; limit equal"
             14,
             {
                 "nvidia.com/mig-1g.10gb": ("4", f"{STATED}; 0.571 GPUs"),
-                EFA_RESOURCE: ("0", "none by default without whole accelerators; set `efa` to request some"),
+                EFA_RESOURCE: ("0", "not requested by default without whole accelerators; set `efa` to request interfaces"),
                 "cpu": ("1", "as specified"),
                 "memory": ("1Gi", "as specified"),
             },

@@ -9,7 +9,7 @@ from typing import Any
 from ..catalog import allowed, limit, matches, pattern
 from ..documents import join
 from ..findings import Severity
-from ..jobs.amounts import amount
+from ..jobs.quantities import amount
 from ..spec.addons import Addons
 from ..spec.base import configuration_of, is_token
 from .context import Context, EffectiveAddons, as_text

@@ -10,7 +10,7 @@ from ..catalog import InstanceType, find_instance_type, label
 from ..catalog._files import load
 from ..findings import Severity
 from ..jobs.devices import accelerator_name, mig_per_node, named_types
-from ..jobs.resources import has_all_accelerators, job_size, memory_limit, other_containers, share, wants_efa_preset
+from ..jobs.resources import has_all_accelerators, job_size, memory_limit, other_containers, share, uses_efa_preset
 from ..jobs.room import exact, number, offered, quantity, usable
 from ..plural import count
 from ..spec.jobs import Job, Replica
@@ -396,5 +396,5 @@ def uses_efa(job: Job) -> Iterator[Problem]:
             yield Problem(
                 f"{prefix}efa", f"no EFA interfaces for {part.nodes} nodes of {node_type.name}, each with {has}"
             )
-    if job.efa_preset and not any(wants_efa_preset(part, job) for _, part, _ in parts(job)):
+    if job.efa_preset and not any(uses_efa_preset(part, job) for _, part, _ in parts(job)):
         yield Problem("efa_preset", "no effect: the job's nodes have no EFA, or EFA is disabled", "Remove efa_preset.")

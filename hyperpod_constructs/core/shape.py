@@ -350,7 +350,7 @@ def _words(text: str) -> list[str]:
 
 def _kind(value: Any) -> str:
     if value is None:
-        return "nothing"
+        return "null"
     if isinstance(value, bool):
         return f"the boolean {str(value).lower()}"
     if isinstance(value, int | float):

@@ -215,7 +215,7 @@ def test_usable_addresses(prefix: int) -> None:
     assert usable(f"10.0.0.0/{prefix}") == max(0, 2 ** (32 - prefix) - 5)
 
 
-@given(count=st.integers(0, 6758), more=st.integers(0, 100))
+@given(count=st.integers(0, 6758), added=st.integers(0, 100))
 def test_demand_grows_with_the_count(count: int, added: int) -> None:
     def addresses(nodes: int, **group: Any) -> int:
         cluster = Cluster(

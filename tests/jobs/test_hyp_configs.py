@@ -60,12 +60,12 @@ def test_differences_on_purpose_are_notes_at_their_lines():
     assert {finding.severity for finding in found} == {Severity.NOTE}
     assert sorted((finding.line, finding.message.split(":")[0].split(";")[0]) for finding in found) == [
         (1, "the object's name ends with a hash of its content"),
-        (5, "the EFA interfaces are in proportion to the accelerators"),
+        (5, "the default of efa is the accelerators' share of the EFA interfaces"),
         (
             5,
-            "vcpu and memory are in proportion to the accelerators, out of the resources that pods can use on the node",
+            "the default of vcpu and memory is the accelerators' share of the resources that pods can use on the node",
         ),
-        (6, "ttlSecondsAfterFinished is left to the operator's default"),
+        (6, "ttlSecondsAfterFinished is not set (operator's default)"),
     ]
 
 

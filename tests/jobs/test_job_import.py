@@ -212,7 +212,7 @@ def test_losses_are_reported_with_exit_code_1(tmp_path: Path):
     )
     result = hyperpod("import", file)
     assert result.exit_code == 1
-    assert "tune: not imported: oops: unknown field of a job in Kubernetes" in result.stderr
+    assert "tune: not imported: oops: unknown field of a Kubernetes job" in result.stderr
     assert "tune: not imported: worker: the manifest does not set an image" in result.stderr
     assert "# Not imported: worker: the manifest does not set an image\n" in result.stdout
     assert "# the manifest does not set an image: set it here\nimage: image:missing\n" in result.stdout

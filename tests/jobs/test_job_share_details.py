@@ -14,7 +14,7 @@ from hyperpod_constructs.core.jobs.resources import (
     has_all_accelerators,
     job_size,
     other_containers,
-    wants_efa_preset,
+    uses_efa_preset,
 )
 
 P5, M5, LARGE, UNKNOWN = "ml.p5.48xlarge", "ml.m5.4xlarge", "ml.m5.large", "ml.x9.large"
@@ -151,7 +151,7 @@ def test_what_the_other_containers_request() -> None:
 )
 def test_the_efa_preset(fields: dict[str, Any], expected: bool) -> None:
     training_job = job(**fields)
-    assert wants_efa_preset(training_job, training_job) is expected
+    assert uses_efa_preset(training_job, training_job) is expected
     assert job_size(training_job) == fields["nodes"]
     assert share(training_job, training_job).requests.get("hugepages-2Mi") == ("5120Mi" if expected else None)
 

@@ -103,7 +103,8 @@ def test_messages_of_values_with_units_and_words(text: str, message: str, cure: 
         ),
         (
             {"security": {"privileged": True, "allow_privilege_escalation": False}},
-            "error HP722 : spec.containers[0].securityContext.allowPrivilegeEscalation: is false for a privileged container",
+            "error HP722 : spec.containers[0].securityContext.allowPrivilegeEscalation: false conflicts with "
+            "privileged: true",
         ),
         (
             {"nodes": 1, "vcpu": "none", "memory_gib": "none", "hugepages_2mi_mib": 4},

@@ -89,7 +89,7 @@ INVALID_PODS: list[tuple[tuple[str | int, ...], Any, str]] = [
     (("spec", "terminationGracePeriodSeconds"), -1, "-1 is negative"),
     (("spec", "terminationGracePeriodSeconds"), 2**63, f"{2**63} exceeds 64 bits"),
     (("spec", "priority"), 2**31, f"{2**31} exceeds 32 bits"),
-    (("spec", "dnsPolicy"), "None", "is None without dnsConfig.nameservers"),
+    (("spec", "dnsPolicy"), "None", "None requires dnsConfig.nameservers"),
     (("spec", "serviceAccountName"), "My Account", "'My Account' is not a valid Kubernetes name"),
     (("spec", "nodeSelector"), {"zone": True}, "must be text, not true"),
     (("spec", "nodeSelector"), {"a b": "c"}, "'a b' is not a valid label key"),

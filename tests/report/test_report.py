@@ -13,8 +13,11 @@ from assembly import ROOT
 from proving import every
 from reports import copied_examples, data, edited, many_groups, report, sections, words, written
 
+from hyperpod_constructs.core.config import load
+from hyperpod_constructs.core.report import Subject, artifacts, exposure
 from hyperpod_constructs.core.report.canvas import fitted, text_width
 from hyperpod_constructs.core.report.words import words_of
+from hyperpod_constructs.core.spec import DependencyChart
 
 EXAMPLES = [*sorted((ROOT / "examples").glob("*.yaml")), ROOT / "hyperpod.yaml"]
 SECTIONS = (
@@ -175,7 +178,7 @@ def test_changes_are_listed_first_with_cost_and_in_the_drawings(tmp_path: Path) 
     assert severities == sorted(severities, key=["replaces the group", "restarts", "in place"].index)
     assert cost["caption"] == "Known cost before and after, in USD per hour"
     assert next(row[3]["text"] for row in cost["rows"] if row[0] == "network") == "+0.05"
-    assert "EC2's price of such instances" in words(cost)
+    assert "EC2 price of these instances" in words(cost)
     outline = [line for _, line in parts["cluster"][0]["outline"]]
     assert [re.search(r"\((\w[\w ]*)\)$", line)[1] for line in outline if line.endswith(")")] == [  # type: ignore[index]
         "restarts", "replaces the group", "new"]  # fmt: skip
@@ -268,7 +271,9 @@ def test_a_job_has_a_report(tmp_path: Path) -> None:
     assert tuple(parts) == ("overview", "findings", "numbers", "takes", "manifest")
     numbers = words(parts["numbers"])
     assert "cpu\n179\nml.p5.48xlarge has 192 vCPU, 12.03 reserved, 179.97 for pods; rounded down" in numbers
-    assert "group gpu-a: 4 of 8 nodes for 4 replicas; 8 replicas, 2 such jobs at a time" in words(parts["takes"])
+    assert "group gpu-a: 4 of 8 nodes for 4 replicas; 8 replicas, 2 jobs of this size at a time" in words(
+        parts["takes"]
+    )
     assert "one node of ml.p5.48xlarge, 1 replica" in words(parts["takes"])
     assert '"kind": "HyperPodPyTorchJob"' in words(parts["manifest"])
     alone = json.loads(report("--job", file, "--format", "json").stdout)
@@ -315,3 +320,28 @@ def test_references_of_templates_are_reported_by_name() -> None:
     assert found.text("a-Eks", {"Fn::Join": ["", [{"Fn::GetAtt": ["R1", "Arn"]}, "/*"]]}) == "<Eks/Cluster/Role>/*"
     assert found.text("a-Eks", {"Fn::Sub": "arn:${AWS::Partition}:${R1}"}) == "arn:aws:<Eks/Cluster/Role>"
     assert found.text("a-Eks", {"Fn::If": ["a", "b", "c"]}) == "<Fn::If>"
+
+
+OCI = {"reference": "oci://registry.example/charts/hyperpod", "version": "1.2.3", "digest": "sha256:" + "a" * 64}
+
+
+def test_a_chart_of_an_oci_registry_has_its_source_and_version() -> None:
+    platform = load(ROOT / "hyperpod.yaml").platform
+    assert platform is not None
+    platform = platform.model_copy(update={"dependencies": DependencyChart(chart=OCI)})
+    chart = {"Kind": "oci", **{key.capitalize(): value for key, value in OCI.items()}}
+    release = {"Type": "Custom::HyperPodHelmRelease", "Properties": {"Release": "hyperpod", "Chart": chart}}
+    for words_ in (None, words_of({"a-Eks": {"Resources": {"Chart": release}}})):
+        row = artifacts.section(Subject("hyperpod.yaml", platform, ()), words_).blocks[0].rows[0]  # type: ignore[union-attr]
+        assert [getattr(cell, "text", cell) for cell in row][1:] == list(OCI.values())
+
+
+def test_open_security_groups_have_sources_or_destinations() -> None:
+    platform = load(ROOT / "hyperpod.yaml").platform
+    assert platform is not None
+    rules = [{"CidrIp": "0.0.0.0/0", "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}]
+    properties = {"SecurityGroupIngress": rules, "SecurityGroupEgress": rules}
+    stacks = {"a-Network": {"Resources": {"Group": {"Type": "AWS::EC2::SecurityGroup", "Properties": properties}}}}
+    table = exposure.section(Subject("hyperpod.yaml", platform, ()), words_of(stacks)).blocks[1]
+    assert [(row[1], row[2].text, row[2].tone) for row in table.rows] == [  # type: ignore[union-attr]
+        ("in", "all sources (0.0.0.0/0)", "warn"), ("out", "all destinations (0.0.0.0/0)", "note")]  # fmt: skip

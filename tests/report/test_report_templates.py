@@ -69,7 +69,7 @@ def test_statements_are_sentences(whole: Whole):
     rows = [texts(row) for row in captions(read(whole, "hyperpod")["access"])["IAM statements of roles"]]
     assert [
         "Eks/Kubernetes/Apply/framework-onEvent/ServiceRole",
-        "may",
+        "Allow",
         "lambda:GetFunction",
         "<Eks/Kubernetes/Applier>",
         "",
@@ -77,7 +77,7 @@ def test_statements_are_sentences(whole: Whole):
     buckets = [
         texts(row) for row in captions(read(whole, "hyperpod")["access"])["Policies of buckets, keys and topics"]
     ]
-    assert ["any principal", "denied", "s3:*", "<HyperPod/LifecycleScripts/Bucket>, <HyperPod/LifecycleScripts/Bucket>/*",
+    assert ["any principal", "Deny", "s3:*", "<HyperPod/LifecycleScripts/Bucket>, <HyperPod/LifecycleScripts/Bucket>/*",
             "aws:SecureTransport is false"] in buckets  # fmt: skip
 
 
@@ -88,16 +88,16 @@ def test_security_groups_and_endpoints(whole: Whole):
         "Network/NodeSecurityGroup",
         "in",
         "itself",
-        "everything",
+        "all traffic",
         "EFA and pods: all traffic inside the group",
     ] in rules
-    assert ["Network/NodeSecurityGroup", "out", "all destinations (0.0.0.0/0)", "everything",
+    assert ["Network/NodeSecurityGroup", "out", "all destinations (0.0.0.0/0)", "all traffic",
             "Allow all outbound traffic by default"] in rules  # fmt: skip
     doors = [texts(row) for row in found["Network access to the platform"]]
     assert [
         "Kubernetes API, public endpoint",
         "any IP address",
-        "with the credentials of an access entry",
+        "requires credentials of an access entry",
     ] in doors
 
 
@@ -125,7 +125,7 @@ def test_the_order_has_a_critical_path(whole: Whole):
 
 def test_retained_resources_after_a_deletion(whole: Whole):
     kept = captions(read(whole, "everything")["removal"])[
-        "Retained when the stacks are deleted, and billed until you delete it"
+        "Retained when the stacks are deleted, and billed until you delete them"
     ]
     assert [texts(row)[0] for row in kept] == ["ObservabilityParts/Prometheus", "InferenceOperatorAccess/TlsBucket",
                                                "Network/FlowLogGroup"]  # fmt: skip
@@ -154,7 +154,7 @@ def test_deployed_templates_are_a_former_state_too(tmp_path: Path):
     assert "group workers: " in words(found["cluster"][0])
     assert words(found["cluster"][0]).count("(new)") == 1
     addons = words(found["workloads"][0])
-    assert "v1.3.0-eksbuild.1 in aws-hyperpod (other version)" in addons
+    assert "v1.3.0-eksbuild.1 in aws-hyperpod (version changed)" in addons
     assert "cert-manager chosen by EKS in cert-manager (new)" in addons
     assert "another chosen by EKS (removed)" in addons
     assert "Known cost before and after, in USD per hour" in captions(found["changes"])

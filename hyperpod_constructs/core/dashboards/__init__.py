@@ -1,7 +1,7 @@
 """Grafana dashboards and Prometheus alert rules of this library: panels and alerts as data, JSON and YAML as output.
 
-They use only metrics that the observability add-on documents. A panel or alert whose metrics are not collected at the
-configured levels is omitted. Uncertainties about a metric are in the catalog.
+They use only metrics that the observability add-on documents. Panels and alerts whose metrics are not collected at the
+configured levels are omitted. The catalog lists what is uncertain about a metric.
 
 >>> from hyperpod_constructs.core.spec import Metrics
 >>> sorted(dashboards(Metrics()))
@@ -30,23 +30,23 @@ DATA_SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
 def dashboards(levels: Metrics | None = None) -> dict[str, dict[str, Any]]:
-    """Grafana dashboards by name, with the panels whose metrics these levels collect; without levels, all panels."""
-    made = {}
+    """Returns Grafana dashboards by name, with the panels whose metrics these levels collect; by default all panels."""
+    found = {}
     for name, content in _read("panels").items():
         panels = [panel for panel in content["panels"] if _collected(_queries(panel), levels)]
         if panels:
-            made[name] = _dashboard(name, content, panels)
-    return made
+            found[name] = _dashboard(name, content, panels)
+    return found
 
 
 def alert_rules(levels: Metrics | None = None) -> dict[str, Any]:
-    """A Prometheus rule file with the alerts whose metrics these levels collect; without levels, all alerts."""
+    """Returns a Prometheus rule file with the alerts whose metrics these levels collect; by default all alerts."""
     rules = [_rule(alert) for alert in _read("alerts") if _collected([alert["expr"]], levels)]
     return {"groups": [{"name": "hyperpod", "rules": rules}]} if rules else {"groups": []}
 
 
 def metrics_of(expression: str) -> set[str]:
-    """The metrics of the catalog that a PromQL expression uses.
+    """Returns the metrics in the catalog that a PromQL expression uses.
 
     >>> metrics_of('sum by (node) (rate(node_cpu_seconds_total{mode="idle"}[5m]))')
     {'node_cpu_seconds_total'}
@@ -55,7 +55,7 @@ def metrics_of(expression: str) -> set[str]:
 
 
 def names_in(expression: str) -> set[str]:
-    """The metric names in a PromQL expression, known or not: words that are not functions, keywords, labels or text.
+    """Returns all metric names in a PromQL expression: names that are not functions, keywords, labels or in strings.
 
     >>> names_in('sum by (a, b) (up{job="x"} > 0) or vector(0)')
     {'up'}
@@ -71,7 +71,7 @@ def _collected(expressions: Iterable[str], levels: Metrics | None) -> bool:
     if levels is None:
         return True
     found = [find_metric(name) for expression in expressions for name in metrics_of(expression)]
-    return all(_RANK[getattr(levels, each.area)] >= _RANK[each.level] for each in found if each is not None)
+    return all(_RANK[getattr(levels, metric.area)] >= _RANK[metric.level] for metric in found if metric is not None)
 
 
 def _queries(panel: Mapping[str, Any]) -> list[str]:
@@ -94,12 +94,12 @@ def _dashboard(name: str, content: Mapping[str, Any], panels: list[dict[str, Any
             "list": [{"name": "datasource", "type": "datasource", "query": "prometheus", "label": "Data source"}]
         },
         "annotations": {"list": []},
-        "panels": list(_placed(panels)),
+        "panels": list(_positioned(panels)),
     }
 
 
-def _placed(panels: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
-    """Numbers in a row of tiles, followed by graphs in rows of two."""
+def _positioned(panels: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    """Yields the panels with positions: single values in one row, followed by graphs in rows of two."""
     stats = [panel for panel in panels if panel.get("kind") == "stat"]
     graphs = [panel for panel in panels if panel.get("kind") != "stat"]
     width = _COLUMNS // max(len(stats), 1)
@@ -107,11 +107,11 @@ def _placed(panels: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
         yield _panel(index + 1, panel, {"x": index * width, "y": 0, "w": width, "h": 4})
     top = 4 if stats else 0
     for index, panel in enumerate(graphs):
-        place = {"x": index % 2 * (_COLUMNS // 2), "y": top + index // 2 * 8, "w": _COLUMNS // 2, "h": 8}
-        yield _panel(len(stats) + index + 1, panel, place)
+        position = {"x": index % 2 * (_COLUMNS // 2), "y": top + index // 2 * 8, "w": _COLUMNS // 2, "h": 8}
+        yield _panel(len(stats) + index + 1, panel, position)
 
 
-def _panel(number: int, panel: Mapping[str, Any], place: Mapping[str, int]) -> dict[str, Any]:
+def _panel(number: int, panel: Mapping[str, Any], position: Mapping[str, int]) -> dict[str, Any]:
     stat = panel.get("kind") == "stat"
     steps: list[dict[str, Any]] = [{"color": "green", "value": None}]
     if "alert" in panel:
@@ -121,7 +121,7 @@ def _panel(number: int, panel: Mapping[str, Any], place: Mapping[str, int]) -> d
         "title": panel["title"],
         "type": "stat" if stat else "timeseries",
         "datasource": DATA_SOURCE,
-        "gridPos": dict(place),
+        "gridPos": dict(position),
         "fieldConfig": {
             "defaults": {
                 "unit": panel["unit"],

@@ -1,4 +1,4 @@
-"""Training jobs: one model, exact resource amounts, and one compiler whose output is applied.
+"""Training jobs: the job model, the calculation of resources, and the compiler of the manifest that is applied.
 
 >>> from hyperpod_constructs.core.jobs import HyperPodPyTorchJob, compile_job
 >>> job = HyperPodPyTorchJob(name="llama", image="registry/llama:v3", instance_type="ml.p5.48xlarge", nodes=16)

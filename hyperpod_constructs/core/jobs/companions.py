@@ -11,26 +11,26 @@ from .schema import Flaw, flaws, type_of
 KEPT_KINDS = ("PersistentVolume", "PersistentVolumeClaim")
 """Kinds whose deletion can delete data."""
 
-_CLUSTER_WIDE = (
+_CLUSTER_SCOPED = (
     *("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Namespace", "PersistentVolume"),
     *("PriorityClass", "StorageClass", "WorkloadPriorityClass", "ResourceFlavor", "ClusterQueue", "Topology"),
 )
 
 
 def placed(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the object with its namespace: `default` if it sets none and its kind is known to be namespaced.
+    """Returns the object with a namespace: `default` if it sets none, unless its kind is cluster-scoped.
 
     >>> placed({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}})["metadata"]
     {'name': 'a', 'namespace': 'default'}
     """
     metadata = dict(manifest["metadata"])
-    if manifest["kind"] not in _CLUSTER_WIDE and not manifest["kind"].startswith("Cluster"):
+    if manifest["kind"] not in _CLUSTER_SCOPED and not manifest["kind"].startswith("Cluster"):
         metadata.setdefault("namespace", "default")
     return {**manifest, "metadata": metadata}
 
 
 def companion_flaws(manifest: Mapping[str, Any]) -> Iterator[Flaw]:
-    """Fields of an object that Kubernetes rejects; for unknown kinds, only those that all objects have."""
+    """Yields the parts of an object that Kubernetes rejects; checks only keys of all objects if the kind is unknown."""
     for key in ("apiVersion", "kind"):
         if not isinstance(manifest.get(key), str) or not manifest[key]:
             yield Flaw(

@@ -23,7 +23,7 @@ def compile_job(job: Job, *, resolve: Callable[[Any], Any] | None = None) -> dic
 
     Raises:
         InvalidSpec: the job has errors; its text lists the findings.
-        ValueError: the name has a hash of content with CDK tokens, and there is no `resolve`.
+        ValueError: the name contains a hash of content with CDK tokens, and `resolve` is not set.
 
     >>> job = Job(name="smoke", image="registry/train:v1", instance_type="ml.g5.8xlarge", on_change="replace")
     >>> compile_job(job)["spec"]["replicaSpecs"][0]["template"]["spec"]["containers"][0]["resources"]["requests"]
@@ -36,8 +36,8 @@ def compile_job(job: Job, *, resolve: Callable[[Any], Any] | None = None) -> dic
         raise InvalidSpec(found)
     manifest = manifest_of(job)
     content = manifest if resolve is None else resolve(manifest)
-    if resolve is not None and (hidden := _dynamic_references(content)):
-        raise InvalidSpec(hidden)  # resolved tokens
+    if resolve is not None and (found := _dynamic_references(content)):
+        raise InvalidSpec(found)  # dynamic references in resolved tokens
     if job.on_change == "new-object":
         if resolve is None and is_token(json.dumps(content)):
             raise ValueError(_TOKENS.format(job.name if not is_token(job.name) else "a job"))
@@ -46,8 +46,8 @@ def compile_job(job: Job, *, resolve: Callable[[Any], Any] | None = None) -> dic
 
 
 _TOKENS = (
-    "{}: some values are known only at deploy time (CDK tokens), and the name has a hash of the content, which must not "
-    "depend on their numbers: use TrainingJob, pass resolve=stack.resolve, or set on_change to replace"
+    "{}: some values are known only at deploy time (CDK tokens), and the hash in the name must not depend on the numbers "
+    "of tokens: use TrainingJob, pass resolve=stack.resolve, or set on_change to replace"
 )
 
 
@@ -61,7 +61,7 @@ def _dynamic_references(content: Any) -> list[Finding]:
 
 
 def content_hash(content: Any) -> str:
-    """The hash in a name: equal content has equal hashes, regardless of the order of keys.
+    """Returns the hash for a job's name; equal content has equal hashes, regardless of the order of keys.
 
     >>> content_hash({"a": 1, "b": 2}) == content_hash({"b": 2, "a": 1})
     True

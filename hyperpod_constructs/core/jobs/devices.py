@@ -1,4 +1,4 @@
-"""Accelerators in Kubernetes: resource names, the instance types a replica can run on, MIG partitions."""
+"""Accelerators in Kubernetes: resource names, instance types that a replica can run on, and MIG partitions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..spec.jobs_replica import Replica
 
 
 def accelerator_resource(instance_type: InstanceType, replica: Replica) -> tuple[str, int] | None:
-    """Returns the Kubernetes resource of the type's accelerators for the replica, and units per accelerator.
+    """Returns the Kubernetes resource of the accelerators of an instance type, and its units per accelerator.
 
     >>> from hyperpod_constructs.core.catalog import instance_type
     >>> trn1 = instance_type("ml.trn1.32xlarge")
@@ -33,7 +33,7 @@ def accelerator_resource(instance_type: InstanceType, replica: Replica) -> tuple
 
 
 def named_types(replica: Replica, affinity: Mapping[str, Any] | None = None) -> tuple[str, ...]:
-    """The instance types that a replica selects: by its type, its node selector or its affinity.
+    """Returns the instance types that a replica selects by its instance type, node selector or affinity.
 
     >>> named_types(Replica(node_selector={"node.kubernetes.io/instance-type": "ml.p5.48xlarge"}))
     ('ml.p5.48xlarge',)
@@ -71,7 +71,7 @@ def _list(value: Any) -> Sequence[Any]:
 
 
 def accelerator_name(replica: Replica, affinity: Mapping[str, Any] | None = None) -> str:
-    """Kubernetes resource of the accelerators of a replica that does not set an instance type.
+    """Returns the Kubernetes resource of the accelerators of a replica that does not set an instance type.
 
     >>> accelerator_name(Replica(node_selector={"node.kubernetes.io/instance-type": "ml.trn1.32xlarge"}))
     'aws.amazon.com/neurondevice'
@@ -85,7 +85,7 @@ def accelerator_name(replica: Replica, affinity: Mapping[str, Any] | None = None
 
 
 def mig_share(profile: str, count: int) -> Decimal:
-    """Number of whole GPUs that the partitions of a profile use, by compute slices.
+    """Returns the number of whole GPUs that partitions of a profile use, by compute slices.
 
     >>> mig_share("mig-1g.10gb", 7), mig_share("mig-3g.40gb", 2) < 1
     (Decimal('1'), True)
@@ -95,7 +95,7 @@ def mig_share(profile: str, count: int) -> Decimal:
 
 
 def mig_per_node(profile: str, instance_type: InstanceType) -> int:
-    """Number of partitions of a profile per node, limited by the compute slices and memory of its GPUs.
+    """Returns the number of partitions of a profile per node, limited by the compute slices and memory of its GPUs.
 
     >>> from hyperpod_constructs.core.catalog import instance_type
     >>> [mig_per_node(f"mig-{name}", instance_type("ml.p5.48xlarge")) for name in ("1g.10gb", "1g.20gb", "3g.40gb")]

@@ -16,7 +16,7 @@ from .room import quantity
 
 
 def explain(job: Job, cluster: Cluster | None = None) -> str:
-    """Returns every derived number of a job with its derivation, as text.
+    """Returns all derived numbers of a job with their derivation, as text.
 
     Raises:
         InvalidSpec: the job has errors.
@@ -29,7 +29,7 @@ def explain(job: Job, cluster: Cluster | None = None) -> str:
 
 
 def explained(job: Job, cluster: Cluster | None = None) -> dict[str, Any]:
-    """The same as data: each replica spec with its numbers, and the capacity of nodes and groups.
+    """Returns the explanation as data: each replica spec with its numbers, and the capacity of nodes and groups.
 
     Raises:
         InvalidSpec: the job has errors.
@@ -78,7 +78,7 @@ def _lines(job: Job, cluster: Cluster | None) -> Iterator[str]:
     manifest = compile_job(job)["metadata"]
     yield f"{job.kind} {manifest['name']} in namespace {manifest['namespace']}"
     if job.on_change == "new-object":
-        yield f"  the name is {job.name} and a hash of the content, so that an edit creates a new object"
+        yield f"  the name is {job.name} plus a hash of the content, so that an edit creates a new object"
     if job.effective_queue:
         how = f"team {job.team}" if job.team and job.queue is None else "as specified"
         yield f"  waits in queue {job.effective_queue} ({how})"
@@ -99,18 +99,16 @@ def _part(job: Job, part: ReplicaSpec, cluster: Cluster | None) -> Iterator[str]
         yield "    nothing: set instance_type, or vcpu and memory_gib"
         return
     limits = [
-        Step(f"limit {key}", str(value), _limit_how(part, key)) for key, value in sized.limits.items() if _own(key)
+        Step(f"limit {key}", str(value), _limit_how(part, key))
+        for key, value in sized.limits.items()
+        if key in ("cpu", "memory")
     ]
     steps = [*sized.steps, *limits]
     names, values = (max(len(getattr(step, field)) for step in steps) for field in ("name", "value"))
     for step in steps:
         yield f"    {step.name:<{names}}  {step.value:>{values}}  {step.how}"
     yield from _totals(part, sized)
-    yield from _room(part, sized, cluster)
-
-
-def _own(key: str) -> bool:
-    return key in ("cpu", "memory")
+    yield from _capacity(part, sized, cluster)
 
 
 def _limit_how(part: ReplicaSpec, key: str) -> str:
@@ -131,12 +129,11 @@ def _totals(part: ReplicaSpec, sized: Share) -> Iterator[str]:
     yield f"    total: {', '.join(totals)}"
 
 
-def _room(part: ReplicaSpec, sized: Share, cluster: Cluster | None) -> Iterator[str]:
+def _capacity(part: ReplicaSpec, sized: Share, cluster: Cluster | None) -> Iterator[str]:
     instance_type = find_instance_type(part.instance_type) if part.instance_type else None
     if instance_type is None or sized.per_node is None:
         return
-    bound = _bound(sized, part)
-    yield f"    {count(sized.per_node, 'replica')} per node{bound}"
+    yield f"    {count(sized.per_node, 'replica')} per node{_used_accelerators(sized, part)}"
     for group in cluster.groups if cluster is not None else ():
         if instance_type.name in group.types and part.instance_group in (None, group.name):
             nodes = group.max_instances
@@ -145,7 +142,7 @@ def _room(part: ReplicaSpec, sized: Share, cluster: Cluster | None) -> Iterator[
             )
 
 
-def _bound(sized: Share, part: ReplicaSpec) -> str:
+def _used_accelerators(sized: Share, part: ReplicaSpec) -> str:
     if not part.is_partial or sized.per_node is None:
         return ""
     used = sized.accelerators * sized.per_node

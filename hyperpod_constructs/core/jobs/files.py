@@ -1,4 +1,4 @@
-"""Job files: this library's, or a config of the official CLI. Problems are findings with their line."""
+"""Reads job files: this library's format, or a config of the official CLI. Problems are findings with their line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..spec.jobs import Job
 from .foreign import foreign, is_hyp_config
 
 _PLATFORM_KEYS = ("network", "cluster", "eks")
-"""Keys that only a platform has, not a job."""
+"""Keys of a platform config that a job file does not have."""
 
 
 class LoadedJob(NamedTuple):
@@ -26,7 +26,7 @@ class LoadedJob(NamedTuple):
         job: the job, if the structure of the file is valid; it may still have errors.
         findings: problems of the file and its structure, and notes on configs of the official CLI.
         document: the file, to locate findings of later rules with `locate`.
-        keys: this library's key to the file's, if they differ.
+        keys: the file's key by this library's key, if they differ.
         prefix: path of the job in the document; empty for a separate file.
     """
 
@@ -37,10 +37,10 @@ class LoadedJob(NamedTuple):
     prefix: str = ""
 
     def locate(self, finding: Finding, *, key: bool = False) -> Finding:
-        """A finding about the job (with a path in the job or in the document), with its position in the document."""
-        inside = finding.path.removeprefix(self.prefix).removeprefix(".")
-        first = re.split(r"[.\[]", inside, maxsplit=1)[0]
-        path = self.keys.get(first, inside)
+        """Returns a finding about the job, whose path is relative to the job or the document, with its position."""
+        path_in_job = finding.path.removeprefix(self.prefix).removeprefix(".")
+        first = re.split(r"[.\[]", path_in_job, maxsplit=1)[0]
+        path = self.keys.get(first, path_in_job)
         joined = f"{self.prefix}.{path}" if self.prefix and path else self.prefix or path
         return self.document.located(finding, path=joined, key=key)
 
@@ -65,18 +65,18 @@ def job_in(data: Any, document: Document, *, prefix: str = "") -> LoadedJob:
     """Reads a job from data at `prefix` in the document."""
     keys: Mapping[str, str] = {}
     found: list[Finding] = list(document.findings) if not prefix else []
-    of_platform = next((key for key in _PLATFORM_KEYS if isinstance(data, dict) and key in data), None)
-    if of_platform is not None:
-        path = f"{prefix}.{of_platform}" if prefix else of_platform
+    platform_key = next((key for key in _PLATFORM_KEYS if isinstance(data, dict) and key in data), None)
+    if platform_key is not None:
+        path = f"{prefix}.{platform_key}" if prefix else platform_key
         message = "this is a platform config, not a job"
-        cure = "Validate it with `hyperpod validate`, or specify one of the job files under `jobs`."
+        cure = "Validate it with `hyperpod validate`, or specify a job file, such as one that is listed under `jobs`."
         finding = Finding(rule="HP012", severity=Severity.ERROR, path=path, message=message, cure=cure)
         return LoadedJob(job=None, findings=[*found, document.located(finding, key=True)], document=document)
     comments = None if prefix else _comments(document)
-    other = foreign(data, file=document.file, comments=comments)
-    if other is not None:
-        path = f"{prefix}.{other.path}" if prefix and other.path else prefix or other.path
-        finding = document.located(replace(other, path=path), key=True)
+    not_a_job = foreign(data, file=document.file, comments=comments)
+    if not_a_job is not None:
+        path = f"{prefix}.{not_a_job.path}" if prefix and not_a_job.path else prefix or not_a_job.path
+        finding = document.located(replace(not_a_job, path=path), key=True)
         return LoadedJob(job=None, findings=[*found, finding], document=document)
     if is_hyp_config(data):
         from .hyp import job_from_mapping
@@ -95,7 +95,7 @@ def job_in(data: Any, document: Document, *, prefix: str = "") -> LoadedJob:
 
 
 def _comments(document: Document) -> str | None:
-    """The text of a job file, whose comments identify the tool that wrote it."""
+    """Returns the text of a job file, whose comments can identify the tool that wrote it."""
     if document.file is None or not Path(document.file).is_file():
         return None
     return Path(document.file).read_text(encoding="utf-8-sig")

@@ -1,4 +1,4 @@
-"""Detects files that are not job files or configs by their keys: manifests and other files of the official CLI."""
+"""Detects by their keys files that are not job files or configs: manifests and other files of the official CLI."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JOB_KINDS = ("HyperPodPyTorchJob", "PyTorchJob", "Job")
 
 
 def job_kind(data: object) -> str | None:
-    """The kind of a job's manifest, case-insensitive; None for anything else.
+    """Returns the kind of a job's manifest, matched case-insensitively; None for other data.
 
     >>> job_kind({"apiVersion": "sagemaker.amazonaws.com/v1", "kind": "HyperPodPytorchJob"})
     'HyperPodPyTorchJob'
@@ -48,12 +48,12 @@ def is_recipe(data: object) -> bool:
     """Whether data is a HyperPod recipe or a config of the official CLI's recipe jobs."""
     if not isinstance(data, Mapping):
         return False
-    of_recipe = {"trainer", "model", "recipes", "training_config"} & data.keys()
-    return data.get("template") == "hyp-recipe-job" or ("run" in data and bool(of_recipe)) or "recipes" in data
+    recipe_keys = {"trainer", "model", "recipes", "training_config"} & data.keys()
+    return data.get("template") == "hyp-recipe-job" or ("run" in data and bool(recipe_keys)) or "recipes" in data
 
 
 def foreign(data: Any, *, file: str | None = None, comments: str | None = None) -> Finding | None:
-    """Returns one finding with the file's type and how to use it; None for job files and job configs of `hyp`."""
+    """Returns a finding with the type of the file and how to use it; None for job files and job configs of `hyp`."""
     name = file or "FILE"
     quoted = quote(name)
     if is_manifest(data):
@@ -65,8 +65,11 @@ def foreign(data: Any, *, file: str | None = None, comments: str | None = None) 
                 f"with `hyperpod jobs submit {quoted}`."
             )
         else:
-            known = "is validated and created with a job by `hyperpod jobs submit`" if type_of(kind) else "is not a job"
-            cure = f"a {kind} {known}; use `kubectl apply -f {quoted}` to create it without a job"
+            cure = f"Create it with `kubectl apply -f {quoted}`."
+            if type_of(kind):
+                cure = (
+                    f"Submit it with a job with `hyperpod jobs submit`, or create it with `kubectl apply -f {quoted}`."
+                )
         return _finding("kind", message, cure)
     other = "tfvars" if name.endswith(".tfvars") else format_of(data, comments or "")
     if other is not None:

@@ -1,8 +1,8 @@
 """Reads the official CLI's job configs: `config.yaml` of `hyp-pytorch-job`, schema 1.0 or 1.1.
 
-A config is detected by its key `job_name`; template and version can be in comments (as `hyp init` writes them) or in
-keys. All fields are supported, including those that the CLI ignores or converts incorrectly; intentional differences
-are reported as notes.
+A config is detected by its key `job_name`. Template and version can be in comments, as `hyp init` writes them, or in keys.
+All fields are supported, including fields that the CLI ignores or converts incorrectly; intentional differences are
+reported as notes.
 """
 
 from __future__ import annotations
@@ -69,12 +69,12 @@ _HANDLED = frozenset(
 
 
 class Converted(NamedTuple):
-    """A config as the data of a `Job`.
+    """The result of converting a config to the data of a `Job`.
 
     Attributes:
         data: the data of the `Job`.
         findings: notes on intentional differences from the official CLI, and errors.
-        keys: this library's top-level key to the config's, so that findings refer to keys of the file.
+        keys: the config's key by this library's top-level key, so that findings refer to keys of the file.
     """
 
     data: dict[str, Any]
@@ -90,19 +90,18 @@ def job_from_mapping(
     Args:
         data: the config's content.
         comments: the file's text, to read template and version from its comments.
-        written: key to the text of a number or boolean as written in the file, so that a numeric name keeps its digits.
+        written: numbers and booleans by key, as written in the file, so that numeric names keep all their digits.
 
     >>> job_from_mapping({"job_name": "a", "image": "b", "node_count": 2, "instance_type": "ml.g5.8xlarge"}).data
     {'image': 'b', 'instance_type': 'ml.g5.8xlarge', 'name': 'a', 'nodes': 2}
     """
-    given = {
-        key: value for key, value in data.items() if value is not None
-    }  # `hyp init` writes every key, mostly without a value
-    stated = dict(_COMMENT.findall(comments or "")) | {
+    # `hyp init` writes all keys, most of them without a value
+    given = {key: value for key, value in data.items() if value is not None}
+    identified = dict(_COMMENT.findall(comments or "")) | {
         key: given[key] for key in ("template", "version") if key in given
     }
     conversion = _Conversion(given, written or {})
-    conversion.check_template(str(stated.get("template", TEMPLATE)), str(stated.get("version", VERSIONS[-1])))
+    conversion.check_template(str(identified.get("template", TEMPLATE)), str(identified.get("version", VERSIONS[-1])))
     return conversion.converted()
 
 
@@ -116,35 +115,31 @@ class _Conversion:
 
     def check_template(self, template: str, version: str) -> None:
         if template != TEMPLATE:
-            self._error("template", f"{template!r} is not a training job template", f"Write {TEMPLATE!r}.")
+            self._error("template", f"{template!r} is not a training job template", f"Use {TEMPLATE!r}.")
         if version not in VERSIONS:
-            self._error(
-                "version", f"{version!r} is not a known schema version", f"valid versions: {', '.join(VERSIONS)}"
-            )
+            self._error("version", f"{version!r} is not a known schema version", f"Use {' or '.join(VERSIONS)}.")
 
     def converted(self) -> Converted:
         self._equal_limits()
         for key in _SAME:
-            self._take(key, key)
+            self._copy(key, key)
         for source_key, spec_key in _RENAMED.items():
-            self._take(source_key, spec_key)
+            self._copy(source_key, spec_key)
         self._scheduler()
         if "memory_gib" in self.data:  # in the CLI, the limit equals the request
             self.data.setdefault("memory_limit_gib", self.data["memory_gib"])
         self._count()
         self._policies()
         self._volumes()
-        for (
-            key,
-            value,
-        ) in self.given.items():  # this library's fields are allowed in a config; unknown keys are rejected later
+        # this library's fields are allowed in a config; unknown keys are rejected later
+        for key, value in self.given.items():
             if key not in _HANDLED:
                 self.data.setdefault(key, value)
         self._notes()
         return Converted(self.data, self.findings, self.keys)
 
     def _plain(self, key: str, value: Any) -> Any:
-        """Values as the CLI reads them: quoted numbers are numbers, numeric names and label values are text."""
+        """Converts a value as the CLI does: quoted numbers to numbers, numeric names and label values to strings."""
         if key in _NUMBERS and isinstance(value, str):
             number = float(value) if re.fullmatch(r"\s*-?\d+(\.\d+)?\s*", value) else None
             return value if number is None else int(number) if number.is_integer() else number
@@ -161,17 +156,17 @@ class _Conversion:
             return self.written.get(path, str(value).lower())
         return self.written.get(path, str(value)) if isinstance(value, int | float) else value
 
-    def _take(self, source_key: str, spec_key: str) -> None:
+    def _copy(self, source_key: str, spec_key: str) -> None:
         if source_key in self.given:
             self.data[spec_key] = self.given[source_key]
             self.keys[spec_key] = source_key
 
     def _scheduler(self) -> None:
-        """The CLI's README lists Kueue as a scheduler type, but the queue selects Kueue."""
-        stated = str(self.data.get("scheduler_name", "")).lower()
-        if stated in ("kueue", "none", "sagemaker"):
+        """Removes scheduler types that refer to Kueue: the CLI's README lists them, but the queue selects Kueue."""
+        scheduler = str(self.data.get("scheduler_name", "")).lower()
+        if scheduler in ("kueue", "none", "sagemaker"):
             del self.data["scheduler_name"], self.keys["scheduler_name"]
-            if stated != "none":
+            if scheduler != "none":
                 message = "refers to Kueue, which is selected by the queue, not by a scheduler name"
                 cure = "Set queue_name." if "queue_name" not in self.given else "Remove it."
                 self._note("scheduler_type", message, cure)
@@ -180,17 +175,17 @@ class _Conversion:
         for limit, request in _LIMITS.items():
             if limit not in self.given:
                 continue
-            wanted = self.given.setdefault(request, self.given[limit])
-            if wanted != self.given[limit]:
-                message = f"{request} is {wanted} but {limit} is {self.given[limit]}"
-                self._error(limit, message, "Kubernetes requires them to be equal: set only one of them")
+            requested = self.given.setdefault(request, self.given[limit])
+            if requested != self.given[limit]:
+                message = f"{request} is {requested} but {limit} is {self.given[limit]}"
+                self._error(limit, message, "Set only one of them: Kubernetes requires them to be equal.")
 
     def _count(self) -> None:
         partial = any(name in self.data for name in RESOURCE_FIELDS)
         if "node_count" in self.given:
-            self._take("node_count", "nodes")
+            self._copy("node_count", "nodes")
         if "replica_count" in self.given:
-            self._take("replica_count", "replicas" if partial or "node_count" in self.given else "nodes")
+            self._copy("replica_count", "replicas" if partial or "node_count" in self.given else "nodes")
 
     def _policies(self) -> None:
         run_policy: dict[str, Any] = {}
@@ -217,7 +212,7 @@ class _Conversion:
                 max_replicas = max(elastic["discrete_values"])
             if max_replicas is None:
                 self._error(
-                    "max_replica_count", "is missing: an elastic job requires a maximum number of replicas", "Add it."
+                    "max_replica_count", "is missing: an elastic job requires a maximum number of replicas", "Set it."
                 )
             self.data["elastic"] = {"max_replicas": max_replicas or 1, **elastic}
             self.keys["elastic"] = next(key for key in self.given if key.startswith(("elastic_", "max_")))
@@ -238,7 +233,7 @@ class _Conversion:
             return
         source = {"hostPath": ("path", "host_path"), "pvc": ("claim_name", "claim")}.get(str(volume.get("type")))
         if source is None:
-            self._error(f"{path}.type", f"{volume.get('type')!r} is not hostPath or pvc", "Write one of them.")
+            self._error(f"{path}.type", f"{volume.get('type')!r} is not a valid volume type", "Use hostPath or pvc.")
             return
         source_key, spec_key = source
         if not volume.get(source_key):
@@ -247,12 +242,12 @@ class _Conversion:
         read_only = volume.get("read_only")
         if isinstance(read_only, str):
             read_only = {"true": True, "false": False}.get(read_only.lower(), read_only)
-        taken = {key: volume[key] for key in ("name", "mount_path") if volume.get(key) is not None}
+        common = {key: volume[key] for key in ("name", "mount_path") if volume.get(key) is not None}
         extra = {
             key: volume[key] for key in volume if key not in ("name", "mount_path", "type", "read_only", source_key)
         }
         stated = {} if read_only is None else {"read_only": read_only}
-        self.data.setdefault("volumes", []).append({**taken, spec_key: volume[source_key], **stated, **extra})
+        self.data.setdefault("volumes", []).append({**common, spec_key: volume[source_key], **stated, **extra})
 
     def _notes(self) -> None:
         if "on_change" not in self.data:
@@ -265,17 +260,19 @@ class _Conversion:
             derived = [key for key in ("vcpu", "memory") if key not in self.given]
             if derived:
                 message = (
-                    f"{' and '.join(derived)} are in proportion to the accelerators, out of the resources "
-                    "that pods can use on the node; the CLI uses the node's total resources, so that two "
-                    "halves do not fit on one node"
+                    f"the default of {' and '.join(derived)} is the accelerators' share of the resources that pods "
+                    "can use on the node; the CLI uses the node's total resources, so that two replicas with half "
+                    "of the accelerators do not fit on one node"
                 )
                 self._note("accelerators", message, "Set them to override these values.")
             if "efa" not in self.given:
-                message = "the EFA interfaces are in proportion to the accelerators; the CLI requests all of the node's"
+                message = (
+                    "the default of efa is the accelerators' share of the EFA interfaces; the CLI requests all of them"
+                )
                 self._note("accelerators", message, "Set `efa` to override this value.")
         if "max_retry" in self.given:
-            message = "ttlSecondsAfterFinished is left to the operator's default; the CLI sets 0"
-            self._note("max_retry", message, "Set `run_policy.ttl_seconds` to override it.")
+            message = "ttlSecondsAfterFinished is not set (operator's default); the CLI sets 0"
+            self._note("max_retry", message, "Set `run_policy.ttl_seconds` to override this value.")
 
     def _error(self, path: str, message: str, cure: str) -> None:
         self.findings.append(Finding(rule="HP791", severity=Severity.ERROR, path=path, message=message, cure=cure))

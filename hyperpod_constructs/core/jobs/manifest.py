@@ -1,4 +1,4 @@
-"""The Kubernetes object of a job, by kind, as plain data in a fixed order; not validated."""
+"""Builds the Kubernetes object of a job as plain data in a fixed order, without validation."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..spec.jobs_policy import Elastic, Gang, LogRule, RestartPolicy, RunPolicy
 from .pods import job_annotations, job_labels, pod_template, some
 
 API_VERSIONS = {"HyperPodPyTorchJob": "sagemaker.amazonaws.com/v1", "PyTorchJob": "kubeflow.org/v1", "Job": "batch/v1"}
-"""Kind to its API version."""
+"""API versions by kind."""
 
 
 def manifest_of(job: Job) -> dict[str, Any]:
-    """The manifest of a job with its plain name, not validated."""
+    """Returns the manifest of a job, not validated, and with a name without the content hash."""
     annotations = job_annotations(job) | _auto_resume(job) | dict(job.job_annotations)
     metadata = {
         "name": job.name,
@@ -35,8 +35,9 @@ def manifest_of(job: Job) -> dict[str, Any]:
 def _auto_resume(job: Job) -> dict[str, str]:
     if not job.auto_resume:
         return {}
-    stated = job.auto_resume_retries
-    retries = job.run_policy.max_retries if stated is None else stated
+    retries = job.auto_resume_retries
+    if retries is None:
+        retries = job.run_policy.max_retries
     count = {} if retries is None else {label("job_max_retry_count").key: str(retries)}
     return {label("auto_resume").key: "true", **count}
 
@@ -130,7 +131,7 @@ def _kubeflow(job: Job) -> dict[str, Any]:
 
 
 def _roles(job: Job) -> list[tuple[str, int, ReplicaSpec]]:
-    """Role, count and replica spec: as named, otherwise one master and workers; an elastic job has workers only."""
+    """Returns role, count and replica spec: the named ones, or one master and workers; only workers if elastic."""
     if job.replica_specs:
         return [(part.name.capitalize(), part.count, part) for part in job.parts]
     part = job.parts[0]
@@ -189,7 +190,7 @@ _SPECS: dict[str, Callable[[Job], dict[str, Any]]] = {
 
 
 def pod_templates(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The pod templates of a job's manifest, with their paths.
+    """Yields the pod templates in a job's manifest, with their paths.
 
     >>> [path for path, _ in pod_templates({"spec": {"pytorchReplicaSpecs": {"Worker": {"template": {}}}}})]
     ['spec.pytorchReplicaSpecs.Worker.template']

@@ -1,4 +1,4 @@
-"""Names in Kubernetes that are DNS labels."""
+"""Kubernetes names that must be DNS labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API server validates in a pod template: names, references, quantities, ports, placement."""
+"""Validates a pod template like the API server: names, references, quantities, ports and placement."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from .quantities import amount
 from .schema import Flaw, flaws
 
 Json = Mapping[str, Any]
+KEY_FORM = "Use letters, digits, '-', '_' and '.', after an optional DNS prefix and a slash."
+"""Fix of a key of a label, an annotation or a taint."""
 _STANDARD = ("cpu", "memory", "ephemeral-storage")
 
 
 def template_flaws(template: Any) -> list[Flaw]:
-    """Everything that Kubernetes rejects in a pod template: structure first, then meaning.
+    """Returns what Kubernetes rejects in a pod template: structural problems or, if there are none, invalid values.
 
     >>> container = {"name": "main", "image": "a", "resources": {"limits": {"cpu": "4 cores"}}}
     >>> [flaw.message for flaw in template_flaws({"spec": {"containers": [container]}})]
@@ -31,15 +33,13 @@ def _metadata(metadata: Json) -> Iterator[Flaw]:
     yield from _labels(metadata.get("labels"), "metadata.labels")
     for key in metadata.get("annotations") or {}:
         if not is_token(key) and not matches("pod_label_key", str(key).lower()):
-            yield Flaw(
-                join("metadata.annotations", str(key)), f"{key!r} is not a valid annotation key", "Use prefix/name."
-            )
+            yield Flaw(join("metadata.annotations", str(key)), f"{key!r} is not a valid annotation key", KEY_FORM)
 
 
 def _labels(labels: Json | None, path: str) -> Iterator[Flaw]:
     for key, value in (labels or {}).items():
         if not is_token(key) and not matches("pod_label_key", str(key)):
-            yield Flaw(join(path, str(key)), f"{key!r} is not a valid label key", "Use prefix/name.")
+            yield Flaw(join(path, str(key)), f"{key!r} is not a valid label key", KEY_FORM)
         if not is_token(value) and not matches("pod_label_value", value):
             cure = "Use up to 63 characters: letters, digits, '-', '_' and '.'."
             yield Flaw(join(path, str(key)), f"{value!r} is not a valid label value", cure)
@@ -51,7 +51,7 @@ def _each(value: Any) -> Iterator[tuple[int, Json]]:
 
 def _pod(spec: Json) -> Iterator[Flaw]:
     if not spec.get("containers"):
-        yield Flaw("spec.containers", "a pod requires at least one container", "Keep the main container.")
+        yield Flaw("spec.containers", "a pod requires at least one container", "Add the main container.")
     volumes = {volume["name"] for _, volume in _each(spec.get("volumes"))}
     taken: dict[str, str] = {}
     for kind in ("initContainers", "containers"):
@@ -69,7 +69,7 @@ def _pod(spec: Json) -> Iterator[Flaw]:
     if isinstance(grace, int) and grace < 0:
         yield Flaw("spec.terminationGracePeriodSeconds", f"{grace} is negative", "Use 0 or more.")
     if spec.get("dnsPolicy") == "None" and not (spec.get("dnsConfig") or {}).get("nameservers"):
-        yield Flaw("spec.dnsPolicy", "is None without dnsConfig.nameservers", "Set the name servers in dnsConfig.")
+        yield Flaw("spec.dnsPolicy", "None requires dnsConfig.nameservers", "Set dnsConfig.nameservers.")
     for field in ("serviceAccountName", "priorityClassName", "runtimeClassName"):
         value = spec.get(field)
         if value and not is_token(value) and not matches("dns_subdomain", value):
@@ -102,18 +102,18 @@ def _container(container: Json, path: str, volumes: set[str], kind: str) -> Iter
     if kind == "initContainers" and container.get("restartPolicy") not in (None, "Always"):
         yield Flaw(f"{path}.restartPolicy", "an init container's restart policy can only be Always", "Remove it.")
     yield from _env(container, path)
-    yield from _rights(container.get("securityContext") or {}, f"{path}.securityContext")
+    yield from _security(container.get("securityContext") or {}, f"{path}.securityContext")
     yield from _ports(container, path)
     yield from _mounts(container, path, volumes)
     yield from _resources(container.get("resources") or {}, f"{path}.resources")
 
 
-def _rights(security: Json, path: str) -> Iterator[Flaw]:
+def _security(security: Json, path: str) -> Iterator[Flaw]:
     if security.get("privileged") and security.get("allowPrivilegeEscalation") is False:
-        message = "is false for a privileged container"
+        message = "false conflicts with privileged: true"
         yield Flaw(f"{path}.allowPrivilegeEscalation", message, "Remove one of them.")
     if security.get("runAsNonRoot") and security.get("runAsUser") == 0:
-        yield Flaw(f"{path}.runAsUser", "is root (0), but runAsNonRoot is set", "Use another user ID.")
+        yield Flaw(f"{path}.runAsUser", "0 (root) conflicts with runAsNonRoot", "Use another user ID.")
 
 
 def _env(container: Json, path: str) -> Iterator[Flaw]:
@@ -159,18 +159,20 @@ def _ports(container: Json, path: str) -> Iterator[Flaw]:
 def _mounts(container: Json, path: str, volumes: set[str]) -> Iterator[Flaw]:
     seen: set[str] = set()
     for index, mount in _each(container.get("volumeMounts")):
-        place, at, sub = f"{path}.volumeMounts[{index}]", mount["mountPath"], mount.get("subPath") or ""
+        place, mount_path, sub = f"{path}.volumeMounts[{index}]", mount["mountPath"], mount.get("subPath") or ""
         if mount["name"] not in volumes:
             yield Flaw(
                 f"{place}.name",
                 f"the pod has no volume {mount['name']!r}",
-                f"its volumes are {', '.join(sorted(volumes)) or 'none'}",
+                f"Use one of its volumes: {', '.join(sorted(volumes))}." if volumes else "Add the volume to the pod.",
             )
-        if not at or (not is_token(at) and ":" in at):
-            yield Flaw(f"{place}.mountPath", f"{at!r} is not a valid mount path", "Use an absolute path without ':'.")
-        if at in seen:
-            yield Flaw(f"{place}.mountPath", f"duplicate mount path {at!r}", "Choose another path.", "duplicate-mount")
-        seen.add(at)
+        if not mount_path or (not is_token(mount_path) and ":" in mount_path):
+            message = f"{mount_path!r} is not a valid mount path"
+            yield Flaw(f"{place}.mountPath", message, "Use an absolute path without ':'.")
+        if mount_path in seen:
+            message = f"duplicate mount path {mount_path!r}"
+            yield Flaw(f"{place}.mountPath", message, "Choose another path.", "duplicate-mount")
+        seen.add(mount_path)
         if not is_token(sub) and (sub.startswith("/") or ".." in sub.split("/")):
             yield Flaw(f"{place}.subPath", f"{sub!r} is not inside the volume", "Use a relative path without '..'.")
 
@@ -183,10 +185,7 @@ def _resources(resources: Json, path: str) -> Iterator[Flaw]:
             fixed = "/" in name or name.startswith("hugepages-")
             qualified = "/" in name and matches("pod_label_key", name)
             if not qualified and name not in _STANDARD and not name.startswith("hugepages-"):
-                cure = (
-                    f"valid names are {', '.join(_STANDARD)}, hugepages-<size> and names with a prefix such "
-                    "as nvidia.com/gpu"
-                )
+                cure = f"Use {', '.join(_STANDARD)}, hugepages-<size> or a name with a prefix, such as nvidia.com/gpu."
                 yield Flaw(place, f"{name!r} is not a valid resource name", cure)
             if number is None:
                 continue
@@ -198,8 +197,8 @@ def _resources(resources: Json, path: str) -> Iterator[Flaw]:
             if side == "requests" and other is None and fixed:
                 yield Flaw(place, f"{name} has a request without a limit", "Set the same limit.")
             elif side == "requests" and other is not None and (number > other or (fixed and number != other)):
-                what, kind = ("must equal its limit", "") if fixed else ("exceeds its limit", "above-limit")
-                message = f"the request {value} of {name} {what} {limits[name]}"
+                relation, kind = ("must equal its limit", "") if fixed else ("exceeds its limit", "above-limit")
+                message = f"the request {value} of {name} {relation} {limits[name]}"
                 yield Flaw(place, message, "Use the same value for both.", kind)
     pages = any(name.startswith("hugepages-") and amount(value) for name, value in {**requests, **limits}.items())
     if pages and not any(name in {**requests, **limits} for name in ("cpu", "memory")):
@@ -238,7 +237,7 @@ def _source(volume: Json, path: str) -> Iterator[Flaw]:
                 yield Flaw(place, f"{item['path']!r} is not inside the volume", "Use a relative path without '..'.")
     exported = (volume.get("nfs") or {}).get("path")
     if exported and not is_token(exported) and not exported.startswith("/"):
-        yield Flaw(f"{path}.nfs.path", f"{exported!r} is not an absolute path", "Start it with /.")
+        yield Flaw(f"{path}.nfs.path", f"{exported!r} is not an absolute path", "Use a path that starts with /.")
 
 
 def _toleration(toleration: Json, path: str) -> Iterator[Flaw]:
@@ -252,7 +251,7 @@ def _toleration(toleration: Json, path: str) -> Iterator[Flaw]:
             path, "has no key, which is valid only with the operator Exists", "Add the key, or use the operator Exists."
         )
     if key and not is_token(key) and not matches("pod_label_key", key):
-        yield Flaw(f"{path}.key", f"{key!r} is not a valid taint key", "Use prefix/name.")
+        yield Flaw(f"{path}.key", f"{key!r} is not a valid taint key", KEY_FORM)
     if operator == "Exists" and value:
         yield Flaw(
             path,
@@ -301,13 +300,17 @@ def _term(term: Json, path: str) -> Iterator[Flaw]:
 def _expression(expression: Json, path: str) -> Iterator[Flaw]:
     operator, values = expression.get("operator"), expression.get("values") or []
     if not is_token(expression["key"]) and not matches("pod_label_key", expression["key"]):
-        yield Flaw(f"{path}.key", f"{expression['key']!r} is not a valid label key", "Use prefix/name.")
+        yield Flaw(f"{path}.key", f"{expression['key']!r} is not a valid label key", KEY_FORM)
     if operator in ("In", "NotIn") and not values:
         yield Flaw(path, f"the operator {operator} requires values", "Add values, or use the operator Exists.")
     elif operator in ("Exists", "DoesNotExist") and values:
         yield Flaw(path, f"the operator {operator} does not support values", "Remove values, or use the operator In.")
     elif operator in ("Gt", "Lt") and (len(values) != 1 or not str(values[0]).lstrip("-").isdecimal()):
-        yield Flaw(path, f"the operator {operator} requires one whole number in quotes", 'for example values: ["8"]')
+        yield Flaw(
+            path,
+            f"the operator {operator} requires one whole number in quotes",
+            'Specify one number, such as values: ["8"].',
+        )
 
 
 def _pod_affinity(affinity: Json, base: str) -> Iterator[Flaw]:

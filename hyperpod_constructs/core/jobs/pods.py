@@ -1,4 +1,4 @@
-"""The pod template of a job: containers, environment, volumes, scheduling and security."""
+"""Builds the pod template of a job: containers, environment, volumes, scheduling and security."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..spec.jobs_pod import (
     Toleration,
     TopologySpread,
 )
-from .resources import MIG_READY, Share, share, wants_efa_preset
+from .resources import MIG_READY, Share, share, uses_efa_preset
 from .room import exact, number, quantity
 
 MAIN_CONTAINER = {"HyperPodPyTorchJob": "pytorch-job-container", "PyTorchJob": "pytorch", "Job": "main"}
@@ -31,7 +31,7 @@ SHARED_MEMORY = "shared-memory"
 
 
 def some(**values: Any) -> dict[str, Any]:
-    """The values that are set: None, empty collections and False are removed.
+    """Returns the values that are set, without None, False and empty collections.
 
     >>> some(name="a", args=(), env=None, count=0)
     {'name': 'a', 'count': 0}
@@ -45,7 +45,7 @@ _EMPTY: tuple[Any, ...] = ((), [], {})
 
 
 def job_labels(job: Job) -> dict[str, str]:
-    """Labels of a job and its pods: queue and priority, followed by the user's."""
+    """Returns the labels of a job and its pods: queue and priority, followed by the user's labels."""
     queue, priority = job.effective_queue, job.effective_priority
     return {
         **({label("queue_name").key: queue} if queue else {}),
@@ -55,7 +55,7 @@ def job_labels(job: Job) -> dict[str, str]:
 
 
 def job_annotations(job: Job) -> dict[str, str]:
-    """Annotations of a job and its pods: topology, followed by the user's."""
+    """Returns the annotations of a job and its pods: topology, followed by the user's annotations."""
     return {
         **({label("podset_preferred_topology").key: job.preferred_topology} if job.preferred_topology else {}),
         **({label("podset_required_topology").key: job.required_topology} if job.required_topology else {}),
@@ -64,16 +64,16 @@ def job_annotations(job: Job) -> dict[str, str]:
 
 
 def main_container(job: Job, part: ReplicaSpec) -> str:
-    """The name of the main container."""
+    """Returns the name of the main container."""
     return part.container_name or MAIN_CONTAINER[job.kind]
 
 
 def pod_template(job: Job, part: ReplicaSpec) -> dict[str, Any]:
-    """The pod template of one replica spec, with the patches merged in last."""
+    """Returns the pod template of a replica spec, with the patches merged last."""
     sized = share(part, job)
-    once = {volume.name: volume for volume in reversed(part.volumes)}
+    first_entries = {volume.name: volume for volume in reversed(part.volumes)}
     volumes = [
-        *(_volume(toleration, part.volumes) for toleration in reversed(once.values())),
+        *(_volume(volume, part.volumes) for volume in reversed(first_entries.values())),
         *_shared_memory(job, part, sized),
     ]
     spec = some(
@@ -97,8 +97,8 @@ def pod_template(job: Job, part: ReplicaSpec) -> dict[str, Any]:
     )
     if job.kind == "Job":
         spec = {"restartPolicy": part.restart_pods or "Never", **spec}
-    job_labels_ = job_labels(job) if job.kind == "HyperPodPyTorchJob" else job.labels
-    labels = {"app": job.name, **job_labels_, **part.pod_labels}
+    shared_labels = job_labels(job) if job.kind == "HyperPodPyTorchJob" else job.labels
+    labels = {"app": job.name, **shared_labels, **part.pod_labels}
     template = {
         "metadata": some(labels=labels, annotations={**job_annotations(job), **part.pod_annotations}),
         "spec": spec,
@@ -181,7 +181,7 @@ def _container(container: Container, part: ReplicaSpec) -> dict[str, Any]:
 
 
 def _preset_env(job: Job, part: ReplicaSpec) -> dict[str, str]:
-    if not wants_efa_preset(part, job):
+    if not uses_efa_preset(part, job):
         return {}
     preset = load("jobs")["efa_preset"]
     instance_type = find_instance_type(part.instance_type) if part.instance_type else None
@@ -222,7 +222,7 @@ def _mount(volume: JobVolume) -> dict[str, Any]:
 
 
 def _volume(volume: JobVolume, mounts: Iterable[JobVolume]) -> dict[str, Any]:
-    """A volume; the claim is read-only if every mount of it is."""
+    """Returns a volume; its claim is read-only if all its mounts are read-only."""
     source: dict[str, Any] = {}
     if volume.host_path is not None:
         source["hostPath"] = some(path=volume.host_path, type=volume.host_path_type)
@@ -270,14 +270,14 @@ def _shared_memory(job: Job, part: ReplicaSpec, sized: Share) -> list[dict[str, 
 
 
 def _shm_size(job: Job, part: ReplicaSpec, sized: Share) -> Decimal | None:
-    """GiB of /dev/shm; None for no volume, 0 for the memory limit only."""
-    wanted = part.shared_memory_gib
-    if wanted is None:
-        if not wants_efa_preset(part, job) or any(volume.mount_path == "/dev/shm" for volume in part.volumes):
+    """Returns the size of /dev/shm in GiB; None for no volume, 0 for no limit other than the memory limit."""
+    size = part.shared_memory_gib
+    if size is None:
+        if not uses_efa_preset(part, job) or any(volume.mount_path == "/dev/shm" for volume in part.volumes):
             return None
-        wanted = "auto"
-    if wanted != "auto":
-        return exact(wanted)
+        size = "auto"
+    if size != "auto":
+        return exact(size)
     half = (sized.memory_gib or Decimal()) / 2
     return half.quantize(Decimal(1) if half >= 1 else Decimal("0.01"), rounding=ROUND_FLOOR)
 
@@ -299,14 +299,14 @@ def _pod_security(security: SecurityContext | None) -> dict[str, Any]:
 
 
 def _preset_capabilities(job: Job, part: ReplicaSpec) -> tuple[str, ...]:
-    """Security context for EFA, which requires locked memory for registered buffers."""
-    return tuple(load("jobs")["efa_preset"]["capabilities"]) if wants_efa_preset(part, job) else ()
+    """Returns the capabilities of the EFA preset: EFA locks memory for registered buffers."""
+    return tuple(load("jobs")["efa_preset"]["capabilities"]) if uses_efa_preset(part, job) else ()
 
 
 def _security(security: SecurityContext | None, preset: tuple[str, ...] = ()) -> dict[str, Any]:
     if security is None:
         return some(capabilities=some(add=list(preset)))
-    stated = {  # False differs from unset here
+    settings = {  # here, False differs from unset
         "runAsUser": security.run_as_user,
         "runAsGroup": security.run_as_group,
         "runAsNonRoot": security.run_as_non_root,
@@ -314,7 +314,7 @@ def _security(security: SecurityContext | None, preset: tuple[str, ...] = ()) ->
         "allowPrivilegeEscalation": security.allow_privilege_escalation,
         "readOnlyRootFilesystem": security.read_only_root_filesystem,
     }
-    return {key: value for key, value in stated.items() if value is not None} | some(
+    return {key: value for key, value in settings.items() if value is not None} | some(
         capabilities=some(
             add=list(dict.fromkeys((*preset, *security.add_capabilities))), drop=list(security.drop_capabilities)
         ),

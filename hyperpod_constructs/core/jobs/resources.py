@@ -1,8 +1,9 @@
-"""The resources that a replica requests, and how each number is derived.
+"""The resources that a replica requests, and the derivation of each number.
 
-The calculation is the official CLI's where it is correct: a node's capacity minus a reserve, rounded down to whole
-vCPUs and GiB. A part of a node is a share of what pods can use, so that the number of parts per node matches its
-accelerators. Values that the user sets are not changed; rules check whether they fit.
+The calculation is that of the official CLI where it is correct: the capacity of a node minus a reserve, rounded down to
+whole vCPUs and GiB. A replica that uses a part of the accelerators requests the same share of the resources that pods can
+use, so that as many replicas fit on a node as its accelerators allow. Values that the user sets are not changed; rules
+check whether they fit.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from .room import exact, number, offered, quantity, usable
 HUGEPAGES = "hugepages-2Mi"
 EPHEMERAL = "ephemeral-storage"
 MIG_READY = ("nvidia.com/mig.config.state", "success")
-"""Label and value of a node whose GPUs are partitioned."""
+"""Label and value of nodes whose GPUs are partitioned."""
 
 
 class Step(NamedTuple):
@@ -48,7 +49,7 @@ class Share(NamedTuple):
     efa: int
     steps: tuple[Step, ...]
     per_node: int | None
-    """Replicas per node, None if the instance type is unknown."""
+    """Replicas per node; None if the instance type is unknown."""
 
     @property
     def resources(self) -> dict[str, dict[str, int | str]]:
@@ -57,14 +58,14 @@ class Share(NamedTuple):
 
 
 def other_containers(job: PodFields) -> tuple[Decimal, Decimal]:
-    """CPU and GiB that the other containers request."""
+    """Returns the vCPU and the GiB of memory that containers other than the main container request."""
     running = [*job.sidecars, *(container for container in job.init_containers if container.restart_always)]
     vcpu = sum((exact(container.vcpu) for container in running if container.vcpu), Decimal())
     return vcpu, sum((exact(container.memory_gib) for container in running if container.memory_gib), Decimal())
 
 
 def share(replica: Replica, job: Job) -> Share:
-    """Returns the resources of a node that a replica of a job requests.
+    """Returns the resources that a replica of a job requests.
 
     >>> job = Job(name="a", image="b", instance_type="ml.p5.48xlarge", nodes=2)
     >>> share(job, job).requests
@@ -74,37 +75,37 @@ def share(replica: Replica, job: Job) -> Share:
     {'cpu': '89', 'memory': '945Gi', 'nvidia.com/gpu': 4, 'vpc.amazonaws.com/efa': 16}
     """
     pod = replica if isinstance(replica, PodFields) else job
-    asked = tuple(getattr(replica, name) for name in _ASKED)
+    inputs = tuple(getattr(replica, name) for name in _INPUTS)
     device = accelerator_name(replica, pod.affinity)
-    return _cached_share(asked, *other_containers(pod), _hugepages(replica, job), device)
+    return _cached_share(inputs, *other_containers(pod), _hugepages(replica, job), device)
 
 
-_ASKED = (
+_INPUTS = (
     *("instance_type", *RESOURCE_FIELDS, "vcpu_limit", "memory_limit_gib", "efa", "hugepages_2mi_mib"),
     *("neuron_resource", "accelerator_resource", "ephemeral_storage_gib", "ephemeral_storage_limit_gib"),
 )
-"""The fields that the numbers depend on."""
+"""The fields that determine the share."""
 
 
 @follows_facts
 @lru_cache(maxsize=1024)
 def _cached_share(
-    asked: tuple[Any, ...], other_vcpu: Decimal, other_memory: Decimal, hugepages: int, device: str
+    inputs: tuple[Any, ...], other_vcpu: Decimal, other_memory: Decimal, hugepages: int, device: str
 ) -> Share:
-    """Cached: jobs of one cluster usually request the same few shares, and several rules use each."""
-    replica = Replica.model_construct(None, **dict(zip(_ASKED, asked, strict=True)))
+    """Caches shares: the jobs of a cluster usually request the same few shares, and several rules use each."""
+    replica = Replica.model_construct(None, **dict(zip(_INPUTS, inputs, strict=True)))
     instance_type = find_instance_type(replica.instance_type) if replica.instance_type else None
     return _share(replica, instance_type, other_vcpu, other_memory, hugepages, device)
 
 
 def _hugepages(replica: Replica, job: Job) -> int:
-    """MiB of huge pages: the configured value, or the preset's for a multi-node job."""
+    """Returns the MiB of huge pages: the configured value, or the value of the preset for a multi-node job."""
     if replica.hugepages_2mi_mib is not None:
         return replica.hugepages_2mi_mib
-    return int(load("jobs")["efa_preset"]["hugepages_2mi_mib"]) if wants_efa_preset(replica, job) else 0
+    return int(load("jobs")["efa_preset"]["hugepages_2mi_mib"]) if uses_efa_preset(replica, job) else 0
 
 
-def wants_efa_preset(replica: Replica, job: Job) -> bool:
+def uses_efa_preset(replica: Replica, job: Job) -> bool:
     """Whether the EFA preset applies: it is enabled, and the job has several nodes with EFA."""
     if not job.efa_preset or replica.efa == 0 or job_size(job) < 2:
         return False
@@ -113,7 +114,7 @@ def wants_efa_preset(replica: Replica, job: Job) -> bool:
 
 
 def job_size(job: Job) -> int:
-    """Number of replicas of the whole job."""
+    """Returns the number of replicas of the whole job."""
     return sum(part.count for part in job.parts)
 
 
@@ -137,7 +138,7 @@ def _share(
         devices = _devices(replica, instance_type, part, steps)
         efa = _efa(replica, instance_type, part, why, steps)
     elif replica.instance_type is None:
-        devices = _unplaced(replica, device, steps)
+        devices = _specified_devices(replica, device, steps)
     if (stated := number(replica.vcpu)) is not None:
         steps.append(Step("cpu", quantity(stated), "as specified"))
     if (stated := number(replica.memory_gib)) is not None:
@@ -162,18 +163,19 @@ def _share(
         limits[EPHEMERAL] = quantity(replica.ephemeral_storage_limit_gib, "Gi")
     if replica.vcpu_limit is not None:
         limits["cpu"] = quantity(replica.vcpu_limit)
-    whole = _whole(instance_type, part)
+    accelerators = _accelerators(instance_type, part)
     per_node = None
     if instance_type is not None:
-        per_node = _per_node(replica, instance_type, (vcpu or 0) + other_vcpu, (memory or 0) + other_memory, whole, efa)
-    return Share({**requests, **fixed}, limits, vcpu, memory, whole, efa, tuple(steps), per_node)
+        all_vcpu, all_memory = (vcpu or 0) + other_vcpu, (memory or 0) + other_memory
+        per_node = _per_node(replica, instance_type, all_vcpu, all_memory, accelerators, efa)
+    return Share({**requests, **fixed}, limits, vcpu, memory, accelerators, efa, tuple(steps), per_node)
 
 
 def memory_limit(replica: Replica, instance_type: InstanceType | None, memory: Decimal | None) -> Decimal | None:
-    """GiB of the memory limit: the configured value, or the request; None for none.
+    """Returns the memory limit in GiB: the configured value, otherwise the request; None for no limit.
 
-    A request that is set for all accelerators of a node has no limit: the pod has the node to itself, and with a limit
-    far below the node's memory the kernel would kill processes that run today.
+    There is no limit if the request is set and the replica uses all accelerators of a node: no other replica can use the
+    node, and with a limit far below the node's memory the kernel would kill processes that have enough memory today.
     """
     if replica.memory_limit_gib is not None:
         return number(replica.memory_limit_gib)
@@ -182,7 +184,7 @@ def memory_limit(replica: Replica, instance_type: InstanceType | None, memory: D
 
 
 def has_all_accelerators(replica: Replica, instance_type: InstanceType | None) -> bool:
-    """Whether a replica uses all accelerators of its node; True also if its type is unknown and this is possible."""
+    """Whether a replica uses all accelerators of its node, or may use all of a node whose type is unknown."""
     if replica.accelerators is None:
         return False
     return instance_type is None or (
@@ -190,8 +192,8 @@ def has_all_accelerators(replica: Replica, instance_type: InstanceType | None) -
     )
 
 
-def _unplaced(replica: Replica, device: str, steps: list[Step]) -> dict[str, int]:
-    """Devices as specified, without an instance type."""
+def _specified_devices(replica: Replica, device: str, steps: list[Step]) -> dict[str, int]:
+    """Returns the devices of a replica without an instance type, as specified."""
     devices: dict[str, int] = {}
     if replica.mig_profile is not None:
         devices[f"nvidia.com/{replica.mig_profile}"] = replica.mig_count or 0
@@ -203,7 +205,7 @@ def _unplaced(replica: Replica, device: str, steps: list[Step]) -> dict[str, int
     return devices
 
 
-def _whole(instance_type: InstanceType | None, part: Decimal) -> Decimal:
+def _accelerators(instance_type: InstanceType | None, part: Decimal) -> Decimal:
     return (
         part * instance_type.accelerator.count
         if instance_type is not None and instance_type.accelerator is not None
@@ -212,7 +214,7 @@ def _whole(instance_type: InstanceType | None, part: Decimal) -> Decimal:
 
 
 def _part(replica: Replica, instance_type: InstanceType) -> tuple[Decimal, str]:
-    """The fraction of the node's accelerators (on CPU types: of the node) that is requested, and its reason."""
+    """Returns the fraction of the node's accelerators (on CPU types: of the node) that is requested, and its reason."""
     if not replica.is_partial:
         return Decimal(1), "whole node"
     if instance_type.accelerator is None:
@@ -235,44 +237,43 @@ def _derive(
     other_memory: Decimal,
     steps: list[Step],
 ) -> tuple[Decimal | None, Decimal | None]:
-    """CPU and memory: the configured value, or the share of what pods can use, minus the other containers' requests."""
-    can_vcpu, can_memory = usable("vcpu", instance_type.vcpu), usable("memory_gib", instance_type.memory_gib)
+    """Returns vCPU and memory: configured, or the share of what pods can use minus the requests of other containers."""
+    usable_vcpu, usable_memory = usable("vcpu", instance_type.vcpu), usable("memory_gib", instance_type.memory_gib)
     share_vcpu = share_memory = part
     how_vcpu = how_memory = why
     vcpu, memory = number(replica.vcpu), number(replica.memory_gib)
-    if not part:  # only vCPU or memory is set: the other is in the same proportion
+    if not part:  # only vCPU or memory is set: the other has the same share
         if memory is not None:
-            share_vcpu, how_vcpu = memory / can_memory, "share of the specified memory"
+            share_vcpu, how_vcpu = memory / usable_memory, "share of the specified memory"
         if vcpu is not None:
-            share_memory, how_memory = vcpu / can_vcpu, "share of the specified vCPU"
+            share_memory, how_memory = vcpu / usable_vcpu, "share of the specified vCPU"
     if replica.vcpu is None:
-        vcpu = _floor(can_vcpu * share_vcpu - other_vcpu)
-        how = _explanation("vCPU", instance_type, instance_type.vcpu, can_vcpu, share_vcpu, how_vcpu, other_vcpu)
+        vcpu = _floor(usable_vcpu * share_vcpu - other_vcpu)
+        how = _explanation("vCPU", instance_type, instance_type.vcpu, usable_vcpu, share_vcpu, how_vcpu, other_vcpu)
         steps.append(Step("cpu", quantity(vcpu), how))
     if replica.memory_gib is None:
-        memory = _floor(can_memory * share_memory - other_memory)
+        memory = _floor(usable_memory * share_memory - other_memory)
         how = _explanation(
-            "GiB", instance_type, instance_type.memory_gib, can_memory, share_memory, how_memory, other_memory
+            "GiB", instance_type, instance_type.memory_gib, usable_memory, share_memory, how_memory, other_memory
         )
         steps.append(Step("memory", quantity(memory, "Gi"), how))
     return vcpu, memory
 
 
 def _explanation(
-    unit: str, instance_type: InstanceType, total: float, can: Decimal, part: Decimal, why: str, other: Decimal
+    unit: str, instance_type: InstanceType, total: float, usable: Decimal, part: Decimal, why: str, other: Decimal
 ) -> str:
-    reserved = f"{quantity(exact(total) - can)} reserved"
-    text = f"{instance_type.name} has {quantity(total)} {unit}, {reserved}, {quantity(can)} for pods"
-    exactly = can * part
+    reserved = f"{quantity(exact(total) - usable)} reserved"
+    text = f"{instance_type.name} has {quantity(total)} {unit}, {reserved}, {quantity(usable)} for pods"
     if part != 1:
-        text += f"; {why}: {quantity(round(part, 4))} x {quantity(can)} = {quantity(round(exactly, 3))}"
+        text += f"; {why}: {quantity(round(part, 4))} x {quantity(usable)} = {quantity(round(usable * part, 3))}"
     if other:
         text += f"; minus {quantity(other)} for the other containers"
     return text + "; rounded down"
 
 
 def _floor(value: Decimal) -> Decimal:
-    """Rounded down to whole units; below one to hundredths, so that small shares are not zero."""
+    """Rounds down to whole units, and values below 1 to hundredths, so that small shares are not 0."""
     if value >= 1:
         return value.quantize(Decimal(1), rounding=ROUND_FLOOR)
     return max(value, Decimal()).quantize(Decimal("0.01"), rounding=ROUND_FLOOR)
@@ -284,7 +285,11 @@ def _devices(replica: Replica, instance_type: InstanceType, part: Decimal, steps
     if replica.mig_profile is not None:
         name, count = f"nvidia.com/{replica.mig_profile}", replica.mig_count or 0
         steps.append(
-            Step(name, str(count), f"as specified; limit equal; {quantity(round(_whole(instance_type, part), 3))} GPUs")
+            Step(
+                name,
+                str(count),
+                f"as specified; limit equal; {quantity(round(_accelerators(instance_type, part), 3))} GPUs",
+            )
         )
         return {name: count}
     named = accelerator_resource(instance_type, replica)
@@ -306,7 +311,11 @@ def _efa(replica: Replica, instance_type: InstanceType, part: Decimal, why: str,
     if instance_type.accelerator is None or not part or replica.mig_profile is not None:
         if instance_type.supports_efa:
             steps.append(
-                Step(EFA_RESOURCE, "0", "none by default without whole accelerators; set `efa` to request some")
+                Step(
+                    EFA_RESOURCE,
+                    "0",
+                    "not requested by default without whole accelerators; set `efa` to request interfaces",
+                )
             )
         return 0
     total = instance_type.efa_interfaces
@@ -329,20 +338,24 @@ def _efa(replica: Replica, instance_type: InstanceType, part: Decimal, why: str,
 def _per_node(
     replica: Replica, instance_type: InstanceType, vcpu: Decimal, memory: Decimal, accelerators: Decimal, efa: int
 ) -> int | None:
-    has_and_needs: list[tuple[Any, Any]] = [
-        (_room("vcpu", instance_type, vcpu), vcpu),
-        (_room("memory_gib", instance_type, memory), memory),
+    available_and_requested: list[tuple[Any, Any]] = [
+        (_available("vcpu", instance_type, vcpu), vcpu),
+        (_available("memory_gib", instance_type, memory), memory),
         (instance_type.efa_interfaces, efa),
     ]
     if replica.mig_profile is not None:
-        has_and_needs.append((mig_per_node(replica.mig_profile, instance_type), replica.mig_count))
+        available_and_requested.append((mig_per_node(replica.mig_profile, instance_type), replica.mig_count))
     elif instance_type.accelerator is not None:
-        has_and_needs.append((instance_type.accelerator.count, accelerators))
-    fits = [math.floor(has / needs) for has, needs in has_and_needs if needs and has is not None]
-    return min(fits) if fits else None
+        available_and_requested.append((instance_type.accelerator.count, accelerators))
+    counts = [
+        math.floor(available / requested)
+        for available, requested in available_and_requested
+        if requested and available is not None
+    ]
+    return min(counts) if counts else None
 
 
-def _room(resource: str, instance_type: InstanceType, needs: Decimal) -> Decimal:
-    """The resources that pods can use on a node; for a larger request, the maximum that the kubelet can offer."""
-    room = usable(resource, getattr(instance_type, resource))
-    return offered(resource, instance_type) if needs > room else room
+def _available(resource: str, instance_type: InstanceType, request: Decimal) -> Decimal:
+    """Returns the amount that pods can use on a node; for a larger request, the maximum that the kubelet can offer."""
+    amount = usable(resource, getattr(instance_type, resource))
+    return offered(resource, instance_type) if request > amount else amount

@@ -1,4 +1,4 @@
-"""Exact amounts, and the vCPU and memory of a node that pods can use."""
+"""Exact amounts, and the vCPU and memory of a node that are available to pods."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from ..catalog._files import follows_facts, load
 @follows_facts
 @cache
 def reserved(resource: str, capacity: float) -> Decimal:
-    """The part of a node's `vcpu` or `memory_gib` that pods cannot use.
+    """Returns the part of a node's `vcpu` or `memory_gib` that pods cannot use.
 
     >>> reserved("vcpu", 192), reserved("memory_gib", 2048)
     (Decimal('12.03'), Decimal('157.74'))
     """
     facts = load("jobs")["reserved"][resource]
-    left, total = exact(capacity), exact(facts["fixed"])
+    remaining, total = exact(capacity), exact(facts["fixed"])
     for size, share in facts["brackets"]:
-        part = left if size is None else min(left, exact(size))
+        part = remaining if size is None else min(remaining, exact(size))
         total += part * exact(share)
-        left -= part
+        remaining -= part
     return total
 
 
 @follows_facts
 @cache
 def usable(resource: str, capacity: float) -> Decimal:
-    """The part of a node's `vcpu` or `memory_gib` that pods can use.
+    """Returns the part of a node's `vcpu` or `memory_gib` that pods can use.
 
     >>> usable("vcpu", 192), usable("memory_gib", 2048)
     (Decimal('179.97'), Decimal('1890.26'))
@@ -40,10 +40,10 @@ def usable(resource: str, capacity: float) -> Decimal:
 @follows_facts
 @cache
 def offered(resource: str, instance_type: InstanceType) -> Decimal:
-    """The maximum of a node's `vcpu` or `memory_gib` that a kubelet can offer: capacity minus what EKS nodes reserve.
+    """Returns the maximum of a node's `vcpu` or `memory_gib` that a kubelet can offer: capacity minus EKS reservations.
 
-    A pod that requests more is never scheduled; between `usable` and this value it depends on the AMI and the node's
-    other pods.
+    A pod that requests more cannot be scheduled. Whether a request between `usable` and this value can be scheduled
+    depends on the AMI and the node's other pods.
 
     >>> from hyperpod_constructs.core.catalog import instance_type
     >>> offered("vcpu", instance_type("ml.p5.48xlarge"))
@@ -51,11 +51,11 @@ def offered(resource: str, instance_type: InstanceType) -> Decimal:
     """
     facts = load("jobs")["kubelet"][resource]
     if resource == "vcpu":
-        left, total = exact(instance_type.vcpu), Decimal()
+        remaining, total = exact(instance_type.vcpu), Decimal()
         for size, share in facts["brackets"]:
-            part = left if size is None else min(left, exact(size))
+            part = remaining if size is None else min(remaining, exact(size))
             total += part * exact(share)
-            left -= part
+            remaining -= part
         return exact(instance_type.vcpu) - total.quantize(Decimal("0.001"), rounding=ROUND_FLOOR)
     mib = (
         exact(facts["fixed_mib"])
@@ -66,7 +66,7 @@ def offered(resource: str, instance_type: InstanceType) -> Decimal:
 
 
 def number(value: float | str | None) -> Decimal | None:
-    """A configured amount; None if it is unset or `none`.
+    """Returns a configured amount, or None if it is unset or `none`.
 
     >>> number(1.5), number("none"), number(None)
     (Decimal('1.5'), None, None)
@@ -75,7 +75,7 @@ def number(value: float | str | None) -> Decimal | None:
 
 
 def exact(value: float | Decimal) -> Decimal:
-    """A number as written, without binary rounding."""
+    """Returns a number as written, without binary rounding."""
     return value if isinstance(value, Decimal) else Decimal(str(value))
 
 

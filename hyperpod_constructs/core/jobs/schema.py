@@ -1,4 +1,4 @@
-"""The schema of Kubernetes objects: keys, types and allowed values, from the compact facts of the catalog.
+"""Validates Kubernetes objects against their schema: keys, types and allowed values, from the catalog.
 
 A type is `str`, `bool`, `int32`, `int64`, `num`, `quantity`, `intstr`, `any`, the name of an object type, `[type]` for
 a list or `{type}` for a mapping with arbitrary keys; a trailing `!` marks a required field.
@@ -20,17 +20,17 @@ _WORDS = {"str": "text", "bool": "true or false", "num": "a number", "intstr": "
 
 
 class Flaw(NamedTuple):
-    """Something that Kubernetes rejects: path in the object, problem, and fix."""
+    """A part of an object that Kubernetes rejects: its path, the problem, and the fix."""
 
     path: str
     message: str
     cure: str = ""
     kind: str = ""
-    """`type`, `missing`, `unknown-key`, `size`, `duplicate-mount` or `above-limit`; empty for others."""
+    """`type`, `missing`, `unknown-key`, `size`, `duplicate-mount`, `above-limit` or `identity`; empty for others."""
 
 
 def type_of(kind: str) -> str | None:
-    """The type of a whole object by its kind; None for kinds with an unknown schema.
+    """Returns the type of an object by its kind; None for kinds whose schema is unknown.
 
     >>> type_of("PyTorchJob"), type_of("Ingress")
     ('PyTorchJob', None)
@@ -39,7 +39,7 @@ def type_of(kind: str) -> str | None:
 
 
 def flaws(value: Any, type_: str = "PodTemplateSpec", path: str = "") -> Iterator[Flaw]:
-    """Validates a value against the schema of a type.
+    """Validates a value against the schema of a type, and yields the parts that Kubernetes rejects.
 
     >>> [flaw.message for flaw in flaws({"spec": {"containers": [{"name": "main", "comand": ["train"]}]}})]
     ["unknown key 'comand'"]
@@ -66,7 +66,7 @@ def flaws(value: Any, type_: str = "PodTemplateSpec", path: str = "") -> Iterato
 
 @cache
 def _fields(type_: str) -> tuple[Mapping[str, str], tuple[str, ...], Mapping[str, Sequence[str]]]:
-    """The fields of an object type with their types, the required ones, and the allowed values of some."""
+    """Returns the fields of an object type with their types, the required fields, and allowed values by field."""
     facts = load("kubernetes_schema")
     fields: Mapping[str, str] = facts["types"][type_]
     limited = {key: facts["values"][f"{type_}.{key}"] for key in fields if f"{type_}.{key}" in facts["values"]}
@@ -84,7 +84,7 @@ def _object(value: Any, type_: str, path: str) -> Iterator[Flaw]:
         if item is None and inner is not None:
             continue  # the API server treats null as absent
         if type(item) is str and inner == "str" and key not in limited:
-            continue  # the type of most fields
+            continue  # most fields are strings
         place = join(path, str(key))
         if inner is None:
             near = _near(str(key), fields, 0.7)
@@ -127,7 +127,7 @@ def _scalar(value: Any, type_: str, path: str) -> Iterator[Flaw]:
 
 def _kind(value: Any) -> str:
     if value is None:
-        return "nothing"
+        return "null"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
@@ -138,7 +138,7 @@ def _kind(value: Any) -> str:
 
 
 def _near(name: str, names: Iterable[str], cutoff: float) -> list[str]:
-    """The closest valid name, if any."""
+    """Returns the closest valid name, if any."""
     from difflib import get_close_matches  # imported only for errors: the import takes longer than the validation
 
     return get_close_matches(name, names, n=1, cutoff=cutoff)

@@ -1,4 +1,4 @@
-"""Manifests as text."""
+"""Formats manifests as YAML and JSON."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..documents import plain
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """Scripts as block scalars, and quotes around text that a YAML reader might read as a number or a boolean."""
+    """Writes scripts as block scalars, and quotes strings that a YAML parser may read as a number or a boolean."""
 
     def ignore_aliases(self, data: object) -> bool:
-        """Aliases are written in full: they are hard to review."""
+        """Returns True: repeated values are written in full, because aliases are hard to review."""
         return True
 
 
@@ -56,6 +56,6 @@ def inline(value: Any) -> str:
 
 
 def to_json(manifests: Sequence[dict[str, Any]]) -> str:
-    """Manifests as JSON: the object itself, or a List of several."""
+    """Formats manifests as JSON: a single object, or a List of several objects."""
     content = manifests[0] if len(manifests) == 1 else {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
     return json.dumps(content, indent=2) + "\n"

@@ -1,4 +1,4 @@
-"""Access: access entries of the EKS cluster, and every IAM statement as text."""
+"""Access: access entries of the EKS cluster, RBAC permissions, and all IAM statements as text."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .model import Block, Cell, Content, Paragraph, Section, code, table
 from .subject import Subject
 from .words import Words, as_list, conditions, principal, statements
 
-_HEAD = ("Who", "May", "Actions", "On", "Only if")
+_HEAD = ("Principal", "Effect", "Actions", "Resources", "Conditions")
 
 
 def section(subject: Subject, words: Words | None) -> Section:
-    """The whole section; without templates, only what the config contains."""
+    """Returns the section; without templates, only the access that the config sets."""
     if words is None:
         blocks: list[Block] = [
-            *table("Access that the config sets", ("Who", "What"), list(_configured(subject))),
+            *table("Access that the config sets", ("Principal", "Access"), list(_configured(subject))),
             Paragraph(
                 "IAM statements and the access entries of this library's functions are in the templates. "
                 f"{subject.left_out}"
@@ -30,7 +30,7 @@ def section(subject: Subject, words: Words | None) -> Section:
     blocks = [
         *table(
             "Access entries: permissions in Kubernetes",
-            ("Who", "What", "Where", "Kubernetes groups"),
+            ("Principal", "Permissions", "Scope", "Kubernetes groups"),
             list(_entries(words)),
             empty="The templates have no access entries.",
         ),
@@ -45,15 +45,13 @@ def section(subject: Subject, words: Words | None) -> Section:
         ),
         *table(
             "IAM roles: trusted principals and managed policies",
-            ("Role", "Trusted principals", "Only if", "Managed policies"),
+            ("Role", "Trusted principals", "Conditions", "Managed policies"),
             list(_roles(words)),
             folded=True,
         ),
         *table("IAM statements of roles", _HEAD, rows, folded=True),
         *table("Policies of buckets, keys and topics", _HEAD, list(_resource_policies(words)), folded=True),
-        Paragraph(
-            f"{count(len(rows), 'statement')} of roles; names between angle brackets are resources of these stacks."
-        ),
+        Paragraph(f"{count(len(rows), 'statement')} of roles. Names in angle brackets are resources in these stacks."),
     ]
     return Section("access", "Access", tuple(blocks))
 
@@ -63,13 +61,13 @@ def _configured(subject: Subject) -> Iterator[tuple[Content, ...]]:
     for admin in platform.eks.admins:
         yield code(admin), "administers Kubernetes (cluster-admin access entry)"
     for access in platform.eks.access:
-        where = f" in {', '.join(access.namespaces)}" if access.namespaces else " everywhere"
+        where = f" in {', '.join(access.namespaces)}" if access.namespaces else " in all namespaces"
         yield code(access.principal), f"{access.policy}{where}"
     for team in platform.governance.teams if platform.governance else ():
-        for who in team.members:
-            yield code(who), f"runs jobs in {team.namespace}"
-        for who in team.viewers:
-            yield code(who), f"read access to {team.namespace}"
+        for member in team.members:
+            yield code(member), f"runs jobs in {team.namespace}"
+        for viewer in team.viewers:
+            yield code(viewer), f"read access to {team.namespace}"
 
 
 def _entries(words: Words) -> Iterator[tuple[Content, ...]]:
@@ -82,7 +80,7 @@ def _entries(words: Words) -> Iterator[tuple[Content, ...]]:
         yield (
             code(words.text(stack, entry.get("PrincipalArn"))),
             ", ".join(f"{known_policies.get(name, 'see the policy of this name')} ({name})" for name in names)
-            or "permissions of its groups",
+            or "permissions of its Kubernetes groups",
             ", ".join(scopes),
             groups,
         )
@@ -116,7 +114,7 @@ def _roles(words: Words) -> Iterator[tuple[Content, ...]]:
 
 
 def _policies(words: Words) -> Iterator[tuple[Content, ...]]:
-    """The statements of a role: of its own policies, and of attached policies."""
+    """Yields the IAM statements of roles, in inline policies and in attached policies of these stacks."""
     for stack, name, resource in words.all("AWS::IAM::Role"):
         for policy in as_list(resource.get("Policies")):
             for statement in statements(policy.get("PolicyDocument")):
@@ -145,16 +143,15 @@ def _resource_policies(words: Words) -> Iterator[tuple[Content, ...]]:
 def _row(words: Words, stack: str, who: str, statement: Mapping[str, Any]) -> tuple[Content, ...]:
     deny = statement.get("Effect") == "Deny"
     actions = as_list(statement.get("Action")) or [
-        f"everything except {action}" for action in as_list(statement.get("NotAction"))
+        f"all except {action}" for action in as_list(statement.get("NotAction"))
     ]
-    on = as_list(statement.get("Resource"))
-    shown = [words.text(stack, resource) for resource in on] or [
-        f"everything except {words.text(stack, resource)}" for resource in as_list(statement.get("NotResource"))
+    shown = [words.text(stack, resource) for resource in as_list(statement.get("Resource"))] or [
+        f"all except {words.text(stack, resource)}" for resource in as_list(statement.get("NotResource"))
     ]
     return (
         code(who),
-        Cell("denied", "bad") if deny else Cell("may", "warn" if "*" in shown else "note"),
+        Cell("Deny", "bad") if deny else Cell("Allow", "warn" if "*" in shown else "note"),
         ", ".join(words.text(stack, action) for action in actions),
-        "everything (*)" if shown == ["*"] else ", ".join(shown),
+        "all resources (*)" if shown == ["*"] else ", ".join(shown),
         conditions(words, stack, statement),
     )

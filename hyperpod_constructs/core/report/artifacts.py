@@ -1,4 +1,4 @@
-"""Images, charts and assets, with their digests if known."""
+"""Images, charts and assets, with their digests if they are known."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from ..catalog import service_images
 from ..chart import pinned_chart, subchart_digests
 from ..closed import image_copies
-from ..spec.dependencies import GitChart
+from ..spec.dependencies import GitChart, OciChart
 from .model import Block, Cell, Content, Paragraph, Section, code, table
 from .subject import Subject
 from .words import Words, as_list
@@ -19,18 +19,18 @@ _NO_DIGEST = Cell("by tag, no digest", "warn")
 
 
 def section(subject: Subject, words: Words | None) -> Section:
-    """The whole section."""
-    head = ("What", "From", "Version", "Digest")
+    """Returns the section; without templates, assets are omitted."""
+    head = ("Chart", "Source", "Version", "Digest")
     blocks: list[Block] = [
         *table("Helm charts", head, list(_charts(subject, words))),
-        *table("Container images", ("For", "Image", "Digest"), list(_images(subject))),
+        *table("Container images", ("Used by", "Image", "Digest"), list(_images(subject))),
     ]
     if words is None:
         blocks.append(Paragraph(f"Assets of functions and scripts are in the templates. {subject.left_out}"))
     else:
         blocks += table(
             "Assets of functions, layers and scripts",
-            ("For", "SHA-256 of the asset"),
+            ("Resource", "SHA-256 of the asset"),
             list(_assets(words)),
             folded=True,
         )
@@ -44,11 +44,7 @@ def _charts(subject: Subject, words: Words | None) -> Iterator[tuple[Content, ..
         for stack, name, release in words.all("Custom::HyperPodHelmRelease"):
             source = release.get("Chart") or {}
             where = next(
-                (
-                    words.text(stack, source[key])
-                    for key in ("ArchiveUrl", "Repository", "S3Uri", "Bucket", "Path")
-                    if source.get(key)
-                ),
+                (words.text(stack, source[key]) for key in ("ArchiveUrl", "Reference", "Bucket") if source.get(key)),
                 "",
             )
             path = f" in {source['Path']}" if where and source.get("Path") not in (None, where) else ""
@@ -60,15 +56,15 @@ def _charts(subject: Subject, words: Words | None) -> Iterator[tuple[Content, ..
             )
     elif chart.enabled:
         source = chart.chart or pinned_chart()
-        where = (
-            source.repository
-            if isinstance(source, GitChart)
-            else str(getattr(source, "path", "") or getattr(source, "uri", ""))
-        )
-        version = source.commit if isinstance(source, GitChart) else ""
+        if isinstance(source, GitChart):
+            where, version = source.repository, source.commit
+        elif isinstance(source, OciChart):
+            where, version = source.reference, source.version
+        else:
+            where, version = source.path, ""
         yield "HyperPod dependency chart", code(where), version, _digest(str(getattr(source, "digest", "") or ""))
     for name, digest in subchart_digests(chart).items() if chart.enabled else ():
-        yield f"sub-chart {name}", code("its repository, in Chart.yaml"), "", _digest(digest)
+        yield f"sub-chart {name}", code("repository in Chart.yaml"), "", _digest(digest)
 
 
 def _digest(text: str) -> Content:

@@ -1,4 +1,4 @@
-"""Layout of diagrams: boxes in rows, and texts that fit."""
+"""Layout of diagrams: shapes, and texts that are shortened or wrapped to fit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from .model import Box, Drawing, Label, Line, Shape
 
 _SIZES = {"": 13.0, "strong": 14.4, "zone": 14.4, "small": 11.5, "mono": 11.0, "badge": 12.2, "on": 13.3}
-"""Font size by kind of text; for bold text a tenth more, for its width."""
+"""Font size by kind of text; 10% larger for bold text, which is wider."""
 _EM = {
     **dict.fromkeys("iljI|'.,:;! ", 0.34),
     **dict.fromkeys('frt()[]-/\\"', 0.41),
@@ -21,7 +21,7 @@ _BADGE_HEIGHT = 16
 
 
 def text_width(text: str, kind: str = "") -> float:
-    """Maximum width of a text as drawn.
+    """Returns the maximum width of a text in a diagram.
 
     >>> text_width("il") < text_width("mm")
     True
@@ -33,14 +33,14 @@ def text_width(text: str, kind: str = "") -> float:
 
 
 def fitted(text: str, width: float, kind: str = "") -> str:
-    """Shortens a text to a width, in the middle, so that the beginning and the numbered end of a name are kept.
+    """Shortens a text to a width by omitting its middle, so that a number at the end of a name is kept.
 
     >>> fitted("research", 100), fitted("a-very-long-name-of-a-group-12", 100)
     ('research', 'a-very…oup-12')
     """
-    if len(text) < 4 or len(text) * 7 < width or (wide := text_width(text, kind)) <= width:
+    if len(text) < 4 or len(text) * 7 < width or (full_width := text_width(text, kind)) <= width:
         return text
-    max_characters = max(3, int(len(text) * width / wide))
+    max_characters = max(3, int(len(text) * width / full_width))
     while True:
         end = (max_characters - 1) // 2
         shown = f"{text[: max_characters - 1 - end]}…{text[len(text) - end :]}"
@@ -86,31 +86,31 @@ class Canvas:
     outline: list[tuple[int, str]] = field(default_factory=list)
 
     def box(self, x: float, y: float, width: float, height: float, kind: str, title: str = "") -> None:
-        """A rectangle."""
+        """Adds a rectangle."""
         self.shapes.append(Box(x, y, width, height, kind, title))
 
     def text(self, x: float, y: float, text: str, kind: str = "", *, width: float = 0) -> None:
-        """A text with its baseline at y; with `width`, it is shortened to it, and the full text is its title."""
+        """Adds a text with its baseline at y; a text wider than `width` is shortened, and its title is the full text."""
         shown = fitted(text, width, kind) if width else text
         self.shapes.append(Label(x, y, shown, kind, text if shown != text else ""))
 
     def badge(self, right: float, y: float, text: str, kind: str) -> float:
-        """A small badge that ends at `right`; returns its width."""
+        """Adds a small badge whose right edge is at `right`; returns its width."""
         width = text_width(text, "badge") + 10
         self.box(right - width, y, width, _BADGE_HEIGHT, f"badge {kind}")
         self.shapes.append(Label(right - width + 5, y + 12, text, f"badge-text {kind}"))
         return width
 
     def line(self, *points: tuple[float, float], kind: str = "route", title: str = "") -> None:
-        """A line with an arrow at its end."""
+        """Adds a line with an arrow at its end."""
         self.shapes.append(Line(points, kind, title))
 
-    def say(self, depth: int, text: str) -> None:
-        """A line of the outline."""
+    def describe(self, depth: int, text: str) -> None:
+        """Adds a line to the outline."""
         self.outline.append((depth, text))
 
     def drawing(
         self, id: str, title: str, desc: str, width: float, height: float, legend: Iterable[tuple[str, str]] = ()
     ) -> Drawing:
-        """The finished drawing."""
+        """Returns the drawing."""
         return Drawing(id, title, desc, width, height, tuple(self.shapes), tuple(self.outline), tuple(legend))

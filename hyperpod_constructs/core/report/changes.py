@@ -1,4 +1,4 @@
-"""Changes, most disruptive first: as text, by severity, with the cost before and after."""
+"""Changes from the previous state, most disruptive first, with the cost before and after."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from .subject import WORDS, Before, Subject
 
 
 def section(subject: Subject, before: Before) -> Section:
-    """The whole section."""
+    """Returns the section."""
     edits = everything(before)
     counts = Counter(WORDS[edit.change][0] for edit in edits)
-    stopping = [edit for edit in edits if edit.change in REPLACING]
+    replacing = [edit for edit in edits if edit.change in REPLACING]
     summary = ", ".join(f"{word}: {number}" for word, number in counts.items()) or "no differences"
-    tone: Tone = "bad" if stopping else "warn" if any(WORDS[edit.change][1] == "warn" for edit in edits) else "good"
-    first = f"Compared with {before.name}: {summary}."
-    head = ("Severity", "Where", "What", "Impact", "Instead")
+    tone: Tone = "bad" if replacing else "warn" if any(WORDS[edit.change][1] == "warn" for edit in edits) else "good"
+    head = ("Severity", "Path", "Change", "Impact", "Alternative")
     rows: list[tuple[Content, ...]] = [
         (
             Cell(*WORDS[edit.change]),
@@ -30,7 +29,7 @@ def section(subject: Subject, before: Before) -> Section:
         for edit in edits
     ]
     blocks: list[Block] = [
-        Notice(first, tone),
+        Notice(f"Compared with {before.name}: {summary}.", tone),
         *table(f"Changes ({len(rows)})", head, rows),
         *before_and_after(subject),
         *_steps(before),
@@ -39,14 +38,16 @@ def section(subject: Subject, before: Before) -> Section:
 
 
 def everything(before: Before) -> list[Edit]:
-    """The edits of the config, and those found only by comparing templates, most disruptive first."""
+    """Returns the edits of the config, and edits that only the templates show, most disruptive first."""
     found = list(before.edits)
-    ours = before.deployment.edits if before.deployment else ()
+    template_edits = before.deployment.edits if before.deployment else ()
     reported = {(edit.change, edit.message) for edit in found}
-    further = [
-        edit for edit in ours if (not found or edit.change in REPLACING) and (edit.change, edit.message) not in reported
+    additional = [
+        edit
+        for edit in template_edits
+        if (not found or edit.change in REPLACING) and (edit.change, edit.message) not in reported
     ]
-    return sorted([*found, *further], key=lambda edit: WORST_FIRST.index(edit.change))
+    return sorted([*found, *additional], key=lambda edit: WORST_FIRST.index(edit.change))
 
 
 def _steps(before: Before) -> tuple[Block, ...]:

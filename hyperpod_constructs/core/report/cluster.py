@@ -1,4 +1,4 @@
-"""The HyperPod cluster in its network: groups with type, count, accelerators, EFA, health checks and location."""
+"""The HyperPod cluster: instance groups with type, count, accelerators, EFA, health checks and location."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CHECKS = {
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A group with the values that reviewers need."""
+    """The values of an instance group for reviewers."""
 
     name: str
     types: str
@@ -41,55 +41,55 @@ class Card:
 
     @property
     def nodes(self) -> str:
-        """Count and type."""
+        """Count and instance type."""
         grown = f" (up to {self.max_instances})" if self.max_instances > self.count else ""
         return f"{self.count}{grown} x {self.types}"
 
     @property
     def title(self) -> str:
-        """All values in a sentence."""
+        """All values as one text."""
         parts = (self.nodes, self.accelerators, self.efa, self.checks, *self.notes)
         return f"group {self.name}: {'; '.join(filter(None, parts))}"
 
 
 def section(subject: Subject) -> Section:
-    """The whole section."""
+    """Returns the section."""
     found = cards(subject)
-    now = [card for card in found if card.mark is not GONE]
-    head = ("Group", "Nodes", "Zone", "Accelerators", "EFA", "Deep health checks", "Further")
+    current = [card for card in found if card.mark is not GONE]
+    head = ("Group", "Nodes", "Zone", "Accelerators", "EFA", "Deep health checks", "Notes")
     rows: list[tuple[Content, ...]] = [
         (
-            name.name,
-            name.nodes,
-            code(name.zone),
-            name.accelerators or "none",
-            name.efa or "none",
-            name.checks or "none",
-            "; ".join(name.notes),
+            card.name,
+            card.nodes,
+            code(card.zone),
+            card.accelerators or "none",
+            card.efa or "none",
+            card.checks or "none",
+            "; ".join(card.notes),
         )
-        for name in now
+        for card in current
     ]
     blocks: list[Block] = [
         drawing(subject.platform, found),
         *table("Instance groups", head, rows, folded=len(rows) > 12),
     ]
-    if not now:
+    if not current:
         blocks.append(Notice("The config has no instance groups."))
     return Section("cluster", "Cluster", tuple(blocks))
 
 
 def cards(subject: Subject) -> list[Card]:
-    """The groups of a platform, and the removed ones."""
+    """Returns the groups of a platform, followed by removed groups."""
     platform, before = subject.platform, subject.before
-    made = [_card(platform, group, _mark(subject, index)) for index, group in enumerate(platform.cluster.groups)]
+    current = [_card(platform, group, _mark(subject, index)) for index, group in enumerate(platform.cluster.groups)]
     if before is None:
-        return made
-    names = {card.name for card in made}
+        return current
+    names = {card.name for card in current}
     if before.platform is not None:
-        former = [_card(before.platform, group, GONE) for group in before.platform.cluster.groups]
+        previous = [_card(before.platform, group, GONE) for group in before.platform.cluster.groups]
     else:
-        former = deployed_groups(before.stacks or {})
-    return [*made, *(card for card in former if card.name not in names)]
+        previous = deployed_groups(before.stacks or {})
+    return [*current, *(card for card in previous if card.name not in names)]
 
 
 def _mark(subject: Subject, index: int) -> Mark | None:
@@ -105,14 +105,14 @@ def _mark(subject: Subject, index: int) -> Mark | None:
             return NEW
         found = before.deployment.edits if before.deployment else ()
         return worst_of([edit for edit in found if f"InstanceGroups[{group.name}]" in edit.path])
-    ordinary = len(cluster.instance_groups)
-    kind, place = ("instance_groups", index) if index < ordinary else ("restricted_instance_groups", index - ordinary)
+    size = len(cluster.instance_groups)
+    key, position = ("instance_groups", index) if index < size else ("restricted_instance_groups", index - size)
     edits = [edit for edit in before.edits if edit.after is not None or "." in edit.path.partition("]")[2]]
-    return worst(edits, f"cluster.{kind}[{place}]")
+    return worst(edits, f"cluster.{key}[{position}]")
 
 
 def deployed_groups(stacks: Stacks) -> list[Card]:
-    """The groups of deployed templates, marked as removed."""
+    """Returns the groups in deployed templates, marked as removed."""
     found = []
     for template in stacks.values():
         for resource in resources(template).values():
@@ -161,9 +161,9 @@ def _accelerators(types: Sequence[InstanceType], nodes: int) -> str:
     }
     if not found:
         return ""
-    each = " or ".join(found)
+    per_node = " or ".join(found)
     total = {nodes * number for number in found.values()}
-    return f"{each} each" + (f", {total.pop():,} in total" if len(total) == 1 else "")
+    return f"{per_node} each" + (f", {total.pop():,} in total" if len(total) == 1 else "")
 
 
 def _efa(types: Sequence[InstanceType], group: InstanceGroup | RestrictedInstanceGroup) -> str:
@@ -198,8 +198,8 @@ def _notes(platform: Platform, group: InstanceGroup | RestrictedInstanceGroup) -
 
 
 def drawing(platform: Platform, found: Sequence[Card]) -> Drawing:
-    """A band for each location, with a card for each group."""
-    canvas, places = Canvas(), _by_place(platform, found)
+    """Draws a band for each location, with a card for each group."""
+    canvas, places = Canvas(), _by_location(platform, found)
     width = _ACROSS * (_CARD + _GAP) + _GAP
     name = platform.completed_cluster.cluster_name or "generated by CloudFormation"
     canvas.text(4, 16, f"HyperPod cluster {name}", "strong", width=width - 8)
@@ -208,17 +208,17 @@ def drawing(platform: Platform, found: Sequence[Card]) -> Drawing:
     tiered = platform.cluster.tiered_storage
     settings += [f"{tiered.memory_percent}% of memory for checkpoints"] if tiered and tiered.enabled else []
     canvas.text(4, 34, "; ".join(settings), "small", width=width - 8)
-    canvas.say(0, f"HyperPod cluster {name}: {'; '.join(settings)}")
+    canvas.describe(0, f"HyperPod cluster {name}: {'; '.join(settings)}")
     y = 46.0
     for place, members in places.items():
         rows = [members[start : start + _ACROSS] for start in range(0, len(members), _ACROSS)]
         heights = [max(len(_lines(card)) for card in row) * _STEP + 20 for row in rows]
         height = 30 + sum(heights) + len(rows) * _GAP
-        subnet = _range_of(platform, place)
+        subnet = _subnet_cidr(platform, place)
         label = f"{place}{f', node subnet {subnet}' if subnet else ''}, {count(len(members), 'group')}"
         canvas.box(0, y, width, height, "zone", label)
         canvas.text(10, y + 20, label, "zone", width=width - 20)
-        canvas.say(1, label)
+        canvas.describe(1, label)
         top = y + 30
         for row, row_height in zip(rows, heights, strict=True):
             for number, card in enumerate(row):
@@ -227,7 +227,7 @@ def drawing(platform: Platform, found: Sequence[Card]) -> Drawing:
         y += height + 8
     nodes = sum(card.count for card in found if card.mark is not GONE)
     desc = (
-        f"{count(len(found), 'instance group')} with {count(nodes, 'node')} in {count(len(places), 'place')}: "
+        f"{count(len(found), 'instance group')} with {count(nodes, 'node')} in {count(len(places), 'location')}: "
         + "; ".join(f"{len(members)} in {place}" for place, members in places.items())
         + "."
     )
@@ -238,15 +238,15 @@ def drawing(platform: Platform, found: Sequence[Card]) -> Drawing:
     )
 
 
-def _by_place(platform: Platform, found: Sequence[Card]) -> dict[str, list[Card]]:
-    """Cards by their location: zones in the order of the network, then others."""
+def _by_location(platform: Platform, found: Sequence[Card]) -> dict[str, list[Card]]:
+    """Returns cards by location: zones in the order of the network, then other locations."""
     places: dict[str, list[Card]] = {zone: [] for zone in zones_of(platform.network)}
     for card in found:
         places.setdefault(card.zone or "deployed", []).append(card)
     return {place: members for place, members in places.items() if members}
 
 
-def _range_of(platform: Platform, zone: str) -> str:
+def _subnet_cidr(platform: Platform, zone: str) -> str:
     subnet = plan(platform.network).node_subnet(zone)
     return subnet.cidr if subnet else ""
 
@@ -256,12 +256,12 @@ def _kind(card: Card) -> str:
 
 
 def _lines(card: Card) -> list[tuple[str, str]]:
-    """The lines of a card: kind of the text, and the text."""
-    room = _CARD - 20 - (text_width(card.mark.word, "badge") + 16 if card.mark else 0)
+    """Returns the lines of a card: kind of the text, and the text."""
+    available = _CARD - 20 - (text_width(card.mark.word, "badge") + 16 if card.mark else 0)
     checks = f"deep health checks: {card.checks}" if card.checks else ""
     facts = [line for line in (card.accelerators, card.efa, checks) if line]
     notes = wrapped("; ".join(card.notes), _CARD - 20, 3, "small") if card.notes else []
-    names = [("strong", part) for part in halves(card.name, room, "strong")]
+    names = [("strong", part) for part in halves(card.name, available, "strong")]
     return [*names, ("", card.nodes), *(("small", line) for line in (*facts, *notes))]
 
 
@@ -272,4 +272,4 @@ def _group(canvas: Canvas, card: Card, x: float, y: float, height: float) -> Non
         canvas.badge(x + _CARD - 6, y + 6, card.mark.word, card.mark.kind)
     for number, (kind, line) in enumerate(_lines(card)):
         canvas.text(x + 10, y + 20 + number * _STEP, line, kind, width=_CARD - 20)
-    canvas.say(2, f"{card.title}{f' ({card.mark.word})' if card.mark else ''}")
+    canvas.describe(2, f"{card.title}{f' ({card.mark.word})' if card.mark else ''}")

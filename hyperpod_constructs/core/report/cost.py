@@ -1,4 +1,4 @@
-"""Cost by part, and its previous value."""
+"""Cost by part of the platform, and the cost before and after a change."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .subject import Subject
 
 
 def section(subject: Subject) -> Section:
-    """Cost by part and by item."""
+    """Returns the cost by part and by item."""
     found = estimate(subject.platform, own_prices=subject.own_prices)
-    head = ("Part", "What", "USD per hour", "USD per month", "Note")
+    head = ("Part", "Item", "USD per hour", "USD per month", "Note")
     rows: list[tuple[Content, ...]] = []
     for line in found.lines:
         word = "usage-based" if line.is_known else "unknown"
@@ -30,7 +30,7 @@ def section(subject: Subject) -> Section:
     parts.append(("total", usd(found.usd_per_hour), usd(found.usd_per_month), _missing(found)))
     blocks: list[Block] = [
         *table(
-            "Cost by part: list prices in USD, every group at its full count at all times",
+            "Cost by part: list prices in USD, all groups at their full count at all times",
             ("Part", "USD per hour", "USD per month", "Note"),
             parts,
             numbers=[1, 2],
@@ -41,7 +41,7 @@ def section(subject: Subject) -> Section:
 
 
 def before_and_after(subject: Subject) -> tuple[Block, ...]:
-    """Cost by part before and after; with --deployed, from the templates."""
+    """Returns the cost by part before and after a change; with --deployed, from the templates."""
     known = subject.before
     if known is None:
         return ()
@@ -54,9 +54,9 @@ def before_and_after(subject: Subject) -> tuple[Block, ...]:
     before, after = _by_part(old), _by_part(new)
     rows: list[tuple[Content, ...]] = []
     for part in dict.fromkeys([*before, *after]):
-        earlier, other = before.get(part, (0.0, "")), after.get(part, (0.0, ""))
-        note = "; ".join(filter(None, (earlier[1] and f"before: {earlier[1]}", other[1] and f"after: {other[1]}")))
-        rows.append((part, usd(earlier[0]), usd(other[0]), _difference(earlier[0], other[0]), note))
+        (cost, unknown), (new_cost, new_unknown) = before.get(part, (0.0, "")), after.get(part, (0.0, ""))
+        note = "; ".join(filter(None, (unknown and f"before: {unknown}", new_unknown and f"after: {new_unknown}")))
+        rows.append((part, usd(cost), usd(new_cost), _difference(cost, new_cost), note))
     total = (old.usd_per_hour, new.usd_per_hour)
     rows.append(
         (
@@ -64,38 +64,36 @@ def before_and_after(subject: Subject) -> tuple[Block, ...]:
             usd(total[0]),
             usd(total[1]),
             _difference(*total),
-            f"{usd(total[0] * HOURS_PER_MONTH)} USD per month become {usd(total[1] * HOURS_PER_MONTH)}",
+            f"per month: {usd(total[0] * HOURS_PER_MONTH)} before, {usd(total[1] * HOURS_PER_MONTH)} after",
         )
     )
     if old.ec2_usd_per_hour or new.ec2_usd_per_hour:
-        asked = (old.ec2_usd_per_hour, new.ec2_usd_per_hour)
-        note = "not in the total: HyperPod's own prices differ"
-        rows.append(("EC2's price of such instances", *map(usd, asked), _difference(*asked), note))
+        ec2 = (old.ec2_usd_per_hour, new.ec2_usd_per_hour)
+        note = "not in the total: HyperPod prices differ from EC2 prices"
+        rows.append(("EC2 price of these instances", *map(usd, ec2), _difference(*ec2), note))
     head = ("Part", "Before", "After", "Difference", "Note")
     return table("Known cost before and after, in USD per hour", head, rows, numbers=[1, 2, 3])
 
 
 def _by_part(found: Estimate) -> dict[str, tuple[float, str]]:
-    """Part to its known cost per hour, and the number of unknown prices."""
+    """Returns the known cost per hour and the number of unknown prices, by part."""
     parts: dict[str, tuple[float, str]] = {}
     for part in dict.fromkeys(line.part for line in found.lines):
         lines = [line for line in found.lines if line.part == part]
-        unknown, by_use = (
+        unknown, usage_based = (
             sum(line.usd_per_hour is None and line.is_known is known for line in lines) for known in (False, True)
         )
         notes = [f"{count(unknown, 'price')} unknown"] if unknown else []
-        notes += [f"{by_use} usage-based"] if by_use else []
+        notes += [f"{usage_based} usage-based"] if usage_based else []
         parts[part] = sum(line.usd_per_hour or 0.0 for line in lines), ", ".join(notes)
     return parts
 
 
 def _missing(found: Estimate) -> str:
     if not found.unknown:
-        return "complete, without usage-based costs"
-    asked = (
-        f"; EC2's price of such instances is {usd(found.ec2_usd_per_hour)} per hour" if found.ec2_usd_per_hour else ""
-    )
-    return f"without {count(len(found.unknown), 'item')} of unknown price{asked}"
+        return "complete except for usage-based costs"
+    ec2 = f"; EC2 price of these instances: {usd(found.ec2_usd_per_hour)} per hour" if found.ec2_usd_per_hour else ""
+    return f"without {count(len(found.unknown), 'item')} of unknown price{ec2}"
 
 
 def _difference(before: float, after: float) -> Content:
@@ -105,7 +103,7 @@ def _difference(before: float, after: float) -> Content:
 
 
 def usd(value: float | None) -> str:
-    """Formats an amount; small amounts with an additional digit.
+    """Formats an amount with two decimal places, below 1 with three.
 
     >>> usd(1234.5), usd(0.045), usd(None)
     ('1,234.50', '0.045', '')

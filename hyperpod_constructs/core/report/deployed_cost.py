@@ -1,4 +1,4 @@
-"""Hourly cost of deployed templates, for resources with a known price: the cost before a change."""
+"""Hourly cost of the resources in deployed templates, if their price is known: the cost before a change."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _PRICED = {
     "AWS::EC2::EIP": ("network", "public_ipv4"),
     "AWS::EKS::Cluster": ("eks", "eks:standard"),
 }
-"""Resource type to the part of the config and the item of the price list."""
+"""Part of the config and item in the price list, by resource type."""
 
 
 def deployed_estimate(stacks: Stacks, region: str) -> Estimate:
-    """The cost of deployed instances, NAT gateways, addresses, the control plane and interface endpoints.
+    """Returns the cost of deployed instances, NAT gateways, addresses, the control plane and interface endpoints.
 
     >>> eks = {"Type": "AWS::EKS::Cluster"}
     >>> deployed_estimate({"eks": {"Resources": {"Eks": eks}}}, "us-west-2").usd_per_hour
@@ -53,12 +53,12 @@ def _lines(stacks: Stacks, region: str) -> Iterator[Line]:
 def _line(part: str, what: str, item: str, count: object, region: str) -> Line:
     number = count if isinstance(count, int) else 0
     price = find_price(item, region)
-    asked = ec2_price(item.removeprefix("instance:"), region) if price is None else None
+    ec2 = ec2_price(item.removeprefix("instance:"), region) if price is None else None
     return Line(
         part=part,
         what=what,
         count=number,
         usd_per_hour=price.usd_per_hour * number if price else None,
         note="" if price else "unknown",
-        ec2_usd_per_hour=asked * number if asked is not None else None,
+        ec2_usd_per_hour=ec2 * number if ec2 is not None else None,
     )

@@ -15,14 +15,14 @@ _RULES = {"AWS::EC2::SecurityGroupIngress": "in", "AWS::EC2::SecurityGroupEgress
 
 
 def section(subject: Subject, words: Words | None) -> Section:
-    """The whole section."""
+    """Returns the section; without templates, security groups and endpoint policies are omitted."""
     blocks: list[Block] = [
-        *table("Network access to the platform", ("What", "Open to", "Remark"), list(_access_rows(subject)))
+        *table("Network access to the platform", ("Resource", "Reachable from", "Notes"), list(_access_rows(subject)))
     ]
     if words is None:
         blocks.append(Paragraph(f"Rules of security groups are in the templates. {subject.left_out}"))
     else:
-        head = ("Security group", "Direction", "From or to", "Protocol and ports", "For")
+        head = ("Security group", "Direction", "Source or destination", "Protocol and ports", "Description")
         blocks += table(
             "Rules of security groups", head, list(_rules(words)), empty="The templates do not create security groups."
         )
@@ -30,7 +30,7 @@ def section(subject: Subject, words: Words | None) -> Section:
             (
                 code(words.text(stack, endpoint.get("ServiceName"))),
                 str(endpoint.get("VpcEndpointType", "Gateway")).lower(),
-                "with its own policy" if endpoint.get("PolicyDocument") else "no policy: any principal",
+                "custom policy" if endpoint.get("PolicyDocument") else "no policy: all principals",
             )
             for stack, _, endpoint in words.all("AWS::EC2::VPCEndpoint")
         ]
@@ -44,15 +44,14 @@ def _access_rows(subject: Subject) -> Iterator[tuple[Content, ...]]:
     if eks.existing is not None:
         yield "Kubernetes API", "as configured on the existing cluster", ""
     else:
-        inside = eks.endpoint_access != "public"
+        is_private = eks.endpoint_access != "public"
         if eks.endpoint_access != "private":
-            ranges = ", ".join(eks.public_access_cidrs)
-            open_to = ranges or Cell("any IP address", "warn")
-            yield "Kubernetes API, public endpoint", open_to, "with the credentials of an access entry"
+            reachable_from = ", ".join(eks.public_access_cidrs) or Cell("any IP address", "warn")
+            yield "Kubernetes API, public endpoint", reachable_from, "requires credentials of an access entry"
         yield (
             "Kubernetes API, private endpoint",
-            "the VPC" if inside else "none",
-            "enabled" if inside else "disabled",
+            "the VPC" if is_private else "none",
+            "enabled" if is_private else "disabled",
         )
     if network.existing is not None:
         yield "Nodes", "as configured in the existing network", ""
@@ -69,13 +68,13 @@ def _access_rows(subject: Subject) -> Iterator[tuple[Content, ...]]:
         yield (
             "Interface endpoints",
             "the VPC",
-            count(len(names), "service") + ("; your own accounts only" if policies else ""),
+            count(len(names), "service") + ("; only your own accounts" if policies else ""),
         )
     for bucket in platform.storage.buckets:
         yield (
             f"Bucket {bucket.name}",
-            ", ".join(bucket.used_by) or "no principal by default",
-            f"{bucket.access}; not public, TLS only",
+            ", ".join(bucket.used_by) or "no pods by default",
+            f"access: {bucket.access}; not public, TLS only",
         )
 
 
@@ -102,18 +101,20 @@ def _rule(words: Words, stack: str, group: str, direction: str, rule: Mapping[st
     everywhere = other in ("0.0.0.0/0", "::/0")
     shown: Content = code("itself" if other.strip("<>") == group else other)
     if everywhere:
-        shown = Cell(f"all destinations ({other})", "warn" if direction == "in" else "note")
+        shown = (
+            Cell(f"all sources ({other})", "warn") if direction == "in" else Cell(f"all destinations ({other})", "note")
+        )
     return code(group), direction, shown, _ports(rule), str(rule.get("Description", ""))
 
 
 def _ports(rule: Mapping[str, Any]) -> str:
-    """Protocol and ports as text.
+    """Returns protocol and ports as text.
 
     >>> _ports({"IpProtocol": "-1"}), _ports({"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443})
-    ('everything', 'tcp 443')
+    ('all traffic', 'tcp 443')
     """
     protocol = str(rule.get("IpProtocol", "-1"))
     if protocol == "-1":
-        return "everything"
+        return "all traffic"
     first, last = rule.get("FromPort"), rule.get("ToPort")
     return protocol if first is None else f"{protocol} {first}" if first == last else f"{protocol} {first}-{last}"

@@ -15,7 +15,7 @@ Node = Element | str
 
 
 def el(tag: str, *children: Node | None, **attributes: str) -> Element:
-    """An element; a trailing underscore in an attribute name is removed, and others become hyphens.
+    """Returns an element; in attribute names, a trailing underscore is removed, and others are replaced by hyphens.
 
     >>> tostring(el("p", "a < ", el("b", "c"), "!", class_="x"), encoding="unicode", method="html")
     '<p class="x">a &lt; <b>c</b>!</p>'
@@ -36,11 +36,11 @@ def el(tag: str, *children: Node | None, **attributes: str) -> Element:
 
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""What the page can load: only the embedded style."""
+"""Content security policy: the page can load only the embedded style."""
 
 
 def html(report: Report) -> str:
-    """The whole document."""
+    """Returns the whole document."""
     style = Element("style")
     style.text = files(__package__).joinpath("report.css").read_text(encoding="utf-8")
     several = len(report.parts) > 1
@@ -70,7 +70,7 @@ def _subtitle(report: Report) -> list[Element]:
 
 
 def _contents(report: Report, *, several: bool) -> Element:
-    """Links to the parts of a report with several parts, otherwise to the sections of the only one."""
+    """Returns links to the parts of a report, or to the sections if it has only one part."""
     if several:
         return el("ul", *(el("li", el("a", part.title, href=f"#{part.id}")) for part in report.parts))
     part = report.parts[0]
@@ -81,21 +81,21 @@ def _part(part: Part, *, several: bool) -> Element:
     if not several:
         return el("div", *(_section(section, part.id, level=2) for section in part.sections), class_="part", id=part.id)
     name = f"{part.id}-name"
-    sections = (_section(section, part.id, level=3, around=(name, part.title)) for section in part.sections)
-    inner = el("details", el("summary", f"All about {part.title}"), *sections)
+    sections = (_section(section, part.id, level=3, parent=(name, part.title)) for section in part.sections)
+    details = el("details", el("summary", f"Report of {part.title}"), *sections)
     heading = el("h2", part.title, id=name)
-    return el("article", heading, el("p", part.subtitle, class_="subtitle"), inner, class_="part", id=part.id)
+    return el("article", heading, el("p", part.subtitle, class_="subtitle"), details, class_="part", id=part.id)
 
 
-def _section(section: Section, part: str, *, level: int, around: tuple[str, str] = ("", "")) -> Element:
-    """A section; `around` is the ID and the text of the parent heading, if several parts have the section."""
-    id, (name, title) = f"{part}-{section.id}", around
+def _section(section: Section, part: str, *, level: int, parent: tuple[str, str] = ("", "")) -> Element:
+    """Returns a section; `parent` is the ID and the text of the parent heading if the report has several parts."""
+    id, (name, title) = f"{part}-{section.id}", parent
     blocks = [block for item in section.blocks for block in _block(item, id, title)]
     heading = el(f"h{level}", section.title, id=f"{id}-title")
     return el("section", heading, *blocks, id=id, aria_labelledby=f"{name} {id}-title".strip())
 
 
-def _block(block: Block, id: str, around: str) -> Iterable[Element]:
+def _block(block: Block, id: str, parent: str) -> Iterable[Element]:
     if isinstance(block, Paragraph):
         yield el("p", block.text)
     elif isinstance(block, Notice):
@@ -103,18 +103,18 @@ def _block(block: Block, id: str, around: str) -> Iterable[Element]:
     elif isinstance(block, Figures):
         yield el("dl", *(_figure(*item) for item in block.items), class_="figures")
     elif isinstance(block, Table):
-        yield _table(block, around)
+        yield _table(block, parent)
     elif isinstance(block, Code):
         yield el("details", el("summary", block.caption), el("pre", block.text, tabindex="0", aria_label=block.caption))
     else:
-        yield from _drawing(block, id, around)
+        yield from _drawing(block, id, parent)
 
 
 def _figure(name: str, value: str, remark: str) -> Element:
     return el("div", el("dt", name), el("dd", el("strong", value), " ", el("span", remark) if remark else None))
 
 
-def _table(block: Table, around: str) -> Element:
+def _table(block: Table, parent: str) -> Element:
     def cell(tag: str, column: int, content: Node, **attributes: str) -> Element:
         return el(tag, content, class_="number" if column in block.numbers else "", **attributes)
 
@@ -130,22 +130,22 @@ def _table(block: Table, around: str) -> Element:
         for row in block.rows
     ]
     caption = el("caption", block.caption)
-    made = el(
+    region = el(
         "div",
         el("table", caption, el("thead", head), el("tbody", *body)),
-        **_scrollable("table", block.caption, around),
+        **_scrollable("table", block.caption, parent),
     )
     if not block.folded:
-        return made
-    return el("details", el("summary", f"{block.caption} ({len(block.rows)})"), made)
+        return region
+    return el("details", el("summary", f"{block.caption} ({len(block.rows)})"), region)
 
 
-def _scrollable(kind: str, name: str, around: str) -> dict[str, str]:
-    """A region that scrolls horizontally on narrow screens, also by keyboard."""
+def _scrollable(kind: str, name: str, parent: str) -> dict[str, str]:
+    """Returns the attributes of a region that scrolls horizontally on narrow screens, also by keyboard."""
     return {
         "class_": f"scrolls {kind}",
         "role": "region",
-        "aria_label": f"{kind}: {name}{f' of {around}' if around else ''}",
+        "aria_label": f"{kind}: {name}{f' of {parent}' if parent else ''}",
         "tabindex": "0",
     }
 
@@ -168,7 +168,7 @@ _BREAKS = re.compile(r"(?<=[./:])(?=[^./:])|(?=\[)")
 
 
 def _with_line_breaks(text: str) -> Iterable[Node]:
-    """A name with positions for line breaks."""
+    """Yields a name with positions for line breaks."""
     first, *rest = _BREAKS.split(text) if len(text) > 16 else [text]
     yield first
     for part in rest:
@@ -176,28 +176,28 @@ def _with_line_breaks(text: str) -> Iterable[Node]:
         yield part
 
 
-def _drawing(drawing: Drawing, id: str, around: str) -> Iterable[Element]:
+def _drawing(drawing: Drawing, id: str, parent: str) -> Iterable[Element]:
     name = f"{id}-{drawing.id}"
     legend = [el("li", el("span", class_=f"key {kind}"), el("span", text)) for kind, text in drawing.legend]
     yield el(
         "figure",
         el("figcaption", drawing.title),
-        el("div", svg(drawing, name), **_scrollable("drawing", drawing.title, around)),
+        el("div", svg(drawing, name), **_scrollable("drawing", drawing.title, parent)),
         el("ul", *legend, class_="legend", aria_label=f"Key of {drawing.title}") if legend else None,
     )
     yield el("details", el("summary", f"{drawing.title} as text"), _outline(drawing.outline))
 
 
 def _outline(lines: Iterable[tuple[int, str]]) -> Element:
-    """Nested lists."""
+    """Returns an outline as nested lists."""
     root = el("ul", class_="outline")
     stack = [root]
     for depth, text in lines:
         del stack[depth + 1 :]
         while len(stack) <= depth:
             parent = stack[-1][-1] if len(stack[-1]) else stack[-1]
-            inner = el("ul")
-            parent.append(inner)
-            stack.append(inner)
+            nested = el("ul")
+            parent.append(nested)
+            stack.append(nested)
         stack[-1].append(el("li", text))
     return root

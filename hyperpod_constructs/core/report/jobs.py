@@ -24,11 +24,11 @@ _WIDTH = 980.0
 
 
 def section(subject: Subject) -> Section | None:
-    """The jobs of a platform, None if it has none."""
+    """Returns the section of a platform's jobs, or None if it has no jobs."""
     jobs = subject.platform.completed_jobs
     if not jobs:
         return None
-    head = ("Job", "Kind", "Namespace", "Replicas", "Requests of a replica", "Replicas per node", "Room")
+    head = ("Job", "Kind", "Namespace", "Replicas", "Requests of a replica", "Replicas per node", "Capacity")
     rows: list[tuple[Content, ...]] = []
     for job in jobs:
         for part in job.parts:
@@ -41,10 +41,10 @@ def section(subject: Subject) -> Section | None:
                     str(part.count),
                     _requests(sized),
                     count(sized.per_node, "replica") if sized.per_node else "unknown",
-                    _room(part, sized, subject.platform),
+                    _capacity(part, sized, subject.platform),
                 )
             )
-    note = "A report of one job has the derivation of each number: hyperpod report CONFIG --job FILE."
+    note = "The report of a job shows the derivation of each number: hyperpod report CONFIG --job FILE."
     return Section("jobs", "Jobs", (*table("Jobs", head, rows, numbers=[3], folded=len(rows) > 12), Paragraph(note)))
 
 
@@ -52,7 +52,7 @@ def _requests(sized: Share) -> str:
     return ", ".join(f"{key.rpartition('/')[2]} {value}" for key, value in sized.requests.items()) or "nothing"
 
 
-def _room(part: ReplicaSpec, sized: Share, platform: Platform) -> str:
+def _capacity(part: ReplicaSpec, sized: Share, platform: Platform) -> str:
     found = [f"{group.name}: {_fit(group, part, sized)}" for group in groups_for(part, platform)]
     return "; ".join(found) or "no group has this instance type"
 
@@ -61,11 +61,12 @@ def _fit(group: InstanceGroup | RestrictedInstanceGroup, part: ReplicaSpec, size
     if not sized.per_node:
         return "unknown"
     total = group.max_instances * sized.per_node
-    return f"{count(total, 'replica')}, {count(total // max(1, part.count), 'such job')} at a time"
+    jobs = total // max(1, part.count)
+    return f"{count(total, 'replica')}, {count(jobs, 'job of this size', 'jobs of this size')} at a time"
 
 
 def groups_for(part: ReplicaSpec, platform: Platform | None) -> list[InstanceGroup | RestrictedInstanceGroup]:
-    """The groups whose nodes a replica can use."""
+    """Returns the groups whose nodes a replica can use."""
     return [
         group
         for group in (platform.cluster.groups if platform is not None else ())
@@ -77,7 +78,7 @@ def groups_for(part: ReplicaSpec, platform: Platform | None) -> list[InstanceGro
 
 
 def job_part(job: Job, platform: Platform | None, found: Sequence[Finding], *, id: str) -> Part:
-    """The report of a job; `platform` is the cluster that it runs on, if given."""
+    """Returns the report of a job; `platform` is the cluster that it runs on, if known."""
     completed = platform.governance.completed(job) if platform and platform.governance else job
     sections = [findings_section(found)]
     if not errors(found):
@@ -85,7 +86,7 @@ def job_part(job: Job, platform: Platform | None, found: Sequence[Finding], *, i
             _overview(completed),
             *sections,
             *_numbers(completed),
-            _takes(completed, platform),
+            _usage(completed, platform),
             _manifest(completed),
         ]
     where = f"on the cluster of {platform.name}" if platform else "without a cluster"
@@ -107,7 +108,7 @@ def _overview(job: Job) -> Section:
         ("Accelerators", quantity(round(devices, 2)), "total"),
         ("EFA interfaces", f"{efa:,}", "total"),
         ("Queue", job.effective_queue or "none", f"priority {job.effective_priority or 'not set'}"),
-        ("On an edit", job.on_change, ""),
+        ("On change", job.on_change, ""),
     )
     return Section("overview", "Overview", (Figures(items), Paragraph(f"Image: {job.image}")))
 
@@ -128,7 +129,7 @@ def _numbers(job: Job) -> Iterator[Section]:
     yield Section("numbers", "Derivation of resource amounts", tuple(blocks))
 
 
-def _takes(job: Job, platform: Platform | None) -> Section:
+def _usage(job: Job, platform: Platform | None) -> Section:
     blocks: list[Block] = []
     for number, part in enumerate(job.parts):
         sized = share(part, job)
@@ -144,29 +145,31 @@ def _takes(job: Job, platform: Platform | None) -> Section:
     empty = "" if platform is None else "No group of the cluster has the instance type of the job."
     blocks += table("Usage of the cluster if the whole job runs in one group", head, rows, numbers=[2], empty=empty)
     if platform is None:
-        blocks.append(Notice("No cluster is specified, so only whole nodes are counted: specify a config too."))
+        blocks.append(
+            Notice("No cluster is specified, so the capacity of its groups is unknown: also specify a config.")
+        )
     return Section("takes", "Nodes and replicas", tuple(blocks))
 
 
 def _drawing(job: Job, part: ReplicaSpec, sized: Share, platform: Platform | None, id: str) -> Drawing:
-    """One node with its replicas, and each group with the nodes that the job uses."""
+    """Draws one node with its replicas, and each group with the nodes that the job uses."""
     canvas, per_node = Canvas(), sized.per_node or 1
     instance_type = find_instance_type(part.instance_type or "")
     title = f"Replica spec {part.name} on {part.instance_type}"
     canvas.text(4, 16, f"One node of {part.instance_type}: {count(per_node, 'replica')}", "strong", width=_WIDTH)
-    canvas.say(0, f"one node of {part.instance_type}, {count(per_node, 'replica')}: {_requests(sized)} each")
+    canvas.describe(0, f"one node of {part.instance_type}, {count(per_node, 'replica')}: {_requests(sized)} each")
     shown = min(per_node, 16)
-    each = (_WIDTH - 8) / shown
+    width = (_WIDTH - 8) / shown
     for number in range(shown):
-        canvas.box(2 + number * each, 26, each - 4, 40, "share s0", f"replica {number + 1}: {_requests(sized)}")
+        canvas.box(2 + number * width, 26, width - 4, 40, "share s0", f"replica {number + 1}: {_requests(sized)}")
         canvas.text(
-            2 + number * each + 8, 51, _requests(sized) if shown < 5 else str(number + 1), "on", width=each - 16
+            2 + number * width + 8, 51, _requests(sized) if shown < 5 else str(number + 1), "on", width=width - 16
         )
     if instance_type and instance_type.accelerator:
         used = quantity(round(sized.accelerators * per_node, 2))
         summary = f"{used} of {instance_type.accelerator.count} {instance_type.accelerator.model} of the node are used"
         canvas.text(4, 86, summary, "small", width=_WIDTH)
-        canvas.say(0, summary)
+        canvas.describe(0, summary)
     y = 98.0
     for group in groups_for(part, platform):
         nodes = -(-part.count // per_node)
@@ -175,7 +178,7 @@ def _drawing(job: Job, part: ReplicaSpec, sized: Share, platform: Platform | Non
         )
         label += f"; {_fit(group, part, sized)}"
         canvas.text(4, y + 14, label, "small", width=_WIDTH)
-        canvas.say(0, label)
+        canvas.describe(0, label)
         scale = (_WIDTH - 4) / max(group.max_instances, nodes, 1)
         canvas.box(2, y + 20, max(2.0, group.max_instances * scale), 22, "bar-room", count(group.max_instances, "node"))
         canvas.box(

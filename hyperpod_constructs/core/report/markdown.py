@@ -15,19 +15,19 @@ _OPEN = ("changes", "overview", "findings")
 
 
 def markdown(report: Report, *, longest: int = LONGEST) -> str:
-    """The report; sections that would exceed `longest` characters are omitted, starting with the last, and listed."""
+    """Returns the report as Markdown; sections that would exceed `longest` characters are omitted and listed."""
     pieces = [(f"# {_plain(report.title)}\n", "")]
     for part in report.parts:
         pieces += [(text, f"{part.title}: {title}") for title, text in _part(part, several=len(report.parts) > 1)]
-    kept, length, dropped = [], 400, []
+    kept, length, omitted = [], 400, []
     for text, title in pieces:
         if length + len(text) > longest:
-            dropped.append(title)
+            omitted.append(title)
         else:
             kept.append(text)
             length += len(text) + 1
-    if dropped:
-        named = ", ".join(dropped[:5]) + (f" and {len(dropped) - 5} more" if len(dropped) > 5 else "")
+    if omitted:
+        named = ", ".join(omitted[:5]) + (f" and {len(omitted) - 5} more" if len(omitted) > 5 else "")
         kept.append(
             f"> Omitted because of the length limit of comments: {_plain(named)[:300]}. The HTML report is complete.\n"
         )
@@ -69,7 +69,7 @@ def _block(block: Block) -> str:
 
 
 def fenced(text: str) -> str:
-    r"""Literal text in a fence that is longer than any fence in it.
+    r"""Returns literal text in a code fence that is longer than any fence in the text.
 
     >>> fenced("a")
     '```\na\n```'
@@ -83,10 +83,10 @@ def fenced(text: str) -> str:
 def _table(block: Table) -> str:
     marks = ["---:" if column in block.numbers else "---" for column in range(len(block.head))]
     rows = [[_plain(text) for text in block.head], marks, *([_content(cell) for cell in row] for row in block.rows)]
-    made = "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+    text = "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
     if block.folded:
-        return f"<details><summary>{_plain(block.caption)} ({len(block.rows)})</summary>\n\n{made}\n</details>\n"
-    return f"**{_plain(block.caption)}**\n\n{made}"
+        return f"<details><summary>{_plain(block.caption)} ({len(block.rows)})</summary>\n\n{text}\n</details>\n"
+    return f"**{_plain(block.caption)}**\n\n{text}"
 
 
 def _content(content: Content) -> str:

@@ -16,8 +16,8 @@ class Cell:
 
     Attributes:
         text: the text.
-        tone: meaning of the badge that contains the text; empty for ordinary text.
-        code: whether it is a name, a CIDR or another literal value.
+        tone: meaning of the badge that contains the text; empty for text without a badge.
+        code: whether the text is a name, a CIDR or another literal value.
     """
 
     text: str
@@ -29,7 +29,7 @@ Content: TypeAlias = str | Cell
 
 
 def code(text: object) -> Cell:
-    """A literal value.
+    """Returns a cell with a literal value.
 
     >>> code("10.1.0.0/16").code
     True
@@ -121,13 +121,13 @@ class Drawing:
     """A diagram, with the same content as text.
 
     Attributes:
-        id: unique in its section.
+        id: ID, unique in the section.
         title: short name.
         desc: description in one or two sentences.
-        width: in units of the diagram, about one pixel each.
-        height: in the same units.
-        shapes: in drawing order.
-        legend: kind of a box to its meaning.
+        width: width in units of the diagram, about one pixel each.
+        height: height in the same units.
+        shapes: shapes in drawing order.
+        legend: kinds of boxes with their meanings.
         outline: the content as an indented list (depth, text), for Markdown and for screen readers.
     """
 
@@ -165,7 +165,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One document."""
+    """A document with the reports of platforms or jobs."""
 
     title: str
     parts: tuple[Part, ...]
@@ -180,7 +180,7 @@ def table(
     folded: bool = False,
     empty: str = "",
 ) -> tuple[Block, ...]:
-    """A table as blocks; without rows, the sentence `empty` instead, or nothing."""
+    """Returns a table as blocks; without rows, a paragraph with the text `empty`, or nothing."""
     if not rows:
         return (Paragraph(empty),) if empty else ()
     return (Table(caption, tuple(head), tuple(map(tuple, rows)), tuple(numbers), folded),)

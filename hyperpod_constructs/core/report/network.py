@@ -1,4 +1,4 @@
-"""The network: a diagram of VPC, zones, subnets, routes and endpoints, and the same as tables."""
+"""The network: a diagram of VPC, zones, subnets, routes and endpoints, and tables with the same content."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ class Subnet:
     mark: Mark | None = None
 
     @property
-    def taken(self) -> int:
-        """Maximum IP addresses that its nodes use."""
+    def max_used(self) -> int:
+        """Maximum number of IP addresses that nodes use."""
         return sum(demand.addresses for demand in self.demands)
 
     @property
     def use(self) -> str:
-        """How many of its IP addresses are used."""
+        """The use of the subnet and its IP addresses, as text."""
         if not self.demands:
             return _USES[self.kind] if self.kind != "node" else "no nodes"
-        of = f" of {self.size:,}" if self.size else ""
-        return f"nodes use up to {self.taken:,}{of}"
+        size = f" of {self.size:,}" if self.size else ""
+        return f"nodes use up to {self.max_used:,}{size}"
 
 
 def section(subject: Subject) -> Section:
-    """The whole section."""
+    """Returns the section."""
     platform = subject.platform
     found = _marked(subject)
     rows = [
@@ -68,11 +68,11 @@ def section(subject: Subject) -> Section:
     ]
     blocks: list[Block] = [
         drawing(platform, found),
-        *table("Subnets", ("Subnet", "Zone", "Range", "Addresses", "Use", "Routes"), rows, numbers=[3]),
+        *table("Subnets", ("Subnet", "Zone", "CIDR", "IP addresses", "Use", "Routes"), rows, numbers=[3]),
         *_demand_table(found),
         *table(
             "VPC endpoints",
-            ("Service", "Type", "Where"),
+            ("Service", "Type", "Location"),
             list(_endpoint_rows(platform)),
             empty="The config does not create VPC endpoints.",
         ),
@@ -81,36 +81,36 @@ def section(subject: Subject) -> Section:
 
 
 def subnets(platform: Platform) -> list[Subnet]:
-    """The subnets of a platform, zone by zone."""
+    """Returns the subnets of a platform by zone."""
     network = platform.network
     by_zone = demands(platform.cluster, default_zone(network))
     if network.existing is not None:
         return [
             Subnet(
                 "node",
-                each.availability_zone_id,
-                each.cidr or "",
-                usable(each.cidr) if each.cidr else None,
-                each.subnet_id,
-                by_zone.get(each.availability_zone_id, ()),
+                subnet.availability_zone_id,
+                subnet.cidr or "",
+                usable(subnet.cidr) if subnet.cidr else None,
+                subnet.subnet_id,
+                by_zone.get(subnet.availability_zone_id, ()),
                 ("existing route table",),
             )
-            for each in network.existing.node_subnets
+            for subnet in network.existing.node_subnets
         ]
-    made = plan(network).subnets
+    planned = plan(network).subnets
     return [
         Subnet(
-            each.kind,
+            subnet.kind,
             zone,
-            each.cidr,
-            each.usable,
+            subnet.cidr,
+            subnet.usable,
             "",
-            by_zone.get(zone, ()) if each.kind == "node" else (),
-            _routes(network, each.kind, zone),
+            by_zone.get(zone, ()) if subnet.kind == "node" else (),
+            _routes(network, subnet.kind, zone),
         )
         for zone in network.availability_zone_ids
-        for each in made
-        if each.availability_zone_id == zone
+        for subnet in planned
+        if subnet.availability_zone_id == zone
     ]
 
 
@@ -120,19 +120,19 @@ def _routes(network: Network, kind: str, zone: str) -> tuple[str, ...]:
     gateway = ("S3 to the gateway endpoint",)
     if not nat_gateways(network):
         return ("local only", *gateway)
-    through = zone if network.nat == "per-zone" else network.availability_zone_ids[0]
-    return (f"0.0.0.0/0 to NAT in {through}", *gateway)
+    nat_zone = zone if network.nat == "per-zone" else network.availability_zone_ids[0]
+    return (f"0.0.0.0/0 to NAT in {nat_zone}", *gateway)
 
 
 def _marked(subject: Subject) -> list[Subnet]:
-    """The subnets, marked as new or removed."""
+    """Returns the subnets, marked as new or removed."""
     found, before = subnets(subject.platform), subject.before
     if before is None:
         return found
     if before.platform is None:
-        ranges = _deployed_ranges(before.stacks or {})
+        cidrs = _deployed_cidrs(before.stacks or {})
         return [
-            replace(subnet, mark=NEW if ranges and subnet.cidr and subnet.cidr not in ranges else None)
+            replace(subnet, mark=NEW if cidrs and subnet.cidr and subnet.cidr not in cidrs else None)
             for subnet in found
         ]
     old = {(subnet.kind, subnet.zone, subnet.cidr or subnet.id): subnet for subnet in subnets(before.platform)}
@@ -144,8 +144,8 @@ def _marked(subject: Subject) -> list[Subnet]:
     return [*marked, *(replace(subnet, mark=GONE) for key, subnet in old.items() if key not in now)]
 
 
-def _deployed_ranges(stacks: Stacks) -> set[str]:
-    """CIDRs of the subnets in templates."""
+def _deployed_cidrs(stacks: Stacks) -> set[str]:
+    """Returns the CIDRs of the subnets in templates."""
     found = [resource for template in stacks.values() for resource in resources(template).values()]
     return {
         str(subnet.get("Properties", {}).get("CidrBlock"))
@@ -161,30 +161,30 @@ def _demand_table(found: list[Subnet]) -> tuple[Block, ...]:
         if subnet.mark is not GONE
         for demand in subnet.demands
     ]
-    head = ("Group", "Zone", "Maximum nodes", "IP addresses per node", "Together")
+    head = ("Group", "Zone", "Maximum nodes", "IP addresses per node", "Total")
     return table("IP addresses that groups use", head, rows, numbers=[2, 3, 4], folded=len(rows) > 6)
 
 
 def _endpoint_rows(platform: Platform) -> Iterator[tuple[Content, ...]]:
     network = platform.network
-    where = "node subnets of " + ", ".join(zones_of(network))
+    location = "node subnets of " + ", ".join(zones_of(network))
     if network.existing is None:
         yield code("s3"), "gateway", "route tables of nodes and control plane"
     for service in endpoint_names(platform):
-        yield code(service), "interface", where
+        yield code(service), "interface", location
 
 
 def endpoint_names(platform: Platform) -> list[str]:
-    """Services with an interface endpoint."""
-    wanted = [*platform.network.interface_endpoints, *endpoint_services(platform)]
-    return list(dict.fromkeys(service for service in wanted if service != "s3"))
+    """Returns the services with an interface endpoint."""
+    services = [*platform.network.interface_endpoints, *endpoint_services(platform)]
+    return list(dict.fromkeys(service for service in services if service != "s3"))
 
 
 # ---- the drawing ----
 
 
 def drawing(platform: Platform, found: list[Subnet]) -> Drawing:
-    """VPC, zones by ID, subnets with size and use, routes, endpoints and NAT."""
+    """Draws VPC, zones, subnets with size and use, routes, endpoints and NAT gateways."""
     network, canvas = platform.network, Canvas()
     zones = list(dict.fromkeys(subnet.zone for subnet in found))
     width = max(980.0, 2 * _LEFT + len(zones) * (_COLUMN + _GAP) - _GAP + 16)
@@ -197,7 +197,9 @@ def drawing(platform: Platform, found: list[Subnet]) -> Drawing:
     y = top + 54.0
     for kind in types:
         rows[kind] = y
-        y += (heights[kind] + 10) * max(sum(o.kind == kind and o.zone == zone for o in found) for zone in zones)
+        y += (heights[kind] + 10) * max(
+            sum(subnet.kind == kind and subnet.zone == zone for subnet in found) for zone in zones
+        )
     endpoints = ([] if network.existing else ["s3"]) + endpoint_names(platform)
     end = y + (40 + 22 * -(-len(endpoints) // 6) if endpoints else 6)
     height = end + 14
@@ -206,9 +208,9 @@ def drawing(platform: Platform, found: list[Subnet]) -> Drawing:
         x = _LEFT + 8 + number * (column + _GAP)
         canvas.box(x, top + 24, column, y - top - 26, "zone", f"Availability zone {zone}")
         canvas.text(x + 10, top + 42, zone, "zone")
-        canvas.say(1, f"zone {zone}" + (", with a NAT gateway" if zone in zones[: nat_gateways(network)] else ""))
+        canvas.describe(1, f"zone {zone}" + (", with a NAT gateway" if zone in zones[: nat_gateways(network)] else ""))
         seen: dict[str, int] = {}
-        for subnet in (each for each in found if each.zone == zone):
+        for subnet in (subnet for subnet in found if subnet.zone == zone):
             place = seen[subnet.kind] = seen.get(subnet.kind, -1) + 1
             _subnet(
                 canvas,
@@ -240,11 +242,11 @@ def drawing(platform: Platform, found: list[Subnet]) -> Drawing:
 def _frame(canvas: Canvas, platform: Platform, width: float, top: float, end: float, *, is_open: bool) -> None:
     network = platform.network
     name = f"VPC {network.existing.vpc_id} (existing)" if network.existing else f"VPC {network.vpc_cidr}"
-    more = [] if network.existing else list(plan(network).secondary_cidrs)
-    ranges = f" and {', '.join(more)}" if more else ""
-    canvas.box(_LEFT, top, width - 2 * _LEFT, end - top, "vpc", f"{name}{ranges}")
-    canvas.text(_LEFT + 10, top + 17, f"{name}{ranges}", "strong", width=width - 60)
-    canvas.say(0, f"{name}{ranges} in {platform.region}")
+    secondary = [] if network.existing else list(plan(network).secondary_cidrs)
+    cidrs = f" and {', '.join(secondary)}" if secondary else ""
+    canvas.box(_LEFT, top, width - 2 * _LEFT, end - top, "vpc", f"{name}{cidrs}")
+    canvas.text(_LEFT + 10, top + 17, f"{name}{cidrs}", "strong", width=width - 60)
+    canvas.describe(0, f"{name}{cidrs} in {platform.region}")
     if is_open:
         canvas.box(width / 2 - 60, 4, 120, 26, "outside", "The internet")
         canvas.text(width / 2 - 24, 21, "internet")
@@ -253,45 +255,46 @@ def _frame(canvas: Canvas, platform: Platform, width: float, top: float, end: fl
         canvas.line((width / 2, top - 34), (width / 2, 32), title="Route from the internet gateway to the internet")
     elif network.existing is None:
         canvas.text(_LEFT, 24, "No internet access: no internet gateway and no NAT gateway", "strong")
-        canvas.say(1, "no internet access: no internet gateway, no NAT gateway")
+        canvas.describe(1, "no internet access: no internet gateway, no NAT gateway")
     else:
-        canvas.text(_LEFT, 24, "Existing network: routes and endpoints are not changed", "strong")
+        added = "only the listed endpoints are added" if network.interface_endpoints else "not changed"
+        canvas.text(_LEFT, 24, f"Existing network: {added}", "strong")
 
 
 def _subnet(canvas: Canvas, subnet: Subnet, x: float, y: float, width: float, height: float) -> None:
     state = f" {subnet.mark.kind}" if subnet.mark else ""
     title = f"{subnet.kind} subnet {subnet.cidr or subnet.id}: {subnet.use}; routes: {', '.join(subnet.routes)}"
     canvas.box(x, y, width, height, f"subnet {subnet.kind}{state}", title)
-    room = width - 20
+    available = width - 20
     if subnet.mark:
         badge_offset = 74 if subnet.kind == "public" else 6  # position of a NAT gateway
-        room -= canvas.badge(x + width - badge_offset, y + 6, subnet.mark.word, subnet.mark.kind)
-    canvas.text(x + 10, y + 18, f"{'nodes' if subnet.kind == 'node' else subnet.kind}", "strong", width=room)
+        available -= canvas.badge(x + width - badge_offset, y + 6, subnet.mark.word, subnet.mark.kind)
+    canvas.text(x + 10, y + 18, f"{'nodes' if subnet.kind == 'node' else subnet.kind}", "strong", width=available)
     size = f"  {count(subnet.size, 'address', 'addresses')}" if subnet.size is not None else ""
     canvas.text(x + 10, y + 36, f"{subnet.cidr or subnet.id}{size}", "mono", width=width - 20)
     canvas.text(x + 10, y + 53, subnet.use, "small", width=width - 20)
     for number, route in enumerate(subnet.routes):
         canvas.text(x + 10, y + 68 + 15 * number, route, "small", width=width - 20)
     if subnet.kind == "node" and subnet.size:
-        share = min(1.0, subnet.taken / subnet.size)
+        share = min(1.0, subnet.max_used / subnet.size)
         canvas.box(x + 10, y + 94, width - 20, 12, "bar-room", f"{subnet.size:,} IP addresses")
         canvas.box(
             x + 10,
             y + 94,
-            max(2.0, (width - 20) * share) if subnet.taken else 0,
+            max(2.0, (width - 20) * share) if subnet.max_used else 0,
             12,
-            "bar over" if subnet.taken > subnet.size else "bar",
-            f"{subnet.taken:,} of {subnet.size:,} IP addresses",
+            "bar over" if subnet.max_used > subnet.size else "bar",
+            f"{subnet.max_used:,} of {subnet.size:,} IP addresses",
         )
-    canvas.say(2, f"{title}{f' ({subnet.mark.word})' if subnet.mark else ''}")
+    canvas.describe(2, f"{title}{f' ({subnet.mark.word})' if subnet.mark else ''}")
 
 
 def _egress(
     canvas: Canvas, network: Network, zones: list[str], column: float, rows: dict[str, float], top: float
 ) -> None:
-    """NAT gateways in the public subnets, with lines from the nodes to them and from them to the internet gateway."""
+    """Draws the NAT gateways, with lines from the nodes to them and from them to the internet gateway."""
     with_nat = zones[: nat_gateways(network)]
-    bus = rows.get("public", top) - 10
+    bus_y = rows.get("public", top) - 10
     middle = (2 * _LEFT + 16 + len(zones) * (column + _GAP) - _GAP) / 2
     for number, zone in enumerate(zones):
         x = _LEFT + 8 + number * (column + _GAP)
@@ -301,8 +304,8 @@ def _egress(
             out = x + column - 44
             canvas.line(
                 (out, rows["public"] + 6),
-                (out, bus),
-                (middle, bus),
+                (out, bus_y),
+                (middle, bus_y),
                 (middle, top - 9),
                 title=f"NAT in {zone} to the internet gateway",
             )
@@ -323,10 +326,10 @@ def _egress(
 
 def _endpoints(canvas: Canvas, names: list[str], width: float, y: float) -> None:
     canvas.text(_LEFT + 10, y + 16, "VPC endpoints", "strong")
-    canvas.say(1, f"VPC endpoints: {', '.join(names)}")
-    each = (width - 2 * _LEFT - 20) / 6
+    canvas.describe(1, f"VPC endpoints: {', '.join(names)}")
+    box_width = (width - 2 * _LEFT - 20) / 6
     for number, name in enumerate(names):
-        x, row = _LEFT + 10 + (number % 6) * each, y + 24 + (number // 6) * 22
+        x, row = _LEFT + 10 + (number % 6) * box_width, y + 24 + (number // 6) * 22
         kind = "gateway endpoint" if name == "s3" else "interface endpoint"
-        canvas.box(x, row, each - 6, 19, "endpoint", f"{name}: {kind}")
-        canvas.text(x + 6, row + 14, name, "small", width=each - 18)
+        canvas.box(x, row, box_width - 6, 19, "endpoint", f"{name}: {kind}")
+        canvas.text(x + 6, row + 14, name, "small", width=box_width - 18)

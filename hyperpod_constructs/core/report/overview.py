@@ -16,7 +16,7 @@ _TONES: dict[str, Tone] = {"error": "bad", "warning": "warn", "note": "note"}
 
 
 def section(subject: Subject) -> Section:
-    """Key figures."""
+    """Returns the key figures."""
     platform = subject.platform
     nodes = sum(group.count for group in platform.cluster.groups)
     max_nodes = sum(group.max_instances for group in platform.cluster.groups)
@@ -57,13 +57,13 @@ def _support(version: str) -> str:
     found = find_kubernetes_version(version)
     if found is None:
         return ""
-    left = found.days_left()
-    return f"{found.status()} support on {today()}" + (f", {count(left, 'day')} left" if left is not None else "")
+    days = found.days_left()
+    return f"{found.status()} support on {today()}" + (f", {count(days, 'day')} left" if days is not None else "")
 
 
 def findings(found: Sequence[Finding]) -> Section:
-    """The findings, errors first."""
-    head = ("Severity", "Rule", "Where", "Problem", "Impact", "Fix")
+    """Returns the findings, errors first."""
+    head = ("Severity", "Rule", "Path", "Problem", "Impact", "Fix")
     rows: list[tuple[Content, ...]] = [
         (
             _severity(finding),
@@ -75,8 +75,7 @@ def findings(found: Sequence[Finding]) -> Section:
         )
         for finding in ordered(found)
     ]
-    stopping = errors(found)
-    first: list[Block] = [Notice(f"This config cannot be deployed: {summary(found)}.", "bad")] if stopping else []
+    first: list[Block] = [Notice(f"This config cannot be deployed: {summary(found)}.", "bad")] if errors(found) else []
     shown = table(f"Findings: {summary(found)}", head, rows, empty="No findings.")
     return Section("findings", "Findings", (*first, *shown))
 

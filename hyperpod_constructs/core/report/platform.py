@@ -27,7 +27,7 @@ from .words import words_of
 
 
 def platform_part(subject: Subject, *, id: str) -> Part:
-    """The report of a platform; for one with errors only the findings, because the rest requires a valid config."""
+    """Returns the report of a platform; if the config has errors, only its findings."""
     platform = subject.platform
     if errors(subject.findings):
         return unreadable_part(platform.name, subject.path, subject.findings, id=id)
@@ -51,9 +51,9 @@ def platform_part(subject: Subject, *, id: str) -> Part:
         support.assumptions(subject),
     ]
     subtitle = f"HyperPod on EKS in {platform.region}, from {subject.path}"
-    return Part(id, platform.name, subtitle, tuple(finding for finding in found if finding is not None))
+    return Part(id, platform.name, subtitle, tuple(section for section in found if section is not None))
 
 
 def unreadable_part(title: str, path: str, found: Sequence[Finding], *, id: str) -> Part:
-    """The findings of a config that cannot be deployed, or not even read."""
+    """Returns only the findings, for a config that cannot be read or deployed."""
     return Part(id, title, f"from {path}: cannot be deployed", (overview.findings(found),))

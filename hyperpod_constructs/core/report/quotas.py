@@ -13,29 +13,27 @@ from .subject import Subject
 
 
 def section(subject: Subject) -> Section:
-    """Quotas with the required values."""
+    """Returns the quotas with the required values."""
     rows: list[tuple[Content, ...]] = [
         (
             quota.name,
             code(quota.service),
-            code(quota.code or "look it up by name"),
-            f"{need:,g}",
-            f"{max_need:,g}",
+            code(quota.code or "look up by name"),
+            f"{required:,g}",
+            f"{maximum:,g}",
             quota.seen or "",
             "; ".join(quota.uncertain.values()),
         )
-        for quota, need, max_need in needs(subject.platform)
+        for quota, required, maximum in needs(subject.platform)
     ]
-    head = ("Quota", "Service", "Code", "Needed", "Maximum", "Seen in one account", "Uncertain")
-    note = (
-        "Usage by other resources in the account is unknown: `hyperpod preflight` compares with the account's quotas."
-    )
-    blocks: list[Block] = [*table("Required quotas", head, rows, numbers=[3, 4, 5]), Paragraph(note.replace("`", ""))]
+    head = ("Quota", "Service", "Code", "Required", "Maximum", "Value in one account", "Uncertainty")
+    note = "Usage by other resources in the account is unknown; hyperpod preflight compares with the account's quotas."
+    blocks: list[Block] = [*table("Required quotas", head, rows, numbers=[3, 4, 5]), Paragraph(note)]
     return Section("quotas", "Required quotas", tuple(blocks))
 
 
 def needs(platform: Platform) -> Iterator[tuple[Quota, float, float]]:
-    """Each quota with the value that the config requires now, and the maximum when groups grow."""
+    """Yields each quota with the value that the config requires, and the value if all groups grow to their maximum."""
     groups = platform.cluster.groups
     by_type: dict[tuple[str, bool], list[int]] = {}
     for group in groups:
@@ -44,11 +42,11 @@ def needs(platform: Platform) -> Iterator[tuple[Quota, float, float]]:
             sums = by_type.setdefault((name, spot), [0, 0])
             sums[0] += group.count
             sums[1] += group.max_instances
-    for (name, spot), (need, max_need) in by_type.items():
-        yield instance_quota("spot" if spot else "cluster", name), need, max_need
-    need, max_need = sum(group.count for group in groups), sum(group.max_instances for group in groups)
-    yield quota("instances_per_cluster"), need, max_need
-    yield quota("instances_total"), need, max_need
+    for (name, spot), (required, maximum) in by_type.items():
+        yield instance_quota("spot" if spot else "cluster", name), required, maximum
+    required, maximum = sum(group.count for group in groups), sum(group.max_instances for group in groups)
+    yield quota("instances_per_cluster"), required, maximum
+    yield quota("instances_total"), required, maximum
     sizes = [g.volume.size_gib for g in platform.cluster.instance_groups if g.volume and g.volume.size_gib]
     if sizes:
         yield quota("ebs_volume_size_gb"), max(sizes), max(sizes)

@@ -1,4 +1,4 @@
-"""Permissions in Kubernetes that the stacks grant by RBAC: subjects and rules."""
+"""Permissions in Kubernetes that the stacks grant with RBAC: subjects and rules."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from .model import Content, code
 from .words import Words, as_list
 
-HEAD = ("Who", "Where", "May", "On")
+HEAD = ("Subjects", "Scope", "Verbs", "Resources")
 _BINDINGS = ("RoleBinding", "ClusterRoleBinding")
 
 
 def rows(words: Words) -> Iterator[tuple[Content, ...]]:
-    """A row for each rule of each binding among the Kubernetes objects of the stacks."""
+    """Yields a row for each rule of each binding in the Kubernetes objects of the stacks."""
     objects = list(_objects(words))
     rules = {
         (item["kind"], _namespace(item), item["metadata"]["name"]): item.get("rules")
@@ -25,17 +25,17 @@ def rows(words: Words) -> Iterator[tuple[Content, ...]]:
         if item.get("kind") not in _BINDINGS:
             continue
         reference = item.get("roleRef") or {}
-        where = _namespace(item) if item["kind"] == "RoleBinding" else ""
+        namespace = _namespace(item) if item["kind"] == "RoleBinding" else ""
         who = ", ".join(
             f"{subject.get('kind', '').lower()} {subject.get('name')}" for subject in item.get("subjects") or ()
         )
-        home = where if reference.get("kind") == "Role" else ""
-        found = rules.get((str(reference.get("kind")), home, str(reference.get("name"))))
-        place = f"namespace {where}" if where else "the whole cluster"
+        role_namespace = namespace if reference.get("kind") == "Role" else ""
+        found = rules.get((str(reference.get("kind")), role_namespace, str(reference.get("name"))))
+        scope = f"namespace {namespace}" if namespace else "the whole cluster"
         if found is None:
-            yield code(who), place, "see the role", f"{reference.get('kind')} {reference.get('name')}"
+            yield code(who), scope, "see the role", f"{reference.get('kind')} {reference.get('name')}"
         for rule in found or ():
-            yield code(who), place, ", ".join(as_list(rule.get("verbs"))), _what(rule)
+            yield code(who), scope, ", ".join(as_list(rule.get("verbs"))), _what(rule)
 
 
 def _objects(words: Words) -> Iterator[Mapping[str, Any]]:

@@ -15,7 +15,7 @@ from .model import Tone
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One resource in the timeline of a deployment, in seconds from its beginning."""
+    """A resource in the timeline of a deployment. Times are in seconds from the start of the deployment."""
 
     stack: str
     logical_id: str
@@ -32,7 +32,7 @@ class Before:
     Attributes:
         name: name of the config or the folder.
         edits: differences, most disruptive first.
-        deployment: what CloudFormation does, if the templates were compared.
+        deployment: the operations of CloudFormation, if templates were compared.
         platform: the previous config; None if only templates are known.
         stacks: the previous templates; None if only configs were compared.
     """
@@ -49,13 +49,13 @@ class Subject:
     """A platform and all available information about it.
 
     Attributes:
-        path: path of its config.
+        path: path of the config.
         platform: the platform.
-        findings: its findings.
-        before: the previous state, None for a first deployment.
-        stacks: its synthesized templates; None if omitted.
+        findings: findings about the platform.
+        before: the previous state; None for a first deployment.
+        stacks: the synthesized templates; None if omitted.
         bars: the rehearsed deployment; empty if omitted.
-        left_out: why templates or the timeline are omitted; empty if they are not.
+        left_out: the reason why templates or the timeline are omitted; empty if they are not omitted.
         own_prices: the user's prices, as in `hyperpod explain cost --price`.
     """
 
@@ -71,7 +71,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How an element of a diagram differs from the previous state."""
+    """The difference between an element of a diagram and its previous state."""
 
     word: str
     kind: str
@@ -90,11 +90,11 @@ WORDS: Mapping[Change, tuple[str, Tone]] = {
     Change.IN_PLACE: ("in place", "good"),
     Change.NONE: ("no deployed resources", "note"),
 }
-"""Change to its text in reports."""
+"""Text and tone of each change in reports."""
 
 
 def worst(edits: Sequence[Edit], *paths: str) -> Mark | None:
-    """The mark of the most disruptive edit at or inside one of these config paths, None for no edit."""
+    """Returns the mark of the most disruptive edit at or inside one of these config paths, or None without an edit."""
     return worst_of(
         [
             edit
@@ -105,7 +105,7 @@ def worst(edits: Sequence[Edit], *paths: str) -> Mark | None:
 
 
 def worst_of(edits: Sequence[Edit]) -> Mark | None:
-    """The mark of the most disruptive of these edits."""
+    """Returns the mark of the most disruptive of these edits, or None without an edit."""
     if not edits:
         return None
     word, tone = WORDS[min((edit.change for edit in edits), key=WORST_FIRST.index)]

@@ -21,7 +21,7 @@ from .subject import Subject
 
 
 def section(subject: Subject) -> Section:
-    """When support ends."""
+    """Returns the dates on which support ends."""
     version = subject.platform.eks.version
     rows: list[tuple[Content, ...]] = []
     for known in kubernetes_versions().values():
@@ -40,7 +40,7 @@ def section(subject: Subject) -> Section:
     head = ("Kubernetes", "Use", "Support", "Standard support ends", "Extended support ends", "Days left")
     note = f"Dates from the catalog, counted from {today()}."
     if version is None:
-        note = "The Kubernetes version is the existing EKS cluster's; the config does not set it."
+        note = "The config does not set the Kubernetes version of the existing EKS cluster."
     blocks: list[Block] = [
         *table("Kubernetes versions that HyperPod documents", head, rows, numbers=[5]),
         Paragraph(note),
@@ -48,37 +48,37 @@ def section(subject: Subject) -> Section:
     return Section("support", "Support dates", tuple(blocks))
 
 
-def _used(here: bool) -> Content:
-    return Cell("in this config", "note") if here else "a later version"
+def _used(in_config: bool) -> Content:
+    return Cell("in this config", "note") if in_config else "a later version"
 
 
 def assumptions(subject: Subject) -> Section:
-    """Assumptions, and facts that the catalog marks as uncertain."""
+    """Returns the assumptions, and the facts that the catalog marks as uncertain."""
     platform = subject.platform
-    taken = [
-        ("prices", "list prices before tax and discounts; a month has 730 hours; every group at its full count"),
+    assumed = [
+        ("prices", "list prices before tax and discounts; 730 hours per month; all groups at their full count"),
         (
             "account",
             "the account's quotas, capacity and existing resources are not checked: use hyperpod preflight",
         ),
-        ("zones", "every zone has the capacity that its groups need"),
+        ("zones", "each zone has the capacity that its groups require"),
     ]
     if platform.network.existing or platform.eks.existing:
-        taken.append(("existing resources", "they are as the config describes them; hyperpod preflight checks them"))
+        assumed.append(("existing resources", "match the config; hyperpod preflight verifies them"))
     if subject.bars:
-        taken.append(("durations", "typical durations, simulated on a model of AWS; AWS does not guarantee them"))
+        assumed.append(("durations", "typical durations, simulated with a model of AWS; AWS does not guarantee them"))
     rows = [(code(what), where, why) for what, where, why in dict.fromkeys(_uncertain(subject))]
     blocks: list[Block] = [
-        *table("Assumptions", ("About", "Assumptions"), taken),
+        *table("Assumptions", ("Subject", "Assumption"), assumed),
         *table(
-            "Facts that no source confirms, or whose sources differ",
-            ("About", "Fact", "What is uncertain"),
+            "Facts that no source confirms, or on which sources differ",
+            ("Subject", "Fact", "Uncertainty"),
             rows,
             folded=len(rows) > 8,
             empty="No fact that this config uses is marked as uncertain.",
         ),
         Paragraph(
-            f"Facts of the catalog of {load('limits')['date']}; hyperpod catalog show prints each with its source."
+            f"Facts are from the catalog of {load('limits')['date']}; hyperpod catalog show prints their sources."
         ),
     ]
     return Section("assumptions", "Assumptions and unverified facts", tuple(blocks))

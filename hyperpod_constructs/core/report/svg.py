@@ -11,7 +11,7 @@ _PADDING = 2
 
 
 def svg(drawing: Drawing, name: str) -> Element:
-    """The element; `name` is unique in the document and the prefix of its IDs."""
+    """Returns the SVG element; `name` is unique in the document and the prefix of the IDs in the element."""
     width, height = drawing.width + 2 * _PADDING, drawing.height + 2 * _PADDING
     root = Element(
         "svg",
@@ -45,24 +45,24 @@ _ARROW = {
 def _shape(shape: Shape, arrow: str) -> Element:
     if isinstance(shape, Box):
         sizes = {"x": shape.x, "y": shape.y, "width": shape.width, "height": shape.height}
-        made = Element("rect", {"class": shape.kind, **{key: _number(value) for key, value in sizes.items()}})
+        element = Element("rect", {"class": shape.kind, **{key: _number(value) for key, value in sizes.items()}})
         if "bar" not in shape.kind:
-            made.set("rx", "4")
+            element.set("rx", "4")
     elif isinstance(shape, Label):
-        made = Element("text", {"x": _number(shape.x), "y": _number(shape.y)})
+        element = Element("text", {"x": _number(shape.x), "y": _number(shape.y)})
         if shape.kind:
-            made.set("class", shape.kind)
-        made.text = readable(shape.text)
+            element.set("class", shape.kind)
+        element.text = readable(shape.text)
     else:
         points = " ".join(f"{_number(x)},{_number(y)}" for x, y in shape.points)
-        made = Element("polyline", {"class": shape.kind, "points": points})
+        element = Element("polyline", {"class": shape.kind, "points": points})
         if shape.kind.startswith("route"):
-            made.set("marker-end", arrow)
+            element.set("marker-end", arrow)
     if shape.title:
-        title = _text(made, "title", shape.title)
+        title = _text(element, "title", shape.title)
         if isinstance(shape, Label):  # the title precedes the text
-            title.tail, made.text = made.text, None
-    return made
+            title.tail, element.text = element.text, None
+    return element
 
 
 def _text(parent: Element, tag: str, text: str, **attributes: str) -> Element:
@@ -72,5 +72,5 @@ def _text(parent: Element, tag: str, text: str, **attributes: str) -> Element:
 
 
 def _number(value: float) -> str:
-    """A coordinate without unnecessary digits."""
+    """Formats a coordinate without unnecessary digits."""
     return f"{value:.1f}".removesuffix(".0")

@@ -13,15 +13,15 @@ from .words import Words
 _NAME, _WIDTH, _ROW = 330.0, 980.0, 22.0
 _CHECKS = " Deep health checks take another 60 to 90 minutes after the deployment."
 _SHORTEST = 45.0
-"""Minimum seconds for a resource off the critical path to get its own line."""
+"""Minimum duration in seconds for which a resource outside the critical path has its own line."""
 _MAX_ROWS = 60
-"""Maximum lines of a timeline."""
+"""Maximum number of lines of a timeline."""
 
 
 def section(subject: Subject, words: Words | None) -> Section:
-    """The whole section; without a rehearsal, why there is none."""
+    """Returns the section; without a rehearsal, the reason why the timeline is omitted."""
     if not subject.bars or words is None:
-        note = subject.left_out or "The config has nothing to deploy."
+        note = subject.left_out or "The config does not deploy any resources."
         return Section("order", "Order of deployment", (Notice(f"The timeline is omitted. {note}"),))
     bars = sorted(subject.bars, key=lambda bar: (bar.start, bar.end))
     begin, end = bars[0].start, max(bar.end for bar in bars)
@@ -40,12 +40,12 @@ def section(subject: Subject, words: Words | None) -> Section:
     stacks = [
         (
             code(stack),
-            f"{(min(b.start for b in of) - begin) / 60:.0f}",
-            f"{(max(b.end for b in of) - begin) / 60:.0f}",
-            str(len(of)),
+            f"{(min(bar.start for bar in members) - begin) / 60:.0f}",
+            f"{(max(bar.end for bar in members) - begin) / 60:.0f}",
+            str(len(members)),
         )
         for stack in dict.fromkeys(bar.stack for bar in bars)
-        if (of := [bar for bar in bars if bar.stack == stack])
+        if (members := [bar for bar in bars if bar.stack == stack])
     ]
     blocks: list[Block] = [
         Paragraph(
@@ -62,7 +62,7 @@ def section(subject: Subject, words: Words | None) -> Section:
         ),
         *table(
             "Critical path: the resources that determine the duration, in sequence",
-            ("Step", "Resource", "Kind", "Minute", "Minutes"),
+            ("Step", "Resource", "Type", "Start (minute)", "Minutes"),
             rows,
             numbers=[3, 4],
             folded=True,
@@ -90,7 +90,9 @@ def _drawing(bars: Sequence[Bar], begin: float, end: float, words: Words) -> Dra
             others = sum(bar.stack == stack for bar in bars) - sum(bar.stack == stack for bar in shown)
             canvas.text(4, y + 15, f"stack {stack}", "zone", width=_NAME)
             canvas.text(_NAME + 4, y + 15, f"and {others} shorter resources" if others else "", "small")
-            canvas.say(0, f"stack {stack}" + (f" (not shown: {count(others, 'shorter resource')})" if others else ""))
+            canvas.describe(
+                0, f"stack {stack}" + (f" (not shown: {count(others, 'shorter resource')})" if others else "")
+            )
             y += 22
         y = _row(canvas, bar, y, begin, scale, words)
     critical = sum(bar.critical for bar in shown)
@@ -115,8 +117,8 @@ def _row(canvas: Canvas, bar: Bar, y: float, begin: float, scale: float, words: 
     title = f"{name} ({bar.kind}): minute {(bar.start - begin) / 60:.1f} to {(bar.end - begin) / 60:.1f}"
     canvas.text(14, y + 15, name, "small strong" if bar.critical else "small", width=_NAME - 24)
     canvas.box(x, y + 4, width, _ROW - 8, "bar critical" if bar.critical else "bar", title)
-    took = f"{minutes:.1f} min" if minutes < 10 else f"{minutes:.0f} min"
-    after = x + width + 6
-    canvas.text(after if after < _WIDTH - 52 else x - 52, y + 15, took, "small")
-    canvas.say(1, f"{title}{', on the critical path' if bar.critical else ''}")
+    duration = f"{minutes:.1f} min" if minutes < 10 else f"{minutes:.0f} min"
+    label_x = x + width + 6
+    canvas.text(label_x if label_x < _WIDTH - 52 else x - 52, y + 15, duration, "small")
+    canvas.describe(1, f"{title}{', on the critical path' if bar.critical else ''}")
     return y + _ROW

@@ -1,4 +1,4 @@
-"""Values of templates as text: references by resource name, policy statements as sentences."""
+"""Formats values in templates as text: references by resource name, and parts of policy statements."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Words:
         )
 
     def name(self, stack: str, logical_id: str) -> str:
-        """A resource by its path in the construct tree, without the stack."""
+        """Returns the path of a resource in the construct tree, without the stack."""
         return self.names.get((stack, logical_id), logical_id)
 
     def text(self, stack: str, value: Any) -> str:
-        """A value as text; values that are known only at deploy time are named in angle brackets."""
+        """Returns a value as text; values that are known only at deploy time are in angle brackets."""
         if isinstance(value, str):
             return value
         if isinstance(value, list | tuple):
@@ -57,8 +57,8 @@ class Words:
             return _PSEUDO.get(inner) or f"<{self.name(stack, str(inner))}>"
         if function == "Fn::GetAtt":
             name, attribute = inner if isinstance(inner, list) else str(inner).split(".", 1)
-            more = "" if attribute in ("Arn", "GroupId", "Id") else f" {attribute}"
-            return f"<{self.name(stack, name)}{more}>"
+            suffix = "" if attribute in ("Arn", "GroupId", "Id") else f" {attribute}"
+            return f"<{self.name(stack, name)}{suffix}>"
         if function == "Fn::Join":
             parts = inner[1] if isinstance(inner[1], list) else [inner[1]]
             return str(inner[0]).join(self.text(stack, part) for part in parts)
@@ -69,7 +69,7 @@ class Words:
         return ", ".join(f"<{name}>" for name in dict.fromkeys(found)) or f"<{function}>"
 
     def all(self, *kinds: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-        """Stack, logical ID and properties of the resources of some types."""
+        """Yields stack, logical ID and properties of the resources of these types."""
         for stack, template in self.assembly.stacks.items():
             for name, resource in resources(template).items():
                 if resource.get("Type") in kinds:
@@ -77,12 +77,12 @@ class Words:
 
 
 def words_of(stacks: Stacks) -> Words:
-    """The names in some templates."""
+    """Returns the names of the resources in templates."""
     return Words(Assembly(stacks))
 
 
 def display_name(stack: str, logical_id: str, resource: Mapping[str, Any]) -> str:
-    """The path of a resource in the construct tree, without its stack and the L1 construct's ID.
+    """Returns the path of a resource in the construct tree, without its stack and the L1 construct's ID.
 
     >>> display_name("a-Eks", "EksRoleD1", {"Metadata": {"aws:cdk:path": "a-Eks/Eks/Cluster/Role/Resource"}})
     'Eks/Cluster/Role'
@@ -99,12 +99,12 @@ def display_name(stack: str, logical_id: str, resource: Mapping[str, Any]) -> st
 
 
 def as_list(value: Any) -> list[Any]:
-    """A value as a list."""
+    """Returns a value as a list; a single value is the only item."""
     return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
 
 
 def conditions(words: Words, stack: str, statement: Mapping[str, Any]) -> str:
-    """The condition of a statement as text, empty for none."""
+    """Returns the conditions of a statement as text; empty if it has none."""
     found = []
     for test, pairs in (statement.get("Condition") or {}).items():
         if not isinstance(pairs, Mapping):
@@ -130,7 +130,7 @@ _TESTS = {
 
 
 def principal(words: Words, stack: str, value: Any) -> str:
-    """The principal of a statement as text.
+    """Returns the principals of a statement as text.
 
     >>> principal(words_of({}), "a", {"Service": "eks.amazonaws.com"})
     'the service eks.amazonaws.com'
@@ -147,5 +147,5 @@ def principal(words: Words, stack: str, value: Any) -> str:
 
 
 def statements(document: Any) -> Sequence[Mapping[str, Any]]:
-    """The statements of a policy document."""
+    """Returns the statements of a policy document."""
     return [statement for statement in as_list((document or {}).get("Statement")) if isinstance(statement, Mapping)]

@@ -1,4 +1,4 @@
-"""The spec: the vocabulary of the product as frozen pydantic models."""
+"""Models of the config: every part of a platform and its jobs as frozen pydantic models."""
 
 from .addons import (
     ADDON_NAMES,

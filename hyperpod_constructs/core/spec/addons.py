@@ -11,14 +11,14 @@ from .observability import Observability
 
 
 class Addon(SpecModel):
-    """Settings that every EKS add-on has."""
+    """Settings that all EKS add-ons have in common."""
 
     enabled: bool = field(True, change=Change.REPLACES, help="`false` removes an add-on that is installed by default.")
     version: str | None = field(
         None,
         change=Change.DRAINS,
         help="Add-on version, such as `v1.2.1-eksbuild.1`. Default: the catalog's version for the Kubernetes "
-        "version, otherwise EKS's default.",
+        "version; if the catalog has none, EKS's default version.",
     )
     configuration: Mapping[str, Any] = field(
         default_factory=dict, change=Change.DRAINS, help="Configuration values, merged over this library's values."
@@ -40,7 +40,10 @@ Tolerations = ListOf[Mapping[Literal["key", "operator", "value", "effect", "tole
 
 
 class VpcCni(Addon):
-    """The Amazon VPC CNI. A HyperPod node has one network interface for pods, so only its IP addresses can be tuned."""
+    """The Amazon VPC CNI.
+
+    Pods of a HyperPod node use one network interface; these settings configure the allocation of its IP addresses.
+    """
 
     prefix_delegation: bool | None = field(
         None,
@@ -70,7 +73,7 @@ class VpcCni(Addon):
 
 
 class DnsAutoscaling(SpecModel):
-    """The number of CoreDNS pods that EKS maintains, based on the cluster's nodes and cores."""
+    """Automatic scaling of CoreDNS by EKS, based on the number of nodes and CPU cores of the cluster."""
 
     enabled: bool = field(True, change=Change.IN_PLACE, at="enabled", help="Whether EKS scales CoreDNS.")
     min_replicas: int | None = field(
@@ -85,24 +88,33 @@ class CoreDns(Addon):
     """CoreDNS."""
 
     replicas: int | None = field(
-        None, change=Change.IN_PLACE, at="replicaCount", help="Number of pods. Default: the add-on's, 2.", ge=1
+        None, change=Change.IN_PLACE, at="replicaCount", help="Number of pods. Default: 2, the add-on's default.", ge=1
     )
     autoscaling: DnsAutoscaling | None = field(
-        None, change=Change.IN_PLACE, at="autoScaling", help="Let EKS choose the number of pods instead."
+        None,
+        change=Change.IN_PLACE,
+        at="autoScaling",
+        help="Scaling of the number of pods by EKS, instead of `replicas`.",
     )
     tolerations: Tolerations | None = field(
-        None, change=Change.DRAINS, at="tolerations", help="Taints that its pods tolerate. Default: the add-on's."
+        None,
+        change=Change.DRAINS,
+        at="tolerations",
+        help="Taints that its pods tolerate. Default: the add-on's default.",
     )
 
 
 class CertManager(Addon):
-    """cert-manager. Its settings apply to controller, webhook and CA injector; `configuration` sets them separately."""
+    """cert-manager.
+
+    The settings apply to the controller, the webhook and the CA injector; `configuration` configures them separately.
+    """
 
     replicas: int | None = field(
         None,
         change=Change.DRAINS,
         at="replicaCount webhook.replicaCount cainjector.replicaCount",
-        help="Number of pods of each of the three components. Default: the add-on's, 1.",
+        help="Number of pods of each of the three components. Default: 1, the add-on's default.",
         ge=1,
     )
     tolerations: Tolerations | None = field(
@@ -117,7 +129,7 @@ class MetricsServer(Addon):
     """metrics-server."""
 
     replicas: int | None = field(
-        None, change=Change.IN_PLACE, at="replicas", help="Number of pods. Default: the add-on's.", ge=1
+        None, change=Change.IN_PLACE, at="replicas", help="Number of pods. Default: the add-on's default.", ge=1
     )
     tolerations: Tolerations | None = field(
         None, change=Change.DRAINS, at="tolerations", help="Taints that its pods tolerate. Default: all taints."
@@ -125,7 +137,7 @@ class MetricsServer(Addon):
 
 
 class SpacesWebUi(SpecModel):
-    """Spaces in the browser. Requires a load balancer controller and a DNS record that points to its load balancer."""
+    """Access to spaces in a browser. Requires a load balancer controller and a DNS record for the load balancer."""
 
     enabled: bool = field(True, change=Change.IN_PLACE, at="enabled", help="Whether spaces can be opened in a browser.")
     domain: str = field(change=Change.IN_PLACE, at="domain", help="Domain name, such as `jupyter.example.com`.")
@@ -147,7 +159,7 @@ class SpacesWebUi(SpecModel):
         None,
         change=Change.IN_PLACE,
         at="alb.scheme",
-        help="Scheme of the load balancer. Default: the add-on's, `internet-facing`.",
+        help="Scheme of the load balancer. Default: `internet-facing`, the add-on's default.",
     )
 
 
@@ -158,13 +170,13 @@ class Spaces(Addon):
         None,
         change=Change.IN_PLACE,
         at="jupyter-k8s.workspacePodWatching.enable",
-        help="Watch the pods of spaces, which remote access requires.",
+        help="Watch the pods of spaces; required for remote access.",
     )
     web_ui: SpacesWebUi | None = field(
         None,
         change=Change.IN_PLACE,
         at="jupyter-k8s-aws-hyperpod.clusterWebUI",
-        help="Access to spaces in the browser.",
+        help="Access to spaces in a browser.",
     )
 
 
@@ -175,7 +187,7 @@ class CloudWatchObservability(Addon):
         None,
         change=Change.DRAINS,
         at="containerLogs.enabled",
-        help="Send container logs to CloudWatch Logs. Default: the add-on's, `true`.",
+        help="Send container logs to CloudWatch Logs. Default: `true`, the add-on's default.",
     )
 
 
@@ -214,18 +226,18 @@ class TrainingOperator(Addon):
         None,
         change=Change.DRAINS,
         at="hpTrainingControllerManager.manager.resources",
-        help="CPU and memory of the controller. Default: the add-on's, 1 vCPU and 2 GiB.",
+        help="CPU and memory of the controller. Default: 1 vCPU and 2 GiB, the add-on's default.",
     )
     node_selector: Mapping[str, str] = field(
         default_factory=dict,
         change=Change.DRAINS,
         at="hpTrainingControllerManager.nodeSelector",
-        help="Labels of the nodes that the controller runs on. Default: the add-on's, any HyperPod node.",
+        help="Labels of the nodes that the controller runs on. Default: all HyperPod nodes, the add-on's default.",
     )
 
 
 class InferenceOperator(Addon):
-    """The HyperPod inference operator, with the load balancer controller and KEDA that it installs."""
+    """The HyperPod inference operator, which also installs the AWS Load Balancer Controller and KEDA."""
 
     role_arn: RoleArn | None = field(
         None,
@@ -257,7 +269,7 @@ class MountpointS3(Addon):
 
 
 class Kueue(SpecModel):
-    """Kueue installed by Helm, for Kubernetes versions that task governance does not support.
+    """Kueue, installed with Helm, for Kubernetes versions that task governance does not support.
 
     Conflicts with task governance.
     """
@@ -282,8 +294,9 @@ class Kueue(SpecModel):
 class Addons(SpecModel):
     """The add-ons of the platform.
 
-    The core add-ons (vpc_cni, kube_proxy, coredns, pod_identity_agent) are installed unless disabled; others when they
-    are listed. cert_manager and the other prerequisites of a listed add-on are installed with it unless disabled.
+    The core add-ons (vpc_cni, kube_proxy, coredns, pod_identity_agent) are installed unless they are disabled; others are
+    installed if they are listed. cert_manager and the other prerequisites of a listed add-on are installed with it unless
+    they are disabled.
     """
 
     vpc_cni: VpcCni = field(
@@ -307,26 +320,26 @@ class Addons(SpecModel):
     )
     spaces: Spaces | None = field(None, change=Change.IN_PLACE, help="SageMaker Spaces (notebooks).")
     cloudwatch_observability: CloudWatchObservability | None = field(
-        None, change=Change.IN_PLACE, help="CloudWatch Container Insights, an alternative to HyperPod observability."
+        None, change=Change.IN_PLACE, help="CloudWatch Container Insights; an alternative to HyperPod observability."
     )
     kueue: Kueue | None = field(
-        None, change=Change.IN_PLACE, help="Kueue installed by Helm, an alternative to task governance."
+        None, change=Change.IN_PLACE, help="Kueue, installed with Helm; an alternative to task governance."
     )
 
     def effective(self) -> dict[str, Addon | Observability | Kueue]:
-        """All add-ons that are installed, by key, including prerequisites.
+        """Returns the settings of all add-ons that are installed, by key, including prerequisites.
 
         >>> sorted(Addons(training_operator={}).effective())
         ['cert_manager', 'coredns', 'kube_proxy', 'pod_identity_agent', 'training_operator', 'vpc_cni']
         """
-        named = {key: getattr(self, key) for key in Addons.model_fields}
-        wanted = {key: value for key, value in named.items() if value is not None and value.enabled}
-        for key, needs in PREREQUISITES.items():
-            if key in wanted:
-                for need in needs:
-                    if named[need] is None:
-                        wanted[need] = defaults(_SETTINGS.get(need, Addon))
-        return {key: wanted[key] for key in Addons.model_fields if key in wanted}
+        configured = {key: getattr(self, key) for key in Addons.model_fields}
+        installed = {key: value for key, value in configured.items() if value is not None and value.enabled}
+        for key, prerequisites in PREREQUISITES.items():
+            if key in installed:
+                for prerequisite in prerequisites:
+                    if configured[prerequisite] is None:
+                        installed[prerequisite] = defaults(_SETTINGS.get(prerequisite, Addon))
+        return {key: installed[key] for key in Addons.model_fields if key in installed}
 
 
 _FACTS: Mapping[str, catalog.Addon] = {fact.key: fact for fact in catalog.addons().values() if fact.key}
@@ -335,7 +348,7 @@ ADDON_NAMES: Mapping[str, str] = {key: _FACTS[key].name for key in Addons.model_
 """Config key to EKS add-on name."""
 
 CORE: tuple[str, ...] = tuple(key for key in ADDON_NAMES if _FACTS[key].core)
-"""The add-ons that every EKS cluster for HyperPod requires: installed on a new cluster, optional on an existing one."""
+"""The add-ons that HyperPod requires on every EKS cluster; managed on new clusters, and optionally on existing ones."""
 
 
 def _prerequisites(fact: catalog.Addon) -> tuple[str, ...]:
@@ -343,7 +356,7 @@ def _prerequisites(fact: catalog.Addon) -> tuple[str, ...]:
 
 
 PREREQUISITES: Mapping[str, tuple[str, ...]] = {
-    key: needs for key in ADDON_NAMES if (needs := _prerequisites(_FACTS[key]))
+    key: prerequisites for key in ADDON_NAMES if (prerequisites := _prerequisites(_FACTS[key]))
 }
 """Add-ons that are installed with another add-on unless the config disables them (from the catalog)."""
 
@@ -352,4 +365,4 @@ _SETTINGS: Mapping[str, type[Addon]] = {
     "metrics_server": MetricsServer,
     "mountpoint_s3_csi": MountpointS3,
 }
-"""Settings of prerequisites that have more settings than the common ones."""
+"""Models of the prerequisites that have more settings than `Addon`."""

@@ -1,7 +1,7 @@
-"""ARN types: what each field that contains an ARN refers to, so that one set of rules can validate all of them.
+"""ARN types: the type of resource that each ARN field refers to, so that one set of rules can validate all ARNs.
 
-A field is annotated with the type of its ARN (`RoleArn`, `KeyArn`). The type itself validates nothing: in CDK apps a
-value may be a token, and rules report findings (`checks/arns.py`).
+A field is annotated with the type of its ARN (`RoleArn`, `KeyArn`). The type does not validate the value,
+which can be a token in CDK apps; the rules in `checks/arns.py` do.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ letters or digits.
 
 
 class Names(NamedTuple):
-    """What the ARN of a field refers to.
+    """The type of resource that the ARN of a field refers to.
 
     Attributes:
-        what: the resource, with its article, such as "an IAM role".
+        what: the type of resource with its article, such as "an IAM role".
         service: the ARN's service, such as "iam".
         resource: regular expression of everything after the account.
-        example: the resource part of an example.
-        regional: whether the ARN has a region, which must be the platform's.
-        account: "own": the service accepts only resources of the platform's account; "any"; "none": the ARN has no account.
+        example: the resource part of an example ARN.
+        regional: whether the ARN contains a region, which must be the platform's region.
+        account: "own": must be the platform's account; "any": can be another account; "none": the ARN contains no account.
         aws_owned: whether `aws` is allowed in place of the account, for resources that AWS provides.
     """
 
@@ -76,7 +76,7 @@ class Arn(NamedTuple):
         return cls(*found.groups()) if found else None
 
     def fits(self, names: Names) -> bool:
-        """Whether the service, the resource and the presence of region and account match this type of ARN."""
+        """Whether service and resource match this type of ARN, and region and account are present or absent as required."""
         owner = {"": names.account == "none", "aws": names.aws_owned}.get(self.account, names.account != "none")
         return (
             self.service == names.service
@@ -93,7 +93,7 @@ KEY = Names(
     "a KMS key", "kms", rf"key/({_UUID}|mrk-[0-9a-f]{{32}})", "key/12345678-1234-1234-1234-123456789012", regional=True
 )
 KEY_OR_ALIAS = Names("a KMS key", "kms", rf"{KEY.resource}|alias/[\w/:-]{{1,250}}", KEY.example, regional=True)
-PROMETHEUS_KEY = Names("a KMS key of one region", "kms", rf"key/{_UUID}", KEY.example, regional=True)
+PROMETHEUS_KEY = Names("a single-Region KMS key", "kms", rf"key/{_UUID}", KEY.example, regional=True)
 BUCKET = Names("an S3 bucket", "s3", BUCKET_NAME, "my-bucket", account="none")
 PLAN = Names(
     "a training plan", "sagemaker", r"training-plan/[a-zA-Z0-9](-*[a-zA-Z0-9]){0,63}", "training-plan/name",
@@ -130,7 +130,7 @@ OidcProviderArn = Annotated[str, OIDC_PROVIDER]
 
 
 def arns_in(value: Any, path: str, names: Names | None = None) -> Iterator[tuple[str, str, Names]]:
-    """Yields every ARN in a value: config path, the text, and the type it must have. Disabled parts are skipped.
+    """Yields the config path, the text and the required type of every ARN in a value, except in disabled parts.
 
     >>> from hyperpod_constructs.core.spec import Eks
     >>> [(path, names.what) for path, _, names in arns_in(Eks(admins=["arn:aws:iam::111122223333:role/A"]), "eks")]
@@ -139,29 +139,29 @@ def arns_in(value: Any, path: str, names: Names | None = None) -> Iterator[tuple
     if isinstance(value, BaseModel):
         if not getattr(value, "enabled", True):
             return
-        for field, below in _fields_with_arns(type(value)):
-            yield from arns_in(getattr(value, field), f"{path}.{field}", below)
+        for field, field_names in _fields_with_arns(type(value)):
+            yield from arns_in(getattr(value, field), f"{path}.{field}", field_names)
     elif isinstance(value, tuple):
-        for index, each in enumerate(value):
-            yield from arns_in(each, f"{path}[{index}]", names)
+        for index, item in enumerate(value):
+            yield from arns_in(item, f"{path}[{index}]", names)
     elif isinstance(value, str) and names is not None:
         yield path, value, names
 
 
 @cache
 def _fields_with_arns(model: type[BaseModel]) -> tuple[tuple[str, Names | None], ...]:
-    """The fields of a model that contain ARNs or models: name and ARN type."""
+    """Returns the fields of a model that contain ARNs or other models, with their ARN type if they have one."""
     found = []
     for name, info in model.model_fields.items():
-        marks = [each for each in (*info.metadata, *_inside(info.annotation)) if isinstance(each, Names)]
-        models = [each for each in _inside(info.annotation) if isinstance(each, type) and issubclass(each, BaseModel)]
-        if marks or models:
-            found.append((name, marks[0] if marks else None))
+        types = [item for item in (*info.metadata, *_inside(info.annotation)) if isinstance(item, Names)]
+        models = [item for item in _inside(info.annotation) if isinstance(item, type) and issubclass(item, BaseModel)]
+        if types or models:
+            found.append((name, types[0] if types else None))
     return tuple(found)
 
 
 def _inside(annotation: Any) -> Iterator[Any]:
-    """An annotation and all its nested arguments."""
+    """Yields an annotation and all its nested arguments."""
     yield annotation
     for argument in get_args(annotation):
         yield from _inside(argument)

@@ -1,10 +1,10 @@
-"""The base of all spec models: frozen, no unknown keys, with a change policy on every field.
+"""The base of all spec models: frozen, without unknown keys, and with a change policy on every field.
 
-The same object is built from YAML, from keyword arguments of a construct and from the official CLI's config files.
-Models define structure and types; rules in `checks` validate meaning.
+The same models are created from YAML, from keyword arguments of constructs and from the official CLI's config files.
+Models validate structure and types; rules in `checks` validate the meaning of values.
 
-Modules of specs have no `from __future__ import annotations`: pydantic would evaluate 700 annotations from strings, a
-fifth of the import time of these modules.
+Spec modules do not use `from __future__ import annotations`: pydantic would have to evaluate 700 annotations from
+strings, which takes a fifth of the import time of these modules.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,20 +25,20 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticUndefin
 
 
 class Change(StrEnum):
-    """What editing a field does to a deployed cluster, from least to most disruptive."""
+    """The effect of editing a field on a deployed cluster."""
 
     IN_PLACE = "in-place"
     """Applied without interrupting running nodes or pods."""
     DRAINS = "drains"
     """Restarts, drains or replaces nodes or pods; running workloads are interrupted."""
     REPLACES = "replaces"
-    """CloudFormation replaces the one resource that the field belongs to (not the HyperPod or EKS cluster)."""
+    """CloudFormation replaces the resource that the field belongs to, but not the HyperPod or EKS cluster."""
     REPLACES_GROUP = "replaces-group"
-    """Immutable per instance group: requires a new group with a new name."""
+    """Immutable for an instance group: a change requires a new group with a new name."""
     REPLACES_CLUSTER = "replaces-cluster"
-    """CloudFormation replaces the HyperPod or the EKS cluster, with all its nodes."""
+    """CloudFormation replaces the HyperPod or EKS cluster with all its nodes."""
     LEAVES_BEHIND = "leaves-behind"
-    """The deployed resources are unchanged and still billed; the config creates others, such as a second platform."""
+    """The deployed resources are retained and still billed; the config creates new resources, such as a second platform."""
     REFUSED = "refused"
     """CloudFormation or the service's API rejects the change."""
     LOSES_DATA = "loses-data"
@@ -50,8 +50,8 @@ class Change(StrEnum):
 class DeployTimeNumber(int):
     """A number that is known only at deploy time: a CDK token, such as the value of a CloudFormation parameter.
 
-    As a number it is its minimum; rules also run with its maximum, and a finding requires both (`checks.engine`).
-    `deployed` returns the token for templates.
+    Its numeric value is its minimum. Rules run with the minimum and with the maximum, and only findings of both are
+    reported (`checks.engine`). `deployed` returns the token for templates.
     """
 
     token: float
@@ -59,13 +59,13 @@ class DeployTimeNumber(int):
 
     def __new__(cls, token: float, minimum: int, maximum: int) -> Self:
         """Creates a number for a token whose value is between `minimum` and `maximum`."""
-        made = super().__new__(cls, minimum)
-        made.token, made.maximum = token, maximum
-        return made
+        number = super().__new__(cls, minimum)
+        number.token, number.maximum = token, maximum
+        return number
 
 
 def deployed(value: int) -> float:
-    """Returns a number as it appears in a template: the token if it is known only at deploy time.
+    """Returns a number for a template: the token if the number is known only at deploy time.
 
     >>> deployed(2), deployed(DeployTimeNumber(-1.8e289, 1, 100))
     (2, -1.8e+289)
@@ -74,7 +74,7 @@ def deployed(value: int) -> float:
 
 
 def may_be_token(*fields: str, minimum: int, maximum: int) -> Any:
-    """A validator that accepts CDK tokens for numeric fields; the value is between two bounds."""
+    """Returns a validator that accepts CDK tokens for numeric fields, whose values are between two bounds."""
 
     def validate(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         return (
@@ -87,22 +87,22 @@ def may_be_token(*fields: str, minimum: int, maximum: int) -> Any:
 
 
 class SpecModel(BaseModel):
-    """Frozen; unknown keys are an error, so that a misspelled key is never ignored."""
+    """The base class of all spec models: frozen; unknown keys are errors, so that misspelled keys are not ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, populate_by_name=True)
 
-    takes_tokens: ClassVar[tuple[str, ...]] = ()
+    token_fields: ClassVar[tuple[str, ...]] = ()
     """Numeric fields that can be CDK tokens."""
 
-    # not a "before" validator: it would convert JSON to Python lists, and the fields require tuples
+    # not a "before" validator, which would convert JSON arrays to lists; the fields require tuples
     if not TYPE_CHECKING:
 
         def __new__(cls, *args: Any, **values: Any) -> Any:
-            """Rejects tokens for numbers that are required at synthesis, and suggests the field for a misspelled key."""
+            """Rejects tokens for numbers that synthesis requires, and suggests the correct field for a misspelled key."""
             if not values.keys() <= cls.model_fields.keys():
                 _ensure_known(cls, values)
             for name, value in values.items():
-                if isinstance(value, float) and is_token(value) and name not in cls.takes_tokens:
+                if isinstance(value, float) and is_token(value) and name not in cls.token_fields:
                     raise ValueError(
                         f"{cls.__name__}: {name} is a CDK token, which is known only at deploy time, but "
                         "synthesis requires the value: specify a literal number"
@@ -110,7 +110,7 @@ class SpecModel(BaseModel):
             return super().__new__(cls)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Returns a copy with other values of some fields; cached values are computed again."""
+        """Returns a copy with some fields replaced, without cached values."""
         copied = super().model_copy(update=update, deep=deep)
         for name in copied.__dict__.keys() - type(self).model_fields.keys():
             del copied.__dict__[name]
@@ -118,14 +118,14 @@ class SpecModel(BaseModel):
 
 
 def _ensure_known(model: type[SpecModel], values: Mapping[str, Any]) -> None:
-    """Rejects keyword arguments that are not fields, and suggests the closest field or lists all."""
+    """Rejects keyword arguments that are not fields, and suggests the closest field or lists all fields."""
     from ..catalog import suggest
 
     names = {*model.model_fields, *(info.alias for info in model.model_fields.values() if info.alias)}
     problems: list[InitErrorDetails] = []
     for name in values:
         if name not in names:
-            near = suggest(name, names) or next((each for each in sorted(names) if each.endswith(f"_{name}")), None)
+            near = suggest(name, names) or next((known for known in sorted(names) if known.endswith(f"_{name}")), None)
             cure = f"did you mean {near!r}?" if near else f"valid fields: {', '.join(sorted(names))}"
             text = "is not a field of {model}: {cure}"
             error = PydanticCustomError("unknown_field", text, {"model": model.__name__, "cure": cure})
@@ -138,10 +138,10 @@ Model = TypeVar("Model", bound=SpecModel)
 
 
 def field(default: Any = PydanticUndefined, *, change: Change, help: str, at: str = "", **options: Any) -> Any:
-    """A pydantic field with its description and its change policy (both required).
+    """Returns a pydantic field with a description and a change policy (both required).
 
     `at` is the path of the field in an add-on's configuration, such as `env.WARM_IP_TARGET`; several paths are
-    separated by spaces. `options` are those of `pydantic.Field` (bounds, alias, default_factory, examples).
+    separated by spaces. `options` are passed to `pydantic.Field` (bounds, alias, default_factory, examples).
     """
     extra: dict[str, Any] = {"x-change": change.value}
     if at:
@@ -150,9 +150,9 @@ def field(default: Any = PydanticUndefined, *, change: Change, help: str, at: st
 
 
 def defaults(model: type[Model]) -> Model:
-    """A model with all its defaults, as the default of a field.
+    """Returns a model with all its defaults, for use as the default of a field.
 
-    Equivalent to calling the model, but without building its validator at import, which would double the start-up time.
+    Equivalent to calling the model, but does not build its validator at import, which would double the startup time.
 
     >>> class Size(SpecModel):
     ...     gib: int = field(1, change=Change.IN_PLACE, help="GiB.")
@@ -163,13 +163,13 @@ def defaults(model: type[Model]) -> Model:
 
 
 def change_of(info: FieldInfo) -> Change | None:
-    """Returns the change policy of a model field, None if it has none."""
+    """Returns the change policy of a model field, or None if it has no change policy."""
     extra = info.json_schema_extra
     return Change(str(extra["x-change"])) if isinstance(extra, dict) and "x-change" in extra else None
 
 
 def configuration_of(model: SpecModel) -> dict[str, Any]:
-    """The add-on configuration values that a model's fields set (`at` of `field`); unset fields are omitted.
+    """Returns the add-on configuration values that a model's fields set (`at` of `field`), without unset fields.
 
     >>> class Agent(SpecModel):
     ...     addresses: int | None = field(None, change=Change.DRAINS, help="Addresses.", at="env.WARM_IP_TARGET")
@@ -184,15 +184,15 @@ def configuration_of(model: SpecModel) -> dict[str, Any]:
             continue
         for place in places_of(info):
             *parents, key = place.split(".")
-            into = values
+            section = values
             for parent in parents:
-                into = into.setdefault(parent, {})
-            into[key] = _configured(value, as_text=parents[-1:] == ["env"])
+                section = section.setdefault(parent, {})
+            section[key] = _configured(value, as_text=parents[-1:] == ["env"])
     return values
 
 
 def places_of(info: FieldInfo) -> list[str]:
-    """Paths of a field in an add-on's configuration; empty for most fields."""
+    """Returns the paths of a field in an add-on's configuration; empty for most fields."""
     extra = info.json_schema_extra
     return str(extra.get("x-configuration", "")).split() if isinstance(extra, dict) else []
 
@@ -222,14 +222,14 @@ def is_token(value: object) -> bool:
 
 
 def _text(value: object) -> object:
-    """Rejects numbers where text is required: YAML reads `1.30` as 1.3, and the lost digit cannot be recovered."""
+    """Rejects numbers where a string is required: YAML reads `1.30` as 1.3, and the lost digit cannot be recovered."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
-    raise ValueError(f"must be text: write {str(value)!r} with quotes, because the number 1.30 is 1.3")
+    raise ValueError(f"must be a string in quotes, such as {str(value)!r}: YAML reads the number 1.30 as 1.3")
 
 
 QuotedText = Annotated[str, BeforeValidator(_text)]
-"""Text that looks like a number, such as a Kubernetes version; must be quoted in YAML."""
+"""A string that looks like a number, such as a Kubernetes version; requires quotes in YAML."""
 
 if TYPE_CHECKING:
     ListOf = Sequence

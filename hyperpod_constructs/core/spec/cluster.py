@@ -9,12 +9,12 @@ from .groups import InstanceGroup, Lifecycle, LustreEfaClient, RestrictedInstanc
 
 
 class Autoscaling(SpecModel):
-    """Node autoscaling with the managed Karpenter."""
+    """Node autoscaling with managed Karpenter."""
 
     enabled: bool = field(
         True,
         change=Change.IN_PLACE,
-        help="`false` disables Karpenter on a cluster that has it; removing `autoscaling` may leave it enabled.",
+        help="`false` disables Karpenter; if `autoscaling` is removed instead, Karpenter may stay enabled.",
     )
     cluster_role_arn: RoleArn | None = field(
         None, change=Change.REFUSED, help="ARN of an existing role for the autoscaler. Default: a new role."
@@ -38,7 +38,7 @@ class Autoscaling(SpecModel):
     consolidation: Literal["empty", "underutilized"] = field(
         "empty",
         change=Change.IN_PLACE,
-        help="Which nodes Karpenter removes: only `empty` ones, or also `underutilized` ones, whose pods it evicts.",
+        help="Nodes that Karpenter removes: only `empty` nodes, or also `underutilized` nodes, whose pods it evicts.",
     )
     consolidate_after_minutes: int = field(
         10, change=Change.IN_PLACE, help="Minutes that a node must be unchanged before Karpenter removes it.", ge=0
@@ -49,7 +49,9 @@ class TieredStorage(SpecModel):
     """Managed tiered checkpointing: checkpoints in the memory of the nodes."""
 
     enabled: bool = field(
-        True, change=Change.IN_PLACE, help="`false` disables it; removing `tiered_storage` may leave it enabled."
+        True,
+        change=Change.IN_PLACE,
+        help="`false` disables it; if `tiered_storage` is removed instead, it may stay enabled.",
     )
     memory_percent: int = field(
         20, change=Change.IN_PLACE, help="Share of each node's memory in percent.", ge=0, le=100
@@ -88,13 +90,14 @@ class Cluster(SpecModel):
     prepare_restricted_nodes: bool = field(
         True,
         change=Change.DRAINS,
-        help="Whether to install a network agent and DNS servers for restricted nodes, which the service "
-        "documents as a script to run; `false` if the script was run.",
+        help="Whether to install the network agent and the DNS servers that restricted nodes require; `false` if "
+        "you already ran the script that the service documents for this.",
     )
     provisioning: Literal["Continuous", "Request"] = field(
         "Continuous",
         change=Change.REFUSED,
-        help="Continuous retries until capacity is available and is in service immediately; Request fails as a whole.",
+        help="`Continuous`: the cluster is in service immediately, and the service adds instances as capacity becomes "
+        "available. `Request`: the request fails if any instance is not available.",
     )
     node_recovery: Literal["Automatic", "None"] = field(
         "Automatic", change=Change.IN_PLACE, help="Whether the service reboots and replaces faulty nodes."
@@ -102,8 +105,8 @@ class Cluster(SpecModel):
     counts: Literal["config", "autoscaler"] = field(
         "config",
         change=Change.NONE,
-        help="Who manages the instance counts after creation. `autoscaler`: a deployment does not change the "
-        "current counts.",
+        help="Whether this config or an autoscaler manages the instance counts after creation. `autoscaler`: a "
+        "deployment does not change the current counts.",
     )
     autoscaling: Autoscaling | None = field(None, change=Change.IN_PLACE, help="Managed Karpenter.")
     tiered_storage: TieredStorage | None = field(None, change=Change.IN_PLACE, help="Managed tiered checkpointing.")
@@ -126,8 +129,8 @@ class Cluster(SpecModel):
         "per-group",
         change=Change.REPLACES_GROUP,
         help="`per-group`: one new role for each group, restricted to the group's subnets. `shared`: one new "
-        "role for all groups that do not set one. The role of an existing group cannot be changed: a "
-        "cluster that was created with `shared` must keep it.",
+        "role for all groups that do not set one. The role of an existing group cannot be changed, so "
+        "do not edit this field of a cluster that was created with `shared`.",
     )
     nodes_ready_minutes: int = field(
         40,
@@ -145,23 +148,25 @@ class Cluster(SpecModel):
     )
     tags: Mapping[str, str] = field(default_factory=dict, change=Change.IN_PLACE, help="Tags of the cluster.")
     properties: Mapping[str, Any] = field(
-        default_factory=dict, change=Change.IN_PLACE, help="CloudFormation properties, merged last."
+        default_factory=dict,
+        change=Change.IN_PLACE,
+        help="Additional CloudFormation properties of the cluster, merged over the generated ones.",
     )
 
     @property
     def groups(self) -> tuple[InstanceGroup | RestrictedInstanceGroup, ...]:
-        """All groups: ordinary ones first, then restricted ones."""
+        """All groups: instance groups first, then restricted instance groups."""
         return (*self.instance_groups, *self.restricted_instance_groups)
 
     @property
     def volume_key_arns(self) -> tuple[str, ...]:
-        """The customer managed keys of the groups' volumes, without duplicates."""
+        """ARNs of the customer managed keys of the groups' volumes, without duplicates."""
         volumes = (volume for group in self.instance_groups for volume in (group.root_volume, group.volume))
         return tuple(dict.fromkeys(volume.kms_key_arn for volume in volumes if volume and volume.kms_key_arn))
 
     @property
     def scaling(self) -> Autoscaling | None:
-        """The autoscaling settings, None if autoscaling is disabled.
+        """The autoscaling settings, or None if autoscaling is disabled.
 
         >>> Cluster(autoscaling=Autoscaling(enabled=False)).scaling is None
         True
@@ -170,14 +175,14 @@ class Cluster(SpecModel):
 
     @property
     def karpenter_groups(self) -> tuple[str, ...]:
-        """Names of the groups that Karpenter scales or has scaled: the listed ones, otherwise those with count 0."""
+        """Names of the groups that Karpenter scales or has scaled: the listed groups, otherwise the groups with count 0."""
         if self.autoscaling is None:
             return ()
         return tuple(self.autoscaling.groups or (group.name for group in self.instance_groups if group.count == 0))
 
     @property
     def scaled_groups(self) -> tuple[str, ...]:
-        """Names of the groups whose count an autoscaler manages: Karpenter's groups, or all for another autoscaler.
+        """Names of the groups whose count an autoscaler manages: Karpenter's groups, or all groups for another autoscaler.
 
         >>> Cluster(instance_groups=[InstanceGroup(name="a", instance_type="ml.m5.4xlarge", count=2)]).scaled_groups
         ()

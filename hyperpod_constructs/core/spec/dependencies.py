@@ -45,7 +45,7 @@ class GitChart(_PinnedByDigest):
     archive_url: str | None = field(
         None,
         change=Change.IN_PLACE,
-        help="URL (https) of a gzipped tar archive of the commit. Default: GitHub's. Required for other hosts.",
+        help="URL (https) of a gzipped tar archive of the commit. Default: GitHub's archive; required for other hosts.",
     )
 
     @field_validator("commit")
@@ -57,7 +57,7 @@ class GitChart(_PinnedByDigest):
     def _check_address(self) -> Self:
         address = self.archive
         if not is_token(address) and not address.startswith("https://"):
-            raise ValueError(f"a chart's archive must be downloaded over https, not from {address!r}")
+            raise ValueError(f"the archive URL of a chart must start with https://, not {address!r}")
         return self
 
     @property
@@ -68,7 +68,7 @@ class GitChart(_PinnedByDigest):
         parts = urlsplit(self.repository)
         if parts.netloc != "github.com":
             raise ValueError(
-                f"archive_url is required: it has a default only for github.com, not for {self.repository!r}"
+                f"archive_url is required for {self.repository!r}: only repositories on github.com have a default"
             )
         return f"https://codeload.github.com{parts.path.removesuffix('/').removesuffix('.git')}/tar.gz/{self.commit}"
 
@@ -84,7 +84,7 @@ class FolderChart(SpecModel):
 
 
 class OciChart(_PinnedByDigest):
-    """A chart in an OCI registry. Private ECR registries of any account are supported."""
+    """A chart in an OCI registry, such as a private ECR registry of any account."""
 
     reference: str = field(
         change=Change.IN_PLACE,
@@ -109,13 +109,13 @@ ChartSource = Annotated[
     Annotated[GitChart, Tag("git")] | Annotated[FolderChart, Tag("folder")] | Annotated[OciChart, Tag("oci")],
     Discriminator(_kind),
 ]
-"""The source of a chart. Each is pinned: by commit and digest, by the folder's content, or by digest."""
+"""The source of a chart, pinned by commit and digest, by the content of the folder, or by digest."""
 
 
 class DependencyChart(SpecModel):
-    """The HyperPod dependency chart: what HyperPod requires on the EKS cluster before a HyperPod cluster is created.
+    """The HyperPod dependency chart: the components that the EKS cluster requires before a HyperPod cluster is created.
 
-    The switches are the chart's components; their defaults are the chart's.
+    Each boolean field enables a component of the chart, and has the same default as in the chart.
 
     >>> DependencyChart(gpu_operator=True).has_nvidia_device_plugin
     False
@@ -128,7 +128,7 @@ class DependencyChart(SpecModel):
         help="Another source of the chart, such as a vendored folder (`{path: ...}`). Default: the pinned commit.",
     )
     health_monitoring_agent: bool = field(
-        True, change=Change.IN_PLACE, help="Monitors the health of nodes; without it, faulty nodes are not recovered."
+        True, change=Change.IN_PLACE, help="Monitors the health of nodes; required for the recovery of faulty nodes."
     )
     deep_health_check: bool = field(
         True, change=Change.IN_PLACE, help="Namespace and permissions for deep health checks."
@@ -191,27 +191,29 @@ class DependencyChart(SpecModel):
         None,
         change=Change.IN_PLACE,
         help="Image of the init container in which workers of a PyTorchJob wait for their master. Default: "
-        "the operator's, `alpine:3.10` from Docker Hub, or its copy in `image_registry`.",
+        "`alpine:3.10` from Docker Hub (the operator's default), or its copy in `image_registry`.",
     )
     values: Mapping[str, Any] = field(
-        default_factory=dict, change=Change.IN_PLACE, help="Helm values, merged over the values that the switches set."
+        default_factory=dict,
+        change=Change.IN_PLACE,
+        help="Helm values, merged over the values that the other fields set.",
     )
     subchart_digests: Mapping[str, str] = field(
         default_factory=dict,
         change=Change.IN_PLACE,
-        help="`NAME VERSION` of a remote sub-chart to the SHA-256 digest of its package (`sha256:` and 64 "
-        "hexadecimal digits), verified before installation.",
+        help="SHA-256 digests of the packages of remote sub-charts (`sha256:` and 64 hexadecimal digits) by "
+        "`NAME VERSION` of the sub-chart, verified before installation.",
     )
     allow_unpinned_subcharts: bool = field(
         False,
         change=Change.IN_PLACE,
-        help="Install remote sub-charts without a digest, as their repository serves them at deploy time.",
+        help="Install remote sub-charts without a digest; their content is not verified at deploy time.",
     )
     adopt: bool = field(
         False,
         change=Change.IN_PLACE,
-        help="Adopt an existing release, or existing permissions for patching, of the same name that this "
-        "library did not install; they are retained when the stack is deleted.",
+        help="Adopt an existing release, or existing permissions for patching, that have the same name and that "
+        "this library did not install; they are retained when the stack is deleted.",
     )
 
     @field_validator("subchart_digests")
@@ -225,7 +227,7 @@ class DependencyChart(SpecModel):
     def _one_gpu_plugin(self) -> Self:
         if self.gpu_operator and self.nvidia_device_plugin:
             raise ValueError(
-                "gpu_operator includes its own device plugin, which conflicts with this one; remove "
+                "nvidia_device_plugin conflicts with gpu_operator, which includes its own device plugin; remove "
                 "nvidia_device_plugin"
             )
         return self
@@ -236,8 +238,10 @@ class DependencyChart(SpecModel):
         >>> DependencyChart(gpu_operator=True).is_on("nvidia_device_plugin")
         False
         """
-        on = self.has_nvidia_device_plugin if component == "nvidia_device_plugin" else bool(getattr(self, component))
-        return self.enabled and on
+        enabled = (
+            self.has_nvidia_device_plugin if component == "nvidia_device_plugin" else bool(getattr(self, component))
+        )
+        return self.enabled and enabled
 
     @property
     def has_nvidia_device_plugin(self) -> bool:

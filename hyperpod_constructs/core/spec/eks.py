@@ -8,7 +8,7 @@ from .arns import KeyOrAliasArn, OidcProviderArn, PrincipalArn
 from .base import Change, ListOf, QuotedText, SpecModel, field
 
 AccessPolicy = Literal["cluster-admin", "admin", "edit", "view", "admin-view"]
-"""The EKS access policies by their short names (AmazonEKS...Policy)."""
+"""Short names of the EKS access policies."""
 
 ACCESS_POLICIES: Mapping[str, str] = {
     "cluster-admin": "AmazonEKSClusterAdminPolicy",
@@ -39,13 +39,13 @@ class ExistingEks(SpecModel):
     security_group_id: str | None = field(
         None,
         change=Change.IN_PLACE,
-        help="Cluster security group. If set, rules for traffic to and from the nodes are added to it.",
+        help="Cluster security group. If set, rules that allow traffic to and from the nodes are added to it.",
     )
     core_addons: bool = field(
         False,
         change=Change.IN_PLACE,
-        help="Whether to manage vpc-cni, kube-proxy, coredns and the pod identity agent on it. Default: they "
-        "are assumed to be installed.",
+        help="Whether to manage vpc-cni, kube-proxy, coredns and the pod identity agent. `false`: they must "
+        "already be installed.",
     )
     admin_entries: bool = field(
         True,
@@ -59,7 +59,7 @@ class ExistingEks(SpecModel):
 
 
 class Eks(SpecModel):
-    """The EKS control plane. It has no nodes of its own: HyperPod nodes run all pods.
+    """The EKS control plane, without node groups: HyperPod nodes run all pods.
 
     >>> Eks(kubernetes_version="1.35").authentication_mode
     'API_AND_CONFIG_MAP'
@@ -80,14 +80,17 @@ class Eks(SpecModel):
     admins: ListOf[PrincipalArn] = field(
         (), change=Change.IN_PLACE, help="ARNs of IAM roles and users that get cluster-admin access entries."
     )
-    access: ListOf[Access] = field((), change=Change.IN_PLACE, help="Further access entries.")
+    access: ListOf[Access] = field((), change=Change.IN_PLACE, help="Additional access entries.")
     authentication_mode: Literal["API", "API_AND_CONFIG_MAP"] = field(
         "API_AND_CONFIG_MAP",
         change=Change.REFUSED,
-        help="HyperPod requires one of these two modes. EKS cannot change from `API` back.",
+        help="Authentication mode; HyperPod supports these two. EKS does not support a change from `API` to "
+        "`API_AND_CONFIG_MAP`.",
     )
     endpoint_access: Literal["public-and-private", "private", "public"] = field(
-        "public-and-private", change=Change.IN_PLACE, help="Where the Kubernetes API is reachable from."
+        "public-and-private",
+        change=Change.IN_PLACE,
+        help="Whether the Kubernetes API is reachable from the internet, from the VPC, or both.",
     )
     public_access_cidrs: ListOf[str] = field(
         (), change=Change.IN_PLACE, help="CIDRs that can reach a public endpoint. Default: any IP address."
@@ -118,7 +121,7 @@ class Eks(SpecModel):
 
     @property
     def version(self) -> str | None:
-        """The Kubernetes version of the control plane: the configured one, otherwise the catalog's for a new cluster.
+        """The Kubernetes version of the control plane: the configured version, otherwise the catalog's for a new cluster.
 
         >>> Eks(existing={"cluster_name": "shared"}).version is None
         True
@@ -132,7 +135,7 @@ class Eks(SpecModel):
 
     @property
     def assumed_version(self) -> str:
-        """The same, with the catalog's default if the version of an existing cluster is not set.
+        """The Kubernetes version; the catalog's default if the version of an existing cluster is not set.
 
         >>> Eks(existing={"cluster_name": "shared"}).assumed_version == Eks().version
         True

@@ -1,4 +1,4 @@
-"""Facts that a user states to override the catalog: newer than this package, or not published."""
+"""Facts in the config that override the catalog, such as facts that are newer than this package or not published."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -13,15 +13,15 @@ class StatedAccelerator(SpecModel):
     model: str = field(change=Change.NONE, help="Model name, such as `NVIDIA H100`.")
     count: int = field(change=Change.NONE, help="GPUs or Trainium chips per instance.", ge=1)
     memory_gib_each: float | None = field(None, change=Change.NONE, help="Memory of one accelerator in GiB.", gt=0)
-    neuron_cores: int | None = field(None, change=Change.NONE, help="Physical Neuron cores of the instance.", ge=1)
+    neuron_cores: int | None = field(None, change=Change.NONE, help="Physical Neuron cores per instance.", ge=1)
 
 
 class StatedInstanceType(SpecModel):
-    """An instance type that is not in the catalog, or fields that override the catalog's."""
+    """An instance type that is not in the catalog, or values that override those of the catalog."""
 
     note: str = field(change=Change.NONE, help="Source of these facts; findings quote it.", min_length=1)
     like: str | None = field(
-        None, change=Change.NONE, help="Instance type of the catalog that provides the values that are not set here."
+        None, change=Change.NONE, help="Instance type in the catalog whose values are used for fields that are not set."
     )
     vcpu: int | None = field(None, change=Change.NONE, help="vCPUs with the default threads per core.", ge=1)
     memory_gib: float | None = field(None, change=Change.NONE, help="Memory in GiB.", gt=0)
@@ -30,17 +30,17 @@ class StatedInstanceType(SpecModel):
     )
     accelerator: StatedAccelerator | None = field(None, change=Change.NONE, help="Accelerators. Default: none.")
     efa_interfaces: int | None = field(None, change=Change.NONE, help="EFA interfaces. Default: none.", ge=0)
-    network_cards: int | None = field(None, change=Change.NONE, help="Network cards. Default: one.", ge=1)
+    network_cards: int | None = field(None, change=Change.NONE, help="Network cards. Default: 1.", ge=1)
     ipv4_per_interface: int | None = field(None, change=Change.NONE, help="IPv4 addresses per network interface.", ge=2)
     max_pods: int | None = field(None, change=Change.NONE, help="Maximum number of pods per node.", ge=1)
     nvme_gb: int | None = field(None, change=Change.NONE, help="Total local NVMe storage in GB. Default: none.", ge=0)
     regions: ListOf[str] | None = field(
-        None, change=Change.NONE, help="Regions that offer the type. Default: unknown; every region is accepted."
+        None, change=Change.NONE, help="Regions that offer the type. Default: unknown; all regions are accepted."
     )
 
 
 class StatedRegion(SpecModel):
-    """A region that is not in the catalog, or fields that override the catalog's."""
+    """A region that is not in the catalog, or values that override those of the catalog."""
 
     note: str = field(change=Change.NONE, help="Source of these facts; findings quote it.", min_length=1)
     zone_id_prefix: str | None = field(
@@ -87,7 +87,7 @@ class StatedRegion(SpecModel):
 
 
 class Facts(SpecModel):
-    """Facts that override the catalog; each use is reported as HP033."""
+    """Facts that override the catalog. Rule HP033 reports each use."""
 
     folder: str | None = field(
         None,

@@ -18,20 +18,26 @@ class PriorityClass(SpecModel):
 
 
 class Scheduler(SpecModel):
-    """The cluster policy. A HyperPod cluster has one."""
+    """The cluster policy (scheduler configuration). A HyperPod cluster has at most one."""
 
     name: str | None = field(
         None,
         change=Change.REPLACES,
         help="Physical name. Default: derived from the construct's path, unique in the account.",
     )
-    description: str | None = field(None, change=Change.IN_PLACE, help="What it is for.", max_length=1024)
+    description: str | None = field(
+        None, change=Change.IN_PLACE, help="Description of the cluster policy.", max_length=1024
+    )
     priority_classes: ListOf[PriorityClass] = field(
         (), change=Change.IN_PLACE, help="Priority classes, up to 10.", max_length=10
     )
-    fair_share: bool = field(True, change=Change.IN_PLACE, help="Distribute idle compute by the teams' weights.")
+    fair_share: bool = field(
+        True, change=Change.IN_PLACE, help="Distribute idle compute in proportion to the weights of the teams."
+    )
     idle_resource_sharing: bool | None = field(
-        None, change=Change.IN_PLACE, help="Lend compute that is not allocated to a team. Default: the service's."
+        None,
+        change=Change.IN_PLACE,
+        help="Lend compute that is not allocated to a team. Default: the service's default.",
     )
 
 
@@ -51,7 +57,7 @@ class QuotaResource(SpecModel):
 
 
 class Team(SpecModel):
-    """A team: compute quota, namespace, queue, access and jobs. A job refers to its team only."""
+    """A team: compute quota, namespace, queue and access. A job sets only its team; namespace and queue follow from it."""
 
     name: str = field(change=Change.REPLACES, help="Name in lowercase, up to 40 characters.")
     description: str | None = field(None, change=Change.IN_PLACE, help="Description of the team.", max_length=1024)
@@ -62,7 +68,7 @@ class Team(SpecModel):
     borrow_limit: int | None = field(
         None,
         change=Change.IN_PLACE,
-        help="Maximum compute that the team can borrow, in percent of its quota. Default: the service's, 50.",
+        help="Maximum compute that the team can borrow, in percent of its quota. Default: 50, the service's default.",
         ge=0,
         le=10_000,
     )
@@ -126,17 +132,18 @@ class Governance(SpecModel):
         change=Change.IN_PLACE,
         help="Adopt existing compute quotas, an existing scheduler configuration, RBAC objects and admission "
         "policies of these names that this library did not create; they are retained when the stack is "
-        "deleted. Compute quotas and the scheduler configuration only with `through: handler`: "
-        "CloudFormation's own resource types cannot adopt.",
+        "deleted. Compute quotas and the scheduler configuration require `through: handler`, because "
+        "CloudFormation's resource types cannot adopt.",
     )
     through: Literal["auto", "native", "handler"] = field(
         "auto",
         change=Change.REPLACES,
-        help="Use CloudFormation's own resource types, or this library's handler in regions that do not have them.",
+        help="`native`: CloudFormation's resource types. `handler`: this library's handler, for regions that do not "
+        "have these types. `auto`: `native` if the region is known to have them, otherwise `handler`.",
     )
 
     def namespace_of(self, name: str) -> str:
-        """Returns the namespace of a team's name; any other name is returned as it is.
+        """Returns the namespace of a team by its name; other names are returned unchanged.
 
         >>> governance = Governance(teams=[Team(name="vision")])
         >>> governance.namespace_of("vision"), governance.namespace_of("default")
@@ -145,7 +152,7 @@ class Governance(SpecModel):
         return next((team.namespace for team in self.teams if team.name == name), name)
 
     def completed(self, job: "Job") -> "Job":
-        """Returns a job with its team's priority, if the team is configured and the job does not set a priority."""
+        """Returns a job with its team's priority if the job does not set a priority and the team is configured."""
         team = next((team for team in self.teams if team.name == job.team), None)
         if team is None or team.priority is None or job.priority or job.workload_priority_class:
             return job

@@ -10,14 +10,14 @@ DeepHealthCheck = Literal["InstanceStress", "InstanceConnectivity", "MultiNodeTr
 
 
 class Lifecycle(SpecModel):
-    """Lifecycle configuration. Default: this library's script, run on creation.
+    """Lifecycle configuration. Default: this library's script, which runs when a node is created.
 
-    Three modes: `bootstrap` has no script; `on_create` runs your script instead of the service's set-up; `extension`
-    runs your script after it.
+    Three modes: `bootstrap` has no script; `on_create` runs a script instead of the service's setup; `extension` runs a
+    script after the service's setup.
     """
 
     mode: Literal["bootstrap", "on_create", "extension"] = field(
-        "on_create", change=Change.DRAINS, help="When and whether a script runs on a new node."
+        "on_create", change=Change.DRAINS, help="Whether and when a script runs on a new node."
     )
     source: str | None = field(
         None,
@@ -25,7 +25,7 @@ class Lifecycle(SpecModel):
         help="Local folder (uploaded as an asset) or `s3://` URI of the scripts. Default: this library's scripts.",
     )
     script: str = field(
-        "on_create.sh", change=Change.DRAINS, help="File in the folder that runs.", min_length=1, max_length=128
+        "on_create.sh", change=Change.DRAINS, help="Name of the script in the folder.", min_length=1, max_length=128
     )
 
     @property
@@ -37,8 +37,8 @@ class Lifecycle(SpecModel):
 class Volume(SpecModel):
     """An EBS volume of every node of a group."""
 
-    takes_tokens: ClassVar[tuple[str, ...]] = ("size_gib",)
-    _tokens = may_be_token(*takes_tokens, minimum=1, maximum=16384)
+    token_fields: ClassVar[tuple[str, ...]] = ("size_gib",)
+    _tokens = may_be_token(*token_fields, minimum=1, maximum=16384)
 
     size_gib: int | None = field(
         None, change=Change.DRAINS, help="Size in GiB; must be omitted for a root volume.", ge=1, le=16384
@@ -49,14 +49,14 @@ class Volume(SpecModel):
 
 
 class LustreEfaClient(SpecModel):
-    """EFA configuration of the nodes' Lustre client, by this library's lifecycle script.
+    """EFA configuration of the Lustre client on nodes, by this library's lifecycle script.
 
-    Default: the setup script of the node's image. `package_url` is used if the image has none: the FSx for Lustre
-    package `configure-efa-fsx-lustre-client.zip`, or a copy of it, with its digest.
+    Default: the setup script in the node's image. If the image does not contain it, set `package_url` to the FSx for
+    Lustre package `configure-efa-fsx-lustre-client.zip` or a copy of it, and `package_sha256` to its digest.
     """
 
     package_url: str | None = field(
-        None, change=Change.DRAINS, help="HTTPS URL of the package. Default: the setup script of the image."
+        None, change=Change.DRAINS, help="HTTPS URL of the package. Default: the setup script in the image."
     )
     package_sha256: str | None = field(
         None,
@@ -129,14 +129,14 @@ class AutoPatch(SpecModel):
 
 
 class InstanceGroup(SpecModel):
-    """Nodes of one instance type in one zone.
+    """An instance group: nodes with the same configuration, of one instance type or several (flexible group).
 
     >>> InstanceGroup(name="workers", instance_type="ml.p5.48xlarge", count=16, availability_zone_id="use1-az6").count
     16
     """
 
-    takes_tokens: ClassVar[tuple[str, ...]] = ("count", "min_count", "max_count")
-    _tokens = may_be_token(*takes_tokens, minimum=1, maximum=1000)
+    token_fields: ClassVar[tuple[str, ...]] = ("count", "min_count", "max_count")
+    _tokens = may_be_token(*token_fields, minimum=1, maximum=1000)
 
     name: str = field(change=Change.REPLACES_GROUP, help="Name of the group, unique in the cluster; 1-63 characters.")
     instance_type: str | None = field(
@@ -172,10 +172,13 @@ class InstanceGroup(SpecModel):
         help="Zone ID of the group's subnet. Default: the network's first zone. EFA works within one zone only.",
     )
     subnet_ids: ListOf[str] = field(
-        (), change=Change.REPLACES_GROUP, help="Subnets, instead of the subnet of the zone.", max_length=16
+        (), change=Change.REPLACES_GROUP, help="Subnet IDs, instead of the subnet of the zone.", max_length=16
     )
     security_group_ids: ListOf[str] = field(
-        (), change=Change.REPLACES_GROUP, help="Security groups in addition to the node security group.", max_length=4
+        (),
+        change=Change.REPLACES_GROUP,
+        help="IDs of security groups in addition to the node security group.",
+        max_length=4,
     )
     execution_role_arn: RoleArn | None = field(
         None, change=Change.REPLACES_GROUP, help="ARN of an existing execution role. Default: the cluster's."
@@ -184,7 +187,9 @@ class InstanceGroup(SpecModel):
         None, change=Change.DRAINS, help="Lifecycle configuration. Default: the cluster's."
     )
     threads_per_core: Literal[1, 2] | None = field(
-        None, change=Change.REPLACES_GROUP, help="1 disables simultaneous multithreading. Default: the service's."
+        None,
+        change=Change.REPLACES_GROUP,
+        help="`1` disables simultaneous multithreading. Default: the service's default.",
     )
     root_volume: Volume | None = field(None, change=Change.REPLACES_GROUP, help="Encryption of the root volume.")
     volume: Volume | None = field(
@@ -230,7 +235,8 @@ class InstanceGroup(SpecModel):
     properties: Mapping[str, Any] = field(
         default_factory=dict,
         change=Change.IN_PLACE,
-        help="CloudFormation properties, merged last, for properties that CloudFormation added after this release.",
+        help="Additional CloudFormation properties of the group, merged over the generated ones, such as properties that "
+        "CloudFormation added after this release.",
     )
 
     @property
@@ -247,8 +253,8 @@ class InstanceGroup(SpecModel):
 class RestrictedInstanceGroup(SpecModel):
     """A restricted instance group (RIG), for training Amazon's own models; the service manages its environment."""
 
-    takes_tokens: ClassVar[tuple[str, ...]] = ("count",)
-    _tokens = may_be_token(*takes_tokens, minimum=1, maximum=1000)
+    token_fields: ClassVar[tuple[str, ...]] = ("count",)
+    _tokens = may_be_token(*token_fields, minimum=1, maximum=1000)
 
     name: str = field(change=Change.REPLACES_GROUP, help="Name of the group, unique in the cluster; 1-63 characters.")
     instance_type: str = field(change=Change.REPLACES_GROUP, help="HyperPod instance type.")
@@ -257,16 +263,19 @@ class RestrictedInstanceGroup(SpecModel):
         None, change=Change.REPLACES_GROUP, help="Zone ID of the group's subnet. Default: the network's first zone."
     )
     subnet_ids: ListOf[str] = field(
-        (), change=Change.REPLACES_GROUP, help="Subnets, instead of the subnet of the zone."
+        (), change=Change.REPLACES_GROUP, help="Subnet IDs, instead of the subnet of the zone."
     )
     security_group_ids: ListOf[str] = field(
-        (), change=Change.REPLACES_GROUP, help="Security groups in addition to the node security group.", max_length=4
+        (),
+        change=Change.REPLACES_GROUP,
+        help="IDs of security groups in addition to the node security group.",
+        max_length=4,
     )
     execution_role_arn: RoleArn | None = field(
         None, change=Change.REPLACES_GROUP, help="ARN of an existing execution role. Default: the cluster's."
     )
     threads_per_core: Literal[1, 2] | None = field(
-        None, change=Change.REPLACES_GROUP, help="1 disables simultaneous multithreading."
+        None, change=Change.REPLACES_GROUP, help="`1` disables simultaneous multithreading."
     )
     lustre_size_gib: int | None = field(
         None, change=Change.LOSES_DATA, help="Size of the group's file system in GiB.", ge=1200, le=100800
@@ -298,18 +307,20 @@ class RestrictedInstanceGroup(SpecModel):
     reward_functions: bool = field(
         False,
         change=Change.IN_PLACE,
-        help="Whether jobs can call Lambda reward functions and use their SQS queues, whose names contain SageMaker.",
+        help="Whether jobs can call Lambda reward functions and use SQS queues, if their names contain SageMaker.",
     )
     gated_recipes: bool = field(
         False, change=Change.IN_PLACE, help="Whether jobs can read the gated recipes for advanced customization."
     )
     properties: Mapping[str, Any] = field(
-        default_factory=dict, change=Change.IN_PLACE, help="CloudFormation properties, merged last."
+        default_factory=dict,
+        change=Change.IN_PLACE,
+        help="Additional CloudFormation properties of the group, merged over the generated ones.",
     )
 
     @property
     def types(self) -> tuple[str, ...]:
-        """The instance type as a list, as in `InstanceGroup.types`."""
+        """The instance type as a tuple, like `InstanceGroup.types`."""
         return (self.instance_type,)
 
     @property

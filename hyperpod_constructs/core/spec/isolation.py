@@ -7,7 +7,7 @@ NVME = "/opt/dlami/nvme"
 
 
 class Isolation(SpecModel):
-    """Limits on the pods of a team, enforced by the cluster. Each option here relaxes one of them.
+    """Limits on the pods of a team, enforced in the Kubernetes cluster. Each option relaxes one limit.
 
     >>> Isolation().privileged, Isolation(host_paths=["/opt/dlami/nvme", "/opt/sagemaker"]).host_paths[-1]
     (False, '/opt/sagemaker')
@@ -16,7 +16,7 @@ class Isolation(SpecModel):
     enabled: bool = field(
         True,
         change=Change.IN_PLACE,
-        help="`false` removes every limit: members can then take control of nodes, and therefore of the cluster.",
+        help="`false` removes all limits: members can then take control of nodes, and therefore of the cluster.",
     )
     privileged: bool = field(
         False,
@@ -37,7 +37,7 @@ class Isolation(SpecModel):
     capabilities: ListOf[str] = field(
         ("IPC_LOCK",),
         change=Change.IN_PLACE,
-        help="Linux capabilities that containers can add to those of the Pod Security baseline.",
+        help="Linux capabilities that containers can add, in addition to those of the Pod Security baseline.",
     )
     service_accounts: ListOf[str] = field(
         ("default",), change=Change.IN_PLACE, help="Service accounts of the team's namespace that pods can use."
@@ -54,6 +54,6 @@ class Isolation(SpecModel):
     network_policy: bool = field(
         True,
         change=Change.IN_PLACE,
-        help="Allow ingress only from the team's own pods and from operators, and no traffic to the instance "
-        "metadata service. Enables network policies in the VPC CNI.",
+        help="Restrict ingress to traffic from the team's own pods and from operators, and block traffic to the "
+        "instance metadata service. Enables network policies in the VPC CNI.",
     )

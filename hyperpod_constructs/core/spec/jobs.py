@@ -17,7 +17,7 @@ __all__ = ["RESOURCE_FIELDS", "HyperPodPyTorchJob", "Job", "JobKind", "PodFields
 
 
 class ReplicaSpec(PodFields):
-    """A named replica spec; fields that it does not set are inherited from the job."""
+    """A named replica spec, which inherits the fields that it does not set from the job."""
 
     name: str = field(
         change=Change.REPLACES,
@@ -63,21 +63,23 @@ class Job(PodFields):
     replica_specs: ListOf[ReplicaSpec] = field(
         (),
         change=Change.REPLACES,
-        help=(
-            "Several replica specs, instead of one named `pod`; for a PyTorchJob `master` and `worker`, or "
-            "`worker` only."
-        ),
+        help=("Replica specs, instead of one named `pod`; for a PyTorchJob `master` and `worker`, or only `worker`."),
     )
     processes_per_node: Annotated[str | None, BeforeValidator(_quoted_number)] = field(
         None, change=Change.REPLACES, help="Processes per replica: `auto`, `cpu`, `gpu` or a number. Default: auto."
     )
     team: str | None = field(
-        None, change=Change.REPLACES, help="Team of task governance; sets the namespace and the queue."
+        None, change=Change.REPLACES, help="Name of a team; determines the namespace and the queue."
     )
     namespace: str | None = field(
-        None, change=Change.REPLACES, help="Namespace. Default: the team's, otherwise `default`.", min_length=1
+        None,
+        change=Change.REPLACES,
+        help="Namespace. Default: the team's namespace; without a team, `default`.",
+        min_length=1,
     )
-    queue: str | None = field(None, change=Change.REPLACES, help="Kueue LocalQueue. Default: the team's.", min_length=1)
+    queue: str | None = field(
+        None, change=Change.REPLACES, help="Kueue LocalQueue. Default: the team's queue.", min_length=1
+    )
     priority: str | None = field(
         None,
         change=Change.REPLACES,
@@ -99,7 +101,7 @@ class Job(PodFields):
     run_policy: RunPolicy = field(
         default_factory=lambda: defaults(RunPolicy),
         change=Change.REPLACES,
-        help="Retries, deadlines, cleanup and log rules.",
+        help="Run policy: retries, deadlines, cleanup and log rules.",
     )
     elastic: Elastic | None = field(None, change=Change.REPLACES, help="Elastic training.")
     suspend: bool = field(False, change=Change.REPLACES, help="Create the job without starting it.")
@@ -148,12 +150,12 @@ class Job(PodFields):
 
     @property
     def effective_queue(self) -> str | None:
-        """The LocalQueue of the job, None without one."""
+        """The LocalQueue of the job, or None if it has no queue."""
         return self.queue or (f"hyperpod-ns-{self.team}-localqueue" if self.team else None)
 
     @property
     def effective_priority(self) -> str | None:
-        """The WorkloadPriorityClass of the job, None without one.
+        """The WorkloadPriorityClass of the job, or None if it has no priority.
 
         >>> Job(name="a", image="b", priority="high").effective_priority
         'high-priority'
@@ -166,23 +168,25 @@ class Job(PodFields):
 
     @cached_property
     def parts(self) -> tuple[ReplicaSpec, ...]:
-        """The replica specs with the values inherited from the job; one named `pod` if none is set."""
+        """The replica specs with the values inherited from the job; a single one named `pod` by default."""
         inherited = {name: getattr(self, name) for name in PodFields.model_fields}
         if not self.replica_specs:
             return (ReplicaSpec.model_construct(None, name="pod", **inherited),)
         parts = []
         for spec in self.replica_specs:
             values = dict(inherited)
-            stated = spec.model_fields_set
-            if "nodes" in stated:  # whole nodes override the job's resources per replica
+            specified = spec.model_fields_set
+            if "nodes" in specified:  # whole nodes override the job's resources per replica
                 values |= dict.fromkeys(("replicas", *RESOURCE_FIELDS))
-            elif stated & {"replicas", *RESOURCE_FIELDS}:
+            elif specified & {"replicas", *RESOURCE_FIELDS}:
                 values["nodes"] = None
-            if stated & set(RESOURCE_FIELDS):  # a replica spec that sets one resource does not inherit the others
+            if specified & set(RESOURCE_FIELDS):  # a replica spec that sets one resource does not inherit the others
                 values |= dict.fromkeys(RESOURCE_FIELDS)
-            parts.append(ReplicaSpec.model_construct(None, **values | {name: getattr(spec, name) for name in stated}))
+            parts.append(
+                ReplicaSpec.model_construct(None, **values | {name: getattr(spec, name) for name in specified})
+            )
         return tuple(parts)
 
 
 HyperPodPyTorchJob = Job
-"""A `Job` for the HyperPod training operator by default; `kind="PyTorchJob"` makes it Kubeflow's."""
+"""`Job` by the name of its default kind."""

@@ -1,6 +1,6 @@
-"""Jobs by their kind, for Python users.
+"""Job classes with other default kinds, for Python code.
 
-A separate module, because building a class with so many fields takes milliseconds.
+A separate module, because creating classes with so many fields takes milliseconds at import.
 """
 
 from .base import Change, field

@@ -1,4 +1,4 @@
-"""Parts of a job's pods other than the main container's resources: environment, volumes, containers, security."""
+"""Parts of a job's pods other than resources: environment, volumes, sidecars, scheduling and security."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
@@ -18,8 +18,8 @@ class EnvSource(SpecModel):
     'token'
     """
 
-    secret: str | None = field(None, change=Change.REPLACES, help="Name of a secret.")
-    config_map: str | None = field(None, change=Change.REPLACES, help="Name of a config map.")
+    secret: str | None = field(None, change=Change.REPLACES, help="Name of a Secret.")
+    config_map: str | None = field(None, change=Change.REPLACES, help="Name of a ConfigMap.")
     key: str | None = field(None, change=Change.REPLACES, help="Key in the secret or config map.")
     optional: bool = field(
         False, change=Change.REPLACES, help="Start even if the secret, config map or key does not exist."
@@ -30,8 +30,8 @@ class EnvSource(SpecModel):
 class EnvFrom(SpecModel):
     """All keys of one secret or config map as environment variables."""
 
-    secret: str | None = field(None, change=Change.REPLACES, help="Name of a secret.")
-    config_map: str | None = field(None, change=Change.REPLACES, help="Name of a config map.")
+    secret: str | None = field(None, change=Change.REPLACES, help="Name of a Secret.")
+    config_map: str | None = field(None, change=Change.REPLACES, help="Name of a ConfigMap.")
     prefix: str | None = field(None, change=Change.REPLACES, help="Prefix of every variable name.")
     optional: bool = field(False, change=Change.REPLACES, help="Start even if it does not exist.")
 
@@ -93,8 +93,8 @@ class JobVolume(SpecModel):
     files: Mapping[str, str] = field(
         default_factory=dict,
         change=Change.REPLACES,
-        help="Keys of the secret or config map to their paths in the volume. Default: every key, with its "
-        "name as the path.",
+        help="Paths in the volume by key of the secret or config map. Default: all keys, each with its name as "
+        "the path.",
     )
 
     @property
@@ -128,13 +128,17 @@ class Mount(SpecModel):
 
 
 class TopologySpread(SpecModel):
-    """How evenly pods are spread over the values of a node label."""
+    """A topology spread constraint: how evenly pods are distributed over the values of a node label."""
 
     topology_key: str = field(
         change=Change.REPLACES, help="Node label, such as kubernetes.io/hostname or topology.kubernetes.io/zone."
     )
     max_skew: int = field(
-        1, change=Change.REPLACES, help="Maximum difference between the numbers of pods.", ge=1, le=2**31 - 1
+        1,
+        change=Change.REPLACES,
+        help="Maximum difference in the number of pods between two values of the label.",
+        ge=1,
+        le=2**31 - 1,
     )
     when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"] = field(
         "DoNotSchedule", change=Change.REPLACES, help="What happens if the pods cannot be spread within `max_skew`."
@@ -149,13 +153,13 @@ class TopologySpread(SpecModel):
 class Toleration(SpecModel):
     """A taint that the pods tolerate."""
 
-    key: str | None = field(None, change=Change.REPLACES, help="Taint key. Default: every key.")
+    key: str | None = field(None, change=Change.REPLACES, help="Taint key. Default: all keys.")
     operator: Literal["Equal", "Exists"] | None = field(
         None, change=Change.REPLACES, help="Operator. Default: Equal if a value is set, otherwise Exists."
     )
     value: str | None = field(None, change=Change.REPLACES, help="Taint value.")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = field(
-        None, change=Change.REPLACES, help="Taint effect. Default: every effect."
+        None, change=Change.REPLACES, help="Taint effect. Default: all effects."
     )
     seconds: int | None = field(
         None, change=Change.REPLACES, help="Seconds that the pod stays on the node under NoExecute.", ge=0
@@ -182,7 +186,9 @@ class SecurityContext(SpecModel):
     allow_privilege_escalation: bool | None = field(
         None, change=Change.REPLACES, help="Whether a process can gain more privileges than its parent."
     )
-    read_only_root_filesystem: bool | None = field(None, change=Change.REPLACES, help="Only volumes are writable.")
+    read_only_root_filesystem: bool | None = field(
+        None, change=Change.REPLACES, help="Make the root file system read-only; volumes stay writable."
+    )
     add_capabilities: ListOf[str] = field(
         (), change=Change.REPLACES, help="Linux capabilities to add, such as IPC_LOCK."
     )
@@ -193,7 +199,7 @@ class SecurityContext(SpecModel):
 
 
 class Container(SpecModel):
-    """A sidecar or an init container. Its vCPU and memory are part of the pod's share of the node."""
+    """A sidecar or init container. Its vCPU and memory are part of the pod's share of the node."""
 
     name: str = field(change=Change.REPLACES, help="Name, unique in the pod.")
     image: str = field(change=Change.REPLACES, help="Image.")
@@ -220,7 +226,7 @@ class Container(SpecModel):
         (), change=Change.REPLACES, help="Names of the job's volumes to mount at the same paths."
     )
     mounts: ListOf[Mount] = field(
-        (), change=Change.REPLACES, help="Volumes mounted at other paths than in the main container."
+        (), change=Change.REPLACES, help="Volumes mounted at different paths than in the main container."
     )
     restart_always: bool = field(
         False, change=Change.REPLACES, help="For init containers: keep running during the main container."

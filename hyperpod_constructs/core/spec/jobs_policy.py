@@ -1,4 +1,4 @@
-"""How a job is run, retried, monitored, scaled and cleaned up."""
+"""Retries, monitoring, scaling and cleanup of a job."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -10,7 +10,7 @@ class RestartPolicy(SpecModel):
     """How the training operator restarts a failed job; HyperPodPyTorchJob only."""
 
     evaluation_seconds: int = field(
-        3600, change=Change.REPLACES, help="Window in seconds in which restarts are counted.", ge=1
+        3600, change=Change.REPLACES, help="Length in seconds of the window in which restarts are counted.", ge=1
     )
     restarts_before_full_restart: int | None = field(
         None, change=Change.REPLACES, help="Process restarts before the whole job restarts.", ge=0
@@ -30,11 +30,11 @@ class RestartPolicy(SpecModel):
 
 
 class LogRule(SpecModel):
-    """A log pattern whose absence or value indicates that the job hangs or is slow; HyperPodPyTorchJob only."""
+    """A log pattern to detect hanging or slow jobs: a missing match or a faulty value; HyperPodPyTorchJob only."""
 
     name: str = field(change=Change.REPLACES, help="Name of the rule.", min_length=1)
     pattern: str = field(
-        change=Change.REPLACES, help="Regular expression; its first group is the metric.", min_length=1
+        change=Change.REPLACES, help="Regular expression whose first group is the metric.", min_length=1
     )
     starts_within_seconds: int | None = field(
         None, change=Change.REPLACES, help="Seconds within which the first match must occur.", ge=1
@@ -44,7 +44,7 @@ class LogRule(SpecModel):
     )
     threshold: int | None = field(None, change=Change.REPLACES, help="Threshold that the metric is compared with.")
     operator: Literal["gt", "lt", "eq", "gteq", "lteq"] | None = field(
-        None, change=Change.REPLACES, help="Comparison of metric and threshold that indicates a fault."
+        None, change=Change.REPLACES, help="Comparison of the metric with the threshold that indicates a fault."
     )
     data_points: int | None = field(
         None, change=Change.REPLACES, help="Consecutive faulty values before the job restarts.", ge=1
@@ -56,7 +56,7 @@ class LogRule(SpecModel):
 
 
 class Gang(SpecModel):
-    """Gang scheduling of a PyTorchJob by Volcano or the scheduler plugins (`schedulingPolicy`); not used by Kueue."""
+    """Gang scheduling of a PyTorchJob (`schedulingPolicy`) by Volcano or the scheduler plugins; Kueue ignores it."""
 
     min_available: int | None = field(
         None,
@@ -71,7 +71,7 @@ class Gang(SpecModel):
         default_factory=dict, change=Change.REPLACES, help="Resources that must be free before any pod starts."
     )
     schedule_timeout_seconds: int | None = field(
-        None, change=Change.REPLACES, help="Seconds to wait for all pods to fit.", ge=0, le=2**31 - 1
+        None, change=Change.REPLACES, help="Seconds to wait until all pods can be scheduled.", ge=0, le=2**31 - 1
     )
 
 
@@ -85,8 +85,8 @@ class RunPolicy(SpecModel):
         None,
         change=Change.REPLACES,
         help=(
-            "Pods to delete when the job ends; `None` retains them for their logs. Running is valid for "
-            "PyTorchJob, OnlyComplete for HyperPodPyTorchJob."
+            "Pods to delete when the job ends; `None` retains all pods and their logs. `Running` is valid only "
+            "for PyTorchJob, `OnlyComplete` only for HyperPodPyTorchJob."
         ),
     )
     active_deadline_seconds: int | None = field(
@@ -120,8 +120,8 @@ class RunPolicy(SpecModel):
 class Elastic(SpecModel):
     """A job that scales between two numbers of replicas.
 
-    The rendezvous fields, `max_restarts`, `standalone`, `processes_per_node` and `metrics` apply to a PyTorchJob; the
-    step, the discrete values and the times to a HyperPodPyTorchJob.
+    The rendezvous fields, `max_restarts`, `standalone`, `processes_per_node` and `metrics` apply to a
+    PyTorchJob; `step`, `discrete_values` and the fields in seconds apply to a HyperPodPyTorchJob.
     """
 
     min_replicas: int | None = field(
@@ -151,7 +151,7 @@ class Elastic(SpecModel):
         ge=0,
     )
     rdzv_backend: Literal["c10d", "etcd", "etcd-v2"] | None = field(
-        None, change=Change.REPLACES, help="Rendezvous backend of torchrun. Default: the operator's, c10d."
+        None, change=Change.REPLACES, help="Rendezvous backend of torchrun. Default: c10d, the operator's default."
     )
     rdzv_host: str | None = field(
         None, change=Change.REPLACES, help="Host of the rendezvous. Default: the first worker."

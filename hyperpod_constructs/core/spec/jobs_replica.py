@@ -1,4 +1,4 @@
-"""Fields that can differ between the replica specs of a job: resources, and all other parts of a pod."""
+"""Fields that replica specs of a job can set separately: resources and all other parts of a pod."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -35,14 +35,14 @@ class Replica(SpecModel):
     nodes: int | None = field(
         None,
         change=Change.REPLACES,
-        help="Whole nodes: one replica on each, with all resources that pods can use.",
+        help="Number of whole nodes, with one replica on each that uses all resources available to pods.",
         ge=1,
         le=LARGEST_INT32,
     )
     replicas: int | None = field(
         None,
         change=Change.REPLACES,
-        help="Replicas that each use a part of a node, instead of `nodes`.",
+        help="Number of replicas that each use a part of a node, instead of `nodes`.",
         ge=1,
         le=LARGEST_INT32,
     )
@@ -64,25 +64,27 @@ class Replica(SpecModel):
         None,
         change=Change.REPLACES,
         help=(
-            "Kubernetes resource that `accelerators` counts. Default: the instance type's, or nvidia.com/gpu "
-            "without an instance type."
+            "Kubernetes resource that `accelerators` refers to. Default: the resource of the instance type; "
+            "without an instance type, nvidia.com/gpu."
         ),
     )
     vcpu: Amount = field(
-        None, change=Change.REPLACES, help="vCPU per replica, `none` for no request. Default: its share of the node."
+        None,
+        change=Change.REPLACES,
+        help="vCPU per replica, `none` for no request. Default: the replica's share of the node.",
     )
     vcpu_limit: Positive | None = field(None, change=Change.REPLACES, help="vCPU limit. Default: none.")
     memory_gib: Amount = field(
         None,
         change=Change.REPLACES,
-        help="Memory per replica in GiB, `none` for no request. Default: its share of the node.",
+        help="Memory per replica in GiB, `none` for no request. Default: the replica's share of the node.",
     )
     memory_limit_gib: Amount = field(
         None,
         change=Change.REPLACES,
         help=(
-            "Memory limit in GiB, `none` for no limit. Default: the memory requested, but no limit if "
-            "`memory_gib` is set for a replica that uses all accelerators of its node."
+            "Memory limit in GiB, `none` for no limit. Default: the memory requested; no limit if `memory_gib` is "
+            "set for a replica that uses all accelerators of its node."
         ),
     )
     ephemeral_storage_gib: Positive | None = field(
@@ -101,8 +103,8 @@ class Replica(SpecModel):
     efa: int | None = field(
         None,
         change=Change.REPLACES,
-        help="EFA interfaces per replica; 0 for none. Default: its share of an accelerated node's "
-        "interfaces, rounded down.",
+        help="EFA interfaces per replica. Default: the replica's share of the interfaces of an accelerated node, "
+        "rounded down.",
         ge=0,
     )
     hugepages_2mi_mib: int | None = field(
@@ -113,9 +115,7 @@ class Replica(SpecModel):
         change=Change.REPLACES,
         help="Neuron resource to request: per chip (`neurondevice`, `neuron`) or per core (`neuroncore`).",
     )
-    node_selector: Mapping[str, str] = field(
-        default_factory=dict, change=Change.REPLACES, help="Node labels that are required."
-    )
+    node_selector: Mapping[str, str] = field(default_factory=dict, change=Change.REPLACES, help="Required node labels.")
     command: ListOf[str] = field((), change=Change.REPLACES, help="Command. Default: the image's.")
     args: ListOf[str] = field((), change=Change.REPLACES, help="Arguments of the command.")
 
@@ -163,12 +163,12 @@ class PodFields(Replica):
     volumes: ListOf[JobVolume] = field(
         (),
         change=Change.REPLACES,
-        help="Volumes and their mount paths; repeat a volume to mount it again.",
+        help="Volumes and their mount paths; repeat a volume to mount it at another path.",
     )
     shared_memory_gib: Annotated[float, Field(allow_inf_nan=False)] | Literal["auto"] | None = field(
         None,
         change=Change.REPLACES,
-        help="Size of /dev/shm in GiB; `auto`: half of the memory. Default: the container runtime's 64 MiB.",
+        help="Size of /dev/shm in GiB; `auto`: half of the memory. Default: 64 MiB, set by the container runtime.",
     )
     service_account: str | None = field(None, change=Change.REPLACES, help="Service account of the pods.")
     security: SecurityContext | None = field(
@@ -196,7 +196,7 @@ class PodFields(Replica):
     restart_pods: Literal["Never", "OnFailure", "Always", "ExitCode"] | None = field(
         None,
         change=Change.REPLACES,
-        help="Restart policy of failed pods. Default: the operator's (Kubernetes Job: Never).",
+        help="Restart policy of failed pods. Default: the operator's default; for a Kubernetes Job, Never.",
     )
     sidecars: ListOf[Container] = field(
         (), change=Change.REPLACES, help="Containers that run next to the main container."

@@ -24,7 +24,7 @@ class NodeSubnet(SpecModel):
 
 
 class ExistingNetwork(SpecModel):
-    """An existing network. Only the endpoints that are requested are added to it."""
+    """An existing network. Only the endpoints in `interface_endpoints` are added to it."""
 
     vpc_id: str = field(change=Change.REPLACES_CLUSTER, help="VPC ID, such as `vpc-0123456789abcdef0`.")
     vpc_cidrs: ListOf[str] = field(
@@ -66,8 +66,8 @@ class Network(SpecModel):
         (),
         change=Change.REFUSED,
         help="Zone IDs of the EKS control plane's network interfaces and of the HyperPod cluster's "
-        "`VpcConfig`, at least two. Both are fixed at creation: zones that are added later are not "
-        "included. Default: the first two zones.",
+        "`VpcConfig`, at least two. They cannot be changed after creation, and do not include zones "
+        "that are added later. Default: the first two zones.",
         examples=[["usw2-az1", "usw2-az2"]],
     )
     vpc_cidr: str = field(
@@ -88,21 +88,21 @@ class Network(SpecModel):
     nat: Literal["single", "per-zone", "none"] = field(
         "single",
         change=Change.IN_PLACE,
-        help="NAT gateways of an open network: one for all zones (lowest cost), one per zone (highly "
-        "available), or none.",
+        help="NAT gateways of an open network: `single` for all zones (lowest cost), one `per-zone` (highly "
+        "available), or `none`.",
     )
     interface_endpoints: ListOf[str] = field(
         (),
         change=Change.IN_PLACE,
-        help="Additional interface endpoints by service, such as `ecr.api`; a closed network gets the "
-        "required ones automatically. An existing network gets only these; `s3` is added to the route "
-        "tables that are set.",
+        help="Additional interface endpoints by service, such as `ecr.api`. A new closed network also "
+        "has all required endpoints. `s3` is a gateway endpoint, in an existing network for the route "
+        "tables in `node_subnets`.",
     )
     endpoint_policies: bool = field(
         True,
         change=Change.IN_PLACE,
-        help="Whether the endpoints of a closed network allow only your own accounts. `false`: any principal "
-        "and any resource.",
+        help="Whether the endpoints of a closed network allow only your own accounts. `false`: all principals "
+        "and all resources.",
     )
     endpoint_accounts: ListOf[str] = field(
         (),

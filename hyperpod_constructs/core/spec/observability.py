@@ -12,7 +12,7 @@ OptionalLevel = Literal["DISABLED", "ADVANCED"]
 
 
 class Metrics(SpecModel):
-    """How many metrics of each category are collected; more metrics mean more time series and a higher cost."""
+    """Metrics to collect per category. More metrics create more time series, at a higher cost."""
 
     training: Level = field("BASIC", change=Change.IN_PLACE, help="Training jobs.")
     inference: Literal["BASIC"] = field("BASIC", change=Change.IN_PLACE, help="Inference.")
@@ -26,9 +26,9 @@ class Metrics(SpecModel):
 
 
 class Grafana(SpecModel):
-    """Where dashboards are shown.
+    """Grafana, for dashboards.
 
-    Default: none; the metrics are in Amazon Managed Service for Prometheus in any case.
+    Default: none. Metrics are always stored in Amazon Managed Service for Prometheus.
     """
 
     kind: Literal["none", "managed", "self-hosted"] = field(
@@ -42,7 +42,7 @@ class Grafana(SpecModel):
         change=Change.REPLACES,
         help="ID of an existing Amazon Managed Grafana workspace. Default: a new workspace.",
     )
-    workspace_name: str | None = field(None, change=Change.IN_PLACE, help="Name shown in the console.")
+    workspace_name: str | None = field(None, change=Change.IN_PLACE, help="Name of a new workspace in the console.")
     dashboards: bool = field(
         True,
         change=Change.IN_PLACE,
@@ -52,7 +52,7 @@ class Grafana(SpecModel):
     chart: ChartSource | None = field(
         None,
         change=Change.IN_PLACE,
-        help="Grafana's chart for `self-hosted`, pinned by digest or vendored; has no default.",
+        help="Chart of Grafana, pinned by digest or vendored; required for `self-hosted`.",
     )
     values: Mapping[str, Any] = field(
         default_factory=dict,
@@ -84,9 +84,11 @@ class Alarms(SpecModel):
 class Observability(SpecModel):
     """The HyperPod observability add-on and the destinations of its metrics and logs."""
 
-    enabled: bool = field(True, change=Change.REPLACES, help="Whether it is installed.")
+    enabled: bool = field(True, change=Change.REPLACES, help="Whether the add-on is installed.")
     version: str | None = field(
-        None, change=Change.DRAINS, help="Add-on version. Default: the catalog's, otherwise EKS's."
+        None,
+        change=Change.DRAINS,
+        help="Add-on version. Default: the catalog's version; if the catalog has none, EKS's default version.",
     )
     configuration: Mapping[str, Any] = field(
         default_factory=dict, change=Change.DRAINS, help="Configuration values, merged over this library's values."
@@ -115,7 +117,7 @@ class Observability(SpecModel):
     rules: bool = field(
         True, change=Change.IN_PLACE, help="Load this library's alert rules into the Prometheus workspace."
     )
-    metrics: Metrics = field(defaults(Metrics), change=Change.IN_PLACE, help="Metric levels.")
+    metrics: Metrics = field(defaults(Metrics), change=Change.IN_PLACE, help="Metrics to collect.")
     logs: bool = field(False, change=Change.IN_PLACE, help="Send container logs to CloudWatch Logs.")
     grafana: Grafana = field(defaults(Grafana), change=Change.IN_PLACE, help="Grafana.")
     alarms: Alarms | None = field(None, change=Change.IN_PLACE, help="Alarms and notifications.")

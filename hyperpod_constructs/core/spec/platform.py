@@ -1,4 +1,4 @@
-"""The whole platform: the content of one config file."""
+"""The platform: the content of a config file."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -19,10 +19,10 @@ from .storage import Storage
 
 
 class Acknowledgement(SpecModel):
-    """An acknowledged finding. Errors that AWS certainly rejects cannot be acknowledged."""
+    """An acknowledged finding. Errors that AWS is certain to reject cannot be acknowledged."""
 
     rule: str = field(change=Change.NONE, help="Rule id, such as `HP312`.")
-    path: str = field("", change=Change.NONE, help="Config path or its prefix. Default: every path.")
+    path: str = field("", change=Change.NONE, help="Config path, or a prefix of it. Default: all paths.")
     reason: str = field(change=Change.NONE, help="Why the finding is accepted.", min_length=1)
 
 
@@ -39,7 +39,7 @@ class Logs(SpecModel):
         None,
         change=Change.IN_PLACE,
         help="Customer managed KMS key whose policy allows `logs.<region>.amazonaws.com`. Default: "
-        "CloudWatch's own key.",
+        "CloudWatch's default encryption.",
     )
 
 
@@ -83,7 +83,7 @@ class Platform(SpecModel):
     logs: Logs = field(defaults(Logs), change=Change.IN_PLACE, help="Settings of every log group.")
     tags: Mapping[str, str] = field(default_factory=dict, change=Change.IN_PLACE, help="Tags of all resources.")
     permissions_boundary_arn: PolicyArn | None = field(
-        None, change=Change.IN_PLACE, help="Permissions boundary of every role that is created."
+        None, change=Change.IN_PLACE, help="ARN of the permissions boundary of every role that is created."
     )
     facts: Facts = field(
         defaults(Facts), change=Change.NONE, help="Facts that override the catalog: new instance types and regions."
@@ -91,7 +91,7 @@ class Platform(SpecModel):
     allow_data_loss: bool = field(
         False,
         change=Change.NONE,
-        help="Second switch for `removal: destroy`: data is deleted only if both are set.",
+        help="Allow the deletion of data: `removal: destroy` deletes data only if this is also `true`.",
     )
     allow_cluster_replacement: bool = field(
         False, change=Change.NONE, help="Whether `--deployed` accepts edits that replace the cluster."
@@ -108,7 +108,7 @@ class Platform(SpecModel):
 
     @property
     def installed_addons(self) -> Mapping[str, Addon | Observability | Kueue]:
-        """Settings of the installed add-ons by key, without the core add-ons of an existing EKS cluster that has its own."""
+        """Settings of the installed add-ons by key, without core add-ons that an existing EKS cluster manages itself."""
         existing = self.eks.existing
         unmanaged = CORE if existing and not existing.core_addons else ()
         return {key: settings for key, settings in self.addons.effective().items() if key not in unmanaged}
@@ -122,7 +122,7 @@ class Platform(SpecModel):
     def completed_cluster(self) -> Cluster:
         """The cluster with the platform's name and tags, and with the Lustre client for EFA if a file system uses EFA.
 
-        A name that is set is kept, also `null`, which lets CloudFormation generate the name.
+        A cluster name that is set is not changed, including `null`, for which CloudFormation generates a name.
         """
         update: dict[str, object] = {"tags": {**self.tags, **self.cluster.tags}}
         if "cluster_name" not in self.cluster.model_fields_set:
@@ -133,7 +133,7 @@ class Platform(SpecModel):
 
     @property
     def completed_eks(self) -> Eks:
-        """The EKS cluster with the platform's name, if it is new and does not set one."""
+        """The EKS cluster; a new cluster that does not set a name has the platform's name."""
         if self.eks.existing or "cluster_name" in self.eks.model_fields_set:
             return self.eks
         return self.eks.model_copy(update={"cluster_name": self.name})

@@ -1,4 +1,4 @@
-"""Storage: FSx for Lustre file systems with their volumes, and S3 buckets."""
+"""Storage: FSx for Lustre file systems, S3 buckets, and their volume claims."""
 
 from typing import ClassVar, Literal
 
@@ -27,9 +27,9 @@ class DataRepository(SpecModel):
 class LustreFileSystem(SpecModel):
     """An FSx for Lustre file system, new or existing, with a volume claim in each listed namespace."""
 
-    takes_tokens: ClassVar[tuple[str, ...]] = ("size_gib",)
-    # sizes that are valid for every throughput and with EFA
-    _tokens = may_be_token(*takes_tokens, minimum=1200, maximum=1_036_800)
+    token_fields: ClassVar[tuple[str, ...]] = ("size_gib",)
+    # these sizes are valid for every throughput and with EFA
+    _tokens = may_be_token(*token_fields, minimum=1200, maximum=1_036_800)
 
     name: str = field(change=Change.LOSES_DATA, help="Name of the file system and of the volume claim.")
     size_gib: int = field(1200, change=Change.IN_PLACE, help="Capacity in GiB: 1200, 2400, then steps of 2400.", ge=1)
@@ -54,10 +54,14 @@ class LustreFileSystem(SpecModel):
     namespaces: ListOf[str] = field(
         ("default",),
         change=Change.IN_PLACE,
-        help="Namespaces in which a claim is created; a team's name means its namespace.",
+        help="Namespaces in which a claim is created; a team's name refers to the team's namespace.",
     )
     adopt: bool = field(False, change=Change.IN_PLACE, help=ADOPT_HELP)
-    removal: Removal = field("retain", change=Change.IN_PLACE, help="What happens to it when the stack is deleted.")
+    removal: Removal = field(
+        "retain",
+        change=Change.IN_PLACE,
+        help="Whether to retain or delete the data when the stack is deleted; see `allow_data_loss`.",
+    )
     existing_id: str | None = field(
         None, change=Change.REPLACES, help="ID of an existing file system, such as `fs-0123456789abcdef0`."
     )
@@ -90,30 +94,34 @@ class Bucket(SpecModel):
         90, change=Change.IN_PLACE, help="Days after which noncurrent versions are deleted.", ge=1
     )
     access: Literal["none", "read", "read-write"] = field(
-        "read-write", change=Change.IN_PLACE, help="Permissions of its users."
+        "read-write", change=Change.IN_PLACE, help="Permissions of the pods and nodes that can use the bucket."
     )
     used_by: ListOf[str] = field(
         (),
         change=Change.IN_PLACE,
-        help="Namespaces whose pods can use it, through EKS Pod Identity of their default service account; a "
-        "team's name means its namespace.",
+        help="Namespaces whose pods can use the bucket, through EKS Pod Identity of their default service account; a "
+        "team's name refers to the team's namespace.",
     )
     nodes: bool = field(
         False,
         change=Change.IN_PLACE,
-        help="Whether the execution roles of all nodes can use it too, and therefore every pod on the host network.",
+        help="Whether the execution roles of all nodes, and so all pods on the host network, can also use the bucket.",
     )
     namespaces: ListOf[str] = field(
         (),
         change=Change.IN_PLACE,
-        help="Namespaces in which a claim is created through Mountpoint for Amazon S3; a team's name means "
-        "its namespace.",
+        help="Namespaces in which a claim is created through Mountpoint for Amazon S3; a team's name "
+        "refers to the team's namespace.",
     )
     log_bucket_name: str | None = field(
         None, change=Change.IN_PLACE, help="Existing bucket for server access logs. Default: no access logs."
     )
     adopt: bool = field(False, change=Change.IN_PLACE, help=ADOPT_HELP)
-    removal: Removal = field("retain", change=Change.IN_PLACE, help="What happens to it when the stack is deleted.")
+    removal: Removal = field(
+        "retain",
+        change=Change.IN_PLACE,
+        help="Whether to retain or delete the data when the stack is deleted; see `allow_data_loss`.",
+    )
 
 
 class Storage(SpecModel):

@@ -1,4 +1,4 @@
-"""Converts quantities of a manifest to numbers of fields, without rounding."""
+"""Converts quantities in manifests to values of fields, without rounding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Data = dict[str, Any]
 
 
 def number(value: Any) -> float | int | None:
-    """A number that a field can represent exactly; None if there is none, or if it would be rounded."""
+    """Converts a quantity to a number; returns None if it is missing, not positive, or would be rounded."""
     exact = amount(value)
     if exact is None or exact <= 0 or exact != round(exact, 4):
         return None
@@ -18,7 +18,7 @@ def number(value: Any) -> float | int | None:
 
 
 def gib(value: Any) -> float | int | None:
-    """Converts a quantity of bytes to GiB; None as for `number`.
+    """Converts a quantity of bytes to GiB; returns None in the same cases as `number`.
 
     >>> gib("32000Mi"), gib("1G")
     (31.25, None)

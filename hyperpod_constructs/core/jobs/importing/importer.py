@@ -31,8 +31,8 @@ class ImportedJob:
         data: data of the job file, in its shortest form.
         job: the job; None if the structure of the data is invalid.
         notes: decisions by field.
-        losses: what could not be imported, one line each.
-        differences: fields of the rendered job that differ in meaning from the manifest, including the expected ones.
+        losses: parts that could not be imported, one line each.
+        differences: differences in meaning between the rendered job and the manifest, including expected ones.
         findings: findings about the job.
         head: comment lines of the file.
         manifest: the source manifest; None for other files.
@@ -59,7 +59,7 @@ class ImportedJob:
 
     @property
     def text(self) -> str:
-        """Returns the content of the job file."""
+        """The content of the job file."""
         lost_lines = [f"Not imported: {loss}" for loss in self.losses]
         return job_text(self.data, self.notes, [*self.head, *lost_lines])
 
@@ -81,7 +81,7 @@ def import_text(
     stated: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Imported:
-    """Imports the jobs of a text, which can be a template.
+    """Imports the jobs in a text, which can be a template with `${NAME}`.
 
     >>> text = '''
     ... apiVersion: batch/v1
@@ -96,8 +96,8 @@ def import_text(
     filled = fill(text, {} if stated is None else stated, {} if environment is None else environment)
     documents = parse_all(filled.text, file=file)
     if "{{" in filled.text and any(document.value is None and document.findings for document in documents):
-        message = "this is a Helm or Jinja template, which only its own tool can render"
-        cure = "Render it first, such as with `helm template` or the official launcher, then import the result."
+        message = "this is a Helm or Jinja template, which must be rendered before it is imported"
+        cure = "Render it, for example with `helm template` or the official launcher, and import the result."
         finding = Finding(rule="HP792", severity=Severity.ERROR, path="", message=message, cure=cure)
         return Imported(findings=[Document(file=file).located(finding)], filled=filled)
     imported = import_documents(documents, comments=filled.text)
@@ -106,7 +106,7 @@ def import_text(
 
 
 def import_documents(documents: Iterable[Document], *, comments: str | None = None) -> Imported:
-    """Imports the jobs of documents: manifests, configs of `hyp` and of `start-job`."""
+    """Imports the jobs in documents: manifests, configs of `hyp` and of `start-job`."""
     found = Imported()
     for document in documents:
         found.findings += document.findings
@@ -136,22 +136,22 @@ def import_documents(documents: Iterable[Document], *, comments: str | None = No
 
 
 def octal(document: Document) -> None:
-    """Numbers such as 0755 are octal in the YAML 1.1 of Kubernetes' tools."""
+    """Converts numbers such as 0755, which Kubernetes' tools read as octal (YAML 1.1)."""
     for path, text in document.written.items():
         if not re.fullmatch(r"0[0-7]+", text):
             continue
-        *around, last = [
+        *parents, key = [
             int(found[2]) if found[2] else json.loads(f'"{found[1]}"') if found[1] is not None else found[3]
             for found in re.finditer(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)', path)
         ]
-        place = document.value
-        for part in around:
-            place = place[part]
-        place[last] = int(text, 8)
+        container = document.value
+        for parent in parents:
+            container = container[parent]
+        container[key] = int(text, 8)
 
 
 def objects(value: Any) -> Iterator[Any]:
-    """The objects of a document, including the items of a List."""
+    """Yields the objects in a document, including the items of a List."""
     if isinstance(value, dict) and value.get("kind") == "List" and isinstance(value.get("items"), list):
         yield from value["items"]
     elif value is not None:
@@ -170,9 +170,9 @@ def _unknown(data: Any, document: Document, comments: str | None) -> Finding:
 
 
 def _broken(data: Mapping[str, Any], kind: str, document: Document) -> list[Finding]:
-    """Errors that prevent reading a manifest: values of the wrong type and missing required keys.
+    """Returns the errors that prevent reading a manifest: values of the wrong type and missing required keys.
 
-    Unknown keys are kept in patches, and numbers where Kubernetes requires text are read as text.
+    Unknown keys are kept in patches, and numbers where Kubernetes requires strings are read as strings.
     """
     return [
         document.located(
@@ -187,7 +187,7 @@ _TEXTS = re.compile(r"\.value$|\.(labels|annotations|nodeSelector|matchLabels)[.
 
 
 def _is_plain_text(flaw: Flaw) -> bool:
-    """Whether text is expected in place of a number or boolean: as a value, a label or a word of a command."""
+    """Whether a number or boolean is in place of a string in a value, a label or a command, and can be read as one."""
     expected = flaw.message.removeprefix("must be text, not ")
     return expected.startswith(("the number", "true", "false")) and _TEXTS.search(flaw.path) is not None
 
@@ -205,7 +205,7 @@ def _from_manifest(data: Mapping[str, Any], kind: str, document: Document) -> Im
 def _finished(
     read: Read, manifest: Mapping[str, Any] | None, document: Document, head: Sequence[str] = ()
 ) -> ImportedJob:
-    """Shortens and validates the job, and compares it with the manifest."""
+    """Shortens and validates the job, and compares it with the manifest if there is one."""
     origin = [f"Imported from {document.file}." if document.file else "Imported.", *head]
     if read.data.get("kind") == "HyperPodPyTorchJob":
         del read.data["kind"]
@@ -236,28 +236,28 @@ _DROPPED = (
 
 
 def shortened(data: dict[str, Any]) -> dict[str, Any]:
-    """The shortest data of the same job: whole nodes if possible, no default values.
+    """Returns equivalent data in its shortest form: whole nodes if possible, and no default values.
 
     >>> shortened({"name": "a", "image": "b", "instance_type": "ml.p5.48xlarge", "replicas": 2, "accelerators": 8,
     ...     "vcpu": 179, "memory_gib": 1890, "memory_limit_gib": 1890, "efa": 32})
     {'name': 'a', 'image': 'b', 'instance_type': 'ml.p5.48xlarge', 'nodes': 2}
     """
-    wanted = _meant(data)
+    expected = _meaning(data)
     short = dict(data)
     if "replica_specs" not in data and "instance_type" in data:
         for kept in (("vcpu", "memory_gib"), ()) if data.get("vcpu") == data.get("memory_gib") == "none" else ((),):
             share = ("replicas", "accelerators", "vcpu", "memory_gib", "memory_limit_gib", "efa")
             whole = {key: value for key, value in data.items() if key not in share or key in kept}
             whole["nodes"] = data.get("replicas", 1)
-            if _meant(whole) == wanted:
+            if _meaning(whole) == expected:
                 short = whole
     for key in _DROPPED:
         if key in short:
             without = {name: value for name, value in short.items() if name != key}
-            if _meant(without) == wanted:
+            if _meaning(without) == expected:
                 short = without
     return short
 
 
-def _meant(data: Mapping[str, Any]) -> dict[str, Any]:
+def _meaning(data: Mapping[str, Any]) -> dict[str, Any]:
     return meaning(manifest_of(Job.model_validate(data)))

@@ -16,12 +16,12 @@ SHARE = (
     *(*RESOURCE_FIELDS, "replicas", "instance_type", "vcpu_limit", "memory_limit_gib", "efa", "hugepages_2mi_mib"),
     *("neuron_resource", "accelerator_resource", "ephemeral_storage_gib", "ephemeral_storage_limit_gib"),
 )
-"""Resource fields that belong together: replica specs that differ in one set all of them."""
+"""Resource fields that are set together: if replica specs differ in one of them, each sets all of them."""
 
 
 @dataclass(slots=True)
 class Read:
-    """The result of converting a manifest: data of a job, decisions by field, and unavoidable losses."""
+    """The result of converting a manifest: data of a job, decisions by field, and parts that cannot be converted."""
 
     data: Data
     notes: dict[str, str] = field(default_factory=dict)
@@ -50,11 +50,11 @@ def _name(metadata: Data, read: Read) -> None:
     generated = metadata.pop("generateName", None)
     if name is None and generated:
         name = str(generated).rstrip("-")
-        read.notes["name"] = f"from generateName {generated!r}: a hash of the content makes the name unique"
+        read.notes["name"] = f"from generateName {generated!r}; a hash of the content makes the name unique"
     elif name is not None:
         read.data["on_change"] = "refuse"
         read.notes["on_change"] = (
-            "the name is fixed, and an edit of a deployed job is rejected; without this line, an edit "
+            "the name is fixed, and edits of a deployed job are rejected; without this line, an edit "
             "creates a new object whose name ends with a hash"
         )
     read.data["name"] = str(name) if name is not None else "job"
@@ -167,13 +167,13 @@ def _queue(queue: str, data: Data) -> None:
 
 
 def _shared(labels: dict[str, str], pods: list[dict[str, str]], data: Data, name: str) -> None:
-    """Labels and annotations of the job and all of its pods, and those of the job alone."""
+    """Sets the labels or annotations that the job and all its pods share, and those of the job object only."""
     shared = {key: value for key, value in labels.items() if pods and all(pod.get(key) == value for pod in pods)}
     if shared:
         data[name] = shared
-    alone = {key: value for key, value in labels.items() if key not in shared}
-    if alone:
-        data[f"job_{name}"] = alone
+    job_only = {key: value for key, value in labels.items() if key not in shared}
+    if job_only:
+        data[f"job_{name}"] = job_only
     for pod in pods:
         for key in shared:
             del pod[key]
@@ -195,14 +195,14 @@ def _pods(pods: list[tuple[str, int, Data, Pod]], read: Read, kind: str) -> None
     if not parts:
         read.losses.append("the manifest has no replica specs")
         return
-    alone = {
+    default_names = {
         "HyperPodPyTorchJob": "pod",
         "Job": "pod",
         "PyTorchJob": "worker" if read.data.get("_elastic") else "master",
     }
-    if len(parts) == 1 and parts[0][0] == alone[kind]:
+    if len(parts) == 1 and parts[0][0] == default_names[kind]:
         read.data.update(parts[0][1])
-    elif kind == "PyTorchJob" and _is_one_and_the_rest(parts) and not read.data.get("_elastic"):
+    elif kind == "PyTorchJob" and _has_equal_pods(parts) and not read.data.get("_elastic"):
         fields = dict(parts[0][1] if parts[0][0] == "worker" else parts[1][1])
         fields["replicas"] = fields.get("replicas", 1) + 1
         read.data.update(fields)
@@ -210,8 +210,8 @@ def _pods(pods: list[tuple[str, int, Data, Pod]], read: Read, kind: str) -> None
         _split(parts, read)
 
 
-def _is_one_and_the_rest(parts: list[tuple[str, Data]]) -> bool:
-    """Whether the pods of master and workers are equal."""
+def _has_equal_pods(parts: list[tuple[str, Data]]) -> bool:
+    """Whether a job has one master whose pods are equal to those of the workers."""
     by_name = dict(parts)
     if set(by_name) != {"master", "worker"} or by_name["master"].get("replicas", 1) != 1:
         return False
@@ -221,7 +221,7 @@ def _is_one_and_the_rest(parts: list[tuple[str, Data]]) -> bool:
 
 
 def _split(parts: list[tuple[str, Data]], read: Read) -> None:
-    """Fields that all replica specs share are set on the job, the others on each; resources are set together."""
+    """Sets the fields that all replica specs share on the job, and the others on each; resources are set together."""
     fields = [part for _, part in parts]
     names = dict.fromkeys(name for part in fields for name in part)
     common = {
@@ -242,8 +242,9 @@ def _split(parts: list[tuple[str, Data]], read: Read) -> None:
 # ----- policies
 
 
-def _take(theirs: Data, names: Mapping[str, str]) -> Data:
-    return {ours: theirs.pop(key) for key, ours in names.items() if theirs.get(key) is not None}
+def _take(source: Data, names: Mapping[str, str]) -> Data:
+    """Moves the values of a part of the manifest to fields."""
+    return {name: source.pop(key) for key, name in names.items() if source.get(key) is not None}
 
 
 _RUN = {
@@ -307,24 +308,24 @@ _GANG = {
 
 
 def _policy(spec: Data, read: Read, kind: str) -> None:
-    theirs = spec if kind == "Job" else spec.get("runPolicy") or {}
-    ours = _take(theirs, _RUN_OF_KIND[kind])
-    if theirs.pop("suspend", None):
+    source = spec if kind == "Job" else spec.get("runPolicy") or {}
+    policy = _take(source, _RUN_OF_KIND[kind])
+    if source.pop("suspend", None):
         read.data["suspend"] = True
     if kind == "HyperPodPyTorchJob":
-        restart = _take(theirs.get("restartPolicy") or {}, _RESTART)
+        restart = _take(source.get("restartPolicy") or {}, _RESTART)
         if restart:
-            ours["restart"] = restart
-        rules = [_take(rule, _RULE) for rule in theirs.get("logMonitoringConfiguration") or ()]
+            policy["restart"] = restart
+        rules = [_take(rule, _RULE) for rule in source.get("logMonitoringConfiguration") or ()]
         if rules:
-            ours["log_rules"] = rules
-    if kind == "PyTorchJob" and theirs.get("schedulingPolicy"):
-        ours["gang"] = _take(theirs["schedulingPolicy"], _GANG)
-        resources = ours["gang"].get("min_resources")
+            policy["log_rules"] = rules
+    if kind == "PyTorchJob" and source.get("schedulingPolicy"):
+        policy["gang"] = _take(source["schedulingPolicy"], _GANG)
+        resources = policy["gang"].get("min_resources")
         if resources:
-            ours["gang"]["min_resources"] = {key: str(value) for key, value in resources.items()}
-    if ours:
-        read.data["run_policy"] = ours
+            policy["gang"]["min_resources"] = {key: str(value) for key, value in resources.items()}
+    if policy:
+        read.data["run_policy"] = policy
     elastic = spec.get("elasticPolicy")
     if isinstance(elastic, dict):
         found = _take(elastic, _ELASTIC)
@@ -338,21 +339,21 @@ def _policy(spec: Data, read: Read, kind: str) -> None:
 
 
 def _leftovers(rest: Data, metadata: Data, spec: Data, read: Read) -> None:
-    """Parts without a field are kept in the job's patch; fields set by the API server are omitted."""
+    """Keeps parts without a field in the job's patch, except fields that the API server sets."""
     for key in ("creationTimestamp", "uid", "resourceVersion", "generation", "managedFields", "selfLink"):
         metadata.pop(key, None)
     left = {name: value for name, value in (("metadata", _stripped(metadata)), ("spec", _stripped(spec))) if value}
     if left:
         read.data["job_patch"] = left
-        read.notes["job_patch"] = "no field supports this"
+        read.notes["job_patch"] = "parts of the manifest that have no field"
     for key in rest:
         if key not in ("apiVersion", "kind", "status"):
-            read.losses.append(f"{key}: unknown field of a job in Kubernetes")
+            read.losses.append(f"{key}: unknown field of a Kubernetes job")
     read.data.pop("_elastic", None)
 
 
 def _stripped(value: Any) -> Any:
-    """Removes empty values."""
+    """Returns a value without empty values in it."""
     if isinstance(value, dict):
         inner = {key: _stripped(item) for key, item in value.items()}
         return {key: item for key, item in inner.items() if item not in (None, [], {}, False)}

@@ -27,10 +27,10 @@ _CONTAINER_DEFAULTS: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One field that differs in meaning: its path, and the values of both sides (None: absent).
+    """A field that differs in meaning: its path, and the values of both sides (None: absent).
 
-    `expected` marks what jobs of this library always add: the hash in the name, the label `app` and the queue of the
-    pods.
+    `expected` is true for parts that this library adds to every job: the hash in the name, and on pods the label `app`
+    and the queue.
     """
 
     path: str
@@ -47,17 +47,17 @@ class Difference:
 def compare(before: Json, after: Json) -> list[Difference]:
     """Returns the differences in meaning between two manifests of jobs.
 
-    >>> one = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "a"}, "spec": {"template": {"spec": {}}}}
-    >>> two = {**one, "spec": {**one["spec"], "backoffLimit": 6, "suspend": True}}
-    >>> [str(difference) for difference in compare(one, two)]
+    >>> first = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "a"}, "spec": {"template": {"spec": {}}}}
+    >>> second = {**first, "spec": {**first["spec"], "backoffLimit": 6, "suspend": True}}
+    >>> [str(difference) for difference in compare(first, second)]
     ['spec.suspend: added: true']
     """
     name = (before.get("metadata") or {}).get("name")
-    return [_judged(difference, name) for difference in _differences(meaning(before), meaning(after), "")]
+    return [_classified(difference, name) for difference in _differences(meaning(before), meaning(after), "")]
 
 
-def _judged(difference: Difference, name: str | None) -> Difference:
-    ours = difference.before is None and difference.path.endswith(
+def _classified(difference: Difference, name: str | None) -> Difference:
+    added_label = difference.before is None and difference.path.endswith(
         (".labels.app", *(f'.labels["{label(key).key}"]' for key in ("queue_name", "priority_class")))
     )
     topology = [f'annotations["{label(f"podset_{which}_topology").key}"]' for which in ("preferred", "required")]
@@ -67,12 +67,12 @@ def _judged(difference: Difference, name: str | None) -> Difference:
         difference.path,
         difference.before,
         difference.after,
-        expected=(ours and "template" in difference.path) or repeated or hashed,
+        expected=(added_label and "template" in difference.path) or repeated or hashed,
     )
 
 
 def meaning(manifest: Json) -> dict[str, Any]:
-    """A manifest without empty values, with defaults filled in and lists of named items as mappings."""
+    """Returns a manifest without empty values, with explicit defaults, and with lists of named items as mappings."""
     kind = job_kind(manifest) or str(manifest.get("kind"))
     metadata = dict(manifest.get("metadata") or {})
     annotations = {
@@ -117,7 +117,7 @@ def _hyperpod(spec: Json) -> dict[str, Any]:
     elastic = dict(spec.get("elasticPolicy") or {})
     if elastic.get("maxReplicas") is not None and spec.get("replicaSpecs"):
         first = parts[spec["replicaSpecs"][0].get("name")]
-        first.setdefault("maxReplicas", elastic["maxReplicas"])  # the same number, which compiled jobs set twice
+        first.setdefault("maxReplicas", elastic["maxReplicas"])  # compiled jobs set this number in both places
     return {
         **{key: value for key, value in spec.items() if key not in ("replicaSpecs", "runPolicy", "elasticPolicy")},
         "nprocPerNode": str(spec.get("nprocPerNode") or "auto"),
@@ -168,7 +168,7 @@ def _kubeflow(spec: Json) -> dict[str, Any]:
 
 
 def _without_restart(template: Json) -> Json:
-    """The operator sets the pods' restart policy from the replica spec's."""
+    """Returns a template without the restart policy, which the operator sets from the replica spec."""
     return {**template, "spec": {k: v for k, v in (template.get("spec") or {}).items() if k != "restartPolicy"}}
 
 
@@ -267,7 +267,7 @@ def _entry(entry: Json) -> Any:
 
 
 def _quantities(values: Any) -> dict[str, Any]:
-    """Amounts by resource; zero devices are equal to no devices."""
+    """Returns amounts by resource, without devices whose amount is 0."""
     found = {name: _quantity(value) for name, value in (values or {}).items() if value is not None}
     return {name: value for name, value in found.items() if not ("/" in name and value == "0")}
 

@@ -1,6 +1,6 @@
 """Converts a pod template to the fields of a job; parts without a field are kept in the patches.
 
-Every function removes the parts that it converts from its input, so that the rest has no field.
+Every function removes the parts that it converts from its input; the remaining parts have no field.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .volumes import read_volumes
 
 @dataclass(slots=True)
 class Pod:
-    """The result of converting a pod template: fields of a job, and decisions by field."""
+    """The result of converting a pod template: fields of a job, decisions by field, labels and annotations."""
 
     fields: Data = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
@@ -29,15 +29,15 @@ class Pod:
 
 def read_pod(template: Mapping[str, Any], kind: str) -> Pod:
     """Converts a pod template to fields."""
-    left_over: Data = copy.deepcopy(dict(template))
-    metadata, spec = left_over.pop("metadata", None) or {}, left_over.pop("spec", None) or {}
+    rest: Data = copy.deepcopy(dict(template))
+    metadata, spec = rest.pop("metadata", None) or {}, rest.pop("spec", None) or {}
     pod = Pod()
     pod.labels = {str(key): str(value) for key, value in (metadata.pop("labels", None) or {}).items()}
     pod.annotations = {str(key): str(value) for key, value in (metadata.pop("annotations", None) or {}).items()}
     for key in ("name", "namespace", "creationTimestamp"):
         metadata.pop(key, None)
     containers = [container for container in spec.pop("containers", None) or [] if isinstance(container, dict)]
-    if kind == "PyTorchJob":  # the operator's main container has this name
+    if kind == "PyTorchJob":  # the operator requires this name of the main container
         containers.sort(key=lambda container: container.get("name") != MAIN_CONTAINER[kind])
     main, *others = containers or [{}]
     _simple(spec, pod, kind)
@@ -45,9 +45,9 @@ def read_pod(template: Mapping[str, Any], kind: str) -> Pod:
     if volumes:
         pod.fields["volumes"] = volumes
     _main(main, pod, kind)
-    for name, many in (("sidecars", others), ("init_containers", spec.pop("initContainers", None) or [])):
-        if many:
-            pod.fields[name] = [_container(container, pod) for container in many]
+    for name, group in (("sidecars", others), ("init_containers", spec.pop("initContainers", None) or [])):
+        if group:
+            pod.fields[name] = [_container(container, pod) for container in group]
     left = {"metadata": metadata, "spec": {key: value for key, value in spec.items() if value not in (None, [], {})}}
     patch = {key: value for key, value in left.items() if value}
     if patch:
@@ -69,27 +69,27 @@ _NAMES = {
 def _simple(spec: Data, pod: Pod, kind: str) -> None:
     if "serviceAccount" in spec:  # deprecated name of the same field
         spec.setdefault("serviceAccountName", spec.pop("serviceAccount"))
-    for theirs, ours in _NAMES.items():
-        value = spec.pop(theirs, None)
+    for key, name in _NAMES.items():
+        value = spec.pop(key, None)
         if value not in (None, False, ""):
-            pod.fields[ours] = value
+            pod.fields[name] = value
     if pod.fields.get("host_network") and "dns_policy" not in pod.fields:
         pod.fields["dns_policy"] = "ClusterFirst"
         pod.notes["dns_policy"] = (
-            "the manifest does not set it: pods on the host network then cannot resolve cluster DNS names; "
-            "without this line it is ClusterFirstWithHostNet"
+            "the default in Kubernetes, with which pods on the host network cannot resolve cluster DNS names; "
+            "without this line, dns_policy is ClusterFirstWithHostNet"
         )
     restart = spec.pop("restartPolicy", None)
-    if restart and kind != "PyTorchJob":  # Kubeflow's operator uses the replica spec's
+    if restart and kind != "PyTorchJob":  # Kubeflow's operator uses the restart policy of the replica spec
         pod.fields["restart_pods"] = restart
     secrets = spec.get("imagePullSecrets")
     if secrets and all(set(secret) == {"name"} for secret in secrets):
         pod.fields["pull_secrets"] = [secret["name"] for secret in spec.pop("imagePullSecrets")]
     security = spec.get("securityContext") or {}
     settings = {
-        ours: security.pop(theirs)
-        for theirs, ours in (("fsGroup", "fs_group"), ("supplementalGroups", "supplemental_groups"))
-        if theirs in security
+        name: security.pop(key)
+        for key, name in (("fsGroup", "fs_group"), ("supplementalGroups", "supplemental_groups"))
+        if key in security
     }
     if settings:
         pod.fields["security"] = settings
@@ -122,7 +122,7 @@ def _toleration(toleration: Data) -> Data:
 
 
 def _is_plain_spread(constraint: Data) -> bool:
-    """Whether the field can represent a constraint: it has exactly one selector by labels."""
+    """Whether `topology_spread` can represent a constraint: it selects pods by `matchLabels` only."""
     labels = (constraint.get("labelSelector") or {}).get("matchLabels")
     known = {"maxSkew", "topologyKey", "whenUnsatisfiable", "labelSelector"}
     return set(constraint) <= known and bool(labels) and set(constraint["labelSelector"]) == {"matchLabels"}
@@ -156,14 +156,14 @@ def _main(main: Data, pod: Pod, kind: str) -> None:
         pod.fields["container_patch"] = left
 
 
-def _process(container: Data, into: Data) -> None:
-    """Parts that all containers have: command, environment, ports, image pull policy."""
+def _process(container: Data, fields: Data) -> None:
+    """Converts the parts that all containers have: command, environment, ports and image pull policy."""
     for key in ("command", "args"):
         value = container.pop(key, None)
         if value:
-            into[key] = [_text(word) for word in value]
+            fields[key] = [_text(word) for word in value]
     if container.get("imagePullPolicy"):
-        into["pull_policy"] = container.pop("imagePullPolicy")
+        fields["pull_policy"] = container.pop("imagePullPolicy")
     env, kept = {}, []
     for entry in container.pop("env", None) or ():
         source = _env_source(entry)
@@ -172,16 +172,16 @@ def _process(container: Data, into: Data) -> None:
         else:
             env[str(entry["name"])] = source
     if env:
-        into["env"] = env
+        fields["env"] = env
     if kept:
         container["env"] = kept
     sources = [_env_from(entry) for entry in container.get("envFrom") or ()]
     if sources and all(sources):
         del container["envFrom"]
-        into["env_from"] = sources
+        fields["env_from"] = sources
     ports = container.get("ports") or []
     if ports and all(set(port) <= {"containerPort", "name", "protocol"} for port in ports):
-        into["ports"] = [
+        fields["ports"] = [
             {
                 "port": port["containerPort"],
                 **({"name": port["name"]} if port.get("name") else {}),
@@ -196,31 +196,31 @@ def _text(value: Any) -> str:
 
 
 def _env_source(entry: Data) -> Any:
-    """The value of a variable, or its source; None for sources that have no field."""
+    """Returns the value of a variable or its source; None for sources that have no field."""
     source = {key: value for key, value in (entry.get("valueFrom") or {}).items() if value}
     if not source:
         value = entry.get("value")
         return "" if value is None else _text(value)
-    for theirs, ours in (("secretKeyRef", "secret"), ("configMapKeyRef", "config_map")):
-        if set(source) == {theirs}:
-            found = {ours: source[theirs].get("name"), "key": source[theirs].get("key")}
-            return {**found, **({"optional": True} if source[theirs].get("optional") else {})}
+    for key, name in (("secretKeyRef", "secret"), ("configMapKeyRef", "config_map")):
+        if set(source) == {key}:
+            found = {name: source[key].get("name"), "key": source[key].get("key")}
+            return {**found, **({"optional": True} if source[key].get("optional") else {})}
     if set(source) == {"fieldRef"}:
         return {"pod_field": source["fieldRef"].get("fieldPath")}
     return None
 
 
 def _env_from(entry: Data) -> Data:
-    for theirs, ours in (("secretRef", "secret"), ("configMapRef", "config_map")):
-        if entry.get(theirs):
-            found = {ours: entry[theirs].get("name")}
+    for key, name in (("secretRef", "secret"), ("configMapRef", "config_map")):
+        if entry.get(key):
+            found = {name: entry[key].get("name")}
             if entry.get("prefix"):
                 found["prefix"] = entry["prefix"]
-            return {**found, **({"optional": True} if entry[theirs].get("optional") else {})}
+            return {**found, **({"optional": True} if entry[key].get("optional") else {})}
     return {}
 
 
-_RIGHTS = {
+_SECURITY_FIELDS = {
     "runAsUser": "run_as_user",
     "runAsGroup": "run_as_group",
     "runAsNonRoot": "run_as_non_root",
@@ -230,18 +230,18 @@ _RIGHTS = {
 }
 
 
-def _security(context: Data) -> Data:
-    theirs = context.get("securityContext")
-    if not isinstance(theirs, dict):
+def _security(container: Data) -> Data:
+    security = container.get("securityContext")
+    if not isinstance(security, dict):
         return {}
-    found = {ours: theirs.pop(key) for key, ours in _RIGHTS.items() if theirs.get(key) is not None}
-    capabilities = theirs.pop("capabilities", None) or {}
+    found = {name: security.pop(key) for key, name in _SECURITY_FIELDS.items() if security.get(key) is not None}
+    capabilities = security.pop("capabilities", None) or {}
     for key in ("add", "drop"):
         if capabilities.get(key):
             found[f"{key}_capabilities"] = list(capabilities[key])
-    profile = theirs.get("seccompProfile") or {}
+    profile = security.get("seccompProfile") or {}
     if set(profile) == {"type"} and profile["type"] != "Localhost":
-        found["seccomp_profile"] = theirs.pop("seccompProfile")["type"]
+        found["seccomp_profile"] = security.pop("seccompProfile")["type"]
     return found
 
 
@@ -264,18 +264,18 @@ def _container(container: Data, pod: Pod) -> Data:
         else:
             kept.append(mount)
     if mounts:
-        _place(mounts, pod, found)
+        _add_mounts(mounts, pod, found)
     if kept:
         container["volumeMounts"] = kept
-    _own_resources(container, found)
+    _container_resources(container, found)
     left = {key: value for key, value in container.items() if value not in (None, [], {})}
     if left:
         found["patch"] = left
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _place(mounts: list[Data], pod: Pod, found: Data) -> None:
-    """Mounts at the job's paths as volume names, others with their own paths."""
+def _add_mounts(mounts: list[Data], pod: Pod, found: Data) -> None:
+    """Adds mounts at the job's paths by volume name, and other mounts with their own paths."""
     same, other = [], []
     for name in dict.fromkeys(mount["name"] for mount in mounts):
         job = [
@@ -306,7 +306,7 @@ def _place(mounts: list[Data], pod: Pod, found: Data) -> None:
         found["mounts"] = other
 
 
-def _own_resources(container: Data, found: Data) -> None:
+def _container_resources(container: Data, found: Data) -> None:
     resources = container.pop("resources", None) or {}
     limits = dict(resources.get("limits") or {})
     requests = {**limits, **(resources.get("requests") or {})}

@@ -13,14 +13,14 @@ from .amounts import Data, gib, number
 
 
 def read_share(main: Data, fields: Data) -> None:
-    """Requests and limits as specified; amounts without a field are kept in the container's patch."""
+    """Converts requests and limits without changes; amounts without a field are kept in the container's patch."""
     resources = main.pop("resources", None) or {}
     limits = {name: value for name, value in (resources.get("limits") or {}).items() if value is not None}
     stated = {name: value for name, value in (resources.get("requests") or {}).items() if value is not None}
     requests = {**limits, **stated}
     kept_requests, kept_limits = dict(stated), dict(limits)
 
-    def take(name: str) -> Any:
+    def remove(name: str) -> Any:
         kept_limits.pop(name, None)
         return kept_requests.pop(name, None)
 
@@ -30,37 +30,37 @@ def read_share(main: Data, fields: Data) -> None:
         count = number(requests[name])
         if requests[name] != limits.get(name, requests[name]) or not isinstance(count, int):
             if count is None and amount(requests[name]) == 0 and "/" in name:
-                take(name)  # none, the default
+                remove(name)  # 0 devices: the default
             continue
         if name == EFA_RESOURCE:
             fields["efa"] = count
-            take(name)
+            remove(name)
         elif name.startswith("nvidia.com/mig-") and "accelerators" not in fields:
             fields["mig_profile"], fields["mig_count"] = name.removeprefix("nvidia.com/"), count
-            take(name)
+            remove(name)
         elif _accelerators(name, count, instance_type, fields):
-            take(name)
+            remove(name)
     pages = amount(requests.get(HUGEPAGES))
     if pages and pages % 2**21 == 0 and limits.get(HUGEPAGES, requests[HUGEPAGES]) == requests[HUGEPAGES]:
         fields["hugepages_2mi_mib"] = int(pages / 2**20)
-        take(HUGEPAGES)
-    for name, ours, convert in (
+        remove(HUGEPAGES)
+    for name, target, convert in (
         ("cpu", "vcpu", number),
         ("memory", "memory_gib", gib),
         (EPHEMERAL, "ephemeral_storage_gib", gib),
     ):
-        wanted, maximum = convert(requests.get(name)), convert(limits.get(name))
-        if (wanted is None) != (name not in requests) or (maximum is None) != (name not in limits):
+        request, maximum = convert(requests.get(name)), convert(limits.get(name))
+        if (request is None) != (name not in requests) or (maximum is None) != (name not in limits):
             continue  # a number that would be rounded
-        take(name)
-        limit = {"vcpu": "vcpu_limit", "memory_gib": "memory_limit_gib"}.get(ours, "ephemeral_storage_limit_gib")
-        if wanted is not None:
-            fields[ours] = wanted
-        elif ours != "ephemeral_storage_gib" and instance_type is not None:
-            fields[ours] = "none"
+        remove(name)
+        limit = {"vcpu": "vcpu_limit", "memory_gib": "memory_limit_gib"}.get(target, "ephemeral_storage_limit_gib")
+        if request is not None:
+            fields[target] = request
+        elif target != "ephemeral_storage_gib" and instance_type is not None:
+            fields[target] = "none"
         if maximum is not None:
             fields[limit] = maximum
-        elif ours == "memory_gib" and wanted is not None:
+        elif target == "memory_gib" and request is not None:
             fields[limit] = "none"
     if instance_type is not None:
         fields.setdefault("efa", 0)
@@ -72,18 +72,18 @@ def read_share(main: Data, fields: Data) -> None:
 
 
 def _type_of(fields: Data, requests: Data) -> None:
-    """The instance type of the node selector, if fields can represent its resources."""
+    """Moves the instance type from the node selector to its field, if fields can represent the resources."""
     selector = fields.get("node_selector", {})
     key = label("instance_type").key
     instance_type = find_instance_type(selector.get(key, ""))
-    asks = {name for name, value in requests.items() if amount(value)}
-    if instance_type is None or not asks - {EFA_RESOURCE, HUGEPAGES, EPHEMERAL}:
+    requested = {name for name, value in requests.items() if amount(value)}
+    if instance_type is None or not requested - {EFA_RESOURCE, HUGEPAGES, EPHEMERAL}:
         return
-    devices = any("/" in name and name != EFA_RESOURCE for name in asks)
-    if instance_type.accelerator is not None and not devices and not asks & {"cpu", "memory"}:
+    devices = any("/" in name and name != EFA_RESOURCE for name in requested)
+    if instance_type.accelerator is not None and not devices and not requested & {"cpu", "memory"}:
         return
     del selector[key]
-    if selector.get(MIG_READY[0]) == MIG_READY[1] and any(name.startswith("nvidia.com/mig-") for name in asks):
+    if selector.get(MIG_READY[0]) == MIG_READY[1] and any(name.startswith("nvidia.com/mig-") for name in requested):
         del selector[MIG_READY[0]]
     if not selector:
         del fields["node_selector"]
@@ -91,7 +91,7 @@ def _type_of(fields: Data, requests: Data) -> None:
 
 
 def _accelerators(name: str, count: int, kind: Any, fields: Data) -> bool:
-    """Removes accelerators by their resource name; False if no field represents them."""
+    """Sets the accelerator fields for a resource; returns False if no field can represent it."""
     if "accelerators" in fields:
         return False
     if kind is not None and kind.is_neuron and name.startswith("aws.amazon.com/neuron"):

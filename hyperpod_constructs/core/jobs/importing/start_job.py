@@ -18,10 +18,10 @@ _KNOWN_CLUSTER = frozenset(
 
 
 def read_start_job(config: Mapping[str, Any]) -> Read:
-    """Converts a config to the data of a job; torchrun reads nodes and processes from the operator's variables."""
+    """Converts a config to the data of a job; torchrun reads nodes and processes from variables that the operator sets."""
     training, cluster = _map(config.get("training_cfg")), _map(config.get("cluster"))
-    place = {**cluster, **_map(cluster.get("cluster_config"))}
-    place.pop("cluster_config", None)
+    settings = {**cluster, **_map(cluster.get("cluster_config"))}
+    settings.pop("cluster_config", None)
     run = _map(training.get("run"))
     read = Read({"name": str(run.get("name") or "job"), "kind": "PyTorchJob"})
     data = read.data
@@ -30,29 +30,33 @@ def read_start_job(config: Mapping[str, Any]) -> Read:
     else:
         data["image"] = "image:missing"
         read.notes["image"] = "the config does not set a container: set it here"
-        read.losses.append("container: the config does not set one")
-    for key, ours in (
+        read.losses.append("container: not set in the config")
+    for key, name in (
         ("instance_type", "instance_type"),
         ("namespace", "namespace"),
         ("service_account_name", "service_account"),
     ):
-        if place.get(key):
-            data[ours] = place[key]
+        if settings.get(key):
+            data[name] = settings[key]
     data["nodes"] = int(run.get("nodes") or 1)
     if run.get("ntasks_per_node"):
         data["processes_per_node"] = str(run["ntasks_per_node"])
     data["command"] = ["torchrun", str(training.get("entry_script") or ""), *_arguments(training.get("script_args"))]
-    read.notes["command"] = "replaces the launcher's own script: torchrun reads nodes and processes from PET_ variables"
+    read.notes["command"] = (
+        "replaces the script of the launcher: torchrun reads nodes and processes from PET_ variables"
+    )
     if env := _map(config.get("env_vars")):
         data["env"] = {str(key): str(value) for key, value in env.items() if value is not None}
-    _volumes(place, data)
-    _policies(place, read)
-    _selector(_map(place.get("label_selector")), data)
+    _volumes(settings, data)
+    _policies(settings, read)
+    _selector(_map(settings.get("label_selector")), data)
     read.losses += [
         f"{key}: no equivalent" for key in config if key not in _KNOWN and config[key] not in (None, {}, [])
     ]
     read.losses += [
-        f"cluster.cluster_config.{key}: no equivalent" for key in place if key not in _KNOWN_CLUSTER and place[key]
+        f"cluster.cluster_config.{key}: no equivalent"
+        for key in settings
+        if key not in _KNOWN_CLUSTER and settings[key]
     ]
     return read
 
@@ -61,48 +65,48 @@ def _map(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, Mapping) else {}
 
 
-def _arguments(stated: Any) -> list[str]:
-    """Arguments: a list of words, or of mappings from a flag to its value."""
+def _arguments(arguments: Any) -> list[str]:
+    """Returns arguments as a list of words; they can be words, or mappings from a flag to its value."""
     words: list[str] = []
-    for label_map in stated if isinstance(stated, list) else [stated] if stated else []:
-        if isinstance(label_map, Mapping):
-            for key, value in label_map.items():
+    for argument in arguments if isinstance(arguments, list) else [arguments] if arguments else []:
+        if isinstance(argument, Mapping):
+            for key, value in argument.items():
                 words += [str(key)] if value in (None, "") else [str(key), str(value)]
         else:
-            words += str(label_map).split()
+            words += str(argument).split()
     return words
 
 
-def _volumes(place: Mapping[str, Any], data: dict[str, Any]) -> None:
+def _volumes(settings: Mapping[str, Any], data: dict[str, Any]) -> None:
     volumes = [
         {"name": volume.get("volumeName"), "mount_path": volume.get("mountPath"), "host_path": volume.get("hostPath")}
-        for volume in place.get("volumes") or ()
+        for volume in settings.get("volumes") or ()
     ]
     volumes += [
         {"name": claim.get("claimName"), "mount_path": claim.get("mountPath"), "claim": claim.get("claimName")}
-        for claim in place.get("persistent_volume_claims") or ()
+        for claim in settings.get("persistent_volume_claims") or ()
     ]
     if volumes:
         data["volumes"] = volumes
 
 
-def _policies(place: Mapping[str, Any], read: Read) -> None:
+def _policies(settings: Mapping[str, Any], read: Read) -> None:
     data = read.data
-    if place.get("cleanPodPolicy"):
-        data["run_policy"] = {"clean_pods": place["cleanPodPolicy"]}
-    if place.get("restartPolicy"):
-        data["restart_pods"] = place["restartPolicy"]
-    if place.get("pullPolicy"):
-        data["pull_policy"] = place["pullPolicy"]
-    if place.get("priority_class_name"):
-        data["pod_priority_class"] = place["priority_class_name"]
-    if place.get("queue_name"):
-        data["queue"] = place["queue_name"]
-    if place.get("priority"):
-        data["workload_priority_class"] = place["priority"]
-    if labels := _map(place.get("custom_labels")):
+    if settings.get("cleanPodPolicy"):
+        data["run_policy"] = {"clean_pods": settings["cleanPodPolicy"]}
+    if settings.get("restartPolicy"):
+        data["restart_pods"] = settings["restartPolicy"]
+    if settings.get("pullPolicy"):
+        data["pull_policy"] = settings["pullPolicy"]
+    if settings.get("priority_class_name"):
+        data["pod_priority_class"] = settings["priority_class_name"]
+    if settings.get("queue_name"):
+        data["queue"] = settings["queue_name"]
+    if settings.get("priority"):
+        data["workload_priority_class"] = settings["priority"]
+    if labels := _map(settings.get("custom_labels")):
         data["labels"] = {str(key): str(value) for key, value in labels.items()}
-    annotations = {str(key): str(value) for key, value in _map(place.get("annotations")).items()}
+    annotations = {str(key): str(value) for key, value in _map(settings.get("annotations")).items()}
     if annotations.pop("sagemaker.amazonaws.com/enable-job-auto-resume", "").lower() == "true":
         data["auto_resume"] = True
         retries = annotations.pop("sagemaker.amazonaws.com/job-max-retry-count", None)
@@ -113,7 +117,7 @@ def _policies(place: Mapping[str, Any], read: Read) -> None:
 
 
 def _selector(selector: Mapping[str, Any], data: dict[str, Any]) -> None:
-    """Required labels with one value as a node selector, other required and preferred ones as affinity."""
+    """Converts required labels with one value to a node selector, and other required and preferred labels to affinity."""
     required = {str(key): _list(value) for key, value in _map(selector.get("required")).items()}
     single = {key: values[0] for key, values in required.items() if len(values) == 1}
     if single:

@@ -1,7 +1,7 @@
 """Templates: replaces `${NAME}` and `$NAME` in a file with given values or environment variables.
 
 A name that occurs outside commands, arguments and scripts is a template variable. A name that occurs only inside them
-is left for the shell in the container, unless a value is given for it.
+is not replaced, because the shell in the container reads it, unless a value is given for it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ...documents import parse_all
 
 _NAME = re.compile(r"\$(?:\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)\}|(?P<bare>[A-Za-z_][A-Za-z0-9_]*))", re.ASCII)
 _SCRIPTS = frozenset({"command", "args", "data", "stringData", "binaryData", "pre_script", "post_script"})
-"""Keys whose texts a shell in the container reads."""
+"""Keys whose values a shell in the container reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,10 @@ class Filled:
     """A filled template.
 
     Attributes:
-        text: text with values.
-        values: name to the value that was inserted.
+        text: the text with values inserted.
+        values: inserted values by name.
         missing: names of template variables without a value.
-        left: names that were left for the shell in the container.
+        left: names that are not replaced, for the shell in the container.
     """
 
     text: str
@@ -46,10 +46,10 @@ def fill(text: str, stated: Mapping[str, str], environment: Mapping[str, str]) -
      ('HOME',)
     """
     outside, everywhere = _names(text)
-    wanted = outside | (everywhere & stated.keys())
+    names = outside | (everywhere & stated.keys())
     values = {
         name: stated[name] if name in stated else environment[name]
-        for name in sorted(wanted)
+        for name in sorted(names)
         if name in stated or name in environment
     }
 
@@ -65,7 +65,7 @@ def fill(text: str, stated: Mapping[str, str], environment: Mapping[str, str]) -
 
 
 def _names(text: str) -> tuple[set[str], set[str]]:
-    """The names outside scripts, and all names; in a text that is not valid YAML yet, all are template variables."""
+    """Returns the names outside scripts, and all names; in a text that is not valid YAML, all are template variables."""
     everywhere = {found["braced"] or found["bare"] for found in _NAME.finditer(text)}
     documents = parse_all(text)
     if any(document.value is None and document.findings for document in documents):

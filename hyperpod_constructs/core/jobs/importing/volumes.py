@@ -1,4 +1,4 @@
-"""Converts volumes of a pod template to those of a job, one entry per mount of the main container."""
+"""Converts volumes of a pod template to volumes of a job, with one entry per mount of the main container."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from .amounts import Data, gib
 
 
 def read_volumes(spec: Data, main: Data) -> list[Data]:
-    """Volumes whose source has a field, one entry per mount of the main container; others are kept in the patches."""
+    """Returns the volumes whose source has a field, one entry per mount; other volumes are kept in the patches."""
     sources: dict[str, Data] = {}
     kept = []
     claims: set[str] = set()
@@ -47,7 +47,7 @@ def read_volumes(spec: Data, main: Data) -> list[Data]:
 def _source(volume: Data) -> Data | None:
     kinds = [key for key, value in volume.items() if key != "name" and value is not None]
     if not kinds:
-        return {"empty_dir": {}}  # Kubernetes' default
+        return {"empty_dir": {}}  # the default source in Kubernetes
     kind, content = kinds[0], dict(volume[kinds[0]] or {})
     if kind == "hostPath":
         type_ = content.get("type")

@@ -80,10 +80,10 @@ def test_no_version_is_chosen_that_a_source_does_not_state_in_full() -> None:
 
 
 def test_prerequisites_are_addons_themselves_and_need_no_ring() -> None:
-    def depth(name: str, seen: tuple[str, ...] = ()) -> int:
-        assert name not in seen
+    def depth(name: str, visited: tuple[str, ...] = ()) -> int:
+        assert name not in visited
         return 1 + max(
-            (depth(prerequisite, (*seen, name)) for prerequisite in catalog.addon(name).prerequisites), default=0
+            (depth(prerequisite, (*visited, name)) for prerequisite in catalog.addon(name).prerequisites), default=0
         )
 
     assert max(map(depth, catalog.addons())) >= 2

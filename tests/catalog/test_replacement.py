@@ -23,7 +23,8 @@ def of_schema(type_: str) -> dict[str, list[str]]:
     """What the schema of a type lists."""
     schema: dict[str, Any] = json.loads((SCHEMAS / "resources" / f"{NAMES[type_]}.json").read_text())
     lists = {
-        ours: sorted(path.removeprefix("/properties/") for path in schema.get(name, ())) for ours, name in KINDS.items()
+        group: sorted(path.removeprefix("/properties/") for path in schema.get(name, ()))
+        for group, name in KINDS.items()
     }
     return {"create_only": lists["create_only"]} | (
         {"conditional": lists["conditional"]} if lists["conditional"] else {}

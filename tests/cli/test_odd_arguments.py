@@ -123,12 +123,12 @@ def check(result: Result, arguments: list[str]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_odd_arguments_are_answered_in_words(words: tuple[str, ...], place: Path) -> None:
-    for arguments in sample(list(odd_arguments(COMMANDS[words])), 3):
-        if words == ("jobs", "wait") or "--wait" in arguments:
+@pytest.mark.parametrize("command_line", COMMANDS, ids=" ".join)
+def test_odd_arguments_are_answered_in_words(command_line: tuple[str, ...], place: Path) -> None:
+    for arguments in sample(list(odd_arguments(COMMANDS[command_line])), 3):
+        if command_line == ("jobs", "wait") or "--wait" in arguments:
             continue
-        check(ran(*words, *arguments), [*words, *arguments])
+        check(ran(*command_line, *arguments), [*command_line, *arguments])
 
 
 def test_the_number_of_examples_is_sufficient() -> None:
@@ -137,9 +137,9 @@ def test_the_number_of_examples_is_sufficient() -> None:
     assert count >= 200
 
 
-@pytest.mark.parametrize("words", [*COMMANDS, *(("explain", topic) for topic in TOPICS)], ids=" ".join)
-def test_every_command_has_help_with_both_spellings(words: tuple[str, ...]) -> None:
-    long, short = ran(*words, "--help"), ran(*words, "-h")
+@pytest.mark.parametrize("command_line", [*COMMANDS, *(("explain", topic) for topic in TOPICS)], ids=" ".join)
+def test_every_command_has_help_with_both_spellings(command_line: tuple[str, ...]) -> None:
+    long, short = ran(*command_line, "--help"), ran(*command_line, "-h")
     assert (long.exit_code, short.exit_code) == (0, 0)
     assert long.output == short.output
     assert long.output.startswith("Usage: ")
@@ -147,10 +147,11 @@ def test_every_command_has_help_with_both_spellings(words: tuple[str, ...]) -> N
 
 
 @pytest.mark.parametrize(
-    "words", [words for words, command in COMMANDS.items() if "profile" in {p.name for p in command.params}]
+    "command_line",
+    [command_line for command_line, command in COMMANDS.items() if "profile" in {p.name for p in command.params}],
 )
-def test_without_a_region_or_credentials_the_fix_is_stated(words: tuple[str, ...], place: Path) -> None:
-    command = COMMANDS[words]
+def test_without_a_region_or_credentials_the_fix_is_stated(command_line: tuple[str, ...], place: Path) -> None:
+    command = COMMANDS[command_line]
     needed = ["a" for param in command.params if isinstance(param, click.Argument) and param.required]
     flags = {option for param in command.params for option in param.opts} & {"--live", "--yes", "--cluster-name"}
     arguments = [
@@ -158,10 +159,10 @@ def test_without_a_region_or_credentials_the_fix_is_stated(words: tuple[str, ...
         *sorted(flags - {"--cluster-name"}),
         *(["--cluster-name=a"] if "--cluster-name" in flags else []),
     ]
-    arguments += ["--to", "1.36"] if words == ("upgrade-plan",) else []
-    result = ran(*words, *arguments)
-    check(result, [*words, *arguments])
-    if words in {("preflight",), ("upgrade-plan",), ("catalog", "refresh"), ("jobs", "submit"), ("adopt",)}:
+    arguments += ["--to", "1.36"] if command_line == ("upgrade-plan",) else []
+    result = ran(*command_line, *arguments)
+    check(result, [*command_line, *arguments])
+    if command_line in {("preflight",), ("upgrade-plan",), ("catalog", "refresh"), ("jobs", "submit"), ("adopt",)}:
         return  # they require a file first, or report this in another way
     assert result.exit_code == 2
     assert "no region" in result.stderr
@@ -238,26 +239,26 @@ OFFLINE = [
 
 
 def test_every_command_that_answers_has_the_four_formats() -> None:
-    for words, command in COMMANDS.items():
-        if " ".join(words) not in ACTIONS:
+    for command_line, command in COMMANDS.items():
+        if " ".join(command_line) not in ACTIONS:
             (option,) = [param for param in command.params if "-o" in param.opts]
             assert isinstance(option.type, click.Choice)
-            assert set(option.type.choices) >= {"text", "json", "yaml", "markdown"}, words
+            assert set(option.type.choices) >= {"text", "json", "yaml", "markdown"}, command_line
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", OFFLINE, ids=" ".join)
-def test_an_answer_is_the_same_in_each_format(words: list[str], place: Path) -> None:
+@pytest.mark.parametrize("command_line", OFFLINE, ids=" ".join)
+def test_an_answer_is_the_same_in_each_format(command_line: list[str], place: Path) -> None:
     (place / "hyperpod.yaml").write_text((ROOT / "hyperpod.yaml").read_text().replace("jobs/neuron-hello", "job"))
     (place / "job.yaml").write_text((ROOT / "jobs" / "neuron-hello.yaml").read_text())
     (place / "manifest.yaml").write_text(ran("jobs", "render", "job.yaml").stdout)
     (place / "folder" / "Chart.yaml").write_text("name: chart\n")
     (place / "assembly").mkdir()
     (place / "assembly" / "A.template.json").write_text("{}")
-    results = {form: ran(*words, "-o", form) for form in ("text", "json", "yaml", "markdown")}
+    results = {form: ran(*command_line, "-o", form) for form in ("text", "json", "yaml", "markdown")}
     assert len({result.exit_code for result in results.values()}) == 1, {f: r.output for f, r in results.items()}
     assert yaml.safe_load(results["yaml"].stdout) == json.loads(results["json"].stdout)
-    if words[:2] != ["jobs", "diff"]:  # no differences
+    if command_line[:2] != ["jobs", "diff"]:  # no differences
         assert every(result.stdout.strip() for result in results.values())
 
 

@@ -114,7 +114,7 @@ def test_the_name_of_a_config_arrives_as_one_word(tmp_path: Path) -> None:
     (tmp_path / NASTY).write_text(yaml.safe_dump(config))
     result = CliRunner().invoke(main, ["validate", str(tmp_path / NASTY), "-o", "json"])
     (command,) = re.findall(r"`(hyperpod chart vendor .*?)`", result.output)
-    words = shlex.split(command)
-    assert words[:4] == ["hyperpod", "chart", "vendor", "--config"]
-    assert words[4].endswith(NASTY)
-    assert words[5] == "my charts" or words[5].endswith("/my charts")
+    arguments = shlex.split(command)
+    assert arguments[:4] == ["hyperpod", "chart", "vendor", "--config"]
+    assert arguments[4].endswith(NASTY)
+    assert arguments[5] == "my charts" or arguments[5].endswith("/my charts")

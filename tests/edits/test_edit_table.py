@@ -101,8 +101,8 @@ def test_cloudformations_comparison_agrees(row: Row) -> None:
     if row.change == "leaves-behind":
         return  # other stacks
     changes = [edit.change for edit in edits(old, new)]
-    played: Deployment = deployment(templates(old), templates(new))
-    stopping = [edit for edit in played.edits if edit.change in REPLACING and edit.change is not Change.REPLACES]
+    simulated: Deployment = deployment(templates(old), templates(new))
+    stopping = [edit for edit in simulated.edits if edit.change in REPLACING and edit.change is not Change.REPLACES]
     if not any(change in REPLACING for change in changes):
         assert not stopping, [str(edit) for edit in stopping]
     if row.change in ("replaces-cluster", "loses-data"):

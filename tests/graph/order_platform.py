@@ -10,9 +10,11 @@ from order_cases import BASE, CASES, JOB, PVC_SPEC, addon, k8s_object, objects, 
 
 def platform() -> dict[str, Any]:
     resources = deepcopy(BASE)
-    for rule, (more, *_) in CASES.items():
+    for rule, (resources_of_rule, *_) in CASES.items():
         if rule != "control-plane-before-cluster":
-            resources.update(deepcopy({name: body for name, body in more.items() if name not in ("Ready", "Metrics")}))
+            resources.update(
+                deepcopy({name: body for name, body in resources_of_rule.items() if name not in ("Ready", "Metrics")})
+            )
     resources |= deepcopy(
         {
             "NodesReady": wait(Type="NodesReady", Count=1),

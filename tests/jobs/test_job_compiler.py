@@ -258,7 +258,9 @@ def test_a_patch_can_delete_replace_and_merge_by_name():
 
 def test_the_hash_is_of_the_content():
     fields = {"name": "a", "image": "b", "vcpu": 1, "memory_gib": 1}
-    names = {compile_job(Job(**fields, **more))["metadata"]["name"] for more in ({}, {"args": ["x"]}, {"kind": "Job"})}
+    names = {
+        compile_job(Job(**fields, **changes))["metadata"]["name"] for changes in ({}, {"args": ["x"]}, {"kind": "Job"})
+    }
     assert len(names) == 3
     assert compile_job(Job(**fields)) == compile_job(Job(**fields))
     assert compile_job(Job(**fields, on_change="replace"))["metadata"]["name"] == "a"

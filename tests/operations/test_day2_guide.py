@@ -38,13 +38,13 @@ ROWS = [
 ][1:]
 
 
-def resolve(words: list[str]) -> click.Command:
+def resolve(arguments: list[str]) -> click.Command:
     command: click.Command = main
     context = click.Context(main)
-    for word in words:
+    for word in arguments:
         assert isinstance(command, click.Group)
         found = command.get_command(context, word)
-        assert found is not None, words
+        assert found is not None, arguments
         command = found
     return command
 
@@ -56,14 +56,14 @@ def test_the_table_has_every_command_of_the_guide():
         assert by_guide[official].startswith(f"`hyperpod {equivalent}"), official
 
 
-@pytest.mark.parametrize("ours", [row[1] for row in ROWS])
-def test_each_construct_in_the_table_exists_with_its_options(ours):
-    line = re.match(r"`hyperpod ([^`]+)`", ours)
+@pytest.mark.parametrize("equivalent", [row[1] for row in ROWS])
+def test_each_construct_in_the_table_exists_with_its_options(equivalent):
+    line = re.match(r"`hyperpod ([^`]+)`", equivalent)
     assert line is not None
-    words = line[1].split()
-    command = resolve(words[:2])
+    arguments = line[1].split()
+    command = resolve(arguments[:2])
     options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
-    assert {word for word in words if word.startswith("--")} <= options
+    assert {word for word in arguments if word.startswith("--")} <= options
 
 
 def test_each_equal_is_run_by_a_test():

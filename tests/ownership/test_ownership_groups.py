@@ -38,9 +38,9 @@ def test_objects_that_left_a_group_are_deleted_after_everything_else_succeeded(w
     assert [bool(world.config_map(name)) for name in "abc"] == [True, False, True]
 
 
-@pytest.mark.parametrize("how", ["update", "delete"])
-def test_the_rollback_of_a_renamed_object(world: World, how: str) -> None:
-    stack = world.stack(rollback_of_replacement=how)
+@pytest.mark.parametrize("rollback_of_replacement", ["update", "delete"])
+def test_the_rollback_of_a_renamed_object(world: World, rollback_of_replacement: str) -> None:
+    stack = world.stack(rollback_of_replacement=rollback_of_replacement)
     stack.deploy({"X": objects(config_map("old", v="1"))})
     uid = world.config_map("old")["metadata"]["uid"]
     assert stack.deploy({"X": objects(config_map("new")), "Bad": FAILS}) == "UPDATE_ROLLBACK_COMPLETE"
@@ -48,9 +48,9 @@ def test_the_rollback_of_a_renamed_object(world: World, how: str) -> None:
     assert world.config_map("new") is None
 
 
-@pytest.mark.parametrize("how", ["update", "delete"])
-def test_the_rollback_of_a_changed_group(world: World, how: str) -> None:
-    stack = world.stack(rollback_of_replacement=how)
+@pytest.mark.parametrize("rollback_of_replacement", ["update", "delete"])
+def test_the_rollback_of_a_changed_group(world: World, rollback_of_replacement: str) -> None:
+    stack = world.stack(rollback_of_replacement=rollback_of_replacement)
     stack.deploy({"X": objects(config_map("a", v="1"), config_map("b", v="1"))})
     template = {"X": objects(config_map("a", v="2"), config_map("c", v="2")), "Bad": FAILS}
     assert stack.deploy(template) == "UPDATE_ROLLBACK_COMPLETE"

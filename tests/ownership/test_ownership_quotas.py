@@ -80,9 +80,9 @@ def test_a_quota_whose_response_was_lost_is_deleted(quotas: Quotas, cloud: Cloud
     assert quotas.find("vision") is None
 
 
-@pytest.mark.parametrize("how", [Delivery.TWICE, Delivery.RETRIED])
-def test_each_event_twice(quotas: Quotas, cloud: Cloud, how: Delivery) -> None:
-    cloud.deliver = lambda event: how
+@pytest.mark.parametrize("delivery", [Delivery.TWICE, Delivery.RETRIED])
+def test_each_event_twice(quotas: Quotas, cloud: Cloud, delivery: Delivery) -> None:
+    cloud.deliver = lambda event: delivery
     stack = cloud.stack("Platform")
     assert stack.deploy({"X": quota("vision", 4)}) == "CREATE_COMPLETE"
     assert stack.deploy({"X": quota("vision", 8)}) == "UPDATE_COMPLETE"

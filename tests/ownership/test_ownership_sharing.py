@@ -40,11 +40,11 @@ def test_a_group_whose_response_is_lost_is_deleted(world: World) -> None:
     assert (world.config_map("a"), world.config_map("b")) == (None, None)
 
 
-@pytest.mark.parametrize("how", [Delivery.RETRIED, Delivery.TWICE])
+@pytest.mark.parametrize("delivery", [Delivery.RETRIED, Delivery.TWICE])
 @pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])
-def test_events_that_are_delivered_twice(world: World, how: Delivery, request_type: str) -> None:
+def test_events_that_are_delivered_twice(world: World, delivery: Delivery, request_type: str) -> None:
     stack = world.stack()
-    lose(world.cloud, request_type, how)
+    lose(world.cloud, request_type, delivery)
     assert stack.deploy({"A": objects(config_map("a", v="1"))}) == "CREATE_COMPLETE"
     assert stack.deploy({"A": objects(config_map("a", v="2"), config_map("b"))}) == "UPDATE_COMPLETE"
     assert world.config_map("a")["data"] == {"v": "2"}

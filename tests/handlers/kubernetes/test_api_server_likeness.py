@@ -146,16 +146,16 @@ def test_string_data_is_converted_to_data(target: Target, api: ApiClient) -> Non
 
 def test_fields_of_others_conflict_unless_forced(target: Target, api: ApiClient) -> None:
     path = object_path(target, "configmaps", "c")
-    theirs = body(target, "ConfigMap", "c", data={"a": "1", "b": "2"})
-    api.apply(path, theirs, manager="them")
-    ours = body(target, "ConfigMap", "c", data={"a": "1", "b": "3"})
+    existing = body(target, "ConfigMap", "c", data={"a": "1", "b": "2"})
+    api.apply(path, existing, manager="them")
+    changed = body(target, "ConfigMap", "c", data={"a": "1", "b": "3"})
     query = {"fieldManager": "us"}
-    options = {"query": query, "body": ours, "content_type": "application/apply-patch+yaml"}
+    options = {"query": query, "body": changed, "content_type": "application/apply-patch+yaml"}
     status, message = rejection(api.request, "PATCH", path, **options)
     assert (status, message) == (409, 'Apply failed with 1 conflict: conflict with "them": .data.b') or (
         status == 409 and "Apply failed with 1 conflict" in message and '"them"' in message and ".data.b" in message
     )
-    forced = api.apply(path, ours, manager="us")
+    forced = api.apply(path, changed, manager="us")
     owned = {e["manager"]: sorted(e["fieldsV1"]["f:data"]) for e in forced["metadata"]["managedFields"]}
     assert owned == {"them": ["f:a"], "us": ["f:a", "f:b"]}
 
@@ -247,8 +247,10 @@ def static_claim(target: Target, api: ApiClient, size: str) -> dict[str, Any]:
     }
     volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec}
     api.apply(f"/api/v1/persistentvolumes/{name}", volume)
-    wanted = {"accessModes": ["ReadWriteMany"], "storageClassName": "", "volumeName": name}
-    claim = body(target, "PersistentVolumeClaim", "c", spec={**wanted, "resources": {"requests": {"storage": size}}})
+    claim_spec = {"accessModes": ["ReadWriteMany"], "storageClassName": "", "volumeName": name}
+    claim = body(
+        target, "PersistentVolumeClaim", "c", spec={**claim_spec, "resources": {"requests": {"storage": size}}}
+    )
     api.apply(object_path(target, "persistentvolumeclaims", "c"), claim)
     for _ in range(30):
         found = api.get(object_path(target, "persistentvolumeclaims", "c"))

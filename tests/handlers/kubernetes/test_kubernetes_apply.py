@@ -121,8 +121,8 @@ def test_another_namespace_moves_the_object(cloudformation: CloudFormation, targ
 
 def test_setting_the_default_namespace_is_not_a_change(cloudformation: CloudFormation, target: Target) -> None:
     name = f"same-{uuid.uuid4().hex[:6]}"
-    bare = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
-    cloudformation.create([bare])
+    without_namespace = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+    cloudformation.create([without_namespace])
     uid = (target.find(f"/api/v1/namespaces/default/configmaps/{name}") or {})["metadata"]["uid"]
     cloudformation.update([config_map(name, "default")])
     assert (target.find(f"/api/v1/namespaces/default/configmaps/{name}") or {})["metadata"]["uid"] == uid

@@ -45,14 +45,14 @@ class Aws:
 
     def __call__(self, service: str) -> Any:
         def call(operation: str) -> Any:
-            def ask(**arguments: Any) -> Any:
+            def answer_of(**arguments: Any) -> Any:
                 self.requests.append((service, operation, arguments))
                 answer = self.answers[operation]
                 if isinstance(answer, Exception):
                     raise answer
                 return answer
 
-            return ask
+            return answer_of
 
         return SimpleNamespace(**{operation: call(operation) for operation in self.answers})
 

@@ -162,8 +162,8 @@ def test_sagemaker_says_why_nodes_do_not_join(answers: Json, message: str) -> No
         "describe_cluster_node": {"NodeId": "i-2"},
         "list_cluster_events": {"SortBy": "EventTime", "SortOrder": "Descending", "MaxResults": 50},
     }
-    for service, operation, given in aws.requests:
-        assert (service, given) == ("sagemaker", {"ClusterName": "ml", **arguments.get(operation, {})})
+    for service, operation, parameters in aws.requests:
+        assert (service, parameters) == ("sagemaker", {"ClusterName": "ml", **arguments.get(operation, {})})
 
 
 def test_requests_for_reasons_that_fail_are_logged(caplog: pytest.LogCaptureFixture) -> None:

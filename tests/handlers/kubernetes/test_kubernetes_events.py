@@ -156,7 +156,7 @@ def test_an_immutable_field(events: Events) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "hint"),
+    ("options", "hint"),
     [
         ({}, "set replace_on_immutable to delete and recreate it, or use another name"),
         (
@@ -165,11 +165,11 @@ def test_an_immutable_field(events: Events) -> None:
         ),
     ],
 )
-def test_an_immutable_field_of_an_object_with_other_owners(events: Events, more: Json, hint: str) -> None:
+def test_an_immutable_field_of_an_object_with_other_owners(events: Events, options: Json, hint: str) -> None:
     for id in "ACB":
         events.send("Create", config_map("a"), id=id)
     with events.world.fault(method="PATCH", status=422, reason="Invalid", message="data: field is immutable"):
-        found = events.fails("Create", config_map("a", x="1"), **more)
+        found = events.fails("Create", config_map("a", x="1"), **options)
     assert found == f"{A} was not applied: 422 Invalid: {hint}. data: field is immutable"
 
 

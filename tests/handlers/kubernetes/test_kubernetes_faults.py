@@ -52,9 +52,9 @@ def test_retry_after_is_respected(stack: CloudFormation, fake: Target) -> None:
     assert fake.server.clock.slept == [30]
 
 
-@pytest.mark.parametrize("how", ["refusing", "missing", "slow"])
-def test_a_webhook_that_is_not_ready_yet_is_waited_for(stack: CloudFormation, fake: Target, how: str) -> None:
-    fake.server.webhook("/configmaps/a", how, times=6)
+@pytest.mark.parametrize("failure_type", ["refusing", "missing", "slow"])
+def test_a_webhook_that_is_not_ready_yet_is_waited_for(stack: CloudFormation, fake: Target, failure_type: str) -> None:
+    fake.server.webhook("/configmaps/a", failure_type, times=6)
     stack.create([config_map("a", "team")])
     assert fake.config_map("a")
 

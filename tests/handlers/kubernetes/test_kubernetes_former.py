@@ -102,9 +102,9 @@ PUTS: list[tuple[Json, Path, Any, Json]] = [
 
 @pytest.mark.parametrize(("before", "path", "found", "after"), PUTS)
 def test_a_value_is_put_at_a_path(before: Json, path: Path, found: Any, after: Json) -> None:
-    kept = repr(before)
+    original = repr(before)
     assert with_values(before, [Restored(path, found, None)]) == after
-    assert repr(before) == kept, "the object itself is not changed"
+    assert repr(before) == original, "the object itself is not changed"
 
 
 def test_a_value_that_is_put_is_not_shared() -> None:
@@ -125,10 +125,12 @@ def test_other_owners_are_known_by_mark_or_by_field_manager() -> None:
 
 
 def test_the_fields_of_a_manager_are_without_our_annotations() -> None:
-    ours = ("f:metadata", "f:annotations", f"f:{A.key}")
-    theirs = ("f:metadata", "f:annotations", "f:team")
-    found = item(entry("m", X, ours, theirs, ("f:data", ".")), entry("m", Y, operation="Update"), entry("n", Z))
-    assert owned_by(found, "m") == {X, Y, theirs}
+    own_mark = ("f:metadata", "f:annotations", f"f:{A.key}")
+    other_annotation = ("f:metadata", "f:annotations", "f:team")
+    found = item(
+        entry("m", X, own_mark, other_annotation, ("f:data", ".")), entry("m", Y, operation="Update"), entry("n", Z)
+    )
+    assert owned_by(found, "m") == {X, Y, other_annotation}
     assert owned_by({}, "m") == set()
     annotations = ("f:metadata", "f:annotations")
     assert owned_by(item(entry("m", annotations)), "m") == {annotations}

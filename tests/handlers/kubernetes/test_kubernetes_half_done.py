@@ -25,9 +25,9 @@ def test_a_failed_create_removes_what_it_created_and_nothing_else(
     with pytest.raises(HandlerError, match=r"^ConfigMap team/z was not applied: 422 Invalid: bad z$"):
         stack.create(objects, DeletionPolicy=policy, Adopt="true")
     assert fake.config_map("a") is None
-    theirs = fake.config_map("theirs")
-    assert theirs
-    assert "annotations" not in theirs["metadata"]
+    existing = fake.config_map("theirs")
+    assert existing
+    assert "annotations" not in existing["metadata"]
 
 
 def test_a_failed_clean_up_is_reported_and_the_next_deployment_adopts_the_remainder(

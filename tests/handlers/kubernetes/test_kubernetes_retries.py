@@ -131,9 +131,9 @@ def test_a_secret_of_a_manifest_has_data_only(clock: Clock) -> None:
 
 
 def test_references_never_read_the_asset() -> None:
-    named = [{"apiVersion": "v1", "kind": kind, "name": "a", "namespace": "team"} for kind in ("Secret", "Namespace")]
+    objects = [{"apiVersion": "v1", "kind": kind, "name": "a", "namespace": "team"} for kind in ("Secret", "Namespace")]
     refs = [ObjectRef("v1", "Namespace", "team", "a"), ObjectRef("v1", "Secret", "team", "a")]
-    assert references({"ManifestAsset": {"Bucket": "gone"}, "Objects": named}) == refs
+    assert references({"ManifestAsset": {"Bucket": "gone"}, "Objects": objects}) == refs
     assert references({"Manifest": TEXT}) == [ObjectRef("v1", "ConfigMap", "team", "a")]
 
 

@@ -218,9 +218,11 @@ def test_a_crd_that_is_not_established_quotes_its_last_condition(
             return found if path.endswith("/customresourcedefinitions/widgets.example.com") else None
 
     sources: Any = Sources(Client(), lambda _: None)
-    waited = CustomResourceEstablished("widgets.example.com")
-    assert waited.explain(sources) == message
-    assert waited.check(sources) == State(False, "CustomResourceDefinition widgets.example.com: not established yet")
+    wait_condition = CustomResourceEstablished("widgets.example.com")
+    assert wait_condition.explain(sources) == message
+    assert wait_condition.check(sources) == State(
+        False, "CustomResourceDefinition widgets.example.com: not established yet"
+    )
     assert CustomResourceEstablished("others.example.com").explain(sources) == "it has no conditions yet"
 
 

@@ -150,8 +150,8 @@ def _suspend(name: str, namespace: str | None, kind: str | None, where: dict[str
 
     with connected(**where) as api:
         job = job_named(api, name, namespace, kind)
-        how = run(api, job, suspended=suspended)
-    click.echo(readable(f"{job['metadata']['name']}: {'suspended' if suspended else 'resumed'} by {how}"))
+        field = run(api, job, suspended=suspended)
+    click.echo(readable(f"{job['metadata']['name']}: {'suspended' if suspended else 'resumed'} with {field}"))
 
 
 @click.command()

@@ -97,7 +97,7 @@ def delete(
     Stacks are deleted in the order that CloudFormation requires: jobs, add-ons, HyperPod, EKS, network. Resources that
     are retained (by their deletion policy) are shown first. Exit code 3 on timeout.
     """
-    from ..live.operations.stacks import DeletionFailed, left_behind, planned_deletions, stacks
+    from ..live.operations.stacks import DeletionFailed, planned_deletions, resources_to_retain, stacks
     from ..live.operations.stacks import delete as run
 
     with request_errors():
@@ -120,7 +120,7 @@ def delete(
                 f"{shlex.quote(protected[0])}"
             )
         try:
-            kept = left_behind(plan, retain)
+            kept = resources_to_retain(plan, retain)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
         if not yes:

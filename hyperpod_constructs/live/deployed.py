@@ -30,14 +30,14 @@ CALLS: Mapping[str, str] = {
     "iam:ListOpenIDConnectProviders": "the OIDC provider of the EKS cluster",
     "cloudformation:DescribeStackResources": "the stack that contains the cluster",
 }
-"""IAM action of every request of an import, and its purpose."""
+"""IAM actions that an import requires, and their purposes."""
 
 _ABSENT = (FailureCause.NOT_FOUND,)
 
 
 @dataclass(slots=True)
 class Deployed:
-    """The result of reading, in the services' formats.
+    """A deployed cluster and its related resources, in the formats of the services' responses.
 
     Attributes:
         cluster: response of SageMaker's DescribeCluster.
@@ -54,7 +54,7 @@ class Deployed:
         file_systems: FSx for Lustre file systems in the VPC.
         oidc_provider_arn: provider of the EKS cluster's issuer.
         stack: CloudFormation stack of the cluster.
-        failures: failed requests, without duplicates; everything else was read.
+        failures: failed requests, without duplicates.
     """
 
     cluster: dict[str, Any]
@@ -75,7 +75,7 @@ class Deployed:
 
 
 class _Reads:
-    """Requests by IAM action; a failed one is recorded, and its response is empty."""
+    """Sends requests by IAM action. A failed request is recorded, and an empty response is returned."""
 
     def __init__(self, session: Any) -> None:
         self._session = session

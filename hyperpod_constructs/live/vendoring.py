@@ -25,7 +25,7 @@ from ..handlers.shared.digests import digest_key
 
 @dataclass(frozen=True)
 class Vendored:
-    """A vendored chart: a folder that requires no downloads except of its images.
+    """A vendored chart: a folder that requires no downloads except container images.
 
     Attributes:
         folder: path of the folder.
@@ -33,7 +33,7 @@ class Vendored:
         files: number of files.
         subcharts: the remote sub-charts that were added, as `name version`.
         left_out: packages that were skipped because the chart also has the sub-chart as a folder.
-        unpinned: the digests of the packages of sub-charts whose digest was unknown, by `name version`.
+        unpinned: the digests of packages of sub-charts without a known digest, by `name version`.
     """
 
     folder: Path
@@ -76,11 +76,11 @@ def vendor(
         chart: a local folder, such as one in a checkout of the upstream repository.
         destination: a new folder.
         values: the release's values (`chart_values`); default: the chart's own.
-        packages: a folder of packaged sub-charts (`NAME-VERSION.tgz`), which is used first.
+        packages: a folder of packaged sub-charts (`NAME-VERSION.tgz`), which is searched first.
         helm: the helm binary, to pull sub-charts that are not in `packages`; without it nothing is downloaded.
         image_registry: registry of the images' copies; hard-coded image references in templates are replaced.
         digests: `name version` of sub-charts to the digests of their packages. Default: those of the catalog. A
-            sub-chart without one is accepted and reported: from then on the folder's own digest pins it.
+            sub-chart without a digest is accepted and reported; the digest of the vendored folder pins it.
 
     Raises:
         ChartError: the destination exists, the chart contains links, or a sub-chart is missing or does not match its digest.
@@ -113,7 +113,7 @@ def vendor(
             prune=False,
         )
         if image_registry:
-            _name_copies(destination, image_registry)
+            _replace_images(destination, image_registry)
     except ChartError:
         shutil.rmtree(destination, ignore_errors=True)
         raise
@@ -127,7 +127,7 @@ def vendor(
     )
 
 
-def _name_copies(folder: Path, registry: str) -> None:
+def _replace_images(folder: Path, registry: str) -> None:
     for image in mirror_images().values():
         file = folder / image.template if image.template else None
         if file is None or not file.is_file():

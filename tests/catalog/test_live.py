@@ -159,7 +159,7 @@ def test_versions_of_an_addon(aws: Aws) -> None:
         "source": "describe-addon-versions, us-west-2",
     }
     assert versions[2]["date"] == "2026-10-04", "what is confirmed stays as it is"
-    assert f"addons.json: {ADDON} v1.10.0-eksbuild.1 accepts an inline pod identity association" in outcome.remarks
+    assert f"addons.json: {ADDON} v1.10.0-eksbuild.1 supports an inline pod identity association" in outcome.remarks
 
 
 def test_an_addon_that_eks_does_not_have(aws: Aws) -> None:
@@ -206,7 +206,7 @@ def test_a_type_that_ec2_does_not_have_either(aws: Aws) -> None:
     contents = load_all()
     del contents["instance_types"]["instance_types"]["ml.p4d.24xlarge"]
     remarks = aws.refresh(contents).remarks
-    assert "instance_types.json: ml.p4d.24xlarge is new in the API, and EC2 does not have it in this region" in remarks
+    assert "instance_types.json: ml.p4d.24xlarge is new in the API, but EC2 does not offer it in this region" in remarks
 
 
 def test_offers(aws: Aws) -> None:

@@ -137,7 +137,7 @@ def test_an_existing_companion_is_not_changed_and_one_with_other_content_is_repo
     run("jobs", "submit", file)
     result = run("jobs", "submit", other)
     assert result.exit_code == 1
-    assert "ConfigMap default/script exists with different content" in result.output
+    assert "ConfigMap default/script already exists with different content" in result.output
     other.write_text((GUIDES_MANIFEST + COMPANION).replace("my-training-job", "second"))
     result = run("jobs", "submit", other)
     assert (result.exit_code, "ConfigMap script: unchanged" in result.stderr) == (0, True)
@@ -329,7 +329,7 @@ def test_suspend_in_a_queue_deactivates_the_workload(api, run):
         "ownerReferences": [{"uid": created["metadata"]["uid"], "name": "llama"}],
     }
     api.store.put({"apiVersion": "kueue.x-k8s.io/v1beta1", "kind": "Workload", "metadata": workload, "spec": {}})
-    assert "by its workload in the queue" in run("jobs", "suspend", "llama").stdout
+    assert "suspended with spec.active of its Kueue workload" in run("jobs", "suspend", "llama").stdout
     assert api.store.get("workloads", "wl", "team")["spec"] == {"active": False}
     run("jobs", "resume", "llama")
     assert api.store.get("workloads", "wl", "team")["spec"] == {"active": True}
@@ -345,7 +345,7 @@ def test_suspend_does_not_change_the_workload_of_another_job_of_that_name(api, r
         "ownerReferences": [{"uid": "of-an-earlier-job", "kind": "PyTorchJob", "name": "llama"}],
     }
     api.store.put({"apiVersion": "kueue.x-k8s.io/v1beta1", "kind": "Workload", "metadata": workload, "spec": {}})
-    assert "by the job itself" in run("jobs", "suspend", "llama").stdout
+    assert "suspended with spec.runPolicy.suspend of the job" in run("jobs", "suspend", "llama").stdout
     assert api.store.get("workloads", "wl", "team")["spec"] == {}
 
 

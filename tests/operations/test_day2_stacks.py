@@ -222,7 +222,7 @@ def test_retain_applies_to_the_specified_stack(account, run, clock):
 def test_retain_of_what_no_failed_stack_has_deletes_nothing(account, run):
     result = run("stacks", "delete", "research", "--retain", "Scripts", "--yes")
     assert result.exit_code == 2
-    assert "none of these stacks whose deletion failed has a resource 'Scripts'" in result.output
+    assert "no stack whose deletion failed has a resource 'Scripts'" in result.output
     assert account.deleted == []
 
 
@@ -231,7 +231,7 @@ def test_retain_requires_a_stack_if_several_have_the_resource(account, run, cloc
         account.stacks[name]["StackStatus"] = "DELETE_FAILED"
     result = run("stacks", "delete", "research", "--retain", "Using", "--yes")
     assert result.exit_code == 2
-    assert "specify one: research-Addons/Using" in result.output
+    assert "specify the stack: research-Addons/Using" in result.output
     both = ("--retain", "research-Addons/Using", "--retain", "research-HyperPod/Using")
     assert run("stacks", "delete", "research", *both, "--yes").exit_code == 0
     assert {name: kept for name, kept in account.deleted if kept} == {

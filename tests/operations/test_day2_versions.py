@@ -132,8 +132,8 @@ def test_the_cost_of_staying():
     assert "0.60 instead of 0.10 USD per hour, about 365 USD per month more" in staying("1.33")[0]
     assert "1.34 is in standard support until 2026-12-02, 9 days from now" in staying("1.34")[0]
     assert "EKS then upgrades the control plane automatically" in staying("1.34")[1]
-    assert "After that, extended support: 0.60" in staying("1.34", support="EXTENDED")[1]
-    assert staying("1.30") == ("1.30 is out of support since 2026-07-23.",)
+    assert "After that, extended support of the control plane costs 0.60" in staying("1.34", support="EXTENDED")[1]
+    assert staying("1.30") == ("1.30 has been out of support since 2026-07-23.",)
 
 
 def test_a_version_that_hyperpod_does_not_document_blocks(run, config):
@@ -210,7 +210,7 @@ def test_live_the_insights_of_eks_are_gates(live, run, config, status, state):
 @pytest.mark.parametrize(
     ("versions", "state", "text"),
     [
-        ({"v1": ["1.34", "1.35"]}, "ready", "v1 is installed, not by this config, and supports 1.35"),
+        ({"v1": ["1.34", "1.35"]}, "ready", "v1 is installed but not managed by this config; it supports 1.35"),
         ({"v1": ["1.34"], "v2": ["1.35"]}, "ready", "update it to v2 for 1.35"),
         ({"v1": ["1.34"]}, "blocked", "no version for 1.35"),
     ],

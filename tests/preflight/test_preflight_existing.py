@@ -116,7 +116,7 @@ def test_roles(aws):
     aws.on("iam", "GetRole", role(ROLE, trusted="ec2.amazonaws.com"))
     finding = said(look(aws, new(cluster=OWN_ROLE)), "HP951")
     assert finding.path == "cluster.execution_role_arn"
-    assert "does not allow sagemaker.amazonaws.com sts:AssumeRole" in finding.message
+    assert "does not allow sts:AssumeRole for sagemaker.amazonaws.com" in finding.message
     aws.fail("iam", "GetRole", "NoSuchEntity", status=404)
     assert said(look(aws, new(cluster=OWN_ROLE)), "HP950").message == f"{ROLE} does not exist"
 
@@ -140,7 +140,7 @@ def test_lifecycle_bucket(aws):
     aws.on("s3", "HeadBucket", {"BucketRegion": REGION})
     assert ids(look(aws, platform)) == []
     aws.on("iam", "SimulatePrincipalPolicy", denying("s3:GetObject"))
-    assert f"{ROLE} is not allowed s3:GetObject in bucket scripts" in said(look(aws, platform), "HP952").message
+    assert f"{ROLE} lacks s3:GetObject for bucket scripts" in said(look(aws, platform), "HP952").message
     aws.on("s3", "HeadBucket", {"BucketRegion": "us-east-1"})
     assert (
         said(look(aws, platform), "HP953").message

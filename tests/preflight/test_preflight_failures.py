@@ -84,7 +84,7 @@ def test_credentials_and_clock_are_one_finding(aws, code, message, rule):
     assert ids(found) == [rule]
     assert found[0].severity == "error"
     assert message in found[0].message
-    assert found[0].consequence == "No check could be made."
+    assert found[0].consequence == "No check was completed."
 
 
 def test_no_credentials(monkeypatch, tmp_path):
@@ -155,7 +155,7 @@ def test_progress_names_each_probe(aws):
     progress: list[tuple[str, int, int]] = []
     look(aws, new(), progress=lambda *it: progress.append(it))
     assert [done for _, done, _ in progress] == list(range(1, len(progress) + 1))
-    assert {title for title, _, _ in progress} == {probe.title for probe in probes() if probe.wanted(new())}
+    assert {title for title, _, _ in progress} == {probe.title for probe in probes() if probe.applies(new())}
 
 
 def test_a_finding_can_be_acknowledged(aws):
@@ -238,6 +238,8 @@ def test_an_unexpected_response_is_reported(aws, caplog):
     found = look(aws, new(account="999999999999"))
     assert ids(found) == ["HP908", "HP907"]
     finding = said(found, "HP907")
-    assert finding.message.startswith("the check itself failed: ValueError: 'one' is not a valid Kubernetes version")
+    assert finding.message.startswith(
+        "unexpected error in the check: ValueError: 'one' is not a valid Kubernetes version"
+    )
     assert "Kubernetes version" in finding.consequence
     assert "Traceback" in caplog.text

@@ -19,8 +19,8 @@ def test_instances_of_a_type_in_addition_to_those_in_use(aws):
     finding = said(look(aws, new()), "HP910")
     assert finding.path == "cluster.instance_groups[1]"
     assert finding.message == (
-        "ml.p5.48xlarge for cluster usage: 4 instances required plus 6 used by others is 10, but the quota "
-        "is 8: 2 short"
+        "ml.p5.48xlarge for cluster usage: 10 instances required (4 by this platform, 6 by other resources), "
+        "but the quota is 8"
     )
     assert finding.cure == (
         "aws service-quotas request-service-quota-increase --service-code sagemaker "
@@ -38,7 +38,7 @@ def test_the_platforms_own_cluster_does_not_count_against_it(aws):
 def test_growth_beyond_the_quota_is_a_warning(aws):
     finding = said(look(aws, new(cluster=workers(max_count=12))), "HP910")
     assert finding.severity == "warning"
-    assert "12 instances required at its maximum size, but the quota is 8: 4 short" in finding.message
+    assert "12 instances required at its maximum size, but the quota is 8" in finding.message
 
 
 def test_a_quota_without_a_value_in_the_account_has_the_default(aws):
@@ -59,7 +59,7 @@ def test_a_flexible_group_uses_the_quotas_of_all_its_types(aws):
     both["instance_groups"][1]["count"] = 11
     finding = said(look(aws, new(cluster=both)), "HP910")
     assert (
-        "11 instances of 2 types required, but the quotas allow 10 more: ml.p5.48xlarge 8, ml.p5en.48xlarge 2"
+        "11 instances of 2 types required, but the quotas allow 10 more (ml.p5.48xlarge 8, ml.p5en.48xlarge 2)"
         in finding.message
     )
 
@@ -81,20 +81,26 @@ def test_a_flexible_group_uses_the_quotas_of_all_its_types(aws):
             5,
             "6 instances required",
         ),
-        ("HP913", workers(), "Total number of instances allowed across SageMaker HyperPod clusters", 5, "1 short"),
+        (
+            "HP913",
+            workers(),
+            "Total number of instances allowed across SageMaker HyperPod clusters",
+            5,
+            "6 instances required, but the quota is 5",
+        ),
         (
             "HP914",
             workers(capacity="spot"),
             "Total number of Spot instances allowed across SageMaker HyperPod clusters",
             3,
-            "1 short",
+            "4 instances required, but the quota is 3",
         ),
         (
             "HP915",
             workers(volume={"size_gib": 2000}),
             "Maximum size of EBS volume in GB for a SageMaker HyperPod cluster instance",
             1024,
-            "2000 GB required, but the quota is 1024: 976 short",
+            "2000 GB required, but the quota is 1024",
         ),
         (
             "HP916",
@@ -106,7 +112,7 @@ def test_a_flexible_group_uses_the_quotas_of_all_its_types(aws):
             },
             "Maximum total FSx Lustre capacity in TiB across HyperPod restricted instance groups",
             10,
-            "12 TiB required, but the quota is 10: 2 short",
+            "12 TiB required, but the quota is 10",
         ),
     ],
 )
@@ -127,11 +133,17 @@ def test_other_quotas_of_hyperpod(aws, rule, cluster, quota, value, text):
             "vpc",
             "Network interfaces per Region",
             100,
-            "135 interfaces required plus 9 used by others is 144",
+            "144 interfaces required (135 by this platform, 9 by other resources)",
         ),
-        ("HP918", "vpc", "VPCs per Region", 1, "1 required plus 1 used by others is 2, but the quota is 1: 1 short"),
-        ("HP918", "vpc", "Internet gateways per Region", 0, "1 required, but the quota is 0: 1 short"),
-        ("HP918", "ec2", "EC2-VPC Elastic IPs", 0, "1 required, but the quota is 0: 1 short"),
+        (
+            "HP918",
+            "vpc",
+            "VPCs per Region",
+            1,
+            "2 required (1 by this platform, 1 by other resources), but the quota is 1",
+        ),
+        ("HP918", "vpc", "Internet gateways per Region", 0, "1 required, but the quota is 0"),
+        ("HP918", "ec2", "EC2-VPC Elastic IPs", 0, "1 required, but the quota is 0"),
     ],
 )
 def test_quotas_of_the_network(aws, rule, service, quota, value, text):
@@ -151,7 +163,10 @@ def test_a_zone_that_the_account_does_not_have(aws):
     found = look(aws, new(network={"availability_zone_ids": ["usw2-az1", "usw2-az7"]}))
     finding = said(found, "HP920")
     assert finding.path == "network.availability_zone_ids[1]"
-    assert finding.message == "usw2-az7 is not a zone of this account in us-west-2; it has usw2-az1, usw2-az2, usw2-az3"
+    assert (
+        finding.message
+        == "usw2-az7 is not a zone of this account in us-west-2; available zones: usw2-az1, usw2-az2, usw2-az3"
+    )
 
 
 def test_a_type_that_is_not_offered_in_its_zone(aws):
@@ -208,7 +223,7 @@ def test_a_training_plan_that_fits(aws):
             "the plan contains ml.p5en.48xlarge",
         ),
         ("HP924", plan(TotalInstanceCount=3), "count", "4 instances required, but the plan has 3"),
-        ("HP924", plan(UnhealthyInstanceCount=1), "count", "the plan has 4 of which 1 are unhealthy"),
+        ("HP924", plan(UnhealthyInstanceCount=1), "count", "the plan has 4, 1 of them unhealthy"),
     ],
 )
 def test_a_training_plan_that_does_not_fit(aws, rule, answer, path, text):

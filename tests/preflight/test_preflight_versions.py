@@ -43,7 +43,7 @@ OPERATOR = "amazon-sagemaker-hyperpod-training-operator"
 def test_support(aws, version, severity, text):
     found = [f for f in look(aws, new(eks={"kubernetes_version": version}, addons={})) if f.rule == "HP960"]
     assert [(f.severity, f.message) for f in found] == ([(severity, text)] if text else [])
-    assert {f.cure for f in found} <= {'kubernetes_version: "1.35"'}
+    assert {f.cure for f in found} <= {'Set kubernetes_version to "1.35".'}
 
 
 def test_the_version_of_an_existing_cluster_counts(aws):
@@ -151,7 +151,9 @@ def test_permissions_of_the_roles_that_deploy(aws):
     aws.on("iam", "SimulatePrincipalPolicy", denying("sagemaker:CreateCluster"))
     finding = said(look(aws, new()), "HP958")
     executor = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
-    assert finding.message == f"CloudFormation's execution role ({executor}) is not allowed: sagemaker:CreateCluster"
+    assert (
+        finding.message == f"CloudFormation's execution role ({executor}) lacks the permissions sagemaker:CreateCluster"
+    )
     requests = {item["PolicySourceArn"]: item for item in aws.asked("iam", "SimulatePrincipalPolicy")}
     assert requests[f"arn:aws:iam::{ACCOUNT}:user/me"]["ActionNames"] == ["sts:AssumeRole"]
     assert "iam:PassRole" in requests[executor]["ActionNames"]
@@ -164,4 +166,6 @@ def test_without_bootstrap_the_caller_deploys(aws):
     aws.on("sts", "GetCallerIdentity", {"Account": ACCOUNT, "Arn": session, "UserId": "A"})
     aws.on("iam", "GetRole", role(admin))
     aws.on("iam", "SimulatePrincipalPolicy", denying("eks:CreateAccessEntry"))
-    assert f"the caller ({admin}) is not allowed: eks:CreateAccessEntry" in said(look(aws, new()), "HP958").message
+    assert (
+        f"the caller ({admin}) lacks the permissions eks:CreateAccessEntry" in said(look(aws, new()), "HP958").message
+    )

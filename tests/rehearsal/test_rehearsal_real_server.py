@@ -146,7 +146,7 @@ def test_a_server_that_does_not_answer_is_reported(tmp_path: Path):
         assert "answers with HTTP status 401" in result.output
     result = CliRunner().invoke(main, ["rehearse", "--kubeconfig", str(file)])
     assert result.exit_code == 1
-    assert "does not answer" in result.output
+    assert "no response from" in result.output
     file.write_text(json.dumps({}))
     result = CliRunner().invoke(main, ["rehearse", "--kubeconfig", str(file)])
     assert "no usable kubeconfig" in result.output

@@ -14,7 +14,7 @@ Contents = dict[str, dict[str, Any]]
 """File name to its content."""
 
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
-"""Partitions whose regions are listed. For the others, cfn-lint has copies of us-east-1, which are no evidence."""
+"""Partitions whose regions are listed. For other partitions, cfn-lint has copies of us-east-1."""
 
 _CFN_TYPES = {
     "cluster_cfn": "AWS::SageMaker::Cluster",
@@ -40,7 +40,7 @@ def derive(contents: Contents) -> list[str]:
     """Refreshes all facts that the libraries contain.
 
     Returns:
-        What could not be refreshed, one sentence each.
+        One sentence for each fact that could not be refreshed.
     """
     return [
         *_service_models(contents),
@@ -68,7 +68,7 @@ def forget(entry: dict[str, Any], *fields: str) -> None:
 
 
 def zone_id_prefix(region: str) -> str:
-    """The prefix of a region's zone IDs, by AWS's rule for abbreviations.
+    """The prefix of a region's zone IDs, abbreviated as AWS does.
 
     >>> zone_id_prefix("ap-southeast-2"), zone_id_prefix("us-gov-west-1")
     ('apse2', 'usgw1')
@@ -78,7 +78,7 @@ def zone_id_prefix(region: str) -> str:
 
 
 def _service_models(contents: Contents) -> list[str]:
-    """Limits, patterns and enumerations that have the name of their shape."""
+    """Refreshes limits, patterns and enumerations with a shape in a service model or a schema."""
     problems = []
     for section, field in (("limits", "value"), ("patterns", "regex"), ("allowed", "values")):
         for name, entry in contents["limits"][section].items():
@@ -106,8 +106,8 @@ def _instance_types(content: dict[str, Any], regions: dict[str, Any]) -> list[st
     shapes, entries = _shapes("sagemaker"), content["instance_types"]
     content["mig_profiles_in_api"] = list(shapes["MIGProfileType"]["enum"])
     names = shapes["ClusterInstanceType"]["enum"]
-    for gone in [name for name in entries if name not in names]:
-        del entries[gone]
+    for removed in [name for name in entries if name not in names]:
+        del entries[removed]
     extension = json.loads((_schemas() / "extensions/aws_sagemaker_cluster/instancetype_enum.json").read_text())
     priced: dict[str, list[str]] = {
         # The list has a few types in regions without HyperPod.
@@ -146,7 +146,7 @@ def _regions(content: dict[str, Any]) -> list[str]:
 
 
 def _versions(contents: Contents) -> list[str]:
-    """The versions of the libraries, for the file's source."""
+    """Updates the library versions in the sources of the files."""
     import botocore
     import cfnlint.version
 
@@ -159,7 +159,7 @@ def _versions(contents: Contents) -> list[str]:
 
 
 def _cluster_schema(content: dict[str, Any]) -> list[str]:
-    """The properties of AWS::SageMaker::Cluster, by the definition that they are in."""
+    """Refreshes the properties of AWS::SageMaker::Cluster, by schema definition."""
     definitions, properties = _in_schema(f"{_CLUSTER}/definitions"), _in_schema(f"{_CLUSTER}/properties")
     read_only = {path.rpartition("/")[2] for path in _in_schema(f"{_CLUSTER}/readOnlyProperties")}
 

@@ -33,7 +33,7 @@ def ask(contents: Contents, session: Any, region: str) -> list[str]:
         region: region of the requests.
 
     Returns:
-        Other information in the responses, one sentence each.
+        Remarks on the responses, one sentence each.
     """
     eks, ec2, quotas = (session.client(name, region_name=region) for name in ("eks", "ec2", "service-quotas"))
     return [
@@ -49,7 +49,7 @@ def ask(contents: Contents, session: Any, region: str) -> list[str]:
 def hardware(info: dict[str, Any]) -> dict[str, Any]:
     """The hardware fields of an instance type's entry from one item of EC2's DescribeInstanceTypes.
 
-    As in the data file, ordinary values are omitted, and None means that EC2 does not return a value.
+    As in the data file, default values are omitted, and None means that EC2 does not return a value.
     """
     network, storage, cpus = info["NetworkInfo"], info.get("InstanceStorageInfo", {}), info["VCpuInfo"]
     entry: dict[str, Any] = {
@@ -66,7 +66,7 @@ def hardware(info: dict[str, Any]) -> dict[str, Any]:
         "threads_per_core": cpus.get("ValidThreadsPerCore")
         or ([1] if cpus.get("DefaultThreadsPerCore") == 1 else None),
     }
-    ordinary = {
+    defaults = {
         "architecture": "x86_64",
         "accelerator": None,
         "efa_interfaces": 0,
@@ -74,7 +74,7 @@ def hardware(info: dict[str, Any]) -> dict[str, Any]:
         "nvme_gb": 0,
         "threads_per_core": [1, 2],
     }
-    return {field: value for field, value in entry.items() if field not in ordinary or value != ordinary[field]}
+    return {field: value for field, value in entry.items() if field not in defaults or value != defaults[field]}
 
 
 def _accelerator(info: dict[str, Any]) -> dict[str, Any] | None:
@@ -139,13 +139,13 @@ def _addons(content: dict[str, Any], eks: Any, region: str) -> list[str]:
         entry["versions"] = sorted(known.values(), key=lambda version: _number(version["version"]), reverse=True)
         if entry.get("standalone_association") and found[0].get("requiresIamPermissions"):
             problems.append(
-                f"addons.json: {name} {found[0]['addonVersion']} accepts an inline pod identity association"
+                f"addons.json: {name} {found[0]['addonVersion']} supports an inline pod identity association"
             )
     return problems
 
 
 def _newest_for_each(versions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The newest add-on version for each Kubernetes version: all that `version_for` can return."""
+    """The newest add-on version for each Kubernetes version: the versions that `version_for` can return."""
     newest: dict[str, dict[str, Any]] = {}
     for version in sorted(versions, key=lambda version: _number(version["addonVersion"])):
         for compatibility in version["compatibilities"]:
@@ -154,7 +154,7 @@ def _newest_for_each(versions: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _hardware(content: dict[str, Any], ec2: Any) -> list[str]:
-    """Entries of types that are new in the API, and the hardware of all types that EC2 knows."""
+    """Adds types that are new in the API, and refreshes the hardware of all types that EC2 returns."""
     import botocore.loaders
 
     shapes = botocore.loaders.Loader().load_service_model("sagemaker", "service-2")["shapes"]
@@ -176,7 +176,7 @@ def _hardware(content: dict[str, Any], ec2: Any) -> list[str]:
             }
             continue
         entry = entries[name]
-        if entry["ipv4_per_interface"] is None:  # EC2 had no numbers before: all its marks are outdated
+        if entry["ipv4_per_interface"] is None:  # EC2 returned no data before: all marks are outdated
             forget(entry, *_HARDWARE, "max_pods")
         for field in _HARDWARE:
             if field in measured:
@@ -186,7 +186,7 @@ def _hardware(content: dict[str, Any], ec2: Any) -> list[str]:
                 del entry[field]
     content["instance_types"] = {name: entries[name] for name in names if name in entries}
     return [
-        f"instance_types.json: {name} is new in the API, and EC2 does not have it in this region"
+        f"instance_types.json: {name} is new in the API, but EC2 does not offer it in this region"
         for name in names
         if name not in entries
     ]

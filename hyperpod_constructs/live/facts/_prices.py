@@ -10,7 +10,7 @@ from hyperpod_constructs.core.catalog._clock import today
 from hyperpod_constructs.live.facts._derived import Contents
 
 PRICES_REGION = "us-east-1"
-"""Few regions serve the price list, each for all regions."""
+"""Region of the requests: only a few regions provide the price list, each for all regions."""
 CALLS = ("pricing:GetProducts",)
 """IAM actions that the caller requires."""
 
@@ -28,7 +28,7 @@ def ask(contents: Contents, session: Any) -> list[str]:
     """Writes the on-demand prices of HyperPod's instances to `prices.json`, for the catalog's types and regions.
 
     Returns:
-        Other information in the responses, one sentence each.
+        Remarks on the responses, one sentence each.
     """
     client = session.client("pricing", region_name=PRICES_REGION)
     types, regions = contents["instance_types"]["instance_types"], contents["regions"]["regions"]

@@ -1,7 +1,6 @@
 """Refreshes the data files, and lists the changes.
 
-`differences(load_all(), refreshed)`: reads the files, derives the facts again, and compares. The look-up functions
-never import this module.
+`refresh` reads the files, derives the facts again and compares both. The lookup functions do not import this module.
 """
 
 import copy
@@ -16,7 +15,7 @@ from hyperpod_constructs.live.facts import _derived, _live, _prices
 from hyperpod_constructs.live.facts._derived import Contents
 
 FILES = ("instance_types", "regions", "kubernetes", "addons", "quotas", "limits", "cloudformation", "prices")
-"""Files with facts that can be derived. All others are written by hand from their sources."""
+"""Files with facts that can be derived. The others are maintained by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +37,12 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """The result of a refresh, not written yet.
+    """The result of a refresh, before it is written.
 
     Attributes:
         contents: the refreshed files, by name.
         differences: the facts that change.
-        remarks: what could not be derived, and other information from the sources, one sentence each.
+        remarks: facts that could not be derived, and remarks on the sources, one sentence each.
     """
 
     contents: Contents
@@ -85,7 +84,7 @@ def load_all() -> Contents:
 
 
 def differences(old: Contents, new: Contents) -> Iterator[Difference]:
-    """The facts in which two sets of files differ; `source`, `date` and `notes` are ignored."""
+    """The facts that differ between two sets of files; `source`, `date` and `notes` are ignored."""
     for name in new:
         before, after = (
             {section: items for section, items in content.items() if section not in ("source", "date", "notes")}
@@ -100,7 +99,7 @@ def write(refreshed: Refreshed, into: Path | None = None) -> tuple[str, ...]:
 
     Args:
         refreshed: the result to write.
-        into: a folder of the user's, for `facts.folder` of a config; only differences from the packaged files are written
+        into: a folder for `facts.folder` of a config; only differences from the packaged files are written
             to it. Facts that the sources no longer have are kept, because a folder contains only new or different facts.
 
     Returns:

@@ -42,14 +42,14 @@ _CLOCK = ("Signature expired", "Signature not yet current", "not yet valid")
 
 
 class FailureCause(StrEnum):
-    """Why AWS did not answer a request."""
+    """The cause of a failed request."""
 
     CREDENTIALS = "no credentials"
     EXPIRED = "expired or invalid credentials"
     CLOCK = "wrong clock"
     DENIED = "access denied"
     THROTTLED = "throttled"
-    NETWORK = "no answer"
+    NETWORK = "no response"
     REGION = "region not enabled"
     NO_REGION = "no region"
     NOT_FOUND = "not found"
@@ -72,19 +72,19 @@ class Failure:
 
     @property
     def cure(self) -> str:
-        """How the user can fix it."""
+        """The fix for the user."""
         return {
             FailureCause.CREDENTIALS: "Run `aws configure` or `aws sso login`, or set a profile with --profile.",
-            FailureCause.EXPIRED: "Renew them, for example with `aws sso login`, and try again.",
+            FailureCause.EXPIRED: "Renew the credentials, for example with `aws sso login`, and try again.",
             FailureCause.CLOCK: (
                 "Synchronize this machine's clock (NTP): AWS rejects requests whose time differs by more than 5 minutes."
             ),
             FailureCause.DENIED: f"Allow {self.call} for this role or user, or use another --profile.",
             FailureCause.THROTTLED: "Try again in a minute.",
             FailureCause.NETWORK: "Check the network, proxy (HTTPS_PROXY) and VPN; in a closed network, the VPC endpoint.",
-            FailureCause.REGION: "Enable the region in the account's settings, or use another one.",
+            FailureCause.REGION: "Enable the region in the account settings, or use another region.",
             FailureCause.NO_REGION: "Use --region, set AWS_REGION, or set a region in your AWS configuration.",
-            FailureCause.NOT_FOUND: "Check the name, and that --region and --profile are those of the resource.",
+            FailureCause.NOT_FOUND: "Check the name, --region and --profile.",
             FailureCause.SERVICE: "Try again later.",
         }[self.cause]
 
@@ -105,7 +105,7 @@ def failure(error: Exception, call: str = "") -> Failure | None:
     if not isinstance(response, dict):
         return Failure(_cause_of_client(name, str(error)), call, str(error) or name)
     code, message = response.get("Error", {}).get("Code", ""), response.get("Error", {}).get("Message", "")
-    return Failure(_cause_of_answer(code, message), call, f"{code}: {message}" if message else code)
+    return Failure(_cause_of_response(code, message), call, f"{code}: {message}" if message else code)
 
 
 def error_code(error: Exception) -> str:
@@ -124,7 +124,7 @@ def _cause_of_client(name: str, message: str) -> FailureCause:
     return FailureCause.SERVICE if name == "ParamValidationError" else FailureCause.NETWORK
 
 
-def _cause_of_answer(code: str, message: str) -> FailureCause:
+def _cause_of_response(code: str, message: str) -> FailureCause:
     if code == "RequestTimeTooSkewed" or (code in _INVALID | _EXPIRED and any(text in message for text in _CLOCK)):
         return FailureCause.CLOCK
     if code == "OptInRequired":
@@ -168,7 +168,7 @@ def config(*, attempts: int = ATTEMPTS, read_seconds: float = READ_SECONDS) -> A
 
 
 def client(service: str, profile: str | None = None, region: str | None = None) -> Any:
-    """One client, for commands that use no other."""
+    """A client, for commands that require only one."""
     return session(profile, region).client(service, config=config())
 
 

@@ -24,7 +24,7 @@ def eks_name(cluster: Json) -> str | None:
 
 
 def groups_of(cluster: Json) -> list[dict[str, Any]]:
-    """The groups of a cluster, ordinary ones first, with their main properties."""
+    """The groups of a cluster with their main properties; restricted instance groups are last."""
     found = []
     for kind, restricted in (("InstanceGroups", False), ("RestrictedInstanceGroups", True)):
         for group in cluster.get(kind) or ():
@@ -109,7 +109,7 @@ def nodes(sagemaker: Any, cluster: str, *, group: str | None = None, status: str
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Result for nodes: successful IDs, and failed ones with the reason."""
+    """The result of an operation on nodes: the IDs that succeeded, and those that failed with the reason."""
 
     done: tuple[str, ...]
     failed: tuple[tuple[str, str], ...]

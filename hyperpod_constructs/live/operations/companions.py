@@ -43,7 +43,7 @@ def create(api: Kubernetes, manifest: Json, *, dry_run: bool = False) -> bool:
             _within(manifest[key], existing.get(key)) for key in manifest if key in _CONTENT
         ):
             name = f"{kind} {metadata.get('namespace', 'default')}/{metadata['name']}"
-            message = f"{name} exists with different content; delete it first, or rename this one"
+            message = f"{name} already exists with different content; delete it, or rename the new object"
             raise KubernetesError(409, "AlreadyExists", message) from error
         return False
     return True
@@ -53,7 +53,7 @@ _CONTENT = ("spec", "data", "rules", "roleRef", "subjects")
 
 
 def _within(wanted: Any, existing: Any) -> bool:
-    """Whether the existing object contains the new one; the server may have added defaults."""
+    """Whether the existing object contains all values of the new object; the API server may have added defaults."""
     if isinstance(wanted, Mapping):
         return isinstance(existing, Mapping) and all(_within(value, existing.get(key)) for key, value in wanted.items())
     if isinstance(wanted, list):

@@ -58,7 +58,7 @@ _RUNNING = ("Running", "PodsRunning")
 
 
 class NoSuchJob(LookupError):
-    """Raised if there is no job of this name; the text has the searched namespaces."""
+    """Raised if no job or more than one job matches a name; the message contains the namespaces or the jobs."""
 
 
 class JobFailed(Exception):
@@ -92,14 +92,14 @@ def find(api: Kubernetes, name: str, *, namespace: str | None, kind: Kind | None
     jobs = find_all(api, namespace=namespace, kinds=[kind] if kind else KINDS.values())
     exact = [job for job in jobs if job["metadata"]["name"] == name]
     hashed = [job for job in jobs if re.fullmatch(rf"{re.escape(name)}-[0-9a-f]{{8}}", job["metadata"]["name"])]
-    fitting = exact or hashed
+    matches = exact or hashed
     where = f"namespace {namespace}" if namespace else "any namespace"
-    if not fitting:
+    if not matches:
         raise NoSuchJob(f"job {name!r} not found in {where}")
-    if len(fitting) > 1:
-        named = ", ".join(f"{job['kind']} {job['metadata']['namespace']}/{job['metadata']['name']}" for job in fitting)
+    if len(matches) > 1:
+        named = ", ".join(f"{job['kind']} {job['metadata']['namespace']}/{job['metadata']['name']}" for job in matches)
         raise NoSuchJob(f"{name!r} matches {named}; use --namespace and --kind, or the full name")
-    return fitting[0]
+    return matches[0]
 
 
 def kind_of(job: Json) -> Kind:
@@ -119,7 +119,7 @@ def conditions(job: Json) -> list[Json]:
 
 
 def state(job: Json) -> str:
-    """Succeeded, Failed, Suspended, Running, Created (nothing runs yet) or Deleting.
+    """Succeeded, Failed, Suspended, Running, Created (no pod runs yet) or Deleting.
 
     >>> state({"status": {"conditions": [{"type": "Running", "status": "True"}]}})
     'Running'
@@ -181,12 +181,12 @@ def submit(api: Kubernetes, manifest: Json, *, dry_run: bool = False) -> tuple[d
     existing = api.get(f"{path}/{metadata['name']}")
     if not re.search(r"-[0-9a-f]{8}$", metadata["name"]):
         name = f"{kind.name} {metadata['namespace']}/{metadata['name']}"
-        raise KubernetesError(409, "AlreadyExists", f"{name} already exists; delete it first, or rename this one")
+        raise KubernetesError(409, "AlreadyExists", f"{name} already exists; delete it, or rename the new job")
     return existing, False
 
 
 def pods(api: Kubernetes, job: Json, *, replica: str | None = None) -> list[dict[str, Any]]:
-    """The pods of a job by name; optionally of one replica such as `worker` or `worker-1`."""
+    """The pods of a job, sorted by name; optionally of one replica such as `worker` or `worker-1`."""
     metadata = job["metadata"]
     path = f"/api/v1/namespaces/{metadata.get('namespace', 'default')}/pods"
     found = api.items(path, labelSelector=f"{kind_of(job).label}={metadata['name']}")
@@ -298,20 +298,20 @@ def logs(
 
 
 def suspend(api: Kubernetes, job: Json, *, suspended: bool) -> str:
-    """Suspends or resumes a job; returns how.
+    """Suspends or resumes a job; returns the object and field that was changed.
 
-    A job in a Kueue queue is suspended through its workload: Kueue would resume the job itself.
+    A job in a Kueue queue is suspended through its workload, because Kueue would resume the job.
     """
     if (job["metadata"].get("labels") or {}).get(catalog.label("queue_name").key):
         path = _workload(api, job)
         if path is not None:
             api.patch(path, {"spec": {"active": not suspended}})
-            return "its workload in the queue"
+            return "spec.active of its Kueue workload"
     body: Any = suspended
     for key in reversed(kind_of(job).suspend):
         body = {key: body}
     api.patch(path_of(job), body)
-    return "the job itself"
+    return f"{'.'.join(kind_of(job).suspend)} of the job"
 
 
 def _workload(api: Kubernetes, job: Json) -> str | None:
@@ -324,7 +324,7 @@ def _workload(api: Kubernetes, job: Json) -> str | None:
         return None
     version = (group.get("preferredVersion") or group["versions"][0])["groupVersion"]
     path = f"/apis/{version}/namespaces/{job['metadata'].get('namespace', 'default')}/workloads"
-    found = next((pod for pod in api.items(path) if _owned(pod, job["metadata"])), None)
+    found = next((workload for workload in api.items(path) if _owned(workload, job["metadata"])), None)
     return None if found is None else f"{path}/{found['metadata']['name']}"
 
 
@@ -369,7 +369,7 @@ def wait(
 
 
 def age(created: str | None, now: datetime) -> str | None:
-    """Age, in the largest fitting unit.
+    """Age in days, hours, minutes or seconds: the largest unit of which it has at least two.
 
     >>> from datetime import UTC
     >>> age("2026-11-22T10:00:00Z", datetime(2026, 11, 23, 12, tzinfo=UTC))
@@ -378,8 +378,8 @@ def age(created: str | None, now: datetime) -> str | None:
     if created is None:
         return None
     seconds = int((now - datetime.fromisoformat(created)).total_seconds())
-    for unit, size, least in (("d", 86400, 2 * 86400), ("h", 3600, 2 * 3600), ("m", 60, 2 * 60)):
-        if seconds >= least:
+    for unit, size, minimum in (("d", 86400, 2 * 86400), ("h", 3600, 2 * 3600), ("m", 60, 2 * 60)):
+        if seconds >= minimum:
             return f"{seconds // size}{unit}"
     return f"{max(0, seconds)}s"
 

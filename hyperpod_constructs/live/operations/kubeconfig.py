@@ -15,7 +15,7 @@ API_VERSION = "client.authentication.k8s.io/v1beta1"
 
 
 class NameTaken(ValueError):
-    """Raised if the name of a context belongs to another cluster."""
+    """Raised if a context of the same name belongs to another cluster."""
 
 
 class UnusableKubeconfig(ValueError):
@@ -73,7 +73,7 @@ def merged(existing: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any
     {'users': [{'name': 'a'}, {'name': 'b'}], 'preferences': {}, 'current-context': 'b'}
 
     Raises:
-        NameTaken: a context of the name belongs to another cluster.
+        NameTaken: a context of the same name belongs to another cluster.
     """
     result = dict(existing)
     for context in new.get("contexts", ()):
@@ -114,7 +114,7 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def write(file: Path, content: Mapping[str, Any]) -> None:
-    """Writes a kubeconfig completely or not at all, readable by its owner only; a symbolic link is kept."""
+    """Writes a kubeconfig atomically, readable only by its owner; a symbolic link is kept."""
     target = file.resolve()
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")

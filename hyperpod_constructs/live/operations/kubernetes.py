@@ -1,8 +1,8 @@
 """Connections to a cluster's Kubernetes API: by kubeconfig, or directly to an EKS cluster by name.
 
-The `kubernetes` client handles kubeconfig, TLS, client certificates and proxies. Only the requests are sent here: for
-paths that are known only at run time (kinds of job, Kueue, logs line by line) the client has only its dynamic client,
-which reads the discovery documents of the whole cluster first.
+The `kubernetes` client provides kubeconfig, TLS, client certificates and proxies. This module sends the requests, whose
+paths are known only at run time (kinds of job, Kueue, logs line by line): the client supports such paths only with its
+dynamic client, which first reads the discovery documents of the whole cluster.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class KubernetesError(Exception):
 
     @property
     def cure(self) -> str:
-        """How the user can fix it."""
+        """The fix for the user; empty if unknown."""
         return {
             0: "Check the network, VPN and the endpoint: a private endpoint is reachable only from the VPC.",
             401: "The cluster rejected these credentials: run `hyperpod context set CLUSTER`, or renew them.",
@@ -128,7 +128,7 @@ class Kubernetes:
                 )
             except urllib3.exceptions.HTTPError as error:
                 what = str(error).rpartition(": ")[2] or type(error).__name__
-                raise KubernetesError(0, "Unreachable", f"{endpoint.host} does not answer: {what}") from error
+                raise KubernetesError(0, "Unreachable", f"no response from {endpoint.host}: {what}") from error
             if response.status == 401 and attempt == 1:
                 self._endpoint = None
                 continue
@@ -147,7 +147,7 @@ def _refusal(status: int, data: bytes) -> KubernetesError:
 
 
 def by_kubeconfig(context: str | None = None) -> Kubernetes:
-    """Connects by KUBECONFIG or `~/.kube/config`; its exec plugins run when they are used.
+    """Connects with the kubeconfig in KUBECONFIG or `~/.kube/config`; exec plugins run at the first request.
 
     Raises:
         KubernetesError: the kubeconfig is invalid, the context does not exist, or its plugin failed.
@@ -157,7 +157,7 @@ def by_kubeconfig(context: str | None = None) -> Kubernetes:
 
 
 def endpoint_of(file: str, context: str | None = None) -> ApiEndpoint:
-    """Address and credentials of a kubeconfig's context, by default of the current one.
+    """Address and credentials of a context in a kubeconfig; default: the current context.
 
     Raises:
         KubernetesError: the kubeconfig is invalid, the context does not exist, or its plugin failed.
@@ -177,7 +177,7 @@ def endpoint_of(file: str, context: str | None = None) -> ApiEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """The part of a boto3 session that signing a token uses: an existing STS client."""
+    """The part of a boto3 session that is required to sign tokens, with an existing STS client."""
 
     sts: Any
 
@@ -209,7 +209,7 @@ def by_eks(cluster: Mapping[str, Any], session: Any) -> Kubernetes:
 
 
 def _pool(configuration: Any, tls: ssl.SSLContext | None = None) -> urllib3.PoolManager:
-    """The `kubernetes` client's connections: certificates, TLS server name and proxy as configured."""
+    """The connection pool of the `kubernetes` client, with its certificates, TLS server name and proxy."""
     from kubernetes.client.rest import RESTClientObject
 
     pool: urllib3.PoolManager = RESTClientObject(configuration).pool_manager

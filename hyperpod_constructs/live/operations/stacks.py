@@ -28,10 +28,10 @@ class StackDeletion:
 
     Attributes:
         name: name of the stack.
-        id: ARN of the stack, which is valid after its deletion too.
+        id: ARN of the stack, which remains valid after its deletion.
         protected: whether termination protection prevents the deletion.
         retained: resources that are retained: type and physical ID.
-        failed: whether an earlier deletion failed; only then can resources be retained on request.
+        failed: whether an earlier deletion failed; resources can be retained on request only in that case.
         resources: logical IDs of its resources.
     """
 
@@ -49,7 +49,7 @@ class StackDeletion:
 
 
 class DeletionFailed(Exception):
-    """Raised if CloudFormation could not delete a stack; the text has the resources and reasons."""
+    """Raised if CloudFormation could not delete a stack; the message contains the resources and reasons."""
 
 
 def summary(stack: Json) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def summary(stack: Json) -> dict[str, Any]:
 
 
 def is_ours(stack: Mapping[str, Any]) -> bool:
-    """Whether a stack belongs to a platform: by its tag and its name, and not nested in another stack.
+    """Whether a stack belongs to a platform, by its tag and name. Nested stacks do not.
 
     The tag alone is not sufficient: tags are copied, and inherited by nested stacks of other tools.
 
@@ -108,7 +108,7 @@ def described(cloudformation: Any, name: str) -> dict[str, Any]:
 
 
 def planned_deletions(cloudformation: Any, found: Sequence[Json]) -> list[StackDeletion]:
-    """The effect of deleting stacks, in the order of deletion: importing stacks before exporting ones, newest first."""
+    """The effect of deleting stacks, in the order of `deletion_order`."""
     templates = {stack["StackName"]: template(cloudformation, stack["StackName"]) for stack in found}
     result = []
     for stack in deletion_order(found, templates):
@@ -134,7 +134,7 @@ def planned_deletions(cloudformation: Any, found: Sequence[Json]) -> list[StackD
     return result
 
 
-def left_behind(plan: Sequence[StackDeletion], logical_ids: Sequence[str]) -> dict[str, list[str]]:
+def resources_to_retain(plan: Sequence[StackDeletion], logical_ids: Sequence[str]) -> dict[str, list[str]]:
     """The resources to retain by stack: `LOGICAL_ID`, or `STACK/LOGICAL_ID` if several stacks have it.
 
     Raises:
@@ -143,14 +143,16 @@ def left_behind(plan: Sequence[StackDeletion], logical_ids: Sequence[str]) -> di
     found: dict[str, list[str]] = {}
     for wanted in logical_ids:
         name, _, logical = wanted.rpartition("/")
-        fitting = [
+        matches = [
             stack.name for stack in plan if stack.failed and logical in stack.resources and name in ("", stack.name)
         ]
-        if not fitting:
-            raise ValueError(f"none of these stacks whose deletion failed has a resource {logical!r}")
-        if len(fitting) > 1:
-            raise ValueError(f"{', '.join(fitting)} have a resource {logical!r}; specify one: {fitting[0]}/{logical}")
-        found.setdefault(fitting[0], []).append(logical)
+        if not matches:
+            raise ValueError(f"no stack whose deletion failed has a resource {logical!r}")
+        if len(matches) > 1:
+            raise ValueError(
+                f"{', '.join(matches)} have a resource {logical!r}; specify the stack: {matches[0]}/{logical}"
+            )
+        found.setdefault(matches[0], []).append(logical)
     return found
 
 
@@ -190,8 +192,8 @@ def retained(content: Json) -> set[str]:
 def deletion_order(found: Sequence[Json], templates: Mapping[str, Json]) -> list[Json]:
     """Sorts stacks in an order in which CloudFormation can delete them.
 
-    A stack that imports precedes the one that exports. If imports do not determine the order, it is the reverse order
-    of deployment, because add-ons require nodes for their cleanup; then the newest first.
+    A stack that imports a value precedes the stack that exports it. Otherwise, the order is the reverse order of
+    deployment, because add-ons require nodes for their cleanup; then the newest stack is first.
     """
     exports = {
         output["ExportName"]: stack["StackName"]

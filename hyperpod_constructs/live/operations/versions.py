@@ -41,10 +41,10 @@ def insights(eks: Any, cluster: str) -> list[Insight]:
     found = pages(eks, "list_insights", "insights", clusterName=cluster, filter={"categories": ["UPGRADE_READINESS"]})
     return [
         Insight(
-            addon.get("kubernetesVersion", ""),
-            addon.get("name", ""),
-            addon.get("insightStatus", {}).get("status", "UNKNOWN"),
-            addon.get("insightStatus", {}).get("reason", ""),
+            insight.get("kubernetesVersion", ""),
+            insight.get("name", ""),
+            insight.get("insightStatus", {}).get("status", "UNKNOWN"),
+            insight.get("insightStatus", {}).get("reason", ""),
         )
-        for addon in found
+        for insight in found
     ]

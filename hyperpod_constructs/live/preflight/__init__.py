@@ -1,4 +1,4 @@
-"""Preflight: checks that require the account, read-only, before a deployment.
+"""Preflight: read-only checks of the account before a deployment.
 
     from hyperpod_constructs.live.preflight import preflight
 

@@ -31,7 +31,7 @@ def _name(platform: Platform) -> str:
 @probe(
     "EKS cluster",
     services=("eks", "sagemaker", "cloudformation"),
-    wanted=lambda platform: platform.eks.existing,
+    applies=lambda platform: platform.eks.existing,
 )
 def cluster(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Status, authentication mode, version, endpoint and VPC; and whether a HyperPod cluster already uses it."""
@@ -68,10 +68,10 @@ def cluster(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     existing, vpc = platform.network.existing, network.get("vpcId")
     if existing is None:
         message = f"EKS cluster {live['name']} is in {vpc}, but the config creates a new VPC"
-        yield "HP944", Problem("network", message, f"network.existing: {{vpc_id: {vpc}, ...}}")
+        yield "HP944", Problem("network", message, f"Set network.existing.vpc_id to {vpc}, with its subnets.")
     elif vpc != existing.vpc_id:
         message = f"EKS cluster {live['name']} is in {vpc}, not in {existing.vpc_id}"
-        yield "HP944", Problem("network.existing.vpc_id", message, f"vpc_id: {vpc}")
+        yield "HP944", Problem("network.existing.vpc_id", message, f"Set vpc_id to {vpc}.")
     ours = set((own_ids or {}).get("AWS::SageMaker::Cluster", ()))
     for other in hyperpod or ():
         uses = other.get("Orchestrator", {}).get("Eks", {}).get("ClusterArn")
@@ -87,7 +87,9 @@ def _version(platform: Platform, live: Json) -> Iterator[Found]:
         path = "eks.kubernetes_version"
         yield (
             "HP942",
-            Problem(path, f"EKS cluster {live['name']} has Kubernetes {version}, not {wanted}", f'"{version}"'),
+            Problem(
+                path, f"EKS cluster {live['name']} has Kubernetes {version}, not {wanted}", f'Set it to "{version}".'
+            ),
         )
     known = catalog.find_kubernetes_version(version)
     if known is None or not known.hyperpod_documented:
@@ -101,7 +103,7 @@ def _version(platform: Platform, live: Json) -> Iterator[Found]:
 @probe(
     "add-ons and access of the EKS cluster",
     services=("eks", "cloudformation"),
-    wanted=lambda platform: platform.eks.existing,
+    applies=lambda platform: platform.eks.existing,
 )
 def addons_and_access(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Installed add-ons with versions, and principals with access entries."""
@@ -125,7 +127,7 @@ def addons_and_access(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         for path, arn in named:
             if arn in entries and not any(arn in id_ for id_ in own_entries):
                 message = f"{arn} already has an access entry in {name}; EKS rejects a second one"
-                cure = "Set eks.existing.admin_entries to false, to keep the existing entries of all admins."
+                cure = "Set eks.existing.admin_entries to false to use the existing entries of all admins."
                 yield "HP946", Problem(path, message, cure if path.startswith("eks.admins") else None)
 
 
@@ -147,20 +149,22 @@ def _addons(platform: Platform, installed: Mapping[str, Json], own_ids: Iterable
         if key in CORE and not managed:
             if live is None:
                 message = f"{name} is not installed as an EKS add-on"
-                cure = "Set eks.existing.core_addons to true, or install it; neither is required if it is self-managed."
+                cure = (
+                    "Set eks.existing.core_addons to true, or install it. No change is required if it is self-managed."
+                )
                 yield "HP945", Problem(f"addons.{key}", message, cure, severity=Severity.WARNING)
                 continue
         elif live is not None and not any(name in id_ for id_ in own_ids):
             version = live["addonVersion"]
             message = f"{name} {version} is already installed, but not by this platform"
-            cure = f"Set {key}: {{enabled: false}} to keep it, or remove it first."
+            cure = f"Set {key}: {{enabled: false}} to keep the installed add-on, or remove that add-on first."
             yield "HP945", Problem(f"addons.{key}", message, cure)
         if live is None:
             continue
         if live["status"] not in ("ACTIVE", "UPDATING", "CREATING"):
             issues = "; ".join(issue.get("message", "") for issue in live.get("health", {}).get("issues", ()))
             message = f"{name} is {live['status']}" + (f": {issues}" if issues else "")
-            yield "HP945", Problem(f"addons.{key}", message, "Repair it first.", severity=Severity.WARNING)
+            yield "HP945", Problem(f"addons.{key}", message, "Fix the add-on first.", severity=Severity.WARNING)
         least = facts.min_version if facts else None
         if least and number(live["addonVersion"]) < number(least):
             message = f"{name} {live['addonVersion']} is older than {least}, the minimum version on HyperPod"
@@ -170,7 +174,7 @@ def _addons(platform: Platform, installed: Mapping[str, Json], own_ids: Iterable
 @probe(
     "Kueue in the EKS cluster",
     services=("eks", "sts"),
-    wanted=lambda platform: platform.eks.existing and "task_governance" in platform.addons.effective(),
+    applies=lambda platform: platform.eks.existing and "task_governance" in platform.addons.effective(),
 )
 def own_kueue(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether a Kueue installation other than task governance's exists; sends requests to the Kubernetes API."""
@@ -190,7 +194,10 @@ def own_kueue(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     except KubernetesError as error:
         message = f"could not check {name} for a Kueue installation: {error}"
         cure = "Check with `kubectl get deployments -A -l app.kubernetes.io/name=kueue`."
-        yield "HP947", Problem(path, message, cure, "Whether the two conflict is unknown.", Severity.NOTE)
+        yield (
+            "HP947",
+            Problem(path, message, cure, "Whether it conflicts with task governance is unknown.", Severity.NOTE),
+        )
         return
     if found:
         names = ", ".join(f"{item['metadata']['namespace']}/{item['metadata']['name']}" for item in found)

@@ -49,7 +49,7 @@ _FIRST = ("service-quotas", "sagemaker", "cloudformation", "eks")
 
 @dataclass(slots=True, eq=False)
 class _Run:
-    """One running probe. Only its own thread writes to it; partial findings of a late one are reported."""
+    """One running probe. Only its own thread writes to it. Partial findings are reported after the deadline."""
 
     probe: Probe
     found: list[Found] = field(default_factory=list)
@@ -83,13 +83,13 @@ def preflight(
     Returns:
         The findings, errors first. Paths are those of the platform.
     """
-    chosen = [probe for probe in (probes() if only is None else only) if probe.wanted(platform)]
+    chosen = [probe for probe in (probes() if only is None else only) if probe.applies(platform)]
     needed = {service for probe in chosen for service in probe.services}
     services = [*(service for service in _FIRST if service in needed), *sorted(needed.difference(_FIRST))]
     clients = Clients(session, services, region=region or platform.region, attempts=attempts, read_seconds=read_seconds)
-    questions = QueryCache(clients)
+    cache = QueryCache(clients)
     finished: queue.SimpleQueue[_Run] = queue.SimpleQueue()
-    started = [_start(probe, platform, questions, finished) for probe in chosen]
+    started = [_start(probe, platform, cache, finished) for probe in chosen]
     runs: list[_Run] = []
     until = time.monotonic() + deadline_seconds
     while len(runs) < len(started):
@@ -110,8 +110,8 @@ def preflight(
     return acknowledged(findings, tuple(a for a in platform.acknowledge if a.rule.startswith("HP9")), stale=False)
 
 
-def _start(probe: Probe, platform: Platform, questions: QueryCache, finished: queue.SimpleQueue[_Run]) -> _Run:
-    run, queries = _Run(probe), AwsQueries(questions)
+def _start(probe: Probe, platform: Platform, cache: QueryCache, finished: queue.SimpleQueue[_Run]) -> _Run:
+    run, queries = _Run(probe), AwsQueries(cache)
 
     def function() -> None:
         try:
@@ -124,7 +124,7 @@ def _start(probe: Probe, platform: Platform, questions: QueryCache, finished: qu
         run.failures += queries.failures
         finished.put(run)
 
-    context = contextvars.copy_context()  # the clock of the caller
+    context = contextvars.copy_context()  # includes the caller's clock
     threading.Thread(target=context.run, args=(function,), name=probe.title, daemon=True).start()
     return run
 
@@ -144,7 +144,7 @@ def _query_failures(runs: list[_Run], late: list[_Run], deadline_seconds: float)
     if late:
         titles = [run.probe.title for run in late]
         message = f"no result within {deadline_seconds:g} seconds: {', '.join(titles)}"
-        findings.append(_finding("HP905", Problem("", message, consequence=_not_looked_at(titles))))
+        findings.append(_finding("HP905", Problem("", message, consequence=_incomplete(titles))))
     return findings
 
 
@@ -153,9 +153,9 @@ def _bugs(runs: list[_Run]) -> Iterator[Finding]:
     for run in runs:
         if run.bug is not None:
             log.debug("the check %r failed", run.probe.title, exc_info=run.bug)
-            message = f"the check itself failed: {type(run.bug).__name__}: {run.bug}"
+            message = f"unexpected error in the check: {type(run.bug).__name__}: {run.bug}"
             cure = "Report it with the traceback that is logged at level DEBUG."
-            yield _finding("HP907", Problem("", message, cure, _not_looked_at([run.probe.title])))
+            yield _finding("HP907", Problem("", message, cure, _incomplete([run.probe.title])))
 
 
 def _failure(
@@ -169,12 +169,12 @@ def _failure(
         if cause is FailureCause.DENIED
         else first.cure
     )
-    consequence = "No check could be made." if everything else _not_looked_at(titles)
+    consequence = "No check was completed." if everything else _incomplete(titles)
     return _finding(_RULES[cause], Problem("", f"{cause}: {text}", cure, consequence))
 
 
-def _not_looked_at(titles: Iterable[str]) -> str:
-    return f"Not, or only partially, checked: {', '.join(dict.fromkeys(titles))}."
+def _incomplete(titles: Iterable[str]) -> str:
+    return f"Checks that were not completed: {', '.join(dict.fromkeys(titles))}."
 
 
 def _finding(id_: str, problem: Problem) -> Finding:

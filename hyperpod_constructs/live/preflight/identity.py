@@ -26,7 +26,7 @@ class _Role:
     path: str
     arn: str
     kind: str
-    """Role in the catalog."""
+    """Kind of the role in the catalog."""
 
 
 def _roles(platform: Platform) -> list[_Role]:
@@ -71,7 +71,7 @@ def _buckets(platform: Platform) -> dict[str, str]:
 @probe(
     "roles and principals",
     services=("iam",),
-    wanted=lambda platform: _roles(platform) or _principals(platform),
+    applies=lambda platform: _roles(platform) or _principals(platform),
 )
 def roles(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether existing roles have the required trust policies, and principals of access entries exist."""
@@ -85,8 +85,8 @@ def roles(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         return aws.find("iam", "GetRole", ("NoSuchEntity",), RoleName=name)
 
     paths = {arn: role.path for arn, role in wanted.items()} | {arn: path for path, arn in principals}
-    asked = [arn for arn in paths if ":role/" in arn or ":user/" in arn]
-    for arn, answer in aws.each(get, asked):
+    arns = [arn for arn in paths if ":role/" in arn or ":user/" in arn]
+    for arn, answer in aws.each(get, arns):
         if answer is None:
             yield "HP950", Problem(paths[arn], f"{arn} does not exist")
         elif "Role" in answer:
@@ -96,7 +96,7 @@ def roles(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
                     Problem(
                         paths[arn],
                         f"{arn} does not exist; did you mean {answer['Role']['Arn']}?",
-                        answer["Role"]["Arn"],
+                        f"Use {answer['Role']['Arn']}.",
                     ),
                 )
             if arn in wanted:
@@ -111,7 +111,7 @@ def _trust(role: _Role, live: Json) -> Iterator[Found]:
         actions = ["sts:AssumeRole"] + (["sts:TagSession"] if service == "pods.eks.amazonaws.com" else [])
         missing = [action for action in actions if not _trusts(policy, service, action)]
         if missing:
-            message = f"the trust policy of {role.arn} does not allow {service} {' and '.join(missing)}"
+            message = f"the trust policy of {role.arn} does not allow {' and '.join(missing)} for {service}"
             yield "HP951", Problem(role.path, message)
 
 
@@ -129,7 +129,7 @@ def _many(value: Any) -> list[Any]:
     return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
 
 
-@probe("buckets", services=("s3", "iam"), wanted=_buckets)
+@probe("buckets", services=("s3", "iam"), applies=_buckets)
 def buckets(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether existing buckets are in the region, and execution roles can read the scripts in them."""
     paths = _buckets(platform)
@@ -147,11 +147,11 @@ def buckets(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     scripts = [bucket for bucket, path in paths.items() if "lifecycle" in path]
     pairs = [(arn, bucket) for arn in executors for bucket in scripts]
 
-    def may(pair: tuple[str, str]) -> list[str]:
+    def denied_actions(pair: tuple[str, str]) -> list[str]:
         arn, bucket = pair
-        on = {"s3:GetObject": f"arn:aws:s3:::{bucket}/*", "s3:ListBucket": f"arn:aws:s3:::{bucket}"}
+        resource_of = {"s3:GetObject": f"arn:aws:s3:::{bucket}/*", "s3:ListBucket": f"arn:aws:s3:::{bucket}"}
         refused = []
-        for action, resource in on.items():
+        for action, resource in resource_of.items():
             answer = aws.find(
                 *("iam", "SimulatePrincipalPolicy", ("NoSuchEntity",)),
                 PolicySourceArn=arn,
@@ -162,11 +162,9 @@ def buckets(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
             refused += [result["EvalActionName"] for result in results if result["EvalDecision"] != "allowed"]
         return refused
 
-    for (arn, bucket), refused in aws.each(may, pairs):
+    for (arn, bucket), refused in aws.each(denied_actions, pairs):
         if refused:
-            message = (
-                f"{arn} is not allowed {' and '.join(refused)} in bucket {bucket}, which contains the lifecycle scripts"
-            )
+            message = f"{arn} lacks {' and '.join(refused)} for bucket {bucket}, which contains the lifecycle scripts"
             yield "HP952", Problem(executors[arn], message)
 
 
@@ -186,7 +184,7 @@ def _keys(platform: Platform) -> dict[str, str]:
     return {key: path for path, key in reversed(named) if key and not is_token(key)}
 
 
-@probe("KMS keys", services=("kms",), wanted=_keys)
+@probe("KMS keys", services=("kms",), applies=_keys)
 def keys(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether existing keys are enabled, and their policies allow the account's roles to use them."""
     paths = _keys(platform)
@@ -218,8 +216,9 @@ def keys(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         document = json.loads(policy["Policy"])
         users = [role.arn for role in _roles(platform) if role.kind == "execution"]
         if not _delegates(document, arn) and not _grants(document, users):
-            who = f" or allow {', '.join(dict.fromkeys(users))}" if users else ", which roles of the platform require"
-            message = f"the policy of KMS key {arn} does not allow access through IAM policies of the account{who}"
+            message = f"the key policy of {arn} does not allow access through IAM policies of the account"
+            if users:
+                message += f", and does not allow {', '.join(dict.fromkeys(users))}"
             yield "HP954", Problem(path, message, "Allow kms:CreateGrant and kms:DescribeKey in the key policy.")
 
 
@@ -254,7 +253,7 @@ def _images(platform: Platform) -> dict[str, list[tuple[str, InstanceGroup]]]:
     return images
 
 
-@probe("images", services=("ec2", "sts"), wanted=_images)
+@probe("images", services=("ec2", "sts"), applies=_images)
 def images(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether custom AMIs exist, are available, belong to the account, and have the architecture of their groups."""
     wanted = _images(platform)
@@ -275,7 +274,12 @@ def images(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
             )
             continue
         if image.get("State", "available") != "available":
-            yield "HP955", Problem(groups[0][0], f"{id_} is {image['State']}", "Wait, or use another image.")
+            yield (
+                "HP955",
+                Problem(
+                    groups[0][0], f"{id_} is {image['State']}", "Wait until it is available, or use another image."
+                ),
+            )
         if caller is not None and image["OwnerId"] != caller["Account"]:
             message = f"{id_} belongs to {image['OwnerId']}, not to this account"
             cure = "Copy it to this account (`aws ec2 copy-image`); it must be built from a HyperPod AMI."
@@ -296,7 +300,7 @@ def images(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
 @probe(
     "file systems and workspaces",
     services=("fsx", "amp"),
-    wanted=lambda platform: (
+    applies=lambda platform: (
         any(file_system.existing_id for file_system in platform.storage.lustre) or _workspace(platform)
     ),
 )

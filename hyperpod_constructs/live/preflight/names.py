@@ -50,7 +50,7 @@ def names(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         stack_name, status = stack["StackName"], stack["StackStatus"]
         if stack_name.startswith(f"{platform.name}-") and "ParentId" not in stack and platform_of(stack) is None:
             message = f"the stack {stack_name} exists and does not belong to this platform"
-            cure = "Use another name, or check whether this is an old stack of the platform."
+            cure = "Use another name, or check whether the platform created this stack earlier."
             yield "HP956", Problem("name", message, cure, severity=Severity.WARNING)
         if platform_of(stack) != platform.name:
             continue
@@ -62,17 +62,17 @@ def names(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
             yield "HP957", Problem("name", f"stack {stack_name} is {status}", cure)
         elif status.endswith("_IN_PROGRESS"):
             yield "HP957", Problem("name", f"stack {stack_name} is {status}", "Wait until it has finished.")
-    held = own_ids or {}
+    own = own_ids or {}
     if hyperpod is not None:
-        ids = held.get("AWS::SageMaker::Cluster", ())
+        ids = own.get("AWS::SageMaker::Cluster", ())
         if not any(id_ in (hyperpod["ClusterArn"], hyperpod.get("ClusterName")) for id_ in ids):
             message = f"HyperPod cluster {name!r} already exists ({hyperpod['ClusterStatus']})"
             yield "HP956", Problem("cluster.cluster_name", message)
-    if eks is not None and eks_name not in held.get("AWS::EKS::Cluster", ()):
+    if eks is not None and eks_name not in own.get("AWS::EKS::Cluster", ()):
         message = f"EKS cluster {eks_name!r} already exists ({eks['cluster']['status']})"
         cure = "Set another cluster_name, or use the cluster with `existing: {cluster_name: ...}`."
         yield "HP956", Problem("eks.cluster_name", message, cure)
-    if logged and log_group not in held.get("AWS::Logs::LogGroup", ()):
+    if logged and log_group not in own.get("AWS::Logs::LogGroup", ()):
         message = f"log group {log_group} already exists; an earlier EKS cluster of this name created it"
         command = f"aws logs delete-log-group --log-group-name {shlex.quote(str(log_group))}"
         cure = f"Delete it (`{command}`), or set another eks.cluster_name."
@@ -145,8 +145,8 @@ def permissions(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         if refused is None:
             yield "HP958", Problem("", f"{who} {arn} does not exist", f"cdk bootstrap aws://{number}/{aws.region}")
         elif refused:
-            message = f"{who} ({arn}) is not allowed: {', '.join(refused)}"
-            yield "HP958", Problem("", message, f"allow {', '.join(refused)}")
+            message = f"{who} ({arn}) lacks the permissions {', '.join(refused)}"
+            yield "HP958", Problem("", message, f"Allow {', '.join(refused)}.")
 
 
 def _needed(platform: Platform) -> Iterator[str]:

@@ -51,7 +51,7 @@ def _group_ids(platform: Platform) -> dict[str, str]:
 
 
 def _by_id(aws: AwsQueries, operation: str, key: str, filter_: str, ids: Iterable[str]) -> list[Json]:
-    """The existing ones of some IDs; uses a filter, because a request by ID fails as a whole if one does not exist."""
+    """The resources with these IDs that exist. Uses a filter: a request by ID fails if any of them does not exist."""
     found: list[Json] = aws.all("ec2", operation, key, Filters=[{"Name": filter_, "Values": sorted(ids)}])
     return found
 
@@ -59,7 +59,7 @@ def _by_id(aws: AwsQueries, operation: str, key: str, filter_: str, ids: Iterabl
 @probe(
     "subnets",
     services=("ec2", "sagemaker", "cloudformation"),
-    wanted=_subnet_ids,
+    applies=_subnet_ids,
 )
 def subnets(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether the subnets exist, in the right VPC and zone, with enough free IP addresses."""
@@ -93,32 +93,35 @@ def _node_subnets(existing: ExistingNetwork, by_id: Mapping[str, Json]) -> Itera
         path = f"network.existing.node_subnets[{index}]"
         if live["AvailabilityZoneId"] != subnet.availability_zone_id:
             message = f"{subnet.subnet_id} is in {live['AvailabilityZoneId']}, not in {subnet.availability_zone_id}"
-            cure = f"availability_zone_id: {live['AvailabilityZoneId']}"
+            cure = f"Set availability_zone_id to {live['AvailabilityZoneId']}."
             yield "HP931", Problem(f"{path}.availability_zone_id", message, cure)
         if subnet.cidr and live["CidrBlock"] != subnet.cidr:
             message = f"{subnet.subnet_id} has {live['CidrBlock']}, not {subnet.cidr}"
-            yield "HP931", Problem(f"{path}.cidr", message, f"cidr: {live['CidrBlock']}", severity=Severity.WARNING)
+            yield (
+                "HP931",
+                Problem(f"{path}.cidr", message, f"Set cidr to {live['CidrBlock']}.", severity=Severity.WARNING),
+            )
 
 
 def _control_plane(platform: Platform, existing: ExistingNetwork, by_id: Mapping[str, Json]) -> Iterator[Found]:
-    """Zones and free IP addresses of the control plane's subnets."""
+    """Zones and free IP addresses of the control subnet_ids's subnets."""
     fixed, paths = control_plane_zones(platform.network), _subnet_ids(platform)
-    plane = existing.control_plane_subnet_ids or [
+    subnet_ids = existing.control_plane_subnet_ids or [
         subnet.subnet_id for subnet in existing.node_subnets if subnet.availability_zone_id in fixed
     ]
-    zones = {by_id[id_]["AvailabilityZoneId"] for id_ in plane if id_ in by_id}
+    zones = {by_id[id_]["AvailabilityZoneId"] for id_ in subnet_ids if id_ in by_id}
     least = catalog.limit(_CONTROL_PLANE_IPS).value
-    if len(zones) < catalog.limit("eks_subnets").value and all(id_ in by_id for id_ in plane):
-        message = f"the control plane's subnets are in {', '.join(sorted(zones))} only; EKS requires two zones"
+    if len(zones) < catalog.limit("eks_subnets").value and all(id_ in by_id for id_ in subnet_ids):
+        message = f"the control subnet_ids's subnets are in {', '.join(sorted(zones))} only; EKS requires two zones"
         yield "HP931", Problem("network.existing.control_plane_subnet_ids", message)
-    for id_ in plane:
+    for id_ in subnet_ids:
         if id_ in by_id and by_id[id_]["AvailableIpAddressCount"] < least:
             message = f"{id_} has {by_id[id_]['AvailableIpAddressCount']} free IP addresses; EKS requires {least}"
             yield "HP932", Problem(paths[id_], message)
 
 
 def _addresses(platform: Platform, by_id: Mapping[str, Json], clusters: Any) -> Iterator[Found]:
-    """Free IP addresses compared with the groups' demands; existing nodes already have theirs."""
+    """Free IP addresses compared with the demand of the groups; nodes that exist already have addresses."""
     running: dict[str, int] = {}
     for cluster in clusters[1] if clusters else ():
         for instance_type, count, _ in counts(cluster):
@@ -157,7 +160,7 @@ def _addresses(platform: Platform, by_id: Mapping[str, Json], clusters: Any) -> 
 @probe(
     "VPC, routes and endpoints",
     services=("ec2", "cloudformation"),
-    wanted=lambda platform: platform.network.existing,
+    applies=lambda platform: platform.network.existing,
 )
 def routes(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether nodes are in private subnets and can reach the required services, by NAT or by endpoints."""
@@ -214,7 +217,7 @@ def _default_routes(existing: ExistingNetwork, tables: Iterable[Json]) -> Iterat
             yield "HP933", Problem(path, message)
         elif any(route.get("State") == "blackhole" for route in default):
             message = f"the route of {table['RouteTableId']} to 0.0.0.0/0 points to a deleted target (blackhole)"
-            yield "HP933", Problem(path, message, "Repair the route.")
+            yield "HP933", Problem(path, message, "Correct the route.")
 
 
 def _default_of(table: Json) -> list[Json]:
@@ -250,7 +253,7 @@ def _by_service(region: str, endpoints: Iterable[Json]) -> dict[str, Json]:
 def _second_endpoints(
     platform: Platform, region: str, endpoints: Iterable[Json], own_ids: Mapping[str, list[str]]
 ) -> Iterator[Found]:
-    """Endpoints of the config whose private DNS name another endpoint of the VPC has."""
+    """Endpoints of the config whose private DNS name is in use by another endpoint of the VPC."""
     ours, live_of = set(own_ids.get("AWS::EC2::VPCEndpoint", ())), _by_service(region, endpoints)
     for index, service in enumerate(platform.network.interface_endpoints):
         live = live_of.get(service)
@@ -269,12 +272,12 @@ def _s3_endpoints(region: str, endpoints: Iterable[Json], closed: Iterable[Any])
         if not has_s3 and not subnet.route_table_id:
             id_ = table["RouteTableId"]
             message = f"{subnet.subnet_id} has access to neither the internet nor S3: {id_} has no route to either"
-            cure = f"Set route_table_id: {id_}, to create a gateway endpoint for it."
+            cure = f"Set route_table_id to {id_} to create a gateway endpoint for it."
             yield "HP933", Problem(path, message, cure)
 
 
 def _missing_endpoints(platform: Platform, region: str, endpoints: Iterable[Json]) -> Iterator[Found]:
-    """Services that nodes without a default route require, but that have no working endpoint."""
+    """Services that nodes without a default route require and that have no working endpoint."""
     live_of = _by_service(region, endpoints)
     for wanted in catalog.endpoints_for(features(platform)):
         if wanted.type == "Gateway" or wanted.service in platform.network.interface_endpoints:
@@ -322,7 +325,7 @@ def _admits(rule: Json, group_id: str, port: int) -> bool:
     return named or bool(rule.get("IpRanges")) or bool(rule.get("PrefixListIds"))
 
 
-@probe("security groups", services=("ec2",), wanted=_group_ids)
+@probe("security groups", services=("ec2",), applies=_group_ids)
 def security_groups(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether node security groups allow all traffic to and from themselves, with explicit rules."""
     paths = _group_ids(platform)

@@ -25,13 +25,13 @@ class Probe:
     Attributes:
         title: what is checked, for the progress bar and for findings about failed checks.
         services: boto3 clients that it uses.
-        wanted: whether it applies to a platform.
+        applies: whether it applies to a platform.
         function: yields its findings.
     """
 
     title: str
     services: tuple[str, ...]
-    wanted: Callable[[Platform], Any]
+    applies: Callable[[Platform], Any]
     function: ProbeFunction
 
 
@@ -39,12 +39,12 @@ _PROBES: list[Probe] = []
 
 
 def probe(
-    title: str, *, services: tuple[str, ...], wanted: Callable[[Platform], Any] = lambda _: True
+    title: str, *, services: tuple[str, ...], applies: Callable[[Platform], Any] = lambda _: True
 ) -> Callable[[ProbeFunction], ProbeFunction]:
     """Registers a function as a probe."""
 
     def register(function: ProbeFunction) -> ProbeFunction:
-        _PROBES.append(Probe(title, services, wanted, function))
+        _PROBES.append(Probe(title, services, applies, function))
         return function
 
     return register

@@ -1,4 +1,4 @@
-"""Requests of probes: each is sent once, several at a time; failures are recorded and do not stop other probes."""
+"""Requests of probes. Each request is sent once, several concurrently; failures do not stop other probes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _IAM_ACTIONS = {"s3:HeadBucket": "s3:ListBucket"}
 
 
 class Clients:
-    """One client per service, created sequentially by one thread, as boto3 requires; callers wait for theirs."""
+    """One client per service, created sequentially in one thread, as boto3 requires; callers wait for their client."""
 
     def __init__(
         self, session: Any, services: Iterable[str], *, region: str, attempts: int, read_seconds: float
@@ -36,7 +36,7 @@ class Clients:
             for service, future in self._futures.items():
                 try:
                     future.set_result(session.client(service, region_name=region, config=shared))
-                except Exception as error:  # noqa: BLE001 - given to whoever waits for this client
+                except Exception as error:  # noqa: BLE001 - raised for each caller that waits for this client
                     future.set_exception(error)
 
         threading.Thread(target=make, name="clients", daemon=True).start()
@@ -46,7 +46,7 @@ class Clients:
 
 
 class QueryCache:
-    """Responses by request: the first caller sends it, others wait for it."""
+    """Responses by request: the first caller sends the request, others wait for the response."""
 
     def __init__(self, clients: Clients) -> None:
         self.clients = clients
@@ -66,7 +66,7 @@ class QueryCache:
                 with self._slots:
                     answer = call()
                 future.set_result(answer)
-            except Exception as error:  # noqa: BLE001 - raised again for each asker, by result()
+            except Exception as error:  # noqa: BLE001 - raised again for each caller, by result()
                 future.set_exception(error)
         return future.result()
 
@@ -96,18 +96,18 @@ class QueryFailed(Exception):
 class AwsQueries:
     """The requests of one probe. Operations have their API names, such as `DescribeSubnets`."""
 
-    def __init__(self, questions: QueryCache) -> None:
-        self._questions = questions
+    def __init__(self, cache: QueryCache) -> None:
+        self._cache = cache
         self.failures: list[Failure] = []
 
     @property
     def region(self) -> str:
         """Region of the requests."""
-        return self._questions.clients.region
+        return self._cache.clients.region
 
     def client(self, service: str) -> Any:
-        """The client of a service, for other operations than plain requests."""
-        return self._questions.clients[service]
+        """The client of a service, for operations other than plain requests."""
+        return self._cache.clients[service]
 
     def one(self, service: str, operation: str, **params: Any) -> Mapping[str, Any]:
         """Returns the response to one request.
@@ -121,7 +121,7 @@ class AwsQueries:
         return answer
 
     def find(self, service: str, operation: str, absent: Iterable[str], **params: Any) -> Mapping[str, Any] | None:
-        """Returns the response to one request, None for one of these error codes, which mean that it does not exist.
+        """Returns the response to one request; None for an error code in `absent`: the resource does not exist.
 
         Raises:
             QueryFailed: the request failed with another error.
@@ -155,7 +155,7 @@ class AwsQueries:
 
     def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[tuple[Item, Result]]:
         """Applies a function to each item, several at a time; items whose requests failed are omitted."""
-        started = [(item, self._questions.start(lambda item=item: function(item))) for item in items]  # type: ignore[misc]
+        started = [(item, self._cache.start(lambda item=item: function(item))) for item in items]  # type: ignore[misc]
         done = []
         for item, future in started:
             try:
@@ -172,7 +172,7 @@ class AwsQueries:
     def _call(self, service: str, operation: str, params: Mapping[str, Any], call: Callable[[Any, str], Any]) -> Any:
         key = (service, operation, repr(sorted(params.items())))
         try:
-            return self._questions.once(key, lambda: call(self._questions.clients[service], xform_name(operation)))
+            return self._cache.once(key, lambda: call(self._cache.clients[service], xform_name(operation)))
         except Exception as error:
             action = f"{_IAM_NAMES.get(service, service)}:{operation}"
             what = failure(error, _IAM_ACTIONS.get(action, action))

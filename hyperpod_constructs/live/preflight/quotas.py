@@ -32,7 +32,7 @@ class QuotaNeed:
         path: path in the config.
         quota: the quota.
         need: value that the config requires now.
-        used: usage by other resources in the account.
+        used: usage by the other resources in the account.
         max_need: value that the config can grow to.
         unit: unit of the numbers.
     """
@@ -49,10 +49,10 @@ class QuotaNeed:
 @probe(
     "quotas of HyperPod",
     services=("service-quotas", "cloudformation", "sagemaker"),
-    wanted=lambda platform: platform.cluster.groups,
+    applies=lambda platform: platform.cluster.groups,
 )
 def hyperpod_quotas(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """Instances by type, spot instances, instances per cluster and in total, volume size, file systems of RIGs."""
+    """Instances by type, Spot Instances, instances per cluster and in total, volume sizes, restricted file systems."""
     limits, used = aws.together(
         lambda: _limits("sagemaker", aws), lambda: clusters_and_own(platform, aws) if _countable(platform) else ([], [])
     )
@@ -97,13 +97,13 @@ def network_quotas(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         return
     nat = nat_gateways(platform.network)
     open_network = 1 if platform.network.mode == "open" else 0
-    for key, need, there_now, limits in (
+    for key, need, existing, limits in (
         ("vpcs", 1, vpcs, vpc),
         ("internet_gateways", open_network, gateways, vpc),
         ("elastic_ips", nat, addresses, ec2),
     ):
-        if limits is not None and there_now is not None and need:
-            quota_need = QuotaNeed("HP918", "network", catalog.quota(key), need, len(there_now), need, "")
+        if limits is not None and existing is not None and need:
+            quota_need = QuotaNeed("HP918", "network", catalog.quota(key), need, len(existing), need, "")
             yield from _short(quota_need, limits, aws.region)
 
 
@@ -203,15 +203,16 @@ def _short(quota_need: QuotaNeed, limits: Mapping[str, Mapping[str, Any]], regio
         return
     value = listed["Value"]
     for amount, rule_severity in ((quota_need.need, None), (quota_need.max_need, Severity.WARNING)):
-        if amount + quota_need.used <= value:
+        if amount + quota_need.used <= value:  # sufficient
             continue
+        total = amount + quota_need.used
         grown = " at its maximum size" if rule_severity else ""
-        used = f" plus {quota_need.used:g} used by others is {amount + quota_need.used:g}" if quota_need.used else ""
+        parts = f" ({amount:g} by this platform, {quota_need.used:g} by other resources)" if quota_need.used else ""
         message = (
-            f"{quota_need.quota.name}: {amount:g} {quota_need.unit}".rstrip()
-            + f" required{grown}{used}, but the quota is {value:g}: {amount + quota_need.used - value:g} short"
+            f"{quota_need.quota.name}: {total:g} {quota_need.unit}".rstrip()
+            + f" required{grown}{parts}, but the quota is {value:g}"
         )
-        cure = _request(listed, quota_need.quota, amount + quota_need.used, region)
+        cure = _request(listed, quota_need.quota, total, region)
         yield quota_need.rule, Problem(quota_need.path, message, cure, severity=rule_severity)
         return
 
@@ -228,7 +229,7 @@ def _request(listed: Mapping[str, Any], quota: Quota, wanted: float, region: str
 def _flexible(
     path: str, group: Any, limits: Mapping[str, Mapping[str, Any]], used: Mapping[tuple[str, bool], int], region: str
 ) -> Iterator[Found]:
-    """A flexible group uses the quotas of all its types."""
+    """Compares the size of a flexible group with the free quotas of all its types."""
     spot = _is_spot(group)
     free, named = 0.0, []
     for instance_type in group.types:
@@ -239,7 +240,7 @@ def _flexible(
     if group.count > free:
         message = (
             f"{count(group.count, 'instance')} of {count(len(group.types), 'type')} required, but the quotas allow {free:g} "
-            f"more: {', '.join(named)}"
+            f"more ({', '.join(named)})"
         )
         first = catalog.instance_quota("spot" if spot else "cluster", group.types[0])
         taken = used.get((group.types[0], spot), 0)

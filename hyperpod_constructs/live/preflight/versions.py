@@ -38,13 +38,13 @@ def age(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
 
 @probe("Kubernetes version", services=("eks",))
 def kubernetes(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """Whether EKS offers the version, its support status, and whether EKS's calendar equals the catalog's."""
+    """Whether EKS offers the version, its support status, and differences between EKS's calendar and the catalog."""
     live = live_calendar(aws.all("eks", "DescribeClusterVersions", "clusterVersions", includeAll=True))
     by_version = {release.version: release for release in live}
     version, path = _version(platform, aws), "eks.kubernetes_version"
     release = by_version.get(version)
     standard = [version.version for version in live if version.status == "standard" and version.hyperpod]
-    cure = f'kubernetes_version: "{standard[0]}"' if standard else None
+    cure = f'Set kubernetes_version to "{standard[0]}".' if standard else None
     if release is None or release.status == "ended":
         offered = ", ".join(version.version for version in live if version.status in ("standard", "extended"))
         yield (

@@ -34,7 +34,9 @@ def zones(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         }
         for path, zone in _named_zones(platform):
             if zone not in known:
-                message = f"{zone} is not a zone of this account in {aws.region}; it has {', '.join(sorted(known))}"
+                message = (
+                    f"{zone} is not a zone of this account in {aws.region}; available zones: {', '.join(sorted(known))}"
+                )
                 yield "HP920", Problem(path, message)
             elif known[zone].get("State", "available") != "available":
                 yield "HP920", Problem(path, f"{zone} is {known[zone]['State']}")
@@ -88,7 +90,7 @@ def _plans(platform: Platform) -> dict[str, list[tuple[str, Any]]]:
 @probe(
     "training plans",
     services=("sagemaker",),
-    wanted=lambda platform: any(group.training_plan_arn for group in platform.cluster.groups),
+    applies=lambda platform: any(group.training_plan_arn for group in platform.cluster.groups),
 )
 def training_plans(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Status, zone, type and size of each training plan in the config."""
@@ -114,7 +116,7 @@ def training_plans(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
                 Problem(
                     place,
                     message,
-                    "No change is required: nodes are available after it starts.",
+                    "No change is required; nodes become available after it starts.",
                     severity=Severity.NOTE,
                 ),
             )
@@ -132,14 +134,14 @@ def training_plans(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
                 message = (
                     f"the plan's capacity is in {', '.join(sorted(plan_zones))}, but the group's nodes are in {zone}"
                 )
-                cure = f"availability_zone_id: {sorted(plan_zones)[0]}"
+                cure = f"Set availability_zone_id to {sorted(plan_zones)[0]}."
                 yield "HP923", Problem(f"{path}.availability_zone_id", message, cure)
         wanted, total = sum(group.count for _, group in groups), plan.get("TotalInstanceCount", 0)
         usable = total - plan.get("UnhealthyInstanceCount", 0)
         if wanted > usable:
             message = f"{count(wanted, 'instance')} required, but the plan has {total}"
             if total != usable:
-                message += f" of which {total - usable} are unhealthy"
+                message += f", {total - usable} of them unhealthy"
             yield (
                 "HP924",
                 Problem(f"{groups[0][0]}.count", message, f"Reduce the count to {usable}, or extend the plan."),

@@ -1,4 +1,4 @@
-"""Prerequisites of an upgrade step: EKS, HyperPod, all add-ons, the layer and the chart support the version."""
+"""Prerequisites of an upgrade step: EKS, HyperPod, add-ons, kubectl layer and dependency chart support the version."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Gate:
     """A prerequisite of a step.
 
     Attributes:
-        name: what it is about, such as an add-on's EKS name.
+        name: the component, such as an add-on's EKS name.
         state: "ready", "blocked", or "unknown".
         detail: the fact, with versions and dates.
-        meanwhile: what to do while it is blocked; empty otherwise.
+        meanwhile: action while it is blocked or unknown; can be empty.
     """
 
     name: str
@@ -75,7 +75,7 @@ def gates(
 
 
 def worst(states: Iterable[State]) -> State:
-    """The worst of some states; "ready" if there are none."""
+    """The worst of the states; "ready" if there are none."""
     found = set(states)
     return "blocked" if "blocked" in found else "unknown" if "unknown" in found else "ready"
 
@@ -123,7 +123,7 @@ def _addon_gates(platform: Platform, target: str, supports: Mapping[str, Support
             detail = f"no version is set, so EKS installs its default for {target}"
             yield Gate(name=name, state="ready", detail=detail)
         elif version == UNKNOWN:
-            yield Gate(name=name, state="unknown", detail=f"it is unknown which version supports {target}; use --live")
+            yield Gate(name=name, state="unknown", detail=f"the version that supports {target} is unknown; use --live")
         elif pinned and _fits(name, pinned, target, support) is False:
             yield Gate(
                 name=name, state="ready", detail=f"{pinned} does not support {target}; use {version} (see the change)"
@@ -149,16 +149,18 @@ def _other_addon_gates(
         support = supports.get(name)
         newest = support.versions.get(target, UNKNOWN) if support else UNKNOWN
         if newest is None:
-            detail = f"{version} is installed, not by this config; no version for {target}"
+            detail = f"{version} is installed but not managed by this config; no version for {target}"
             yield Gate(name=name, state="blocked", detail=detail, meanwhile=_support_notes("", support, target))
         elif newest == UNKNOWN:
-            yield Gate(name=name, state="unknown", detail=f"{version} is installed, not by this config")
+            yield Gate(name=name, state="unknown", detail=f"{version} is installed but not managed by this config")
         elif _fits(name, version, target, support):
             yield Gate(
-                name=name, state="ready", detail=f"{version} is installed, not by this config, and supports {target}"
+                name=name,
+                state="ready",
+                detail=f"{version} is installed but not managed by this config; it supports {target}",
             )
         else:
-            detail = f"{version} is installed, not by this config; update it to {newest} for {target}"
+            detail = f"{version} is installed but not managed by this config; update it to {newest} for {target}"
             yield Gate(name=name, state="ready", detail=detail)
 
 
@@ -205,7 +207,7 @@ def pins(platform: Platform, target: str, supports: Mapping[str, Support]) -> It
 
 
 def _layer_gate(target: str) -> Gate:
-    """The provider's Helm comes from the kubectl layer; Helm's client works with newer API servers."""
+    """The provider uses Helm from the kubectl layer, whose client supports newer API servers."""
     number = _layer_number()
     if minor(target) > (1, number + 1):
         detail = f"the layer v{number} is built for Kubernetes 1.{number}; {target} is more than one version newer"
@@ -236,17 +238,18 @@ def _chart_gates(platform: Platform, target: str, release: Release | None) -> It
     if platform.dependencies.chart is not None:
         yield Gate(name="dependency chart", state="unknown", detail="a custom chart; see its release notes")
         return
-    made = date.fromisoformat(chart["commit_date"])
+    committed = date.fromisoformat(chart["commit_date"])
     released = release.released if release else None
-    if released is None or made < released:
-        detail = (
-            f"the pinned commit is from {made}, before {target} was available on EKS ({released or 'date not known'})"
-        )
+    if released is None or committed < released:
+        available = released or "date not known"
+        detail = f"the pinned commit is from {committed}, before {target} was available on EKS ({available})"
         meanwhile = "check for a newer commit of the chart, and test it on a test cluster"
         yield Gate(name="dependency chart", state="unknown", detail=detail, meanwhile=meanwhile)
     else:
         yield Gate(
-            name="dependency chart", state="ready", detail=f"the pinned commit ({made}) is newer than {target} on EKS"
+            name="dependency chart",
+            state="ready",
+            detail=f"the pinned commit ({committed}) is newer than {target} on EKS",
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from ...core import catalog
 from ...core.catalog import minor
 from ...core.catalog._files import load
+from ...core.plural import count
 from ...core.spec.addons import ADDON_NAMES, CORE
 from ...core.spec.platform import Platform
 from .gates import Gate, Insight, State, gates, pins, worst
@@ -19,7 +20,7 @@ from .versions import UNKNOWN, Release, Support, calendar, matrix
 
 
 class NoUpgradePath(ValueError):
-    """Raised if there is no upgrade path from the version to the target; the text has the reason."""
+    """Raised if there is no upgrade path from the version to the target; the message contains the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Action:
     Attributes:
         part: "control plane", "core add-ons", "HyperPod add-ons", "dependency chart" or "node software".
         what: description.
-        commands: commands to run; `what` describes alternatives.
+        commands: commands to run, in order.
         undo: how to revert it; empty if it cannot be reverted.
     """
 
@@ -77,7 +78,7 @@ class Plan:
         target: target version.
         state: the worst state of its steps; "ready" without steps.
         steps: one for each minor version.
-        staying: consequences of not upgrading, one sentence each.
+        staying: effects of not upgrading, one sentence each.
         facts: source of the facts.
     """
 
@@ -130,8 +131,8 @@ def plan(
         NoUpgradePath: the target is not newer, or not a version.
 
     >>> from hyperpod_constructs.core.spec import Platform
-    >>> made = Platform(name="a", region="us-west-2", network={}, cluster={}, eks={"kubernetes_version": "1.33"})
-    >>> [(step.source, step.target, step.state) for step in plan(made, "1.35", today=date(2026, 11, 23)).steps]
+    >>> platform = Platform(name="a", region="us-west-2", network={}, cluster={}, eks={"kubernetes_version": "1.33"})
+    >>> [(step.source, step.target, step.state) for step in plan(platform, "1.35", today=date(2026, 11, 23)).steps]
     [('1.33', '1.34', 'ready'), ('1.34', '1.35', 'ready')]
     """
     source = source or platform.eks.assumed_version
@@ -243,7 +244,7 @@ def _actions(
         versions = ", ".join(_named(key, target, supports) for key in keys)
         yield Action(
             part=part,
-            what=f"Update them to versions for {target}: {versions}.",
+            what=f"Update the add-ons to versions for {target}: {versions}.",
             commands=(f"{deploy}-{stack}",),
             undo="set the previous version in `version:` of the add-on and deploy; EKS does not roll back add-ons",
         )
@@ -290,7 +291,7 @@ def _staying(source: str, release: Release | None, platform: Platform, today: da
     ends, last = release.end_of_standard_support, release.end_of_extended_support
     if today < ends:
         yield (
-            f"{source} is in standard support until {ends}, {(ends - today).days} days from now, without "
+            f"{source} is in standard support until {ends}, {count((ends - today).days, 'day')} from now, without "
             "additional cost."
         )
         if platform.eks.support == "STANDARD" and platform.eks.existing is None:
@@ -299,13 +300,13 @@ def _staying(source: str, release: Release | None, platform: Platform, today: da
                 "add-ons are incompatible."
             )
         else:
-            yield f"After that, extended support: {extra} for the control plane, until {last}."
+            yield f"After that, extended support of the control plane costs {extra}, until {last}."
     elif today < last:
-        yield f"{source} is in extended support: {extra} for the control plane, until {last}."
+        yield f"{source} is in extended support, which costs {extra} for the control plane, until {last}."
     else:
-        yield f"{source} is out of support since {last}."
+        yield f"{source} has been out of support since {last}."
     if today < last:
-        yield f"On {last} EKS upgrades the control plane automatically, even if add-ons are incompatible."
+        yield f"On {last}, EKS upgrades the control plane automatically, even if add-ons are incompatible."
 
 
 __all__ = ["Action", "Gate", "NoUpgradePath", "Plan", "Step", "plan"]

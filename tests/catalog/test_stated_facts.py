@@ -79,7 +79,7 @@ def test_a_config_states_a_type_and_every_use_is_a_finding_that_can_be_acknowled
     (finding,) = [f for f in loaded.findings if f.rule == "HP033"]
     assert loaded.ok
     assert (finding.severity, finding.path) == (Severity.WARNING, "cluster.instance_groups[1].instance_type")
-    assert finding.message == "ml.p9.48xlarge depends on a fact from the config: sheet of 2027-01"
+    assert finding.message == "ml.p9.48xlarge is defined by the config, not by the catalog (note: sheet of 2027-01)"
     accepted = "acknowledge: [{rule: HP033, reason: compared with the sheet}]\n"
     (finding,) = [f for f in load(written(tmp_path, CONFIG + FACTS + accepted)).findings if f.rule == "HP033"]
     assert finding.acknowledged == "compared with the sheet"

@@ -20,6 +20,33 @@ def fixes(rule: str, fragment: str) -> list[str]:
             "Use Kubernetes 1.31 to 1.35, or check with `hyperpod addons --live`.",
             id="Kubernetes versions that HyperPod documents, of all versions of the add-on",
         ),
+        pytest.param(
+            "HP608",
+            "governance: {teams: [{name: a, quota: "
+            "[{instance_type: ml.p5.48xlarge, mig_profile: mig-9g.10gb, mig_count: 1}]}]}\n",
+            "Did you mean 'mig-1g.10gb'?",
+            id="a MIG profile of the quota's instance type",
+        ),
+        pytest.param(
+            "HP608",
+            "governance: {teams: [{name: a, quota: "
+            "[{instance_type: ml.m5.4xlarge, mig_profile: mig-9g.10gb, mig_count: 1}]}]}\n",
+            "Remove mig_profile and mig_count, or specify an instance type with MIG.",
+            id="no MIG profile for a type without MIG",
+        ),
+        pytest.param(
+            "HP603",
+            f"governance: {{scheduler: {{name: {'a' * 64}}}, teams: []}}\n",
+            "Use 63 characters at most.",
+            id="the longest name of a scheduler, which is longer than that of a team",
+        ),
+        pytest.param(
+            "HP747",
+            "storage: {buckets: [{name: inputs, namespaces: [other]}]}\n"
+            "jobs: [{name: a, image: b, volumes: [{name: data, mount_path: /data, claim: inputs}]}]\n",
+            "Add default to the namespaces of 'inputs' in storage.buckets.",
+            id="the bucket of a claim, not a file system",
+        ),
     ],
 )
 def test_a_suggested_value_is_valid_in_its_context(rule: str, fragment: str, fix: str) -> None:

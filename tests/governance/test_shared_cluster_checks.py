@@ -52,7 +52,7 @@ def test_the_sum_of_quotas_is_compared_with_the_capacity(
         assert findings == []
     else:
         (finding,) = findings
-        assert f"quotas ({instances}) exceed the capacity (16) of ml.p5.48xlarge" in finding.message
+        assert f"the quotas total {instances} instances of ml.p5.48xlarge, but the groups have 16" in finding.message
 
 
 @pytest.mark.parametrize(

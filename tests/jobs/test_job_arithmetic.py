@@ -188,7 +188,7 @@ def test_sidecars_are_subtracted_from_the_nodes_share():
         ),
         (
             {**P5, "nodes": 2, "accelerators": 4},
-            "HP712 accelerators: accelerators 4 requests a part of a node, but nodes: 2 requests whole nodes",
+            "HP712 accelerators: 4 requests a part of a node, but nodes: 2 requests whole nodes",
         ),
         ({**P5, "mig_profile": "mig-1g.10gb"}, "HP716 mig_profile: requires mig_count"),
         ({**P5, "efa": 33}, "HP717 efa: 33 EFA interfaces, but ml.p5.48xlarge has 32"),

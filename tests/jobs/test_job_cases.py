@@ -75,11 +75,11 @@ def test_an_elastic_pytorchjob_has_workers_only():
         ),
         (
             {"elastic": {"max_replicas": 4, "step": 2}},
-            "error HP704 elastic.step: is a field of HyperPodPyTorchJob only, but the job is a PyTorchJob",
+            "error HP704 elastic.step: a field of HyperPodPyTorchJob only, but the job is a PyTorchJob",
         ),
         (
             {"kind": "HyperPodPyTorchJob", "elastic": {"max_replicas": 4, "rdzv_backend": "c10d"}},
-            "error HP704 elastic.rdzv_backend: is a field of PyTorchJob only, but the job is a HyperPodPyTorchJob",
+            "error HP704 elastic.rdzv_backend: a field of PyTorchJob only, but the job is a HyperPodPyTorchJob",
         ),
         ({"kind": "HyperPodPyTorchJob", "elastic": {}}, "error HP708 elastic: max_replicas is not set"),
         (
@@ -241,7 +241,7 @@ def test_accelerators_without_a_type_follow_from_the_affinity_or_are_reported():
     assert found(**wanted, affinity=required) == []
     assert found(**wanted) == [
         "warning HP711 accelerators: 16 of nvidia.com/gpu, but no instance type is set",
-        "warning HP711 efa: 16, but no instance type is set",
+        "warning HP711 efa: 16 EFA interfaces, but no instance type is set",
     ]
     assert resources(**wanted, accelerator_resource="aws.amazon.com/neuron")[0]["aws.amazon.com/neuron"] == 16
     assert found(**wanted, accelerator_resource="aws.amazon.com/neuron") == []
@@ -273,8 +273,8 @@ def test_auto_resume_counts_apart_from_the_backoff_limit():
     assert "runPolicy" not in manifest["spec"]
     both = {**TWO, "auto_resume": True, "restart_pods": "OnFailure", "run_policy": {"max_retries": 4}}
     assert found(**both) == [
-        "warning HP726 run_policy.max_retries: 4 limits auto-resume and restarts of containers (backoffLimit), which end"
-        " the job together"
+        "warning HP726 run_policy.max_retries: 4 limits restarts by auto-resume and restarts of containers together"
+        " (backoffLimit)"
     ]
     assert found(**{**both, "auto_resume_retries": 2}) == []
 

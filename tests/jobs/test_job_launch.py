@@ -74,7 +74,8 @@ def test_tiered_storage_is_reported_with_both_numbers():
         return [finding.message for finding in said if finding.rule == "HP735"]
 
     assert findings() == [
-        "pods request 1890 GiB of the node's 2048 GiB; tiered storage reserves 410 (20 percent), which leaves 1638"
+        "pods request 1890 GiB of the node's 2048 GiB; tiered storage reserves 410 GiB (20 percent), which "
+        "leaves 1638 GiB"
     ]
     assert findings(nodes=None, replicas=2, accelerators=8, memory_gib=1500) == []
 

@@ -10,6 +10,7 @@ from ..catalog import allowed, limit, matches, pattern
 from ..documents import join
 from ..findings import Severity
 from ..jobs.quantities import amount
+from ..plural import either
 from ..spec.addons import Addons
 from ..spec.base import configuration_of, is_token
 from .context import Context, EffectiveAddons, as_text
@@ -174,7 +175,7 @@ def _toleration(path: str, toleration: Mapping[Any, Any]) -> Iterator[Problem]:
         yield Problem(
             f"{path}.effect",
             f"{as_text(effect)} is not a valid taint effect",
-            f"Use {' or '.join(allowed('taint_effect'))}.",
+            f"Use {either(allowed('taint_effect'))}.",
         )
     if toleration.get("tolerationSeconds") is not None:
         seconds = str(toleration["tolerationSeconds"])

@@ -77,7 +77,7 @@ def types_in_region(governance: Governance, region_facts: Region) -> Iterator[Pr
     title="Names of teams, priority classes and the scheduler match the API's patterns and are unique.",
     severity=Severity.ERROR,
     why="The API rejects the name.",
-    cure="Use lowercase letters, digits and hyphens, 40 characters at most, beginning and ending with a letter or digit.",
+    cure="Use lowercase letters, digits and hyphens, beginning and ending with a letter or digit.",
     source=source_of("patterns", "team_name"),
     wrong=_ON + "governance: {teams: [{name: Vision_Team, quota: [{instance_type: ml.m5.4xlarge, count: 1}]}]}\n",
     right=_ON + "governance: {teams: [{name: vision-team, quota: [{instance_type: ml.m5.4xlarge, count: 1}]}]}\n",
@@ -93,17 +93,24 @@ def names(governance: Governance) -> Iterator[Problem]:
             path = f"{base}[{index}].name"
             if is_token(each):
                 yield skipped(path)
-            elif not re.fullmatch(pattern(what), each) or len(each) > limit(f"{what}_length").value:
+            elif len(each) > (maximum := limit(f"{what}_length").value):
+                yield _too_long(path, each, maximum)
+            elif not re.fullmatch(pattern(what), each):
                 yield Problem(path, f"{as_text(each)} is not a valid name")
             elif each in given[:index]:
                 yield Problem(path, f"{as_text(each)} is used twice", "Use each name once.")
     name = governance.scheduler.name
     if is_token(name):
         yield skipped("governance.scheduler.name")
-    elif name is not None and not (
-        matches("governance_name", name) and limit("governance_name_length").allows(len(name))
-    ):
+    elif name is not None and len(name) > (maximum := limit("governance_name_length").value):
+        yield _too_long("governance.scheduler.name", name, maximum)
+    elif name is not None and not matches("governance_name", name):
         yield Problem("governance.scheduler.name", f"{as_text(name)} is not a valid name")
+
+
+def _too_long(path: str, name: str, maximum: int) -> Problem:
+    message = f"{as_text(name)} has {len(name)} characters; the limit is {maximum}"
+    return Problem(path, message, f"Use {maximum} characters at most.")
 
 
 @rule(
@@ -170,7 +177,7 @@ def types_of_quotas(governance: Governance, cluster: Cluster, ctx: Context) -> I
     title="The quotas of all teams fit in the cluster.",
     severity=Severity.WARNING,
     why="Teams cannot all use their quotas at the same time, and jobs wait although their quota is free.",
-    cure="Lower the quotas, or raise the counts.",
+    cure="Reduce the quotas, or increase the counts of the groups.",
     source="documentation page …-governance-policies: the total must stay within the cluster's capacity",
     wrong=_team("quota: [{instance_type: ml.m5.4xlarge, count: 9}]"),
     right=_team("quota: [{instance_type: ml.m5.4xlarge, count: 2}]"),
@@ -186,7 +193,7 @@ def within_capacity(governance: Governance, cluster: Cluster) -> Iterator[Proble
             owned[resource.instance_type] = owned.get(resource.instance_type, 0) + _instances(resource)
     for name, instances in owned.items():
         if name in nodes and instances > nodes[name]:
-            message = f"quotas ({instances:g}) exceed the capacity ({nodes[name]}) of {name}"
+            message = f"the quotas total {instances:g} instances of {name}, but the groups have {nodes[name]}"
             yield Problem("governance.teams", message)
 
 
@@ -225,6 +232,8 @@ def one_measure(governance: Governance, ctx: Context) -> Iterator[Problem]:
             yield Problem(
                 f"{path}.accelerators",
                 f"{count(resource.accelerators, 'accelerator')}, but {instance_type.name} has none",
+                "Remove accelerators, or specify an accelerated instance type.",
+                "The API rejects the quota.",
             )
 
 
@@ -233,7 +242,7 @@ def one_measure(governance: Governance, ctx: Context) -> Iterator[Problem]:
     title="A MIG quota has a profile of its type, and a count.",
     severity=Severity.ERROR,
     why="The API rejects the quota.",
-    cure="Set mig_profile to a profile such as mig-1g.10gb, and mig_count.",
+    cure="Set mig_profile to a profile of the instance type, and mig_count.",
     source="service model of sagemaker: MIGProfileType; sagemaker-hyperpod 3.12.0 for the profiles of each type",
     wrong=_team("quota: [{instance_type: ml.p5.48xlarge, mig_profile: mig-1g.5gb, mig_count: 2}]"),
     right=_team("quota: [{instance_type: ml.p5.48xlarge, mig_profile: mig-1g.10gb, mig_count: 2}]"),
@@ -246,25 +255,29 @@ def mig(governance: Governance, ctx: Context) -> Iterator[Problem]:
             given, missing = (
                 ("mig_profile", "mig_count") if resource.mig_count is None else ("mig_count", "mig_profile")
             )
-            yield Problem(f"{path}.{given}", f"requires {missing}")
+            yield Problem(f"{path}.{given}", f"requires {missing}", f"Set {missing}.")
         if profile is None or is_token(profile):
             continue
         instance_type = find_instance_type(resource.instance_type)
+        supported = known if instance_type is None else instance_type.mig_profiles
+        cure = f"Use one of: {', '.join(supported)}." if supported else _NO_MIG
         if profile not in known:
-            near = suggest(profile, known)
+            near = suggest(profile, supported)
             message = f"{as_text(profile)} is not a valid MIG profile"
-            yield Problem(place, message, f"Did you mean {near!r}?" if near else None)
-        elif instance_type is not None and profile not in instance_type.mig_profiles:
-            has = ", ".join(instance_type.mig_profiles) or "none"
-            yield Problem(place, f"{instance_type.name} does not support {profile}; its profiles: {has}")
+            yield Problem(place, message, f"Did you mean {near!r}?" if near else cure)
+        elif instance_type is not None and profile not in supported:
+            yield Problem(place, f"{instance_type.name} does not support {profile}", cure)
+
+
+_NO_MIG = "Remove mig_profile and mig_count, or specify an instance type with MIG."
 
 
 @rule(
     "HP609",
     title="Borrow limits are used with borrowing, and are in the documented range.",
     severity=Severity.WARNING,
-    why="A limit without borrowing has no effect; the documented range is 1 to 500 percent.",
-    cure="Set `sharing: LendAndBorrow`, and a limit of 1 to 500 percent.",
+    why="The limit is not applied: the team borrows no compute.",
+    cure="Set `sharing: LendAndBorrow`, or remove the limit.",
     source="service model of sagemaker: ResourceSharingConfig.BorrowLimit",
     wrong=_team("sharing: DontLend, borrow_limit: 50, quota: [{instance_type: ml.m5.4xlarge, count: 1}]"),
     right=_team("borrow_limit: 50, quota: [{instance_type: ml.m5.4xlarge, count: 1}]"),
@@ -278,7 +291,8 @@ def borrowing(governance: Governance) -> Iterator[Problem]:
                 yield Problem(f"{path}.{name}", f"no effect: sharing is {team.sharing}")
         if team.borrow_limit is not None and not practical.allows(team.borrow_limit):
             message = f"{team.borrow_limit} percent; the documented range is {practical.minimum} to {practical.value}"
-            yield Problem(f"{path}.borrow_limit", message)
+            cure = f"Use a limit of {practical.minimum} to {practical.value} percent."
+            yield Problem(f"{path}.borrow_limit", message, cure, "The API may reject the limit.")
 
 
 @rule(
@@ -296,6 +310,9 @@ def borrowing(governance: Governance) -> Iterator[Problem]:
 def empty_teams(governance: Governance) -> Iterator[Problem]:
     for index, team in enumerate(governance.teams if governance else ()):
         if not team.quota:
-            yield Problem(f"governance.teams[{index}].quota", f"the team {team.name} has no quota")
+            message, why = f"the team {as_text(team.name)} has no quota", "A team without a quota can only borrow."
+            yield Problem(f"governance.teams[{index}].quota", message, "Add a quota.", why)
         if not team.members:
-            yield Problem(f"governance.teams[{index}].members", f"the team {team.name} has no members")
+            message = f"the team {as_text(team.name)} has no members"
+            why = "Only administrators can use the team's namespace."
+            yield Problem(f"governance.teams[{index}].members", message, "Add members.", why)

@@ -64,7 +64,13 @@ def images(instance_groups: InstanceGroups) -> Iterator[Problem]:
             elif value is not None and (
                 not re.fullmatch(pattern(name), value) or not limit(f"{name}_length").allows(len(value))
             ):
-                yield Problem(place, f"{as_text(value)} has an invalid format")
+                yield Problem(place, f"{as_text(value)} is not a valid {_FORMS[name][0]}", _FORMS[name][1])
+
+
+_FORMS = {
+    "image_id": ("image id", "Specify an AMI id, such as ami-0123456789abcdef0, or `default`."),
+    "image_release_version": ("release", "Specify three numbers separated by dots, such as 1.2.3."),
+}
 
 
 @rule(
@@ -86,7 +92,10 @@ def pinned_or_patched(instance_groups: InstanceGroups) -> Iterator[Problem]:
             yield Problem(place, "pinned, which conflicts with auto_patch")
         if group.image_id not in (None, "default"):
             yield Problem(
-                place, "conflicts with a custom image", "Remove one of the two.", "The custom image takes precedence."
+                place,
+                f"conflicts with the custom image {group.image_id}",
+                "Remove image_release_version, or image_id.",
+                "The custom image takes precedence.",
             )
 
 

@@ -37,7 +37,7 @@ def threads(groups: Groups) -> Iterator[Problem]:
             if wanted is not None and valid is not None and wanted not in valid:
                 yield Problem(
                     f"{path}.threads_per_core",
-                    f"{wanted} is not supported: {instance_type.name} has {' or '.join(map(str, valid))}",
+                    f"{wanted} is not supported: {instance_type.name} supports {' or '.join(map(str, valid))}",
                 )
 
 
@@ -45,7 +45,7 @@ def threads(groups: Groups) -> Iterator[Problem]:
     "HP321",
     title="Deep health checks are for accelerated types.",
     severity=Severity.ERROR,
-    why="CreateCluster rejects them for other types.",
+    why="CreateCluster rejects deep health checks for types without accelerators.",
     cure="Remove deep_health_checks from the group.",
     source="documentation: deep health checks are for GPU and Trainium instances",
     wrong=fragment("instance_type: ml.m5.4xlarge, count: 2, deep_health_checks: [InstanceStress]"),
@@ -127,8 +127,8 @@ def health_checks_or_taints(instance_groups: InstanceGroups) -> Iterator[Problem
     "HP325",
     title="Labels are valid Kubernetes labels.",
     severity=Severity.ERROR,
-    why="CreateCluster rejects them; CloudFormation does not check them.",
-    cure="Keys: an optional lowercase domain and a slash, then a name; values: 1 to 63 letters, digits, `-`, "
+    why="CreateCluster rejects the labels; CloudFormation does not validate them.",
+    cure="Use keys with an optional lowercase domain, a slash and a name, and values of 1 to 63 letters, digits, `-`, "
     "`_` and `.`.",
     source=source_of("patterns", "kubernetes_label_key"),
     wrong=fragment('instance_type: ml.p5.48xlarge, count: 2, labels: {team: "vision & speech"}'),
@@ -169,8 +169,8 @@ def _key_and_value(path: str, what: str, key: str, value: str | None) -> Iterato
     "HP326",
     title="Taints are valid Kubernetes taints and unique.",
     severity=Severity.ERROR,
-    why="CreateCluster rejects them.",
-    cure="Use the format of label keys and values.",
+    why="CreateCluster rejects the taints.",
+    cure="Use a key such as example.com/team, and a value of 1 to 63 letters, digits, `-`, `_` and `.`.",
     source=source_of("patterns", "kubernetes_taint_key"),
     wrong=fragment('instance_type: ml.p5.48xlarge, count: 2, taints: [{key: "no space", effect: NoSchedule}]'),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, taints: [{key: gpu, effect: NoSchedule}]"),
@@ -195,7 +195,7 @@ def taints(instance_groups: InstanceGroups) -> Iterator[Problem]:
     "HP327",
     title="Labels do not use domains of the service or of Kubernetes.",
     severity=Severity.WARNING,
-    why="The service and the kubelet set these labels; others are rejected or overwritten.",
+    why="SageMaker and the kubelet set the labels in these domains; others are rejected or overwritten.",
     cure="Use your own domain.",
     source="documentation page sagemaker-hyperpod-eks-resiliency-node-labels; Kubernetes NodeRestriction",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {sagemaker.amazonaws.com/team: vision}"),
@@ -208,9 +208,10 @@ def reserved_labels(instance_groups: InstanceGroups) -> Iterator[Problem]:
         for place, key in keys:
             domain = key.partition("/")[0] if "/" in key else ""
             if domain.endswith(("sagemaker.amazonaws.com", "kubernetes.io", "k8s.io")) and domain not in _OPEN_DOMAINS:
-                yield Problem(place, f"{as_text(key)} is in a domain of the service or of Kubernetes")
+                yield Problem(place, f"{as_text(key)} is in a domain that SageMaker or Kubernetes reserves")
 
 
+_OPERATOR = "Set dependencies.gpu_operator to true, or remove the label."
 _OPEN_DOMAINS = ("node.kubernetes.io", "node-restriction.kubernetes.io")
 
 
@@ -232,15 +233,18 @@ def mig_labels(instance_groups: InstanceGroups, ctx: Context) -> Iterator[Proble
             continue
         place = join(f"{path}.labels", "nvidia.com/mig.config")
         if ctx.dependencies is not None and not ctx.dependencies.gpu_operator:
-            yield Problem(place, "requests MIG partitions, but the GPU operator is disabled")
+            yield Problem(place, "requests MIG partitions, but the GPU operator is disabled", _OPERATOR)
         for instance_type in types_of(group):
             if not instance_type.mig_profiles:
-                yield Problem(place, f"requests MIG partitions, which {instance_type.name} does not support")
+                message = f"requests MIG partitions, which {instance_type.name} does not support"
+                yield Problem(place, message, "Remove the label.", "The GPUs of the nodes are not partitioned.")
                 continue
             profile = wanted.removeprefix("all-")
             sizes = {each.removeprefix("mig-") for each in instance_type.mig_profiles}
             if wanted.startswith("all-") and re.match(r"[0-9]+g\.", profile) and profile not in sizes:
                 yield Problem(
                     place,
-                    f"{as_text(wanted)} is not a profile of {instance_type.name}; its profiles: {', '.join(sorted(sizes))}",
+                    f"{as_text(wanted)} is not a MIG configuration of {instance_type.name}",
+                    f"Use one of: {', '.join(f'all-{size}' for size in sorted(sizes))}.",
+                    "The GPU operator fails on the node.",
                 )

@@ -35,10 +35,10 @@ def _teams(isolation: str = "") -> str:
 _OPENED = {
     "enabled": "disabled: members of the team can take over nodes, the operators on them, and the cluster",
     "privileged": "enabled: members of the team can take over nodes, and through them the cluster",
-    "host_network": "enabled: pods of the team reach the instance metadata service and the services of the node",
+    "host_network": "enabled: pods of the team can reach the instance metadata service and the services of the node",
     "host_ipc": "enabled: pods of the team share memory with every process of the node",
-    "system_nodes": "enabled: pods of the team run on the nodes of the operators",
-    "network_policy": "disabled: pods of other teams reach pods of this team",
+    "system_nodes": "enabled: pods of the team can run on the nodes of the operators",
+    "network_policy": "disabled: pods of other teams can reach pods of this team",
 }
 """Options that relax the isolation of a team, and the consequences."""
 
@@ -74,8 +74,8 @@ def opened(governance: Governance) -> Iterator[Problem]:
     "HP616",
     title="Host paths of a team are not nested.",
     severity=Severity.WARNING,
-    why="A pod that writes to the outer path can put a symbolic link to any directory of the node at the inner one.",
-    cure="Allow the outer path only; pods mount the inner one with `sub_path`.",
+    why="A pod that can write to the outer path can make the inner one a symbolic link to any directory of the node.",
+    cure="Allow the outer path only, and mount the inner one with `sub_path`.",
     source="Kubernetes: hostPath volumes, allowed path prefixes are not safe where they are writable",
     wrong=_teams("host_paths: [/opt/dlami/nvme, /opt/dlami/nvme/cache]"),
     right=_teams("host_paths: [/opt/dlami/nvme]"),
@@ -115,7 +115,11 @@ def refused_job(job: Job, governance: Governance, cluster: Cluster) -> Iterator[
         queued = job.effective_queue and not part.instance_type and not part.instance_group
         found |= dict.fromkeys(f"{prefix}{name}" for name in broken if name != "system-nodes" or not queued)
     if found:
-        yield Problem("", f"violates the isolation of the team {team.name}: {', '.join(found)}")
+        group = system_group(cluster)
+        cure = None
+        if group is not None and all(name.endswith("system-nodes") for name in found):
+            cure = f"Set instance_type or instance_group to nodes other than those of {group.name}."
+        yield Problem("", f"violates the isolation of the team {team.name}: {', '.join(found)}", cure)
 
 
 @rule(
@@ -135,7 +139,7 @@ def without_effect(governance: Governance, cluster: Cluster, ctx: Context) -> It
         return
     if not all(team.isolation.system_nodes for team in teams) and system_nodes(cluster) is None:
         group = system_group(cluster)
-        where = f"those of {group.name}" if group else "those of any group"
+        where = f"those of the group {group.name}" if group else "because no group is left for the teams"
         yield Problem("governance.teams", f"pods of teams and operators run on the same nodes, {where}")
     if not any(team.isolation.network_policy for team in teams):
         return

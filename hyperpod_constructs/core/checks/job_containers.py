@@ -22,7 +22,7 @@ from .registry import Problem, rule
     "HP706",
     title="Each volume has one source, and a unique name and mount path.",
     why="Kubernetes rejects the pods.",
-    cure="Set one of host_path, claim, fsx, empty_dir, secret, config_map and nfs.",
+    cure="Set exactly one of host_path, claim, fsx, empty_dir, secret, config_map or nfs.",
     source=KUBERNETES,
     wrong=example("volumes: [{name: data, mount_path: /data}]"),
     right=example("volumes: [{name: data, mount_path: /data, claim: data}]"),
@@ -86,7 +86,7 @@ def _names(job: Job, part: ReplicaSpec, sidecars: str, init_containers: str) -> 
 
 
 def _mounts(container: Container, path: str, known: set[str]) -> Iterator[Problem]:
-    cure = f"Volumes of the job: {', '.join(sorted(known)) or 'none'}."
+    cure = f"Use one of: {', '.join(sorted(known))}." if known else "Define the volume in the job's volumes."
     for missing in sorted(set(container.volumes) - known):
         yield Problem(f"{path}.volumes", f"the job has no volume {missing!r}", cure)
     for index, mount in enumerate(container.mounts):
@@ -130,7 +130,9 @@ def _length(path: str, text: str) -> Iterator[Problem]:
     if size > maximum:
         yield Problem(path, f"{size:,} bytes; the limit of Linux for one argument or variable is {maximum:,}")
     elif "\0" in text:
-        yield Problem(path, "contains a NUL character, which ends an argument", "Remove it.")
+        yield Problem(
+            path, "contains a NUL character, which ends an argument", "Remove it.", "The container cannot start."
+        )
 
 
 _SUFFIXES = {"PyTorchJob": ("master", "worker"), "HyperPodPyTorchJob": (), "Job": ()}
@@ -140,7 +142,7 @@ _SUFFIXES = {"PyTorchJob": ("master", "worker"), "HyperPodPyTorchJob": (), "Job"
     "HP729",
     title="A job that refers to its own pods has a fixed name.",
     severity=Severity.WARNING,
-    why="The object's name includes a hash of its content, so no pod has the name that the command uses.",
+    why="The hash depends on the content of the job, so no pod has this name, and the connection fails.",
     cure="Set `on_change: replace` or `refuse` for a fixed name.",
     source="Kubeflow training operator: pods are named <job>-<role>-<index>; this project: names of `new-object` jobs",
     wrong=example("kind: PyTorchJob, nodes: 2, args: ['--endpoint=train-master-0:29500']"),

@@ -95,7 +95,11 @@ def tiered_memory(job: Job, cluster: Cluster) -> Iterator[Problem]:
             yield Problem(
                 f"{prefix}memory_gib",
                 f"pods request {quantity(asked)} GiB of the node's {instance_type.memory_gib} GiB; tiered storage reserves "
-                f"{taken:.0f} ({tiered.memory_percent} percent), which leaves {left:.0f}",
+                f"{taken:.0f} GiB ({tiered.memory_percent} percent), which leaves {left:.0f} GiB",
+                None
+                if part.nodes
+                else f"Set memory_gib to at most {left // (asked / sized.memory_gib)}, or reduce "
+                "cluster.tiered_storage.memory_percent.",
             )
 
 

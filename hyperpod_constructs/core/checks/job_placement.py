@@ -134,13 +134,9 @@ def has_team(job: Job, governance: Governance) -> Iterator[Problem]:
     classes = [priority_class.name for priority_class in governance.scheduler.priority_classes]
     if job.priority and not opaque(job.priority) and job.priority.removesuffix("-priority") not in classes:
         message = f"the scheduler has no priority class {job.priority!r}"
-        yield Problem(
-            "priority",
-            message,
-            f"Use one of: {', '.join(classes)}."
-            if classes
-            else "Define it under governance.scheduler.priority_classes.",
-        )
+        defined = f"Use one of: {', '.join(classes)}." if classes else None
+        cure = defined or "Define it under governance.scheduler.priority_classes."
+        yield Problem("priority", message, cure, "Kueue rejects the job: the priority class does not exist.")
 
 
 @rule(
@@ -162,17 +158,18 @@ def has_operator(job: Job, effective_addons: EffectiveAddons, ctx: Context) -> I
         cure = "Enable `dependencies.training_operators`, or use kind HyperPodPyTorchJob."
         yield Problem("kind", "PyTorchJob requires Kubeflow's operator in the dependency chart", cure)
     if job.effective_queue and not {"task_governance", "kueue"} & addons.keys():
-        cure = "Add `task_governance: {}` to addons, or remove team and queue."
-        yield Problem(
-            "team" if job.team else "queue", f"the queue {job.effective_queue!r} requires task governance", cure
+        field, needs = (
+            ("team", "`task_governance: {}`") if job.team else ("queue", "`task_governance: {}` or `kueue: {}`")
         )
+        message = f"the queue {job.effective_queue!r} requires task governance{'' if job.team else ' or Kueue'}"
+        yield Problem(field, message, f"Add {needs} to addons, or remove {field}.", "The queue does not exist.")
 
 
 @rule(
     "HP744",
     title="A team's job fits in the team's quota.",
     severity=Severity.WARNING,
-    why="Kueue admits the job only when it can borrow idle compute, and never if the team may not borrow.",
+    why="Kueue admits the job only when it can borrow idle compute, and never if the team may not borrow that much.",
     cure="Increase the quota, allow the team to borrow, or request less.",
     source="AWS documentation of task governance: compute quotas",
     wrong=_platform(
@@ -277,7 +274,7 @@ def one_zone(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
             continue
         zones = {ctx.zone_of(group): group.name for _, group in _groups(part, ctx)}
         if len(zones) > 1:
-            where = " and ".join(f"{name} in {zone or 'its own subnets'}" for zone, name in zones.items())
+            where = " and ".join(f"{name} in {zone or 'its subnet_ids'}" for zone, name in zones.items())
             yield Problem(f"{prefix}instance_group", f"nodes of {part.instance_type} are in several zones: {where}")
 
 
@@ -309,7 +306,9 @@ def has_storage(job: Job, storage: Storage) -> Iterator[Problem]:
                 elif not {job.effective_namespace, job.team} & set(known[wanted]):
                     where = ", ".join(known[wanted])
                     message = f"{wanted!r} has claims in {where}, but the job runs in {job.effective_namespace}"
-                    yield Problem(path, message)
+                    kind = "lustre" if wanted in systems else "buckets"
+                    who = job.team or job.effective_namespace
+                    yield Problem(path, message, f"Add {who} to the namespaces of {wanted!r} in storage.{kind}.")
 
 
 @rule(
@@ -330,8 +329,10 @@ def tolerated(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
         closed = [(group, taint) for group in groups if (taint := _not_tolerated(group, part)) is not None]
         if groups and len(closed) == len(groups):
             group, taint = closed[0]
-            shown = f"{taint.key}={taint.value or ''}:{taint.effect}"
-            yield Problem("tolerations", f"no toleration for the taint {shown} of {group.name}")
+            shown = f"{taint.key}{f'={taint.value}' if taint.value else ''}:{taint.effect}"
+            match = f"value: {taint.value}" if taint.value else "operator: Exists"
+            cure = f"Add {{key: {taint.key}, {match}, effect: {taint.effect}}} to tolerations."
+            yield Problem("tolerations", f"no toleration for the taint {shown} of {group.name}", cure)
 
 
 def _not_tolerated(group: Group, part: ReplicaSpec) -> Taint | None:

@@ -49,7 +49,8 @@ def elastic(job: Job) -> Iterator[Problem]:
     if outside:
         yield Problem(
             "elastic.discrete_values",
-            f"values outside the range {minimum} to {maximum}: {', '.join(map(str, outside))}",
+            f"outside the range {minimum} to {maximum}: {', '.join(map(str, outside))}",
+            "Remove the values outside the range, or change min_replicas and max_replicas.",
         )
 
 
@@ -59,11 +60,12 @@ def _kubeflow(job: Job) -> Iterator[Problem]:
         yield Problem("replica_specs", "an elastic PyTorchJob requires a worker", "Add a replica spec named worker.")
     if job.elastic.processes_per_node and job.processes_per_node:
         message = "conflicts with the job's processes_per_node"
-        yield Problem("elastic.processes_per_node", message, "Keep the setting of the job, which is not deprecated.")
+        yield Problem("elastic.processes_per_node", message, "Remove elastic.processes_per_node, which is deprecated.")
     stated = [name for name in ("rdzv_backend", "rdzv_host", "rdzv_port", "rdzv_id") if getattr(job.elastic, name)]
     if job.elastic.standalone and stated:
-        message = f"torchrun ignores {', '.join(stated)} with this setting"
-        yield Problem("elastic.standalone", message, "Remove one of the two.", severity=Severity.WARNING)
+        message = f"conflicts with {', '.join(stated)}, which torchrun then ignores"
+        cure = f"Remove standalone, or remove {', '.join(stated)}."
+        yield Problem("elastic.standalone", message, cure, "Each pod trains alone.", Severity.WARNING)
 
 
 @rule(
@@ -93,17 +95,19 @@ def log_rules(job: Job) -> Iterator[Problem]:
             else:
                 groups = compiled.groups if field == "pattern" else groups
         if log_rule.name in seen:
-            yield Problem(
-                f"{path}.name", f"{log_rule.name!r} is already used", "Use another name.", severity=Severity.WARNING
-            )
+            why = "Two rules with one name cannot be distinguished in logs and events."
+            message = f"{log_rule.name!r} is already used"
+            yield Problem(f"{path}.name", message, "Use another name.", why, Severity.WARNING)
         seen.add(log_rule.name)
         if log_rule.threshold is not None and groups == 0:
             message = "the pattern has no group, so no value can be compared with the threshold"
-            yield Problem(f"{path}.pattern", message, "Put parentheses around the number.")
+            cure = "Put parentheses around the part of the pattern that matches the number."
+            yield Problem(f"{path}.pattern", message, cure, "The agent cannot apply the rule.")
         watches = (log_rule.starts_within_seconds, log_rule.recurs_within_seconds, log_rule.threshold)
         if all(value is None for value in watches) and not log_rule.fault_on_match:
             message = "no effect: no time, threshold or fault_on_match is set"
-            yield Problem(path, message, "Set one of them.", severity=Severity.WARNING)
+            cure = "Set starts_within_seconds, recurs_within_seconds, threshold or fault_on_match."
+            yield Problem(path, message, cure, "A rule without a condition reports no fault.", Severity.WARNING)
 
 
 @rule(
@@ -155,8 +159,8 @@ def retries(job: Job) -> Iterator[Problem]:
         yield Problem("run_policy.max_retries", message, cure)
     if job.auto_resume and job.auto_resume_retries is None:
         message = (
-            f"{job.run_policy.max_retries} limits auto-resume and restarts of containers (backoffLimit), which "
-            "end the job together"
+            f"{job.run_policy.max_retries} limits restarts by auto-resume and restarts of containers together "
+            "(backoffLimit)"
         )
         cure = "Set auto_resume_retries, and max_retries only to limit restarts of containers."
         yield Problem("run_policy.max_retries", message, cure)

@@ -23,7 +23,7 @@ P5 = "instance_type: ml.p5.48xlarge"
 @rule(
     "HP710",
     title="A job's instance type is supported by HyperPod.",
-    why="No node has this label, and the pods stay pending.",
+    why="No node has this instance type, and the pods stay pending.",
     cure="Use a type of the cluster's instance groups, with its ml. prefix.",
     source="HyperPod API: the instance types it takes",
     wrong=example("instance_type: ml.p5.48xlage"),
@@ -56,20 +56,26 @@ def needs_type(job: Job) -> Iterator[Problem]:
     for prefix, part, _ in parts(job):
         if part.instance_type is not None:
             if part.node_selector.get(key, part.instance_type) != part.instance_type:
-                message = f"differs from instance_type {part.instance_type!r}"
-                cure = "Remove the label from node_selector."
-                yield Problem(f"{prefix}node_selector", message, cure, severity=Severity.ERROR)
+                message = f"{key} is {part.node_selector[key]!r}, but instance_type is {part.instance_type!r}"
+                why = "Both set one label of the node selector, and one of them would be ignored."
+                yield Problem(f"{prefix}node_selector", message, f"Remove {key}.", why, Severity.ERROR)
             continue
         if named_types(part, part.affinity):
             continue
         devices = [name for name in ("accelerators", "mig_profile", "mig_count", "efa") if getattr(part, name)]
         if not part.accelerator_resource:
             for name in devices:
-                meant = f" of {accelerator_name(part)}" if name == "accelerators" else ""
-                yield Problem(f"{prefix}{name}", f"{getattr(part, name)}{meant}, but no instance type is set")
+                stated: Any = getattr(part, name)
+                what = count(stated, _UNITS[name]) if name in _UNITS else str(stated)
+                what += f" of {accelerator_name(part)}" if name == "accelerators" else ""
+                cure = None if name == "accelerators" else "Set instance_type."
+                yield Problem(f"{prefix}{name}", f"{what}, but no instance type is set", cure)
         if not devices and not part.is_partial:
             message = "requests no resources: the pods may run on any node, together with others"
-            yield Problem(prefix.removesuffix("."), message)
+            yield Problem(prefix.removesuffix("."), message, "Set instance_type, or vcpu and memory_gib.")
+
+
+_UNITS = {"mig_count": "partition", "efa": "EFA interface"}
 
 
 @rule(
@@ -89,11 +95,9 @@ def nodes_or_parts(job: Job) -> Iterator[Problem]:
             yield Problem(f"{prefix}replicas", f"conflicts with nodes: {part.nodes}")
         for name in ("accelerators", "vcpu", "memory_gib", "mig_profile"):
             if getattr(part, name) not in (None, "none"):
-                message = (
-                    f"{name} {getattr(part, name)} requests a part of a node, but nodes: {part.nodes} "
-                    "requests whole nodes"
-                )
-                yield Problem(f"{prefix}{name}", message)
+                value: Any = getattr(part, name)
+                wanted = f"{value if isinstance(value, str) else format(value, 'g')} requests a part of a node"
+                yield Problem(f"{prefix}{name}", f"{wanted}, but nodes: {part.nodes} requests whole nodes")
 
 
 @rule(
@@ -115,7 +119,8 @@ def accelerators(job: Job) -> Iterator[Problem]:
         node_type = max(types, key=lambda each: each.accelerator.count if each.accelerator else 0)
         counts_chips = part.accelerator_resource is None
         if node_type.accelerator is None:
-            message = f"{count(part.accelerators, 'accelerator')}, but {names} has none"
+            have = "has" if len(types) == 1 else "have"
+            message = f"{count(part.accelerators, 'accelerator')}, but {names} {have} none"
             yield Problem(f"{prefix}accelerators", message, "Remove it, or use a GPU or Trainium type.")
         elif part.accelerators > node_type.accelerator.count and counts_chips:
             has = f"{node_type.accelerator.count} x {node_type.accelerator.model}"
@@ -147,7 +152,7 @@ def capacity(job: Job) -> Iterator[Problem]:
                 room = usable(field, getattr(node_type, field))
                 message = f"the other containers use {quantity(other[field])} {unit}, but "
                 message += f"{node_type.name} has {quantity(room)} {unit} for pods"
-                yield Problem(f"{prefix}{field}", message, "Leave resources for the main container.")
+                yield Problem(f"{prefix}{field}", message, "Reduce the requests of the sidecars.")
             elif stated is not None or more:
                 yield from _fits(prefix, part, node_type, field, unit, needs, other[field], more)
         yield from _limits_fit(prefix, part, node_type)
@@ -166,6 +171,7 @@ def _fits(
     """A request compared with the estimate and with the maximum that a kubelet can offer."""
     total = getattr(node_type, field)
     room, maximum = usable(field, total), offered(field, node_type)
+    most = quantity(round(maximum, 2))
     stated = number(getattr(part, field))
     path = f"{prefix}{field}" if stated is not None else f"{prefix}hugepages_2mi_mib"
     requested = f"{quantity(stated)} {unit}" if stated is not None else f"{part.hugepages_2mi_mib} MiB"
@@ -174,24 +180,18 @@ def _fits(
         other_requests.append(f"{quantity(round(pages, 2))} for huge pages")
     more = "".join(f" plus {resource}" for resource in other_requests)
     if needs > maximum:
-        has = f"{node_type.name} has {quantity(total)} {unit}, of which at most {quantity(round(maximum, 2))} are "
-        has += "allocatable"
-        cure = (
-            f"Use {_maximum(room - other - pages)}."
-            if stated is not None
-            else "Request fewer huge pages, or set memory_gib too."
-        )
+        has = f"{node_type.name} has {quantity(total)} {unit}, of which at most {most} are allocatable"
+        cure = f"Use {_maximum(room - other - pages)}." if stated is not None else "Request fewer huge pages."
         yield Problem(path, f"{requested}{more}, but {has}", cure)
     elif needs > room and stated is not None:
         less = f"{quantity(total)} minus {quantity(exact(total) - room)}"
-        message = f"{requested}{more} exceeds the estimate for {node_type.name}: "
-        message += f"{quantity(room)} {unit} for pods ({less})"
+        estimate = f"the estimate for {node_type.name}: {quantity(room)} {unit} for pods ({less})"
         why = (
-            f"A kubelet of the EKS AMI offers up to {quantity(round(maximum, 2))} {unit}, minus the requests of "
+            f"A kubelet of the EKS AMI offers up to {most} {unit}, minus the requests of "
             "DaemonSets: the pods may stay pending."
         )
         cure = f"Use {_maximum(room - other - pages)}, or check a node's allocatable resources."
-        yield Problem(path, message, cure, why, severity=Severity.WARNING)
+        yield Problem(path, f"{requested}{more} exceeds {estimate}", cure, why, Severity.WARNING)
 
 
 def _limits_fit(prefix: str, part: Replica, node_type: InstanceType) -> Iterator[Problem]:
@@ -202,7 +202,8 @@ def _limits_fit(prefix: str, part: Replica, node_type: InstanceType) -> Iterator
         stated = number(getattr(part, field))
         if stated is not None and stated > total:
             message = f"{quantity(stated)} {unit} exceeds the {quantity(total)} {unit} of {node_type.name}"
-            yield Problem(f"{prefix}{field}", message)
+            cure = f"Use at most {quantity(total)}, or remove the limit."
+            yield Problem(f"{prefix}{field}", message, cure, "No node can provide what the limit allows.")
 
 
 def _maximum(room: Decimal) -> str:
@@ -253,10 +254,10 @@ def limits(job: Job) -> Iterator[Problem]:
             limit = number(getattr(part, name))
             if limit is not None and request is not None and limit < request:
                 stated = number(getattr(part, "vcpu" if field == "vcpu" else "memory_gib")) is not None
-                how = "stated" if stated else "a whole node's share" if not part.is_partial else "derived"
-                yield Problem(
-                    f"{prefix}{name}", f"{quantity(limit)} is less than the request of {quantity(request)} ({how})"
-                )
+                whose = "a share of the node" if part.is_partial else "a whole node's share"
+                how = "" if stated else f" ({whose})"
+                has = f"{quantity(limit)} is less than the request of {quantity(request)}{how}"
+                yield Problem(f"{prefix}{name}", has)
 
 
 @rule(
@@ -283,14 +284,13 @@ def partitions(job: Job) -> Iterator[Problem]:
         if node_type is None:
             continue
         if profile not in node_type.mig_profiles:
-            known = ", ".join(node_type.mig_profiles) or "none"
-            message = f"{node_type.name} does not support {profile!r}"
-            yield Problem(f"{prefix}mig_profile", message, f"Use one of: {known}.")
+            known = f"Use one of: {', '.join(node_type.mig_profiles)}."
+            cure = known if node_type.mig_profiles else "Remove mig_profile and mig_count, or use a type with MIG."
+            yield Problem(f"{prefix}mig_profile", f"{node_type.name} does not support {profile!r}", cure)
         elif mig_count > (maximum := mig_per_node(profile, node_type)):
-            message = (
-                f"{count(mig_count, 'partition')}, but a node of {node_type.name} has at most {maximum} x {profile}"
-            )
-            yield Problem(f"{prefix}mig_count", message)
+            has = f"but a node of {node_type.name} has at most {maximum} x {profile}"
+            message = f"{count(mig_count, 'partition')}, {has}"
+            yield Problem(f"{prefix}mig_count", message, f"Use at most {maximum}.")
 
 
 @rule(
@@ -312,7 +312,8 @@ def efa(job: Job) -> Iterator[Problem]:
         elif node_type.efa_interfaces is None:
             message = f"the number of EFA interfaces of {node_type.name} is unknown; {part.efa} cannot be checked"
             cure = "Compare it with a node's allocatable vpc.amazonaws.com/efa."
-            yield Problem(f"{prefix}efa", message, cure, severity=Severity.NOTE)
+            why = "If the nodes have fewer, the pods stay pending."
+            yield Problem(f"{prefix}efa", message, cure, why, Severity.NOTE)
         elif part.efa > node_type.efa_interfaces:
             message = f"{part.efa} EFA interfaces, but {node_type.name} has {node_type.efa_interfaces}"
             yield Problem(f"{prefix}efa", message)
@@ -353,7 +354,7 @@ def _stated(job: Job, prefix: str) -> set[str]:
     title="A Trainium job requests the resource name that nodes advertise.",
     severity=Severity.NOTE,
     why="If the device plugin advertises another name, the pods stay pending.",
-    cure="No change is required if the nodes advertise it; otherwise set neuron_resource.",
+    cure="Set neuron_resource if the nodes advertise another name; otherwise no change is required.",
     source="HyperPod: the Neuron device plugin's names; the official CLI requests neurondevice, its guide's example neuron",
     wrong=example("instance_type: ml.trn1.32xlarge"),
     right=example(P5),
@@ -365,15 +366,14 @@ def neuron(job: Job) -> Iterator[Problem]:
             continue
         if not node_type.is_neuron:
             if "neuron_resource" in job.model_fields_set:
-                cure = "Remove it."
-                yield Problem(path, f"{node_type.name} has no Trainium chips", cure, severity=Severity.WARNING)
+                message, why = f"{node_type.name} has no Trainium chips", "The setting has no effect."
+                yield Problem(path, message, "Remove neuron_resource.", why, Severity.WARNING)
             continue
         yield Problem(path, f"requests aws.amazon.com/{part.neuron_resource}")
         if part.neuron_resource == "neuroncore" and node_type.family != "trn1" and node_type.family != "trn1n":
-            message = f"requests physical cores; the number that {node_type.name} advertises depends on its logical "
-            message += "core setting"
+            advertised = f"the number that {node_type.name} advertises depends on its logical core setting"
             cure = "Check a node's allocatable resources, or use neurondevice."
-            yield Problem(path, message, cure, severity=Severity.WARNING)
+            yield Problem(path, f"requests physical cores; {advertised}", cure, severity=Severity.WARNING)
 
 
 @rule(

@@ -11,6 +11,8 @@ from ..documents import join
 from ..findings import Severity
 from ..jobs.manifest import manifest_of
 from ..jobs.names import HASH_LENGTH, LONGEST_NAME, is_label
+from ..jobs.pod_rules import KEY_FORM
+from ..plural import either
 from ..spec.base import is_token
 from ..spec.jobs import Job
 from ..spec.jobs_replica import PodFields
@@ -54,7 +56,7 @@ def names(job: Job) -> Iterator[Problem]:
     if is_token(job.name):
         return
     if not matches("dns_label", job.name):
-        yield Problem("name", f"{job.name!r} is not a DNS label")
+        yield Problem("name", f"{job.name!r} is not a valid Kubernetes name")
         return
     if job.kind == "PyTorchJob" and job.name[0].isdecimal():
         message = f"{job.name!r} begins with a digit, but the name of a PyTorchJob is a DNS-1035 label"
@@ -112,9 +114,10 @@ def team(job: Job) -> Iterator[Problem]:
         for field, needed in expected.items():
             stated = getattr(job, field)
             if not opaque(stated) and stated != needed:
-                yield Problem(field, f"{stated!r} conflicts with the team {job.team!r}, which has {needed!r}")
+                yield Problem(field, f"{stated!r} conflicts with the team {job.team!r}, whose {field} is {needed!r}")
     if job.priority and job.workload_priority_class:
-        yield Problem("priority", "conflicts with workload_priority_class", "Remove one of the two.")
+        why = "Both set the priority class of the workload."
+        yield Problem("priority", "conflicts with workload_priority_class", "Remove one of the two.", why)
     metadata = manifest_of(job)["metadata"] if _states_labels(job) else {}
     labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
     for field, key, value in (
@@ -126,8 +129,15 @@ def team(job: Job) -> Iterator[Problem]:
             where = next((name for name in ("labels", "job_labels") if key in getattr(job, name)), "job_patch")
             change = f"sets {key} to {final!r}" if final is not None else f"removes {key}"
             path = f'{where}["{key}"]' if where != "job_patch" else where
-            owner = f"team {job.team!r}" if job.team else f"{field} {value!r}"
-            yield Problem(path, f"{change}, but {owner} requires {value!r}", f"Remove it, or set `{field}` instead.")
+            owner = f"team {job.team!r} requires {value!r}" if job.team else f"the job's {field} is {value!r}"
+            yield Problem(path, f"{change}, but {owner}", f"Remove it, or set `{field}` instead.", _LABELS[field])
+
+
+_LABELS = {
+    "queue": "Kueue uses the label: the job is in another queue, or in none.",
+    "priority": "Kueue uses the label: the job has another priority, or none.",
+}
+"""What a changed label of Kueue means."""
 
 
 def _states_labels(job: Job) -> bool:
@@ -155,7 +165,7 @@ _ONLY: Mapping[str, tuple[str, ...]] = {
     "HP704",
     title="A job uses fields of its kind only.",
     why="The kind has no such field, and the setting would be lost.",
-    cure="Remove it, or use the other kind.",
+    cure="Remove it, or use a kind with the field.",
     source="The kinds' schemas: HyperPodPyTorchJob, kubeflow.org/v1 PyTorchJob, batch/v1 Job",
     wrong=example("kind: PyTorchJob, nodes: 2, spares: 1"),
     right=example("nodes: 2, spares: 1"),
@@ -169,29 +179,34 @@ def kinds(job: Job) -> Iterator[Problem]:
             for name in path.split("."):
                 value = getattr(value, name, None)
             if value:
-                yield Problem(path, f"is a field of {kind} only, but the job is a {job.kind}")
+                message = f"a field of {kind} only, but the job is a {job.kind}"
+                yield Problem(path, message, f"Remove it, or use `kind: {kind}`.")
     if job.kind == "Job":
         for path in ("processes_per_node", "run_policy.clean_pods", "elastic", "replica_specs"):
             holder, _, name = path.rpartition(".")
             if getattr(job.run_policy if holder else job, name):
-                yield Problem(path, "is a field of the PyTorch kinds, but the job is a Job")
+                cure = "Remove it, or use `kind: HyperPodPyTorchJob` or `kind: PyTorchJob`."
+                yield Problem(path, "a field of the PyTorch kinds, but the job is a Job", cure)
     clean = {"HyperPodPyTorchJob": ("All", "OnlyComplete", "None"), "PyTorchJob": ("All", "Running", "None")}
     if job.run_policy.clean_pods and job.run_policy.clean_pods not in clean.get(job.kind, (job.run_policy.clean_pods,)):
         message = f"{job.run_policy.clean_pods} is not a valid value for {job.kind}"
-        yield Problem("run_policy.clean_pods", message, f"Use {' or '.join(clean[job.kind])}.")
+        yield Problem("run_policy.clean_pods", message, f"Use {either(clean[job.kind])}.", _REJECTED)
     policies = {"Job": ("Never", "OnFailure"), "HyperPodPyTorchJob": ("Never", "OnFailure", "Always")}
     allowed = policies.get(job.kind)
     for prefix, pod in pods(job):
         if pod.restart_pods and allowed and pod.restart_pods not in allowed:
             message = f"{pod.restart_pods} is not a valid value for {job.kind}"
-            yield Problem(f"{prefix}restart_pods", message, f"Use {' or '.join(allowed)}.")
+            yield Problem(f"{prefix}restart_pods", message, f"Use {either(allowed)}.", _REJECTED)
     if job.kind != "HyperPodPyTorchJob" and job.run_policy.ttl_seconds == -1:
-        yield Problem("run_policy.ttl_seconds", f"-1 is not supported by {job.kind}", "Remove it to keep the job.")
+        message = f"-1 is not supported by {job.kind}"
+        yield Problem("run_policy.ttl_seconds", message, "Remove it to keep the job.", _REJECTED)
     processes = job.processes_per_node
     if not opaque(processes) and not matches("processes_per_node", str(processes)):
-        yield Problem(
-            "processes_per_node", f"{processes!r} is not a valid number", "Use auto, cpu, gpu or a number in quotes."
-        )
+        message = f"{processes!r} is not a valid number of processes"
+        yield Problem("processes_per_node", message, "Use auto, cpu, gpu or a number in quotes.", _REJECTED)
+
+
+_REJECTED = "Kubernetes or the operator rejects the job."
 
 
 @rule(
@@ -223,7 +238,9 @@ def environment(job: Job) -> Iterator[Problem]:
                 yield from _env_source(path, value)
         for index, source in enumerate(holder.env_from):
             if (source.secret is None) == (source.config_map is None):
-                yield Problem(f"{prefix}env_from[{index}]", "requires exactly one of secret and config_map")
+                has = "none" if source.secret is None else "both"
+                message = f"requires exactly one of secret and config_map, but has {has}"
+                yield Problem(f"{prefix}env_from[{index}]", message, "Set secret or config_map.")
     for field in ("labels", "job_labels"):
         yield from _labels(field, getattr(job, field))
 
@@ -231,7 +248,11 @@ def environment(job: Job) -> Iterator[Problem]:
 def _labels(path: str, labels: Mapping[str, str]) -> Iterator[Problem]:
     for key, value in labels.items():
         if not is_token(key) and not matches("pod_label_key", key):
-            yield Problem(f'{path}["{key}"]', f"{key!r} is not a valid label key", "Use prefix/name.")
+            yield Problem(
+                f'{path}["{key}"]',
+                f"{key!r} is not a valid label key",
+                KEY_FORM,
+            )
         if not is_token(value) and not matches("pod_label_value", value):
             cure = "Use 63 characters at most: letters, digits, '-', '_' and '.'."
             yield Problem(f'{path}["{key}"]', f"{value!r} is not a valid label value", cure)
@@ -242,7 +263,10 @@ def _env_source(path: str, source: Any) -> Iterator[Problem]:
     if len(stated) != 1:
         yield Problem(path, f"requires exactly one source, but has {' and '.join(stated) or 'none'}")
     elif (stated[0] == "pod_field") != (source.key is None):
-        yield Problem(path, "a secret or config map requires a key; a pod field has none")
+        if source.key is None:
+            yield Problem(path, f"{stated[0]} requires a key", "Set key, the entry of the secret or config map.")
+        else:
+            yield Problem(path, "a pod field has no key", "Remove key.")
     name = source.secret or source.config_map
     if not opaque(name) and not matches("dns_subdomain", str(name)):
         yield Problem(path, f"{name!r} is not a valid Kubernetes name", "Use lowercase letters, digits and hyphens.")

@@ -23,7 +23,7 @@ from .registry import Problem, rule
     "HP721",
     title="A patch does not change resources.",
     severity=Severity.WARNING,
-    why="The requests then differ from those that were checked and explained.",
+    why="The requests of the job then differ from those that are checked.",
     cure="Set accelerators, vcpu, memory_gib or efa instead.",
     source="This project: the compiler's numbers are what is applied",
     wrong=example("container_patch: {resources: {limits: {cpu: 4}}}"),
@@ -91,10 +91,11 @@ def _identity(job: Job, manifest: Mapping[str, Any]) -> Iterator[Flaw]:
             "kind" if manifest.get("kind") != job.kind else "apiVersion",
             "changes the kind of the object",
             "Set `kind`.",
+            "identity",
         )
     for key, expected in (("name", job.name), ("namespace", job.effective_namespace)):
         if isinstance(metadata, Mapping) and metadata.get(key) != expected:
-            yield Flaw(f"metadata.{key}", f"changes the {key} of the object", f"Set `{key}`.")
+            yield Flaw(f"metadata.{key}", f"changes the {key} of the object", f"Set `{key}`.", "identity")
 
 
 def _numbers(job: Job) -> Iterator[Flaw]:
@@ -112,7 +113,8 @@ _NO_POLICY = defaults(RunPolicy)
 def _problem(path: str, flaw: Flaw) -> Problem:
     last = flaw.path.rpartition(".")[2] or "the pod template"
     shown = "" if path.endswith(last) else f"{flaw.path}: "
-    return Problem(path, f"{shown}{flaw.message}", flaw.cure or None)
+    why = "The deployment cannot find the object that the patch renames." if flaw.kind == "identity" else None
+    return Problem(path, f"{shown}{flaw.message}", flaw.cure or None, why)
 
 
 _COVERED = ("env", "envFrom", "image", "name")

@@ -13,6 +13,8 @@ from .quantities import amount
 from .schema import Flaw, flaws
 
 Json = Mapping[str, Any]
+KEY_FORM = "Use letters, digits, '-', '_' and '.', after an optional DNS prefix and a slash."
+"""Fix of a key of a label, an annotation or a taint."""
 _STANDARD = ("cpu", "memory", "ephemeral-storage")
 
 
@@ -31,15 +33,13 @@ def _metadata(metadata: Json) -> Iterator[Flaw]:
     yield from _labels(metadata.get("labels"), "metadata.labels")
     for key in metadata.get("annotations") or {}:
         if not is_token(key) and not matches("pod_label_key", str(key).lower()):
-            yield Flaw(
-                join("metadata.annotations", str(key)), f"{key!r} is not a valid annotation key", "Use prefix/name."
-            )
+            yield Flaw(join("metadata.annotations", str(key)), f"{key!r} is not a valid annotation key", KEY_FORM)
 
 
 def _labels(labels: Json | None, path: str) -> Iterator[Flaw]:
     for key, value in (labels or {}).items():
         if not is_token(key) and not matches("pod_label_key", str(key)):
-            yield Flaw(join(path, str(key)), f"{key!r} is not a valid label key", "Use prefix/name.")
+            yield Flaw(join(path, str(key)), f"{key!r} is not a valid label key", KEY_FORM)
         if not is_token(value) and not matches("pod_label_value", value):
             cure = "Use up to 63 characters: letters, digits, '-', '_' and '.'."
             yield Flaw(join(path, str(key)), f"{value!r} is not a valid label value", cure)
@@ -251,7 +251,7 @@ def _toleration(toleration: Json, path: str) -> Iterator[Flaw]:
             path, "has no key, which is valid only with the operator Exists", "Add the key, or use the operator Exists."
         )
     if key and not is_token(key) and not matches("pod_label_key", key):
-        yield Flaw(f"{path}.key", f"{key!r} is not a valid taint key", "Use prefix/name.")
+        yield Flaw(f"{path}.key", f"{key!r} is not a valid taint key", KEY_FORM)
     if operator == "Exists" and value:
         yield Flaw(
             path,
@@ -300,7 +300,7 @@ def _term(term: Json, path: str) -> Iterator[Flaw]:
 def _expression(expression: Json, path: str) -> Iterator[Flaw]:
     operator, values = expression.get("operator"), expression.get("values") or []
     if not is_token(expression["key"]) and not matches("pod_label_key", expression["key"]):
-        yield Flaw(f"{path}.key", f"{expression['key']!r} is not a valid label key", "Use prefix/name.")
+        yield Flaw(f"{path}.key", f"{expression['key']!r} is not a valid label key", KEY_FORM)
     if operator in ("In", "NotIn") and not values:
         yield Flaw(path, f"the operator {operator} requires values", "Add values, or use the operator Exists.")
     elif operator in ("Exists", "DoesNotExist") and values:

@@ -26,7 +26,7 @@ class Flaw(NamedTuple):
     message: str
     cure: str = ""
     kind: str = ""
-    """`type`, `missing`, `unknown-key`, `size`, `duplicate-mount` or `above-limit`; empty for others."""
+    """`type`, `missing`, `unknown-key`, `size`, `duplicate-mount`, `above-limit` or `identity`; empty for others."""
 
 
 def type_of(kind: str) -> str | None:

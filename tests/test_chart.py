@@ -45,7 +45,9 @@ def test_a_switch_reaches_the_charts_value(name: str, enabled: bool) -> None:
 
 
 def test_two_gpu_plugins_are_rejected() -> None:
-    with pytest.raises(ValueError, match="nvidia_device_plugin conflicts with gpu_operator, which includes its own device plugin"):
+    with pytest.raises(
+        ValueError, match="nvidia_device_plugin conflicts with gpu_operator, which includes its own device plugin"
+    ):
         DependencyChart(gpu_operator=True, nvidia_device_plugin=True)
     assert DependencyChart(gpu_operator=True, nvidia_device_plugin=False).has_nvidia_device_plugin is False
 

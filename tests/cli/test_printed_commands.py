@@ -25,6 +25,7 @@ SAFE = {
     "verb": "a word of the source",
     "direction": "a word of the source",
     "other": "a format of the source",
+    "expected": "a format of the source",
     "wanted": "a number, or a format of the source",
     "first": "a rule id",
     "number": "an account id, or a version of the source",

@@ -136,15 +136,15 @@ def _read(file: Path) -> Document:
     return document
 
 
-def _other(file: Path, content: Any, expected: str, comments: str | None = None) -> Finding:
+def _other(file: Path, content: Any, source_format: str, comments: str | None = None) -> Finding:
     """Returns a finding about a file of another format, with the command that reads it."""
     from ..jobs.foreign import foreign
 
     found = foreign(content, file=str(file), comments=comments)
-    if found is not None and f"`hyperpod import {expected} " not in found.cure:
+    if found is not None and f"`hyperpod import {source_format} " not in found.cure:
         return found.located(file=str(file), line=None, column=None)
     cure = "Run `hyperpod import -h` for the supported formats, or `hyperpod init` to write a new config."
-    return _finding(str(file), f"does not contain {FORMATS[expected]}", cure)
+    return _finding(str(file), f"does not contain {FORMATS[source_format]}", cure)
 
 
 def _finding(file: str, message: str, cure: str) -> Finding:

@@ -63,9 +63,9 @@ def tar(entries: Iterable[tuple[str, bytes] | tarfile.TarInfo]) -> bytes:
     return gzip.compress(buffer.getvalue(), 1, mtime=0)
 
 
-def repository(folder: Path, inside: str = "charts/colors") -> bytes:
+def repository(folder: Path, chart_path: str = "charts/colors") -> bytes:
     """What a git host answers for one commit: a top folder, other files, and the chart's folder."""
-    files = [(f"repo-abc/{inside}/{p.relative_to(folder).as_posix()}", p.read_bytes()) for p in _files(folder)]
+    files = [(f"repo-abc/{chart_path}/{p.relative_to(folder).as_posix()}", p.read_bytes()) for p in _files(folder)]
     return tar([("repo-abc/README.md", b"hello"), *files, ("repo-abc/other/file", b"1")])
 
 
@@ -77,8 +77,8 @@ def package(folder: Path, name: str) -> bytes:
 def digest(folder: Path) -> str:
     """The content digest by other means than ours: coreutils."""
     command = "find . -type f -printf '%P\\n' | LC_ALL=C sort | xargs -d '\\n' sha256sum | sha256sum"
-    done = subprocess.run(["sh", "-c", command], cwd=folder, check=True, capture_output=True, text=True)
-    return "sha256:" + done.stdout.split()[0]
+    completed = subprocess.run(["sh", "-c", command], cwd=folder, check=True, capture_output=True, text=True)
+    return "sha256:" + completed.stdout.split()[0]
 
 
 def sha256(content: bytes) -> str:

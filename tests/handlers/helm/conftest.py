@@ -45,21 +45,21 @@ class Web:
 
     url: str
     answers: dict[str, list[Answer]] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
     def serve(self, path: str, *answers: Answer | bytes) -> str:
         self.answers[path] = [Answer(body=a) if isinstance(a, bytes) else a for a in answers]
         return self.url + path
 
     def times(self, path: str) -> int:
-        return self.asked.count(path)
+        return self.requests.count(path)
 
 
 @pytest.fixture
 def web() -> Iterator[Web]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            served.asked.append(self.path)
+            served.requests.append(self.path)
             waiting = served.answers.get(self.path, [Answer(status=404)])
             answer = waiting.pop(0) if len(waiting) > 1 else waiting[0]
             self.send_response(answer.status)

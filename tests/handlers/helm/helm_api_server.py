@@ -16,10 +16,10 @@ class HelmApiServer(FakeApiServer):
     def answer(self, method: str, target: str, headers: Any, data: bytes) -> tuple[int, Any, dict[str, str]]:
         if data.startswith(_PROTOBUF):
             data = json.dumps(_secret(data) if "/secrets" in target and method != "DELETE" else {}).encode()
-        status, answer, more = super().answer(method, target, headers, data)
+        status, answer, response_headers = super().answer(method, target, headers, data)
         if isinstance(answer, dict) and answer.get("kind") == "Status":
             answer = {"apiVersion": "v1", **answer}  # without it, helm's client knows no reason and no message
-        return status, answer, more
+        return status, answer, response_headers
 
     def _group(self, group: str) -> dict[str, Any]:
         found = super()._group(group)

@@ -53,7 +53,7 @@ class HelmCloud:
             executable=self.binary,
         )
 
-    def release(self, color: str = "red", *, release: str = "colors", adopt: bool = False, **more: Any) -> Resource:
+    def release(self, color: str = "red", *, release: str = "colors", adopt: bool = False, **options: Any) -> Resource:
         """A resource; its properties arrive as CloudFormation sends them."""
         values = {"color": color, "name": release}
         properties = {
@@ -67,7 +67,7 @@ class HelmCloud:
             "Adopt": str(adopt).lower(),
             "Chart": self.chart,
             "Values": json.dumps(values),
-            **more,
+            **options,
         }
         return Resource("Helm", {key: value for key, value in properties.items() if value is not None})
 

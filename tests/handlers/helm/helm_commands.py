@@ -9,10 +9,10 @@ class Commands:
     """Stands for helm: answers or fails in turn, and remembers what is run."""
 
     def __init__(self, *answers: str | Exception) -> None:
-        self.answers, self.asked, self.seconds_left = list(answers), list[list[str]](), lambda: 100.0
+        self.answers, self.commands, self.seconds_left = list(answers), list[list[str]](), lambda: 100.0
 
     def run(self, arguments: Any) -> str:
-        self.asked.append(list(arguments))
+        self.commands.append(list(arguments))
         answer = self.answers.pop(0) if self.answers else ""
         if isinstance(answer, Exception):
             raise answer

@@ -77,8 +77,8 @@ class Releases:
         def obtain(_: Any, work: Path, *__: Any, **___: Any) -> Path:
             return Path(shutil.copytree(self.helm.work / "source", work / "chart"))
 
-        def prepare(_: Path, wanted: Properties, work: Path, *__: Any) -> list[Path]:
-            (work / "values.json").write_text(json.dumps(wanted.values))
+        def prepare(_: Path, properties: Properties, work: Path, *__: Any) -> list[Path]:
+            (work / "values.json").write_text(json.dumps(properties.values))
             return [work / "values.json"]
 
         with patch.object(index, "obtain", obtain), patch.object(index, "prepare", prepare):

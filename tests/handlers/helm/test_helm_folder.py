@@ -29,8 +29,8 @@ def member(name: str, kind: bytes, target: str = "", size: int = 0) -> tarfile.T
     return info
 
 
-def unpack(archive: bytes, destination: Path, inside: str = "charts/colors") -> None:
-    unpack_tar(io.BytesIO(archive), inside, destination)
+def unpack(archive: bytes, destination: Path, chart_path: str = "charts/colors") -> None:
+    unpack_tar(io.BytesIO(archive), chart_path, destination)
 
 
 def test_digest_is_that_of_sha256sum_and_sort(tmp_path: Path) -> None:

@@ -265,12 +265,12 @@ def test_the_content_of_a_secret_is_not_quoted(fake: Stack, server: HelmApiServe
 
 
 def test_a_deleted_cluster(fake: Stack) -> None:
-    def gone(name: str) -> ClusterAccess:
+    def not_found(name: str) -> ClusterAccess:
         raise ClusterGone(f"EKS cluster {name!r} does not exist")
 
     def send(request: str) -> dict[str, Any]:
         event = {"RequestType": request, "ResourceProperties": fake.properties}
-        return handle(event, seconds_left=lambda: 600.0, access=gone, executable=fake.binary, sleep=lambda _: None)
+        return handle(event, seconds_left=lambda: 600.0, access=not_found, executable=fake.binary, sleep=lambda _: None)
 
     assert send("Delete") == {"PhysicalResourceId": "research/team/colors"}
     with pytest.raises(ReleaseFailed, match="EKS cluster 'research' does not exist"):
@@ -278,21 +278,21 @@ def test_a_deleted_cluster(fake: Stack) -> None:
 
 
 def test_a_rejection_of_aws_names_the_release(fake: Stack) -> None:
-    def refused(name: str) -> ClusterAccess:
+    def rejected(name: str) -> ClusterAccess:
         raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": f"not for {name}"}}, "DescribeCluster")
 
     event = {"RequestType": "Delete", "ResourceProperties": fake.properties}
     with pytest.raises(ReleaseFailed, match=r"^Helm release colors .* was not uninstalled: .*not for research"):
-        handle(event, seconds_left=lambda: 600.0, access=refused, executable=fake.binary, sleep=lambda _: None)
+        handle(event, seconds_left=lambda: 600.0, access=rejected, executable=fake.binary, sleep=lambda _: None)
 
 
 def test_a_deletion_needs_no_chart(fake: Stack) -> None:
     """The upstream repository may be gone by then."""
     fake.send("Create")
     fake.web.serve("/archive", Answer(status=404))
-    request_count = len(fake.web.asked)
+    request_count = len(fake.web.requests)
     fake.send("Delete")
-    assert len(fake.web.asked) == request_count
+    assert len(fake.web.requests) == request_count
 
 
 def test_a_failed_deletion_fails(fake: Stack, server: HelmApiServer) -> None:
@@ -316,8 +316,15 @@ def test_the_entry_point_keeps_time_to_answer(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_switches_arrive_as_text() -> None:
-    given = {"ClusterName": "c", "Release": "r", "Namespace": "n", "Chart": {}, "SkipCrds": "true", "Wait": "false"}
-    read = Properties.of(given)
+    properties = {
+        "ClusterName": "c",
+        "Release": "r",
+        "Namespace": "n",
+        "Chart": {},
+        "SkipCrds": "true",
+        "Wait": "false",
+    }
+    read = Properties.of(properties)
     assert (read.skip_crds, read.wait, read.create_namespace, read.timeout_seconds) == (True, False, False, 300)
 
 

@@ -72,9 +72,11 @@ def test_another_release_name_replaces_the_release(helm_cloud: HelmCloud) -> Non
     assert (helm_cloud.color("colors"), helm_cloud.color("paints")) == (None, "red")
 
 
-@pytest.mark.parametrize("how", ["update", "delete"])
-def test_a_replacement_that_is_rolled_back_leaves_one_release(helm_cloud: HelmCloud, how: str) -> None:
-    stack = helm_cloud.cloud.stack("Platform", rollback_of_replacement=how)
+@pytest.mark.parametrize("rollback_of_replacement", ["update", "delete"])
+def test_a_replacement_that_is_rolled_back_leaves_one_release(
+    helm_cloud: HelmCloud, rollback_of_replacement: str
+) -> None:
+    stack = helm_cloud.cloud.stack("Platform", rollback_of_replacement=rollback_of_replacement)
     stack.deploy({"Colors": helm_cloud.release("red")})
     renamed = helm_cloud.release("blue", release="paints")
     assert stack.deploy({"Colors": renamed, "Bad": FAILS}) == "UPDATE_ROLLBACK_COMPLETE"
@@ -84,8 +86,8 @@ def test_a_replacement_that_is_rolled_back_leaves_one_release(helm_cloud: HelmCl
 def test_a_replacement_whose_response_is_lost_leaves_one_release(helm_cloud: HelmCloud) -> None:
     stack = helm_cloud.cloud.stack("Platform")
     stack.deploy({"Colors": helm_cloud.release("red")})
-    lost = iter([Delivery.LOST])
-    helm_cloud.cloud.deliver = lambda event: next(lost, Delivery.ONCE)
+    deliveries = iter([Delivery.LOST])
+    helm_cloud.cloud.deliver = lambda event: next(deliveries, Delivery.ONCE)
     assert stack.deploy({"Colors": helm_cloud.release("blue", release="paints")}) == "UPDATE_ROLLBACK_COMPLETE"
     assert (helm_cloud.color("colors"), helm_cloud.color("paints")) == ("red", None)
 
@@ -260,9 +262,9 @@ def test_a_create_with_a_lost_response_is_deleted_with_an_id_of_cloudformation(h
     assert helm_cloud.history() == []
 
 
-@pytest.mark.parametrize("how", [Delivery.RETRIED, Delivery.TWICE])
-def test_each_event_can_be_repeated(helm_cloud: HelmCloud, how: Delivery) -> None:
-    helm_cloud.cloud.deliver = lambda event: how
+@pytest.mark.parametrize("delivery", [Delivery.RETRIED, Delivery.TWICE])
+def test_each_event_can_be_repeated(helm_cloud: HelmCloud, delivery: Delivery) -> None:
+    helm_cloud.cloud.deliver = lambda event: delivery
     stack = helm_cloud.cloud.stack("Platform")
     assert stack.deploy({"Colors": helm_cloud.release("red")}) == "CREATE_COMPLETE"
     assert stack.deploy({"Colors": helm_cloud.release("blue")}) == "UPDATE_COMPLETE"

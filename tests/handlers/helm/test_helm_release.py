@@ -60,8 +60,8 @@ class Colors:
 
     def install(self, values: Mapping[str, Any] | None = None, **options: Any) -> int:
         write(self.tmp_path, {"values.json": json.dumps(values or {})})
-        given = {"skip_crds": False, "create_namespace": True, "wait": False, "timeout_seconds": 30, **options}
-        return self.release.install(self.chart, [self.tmp_path / "values.json"], **given)
+        settings = {"skip_crds": False, "create_namespace": True, "wait": False, "timeout_seconds": 30, **options}
+        return self.release.install(self.chart, [self.tmp_path / "values.json"], **settings)
 
     def uninstall(self) -> None:
         self.release.uninstall(wait=False, timeout_seconds=30)
@@ -146,8 +146,8 @@ def test_crds_are_skipped_where_wanted(fake: Colors, server: HelmApiServer, skip
 
 
 def test_a_failed_first_install_is_removed(colors: Colors, cluster: Cluster) -> None:
-    elsewhere = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: nowhere-at-all}\n"
-    write(colors.chart, {"templates/elsewhere.yaml": elsewhere})
+    in_missing_namespace = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: nowhere-at-all}\n"
+    write(colors.chart, {"templates/elsewhere.yaml": in_missing_namespace})
     with pytest.raises(HelmError, match='namespaces "nowhere-at-all" not found'):
         colors.install()
     assert colors.release.history() == []
@@ -288,21 +288,23 @@ class Recorded:
     """Stands for helm: answers by what is asked, and remembers it."""
 
     def __init__(self, answer: Callable[[Sequence[str]], str]) -> None:
-        self.asked: list[list[str]] = []
+        self.commands: list[list[str]] = []
         self.api: Any = NoRelease()
         self.seconds_left: Callable[[], float] = lambda: 100.0
         self._answer = answer
 
     def run(self, arguments: Sequence[str], /) -> str:
-        self.asked.append(list(arguments))
+        self.commands.append(list(arguments))
         return self._answer(arguments)
 
 
 def test_the_arguments_that_helm_gets() -> None:
-    helm = Recorded(lambda asked: json.dumps({"version": 7, "manifest": "..."}) if asked[0] == "upgrade" else "[]")
+    helm = Recorded(
+        lambda arguments: json.dumps({"version": 7, "manifest": "..."}) if arguments[0] == "upgrade" else "[]"
+    )
     options: dict[str, Any] = {"skip_crds": True, "create_namespace": True, "wait": True, "timeout_seconds": 300}
     assert Release("r", "n", helm, ME).install(Path("c"), [Path("a"), Path("b")], **options) == 7
-    (upgrade,) = [asked for asked in helm.asked if asked[0] == "upgrade"]
+    (upgrade,) = [arguments for arguments in helm.commands if arguments[0] == "upgrade"]
     assert upgrade == [
         *("upgrade", "r", "c", "--install", "--reset-values", "--history-max=10", "--output=json"),
         *("--server-side=true", "--force-conflicts", "--cleanup-on-fail"),
@@ -314,9 +316,9 @@ def test_the_arguments_that_helm_gets() -> None:
 
 
 def test_failed_removals_are_reported() -> None:
-    def answer(asked: Sequence[str]) -> str:
+    def answer(arguments: Sequence[str]) -> str:
         helm.api.secrets = NoRelease("failed").secrets
-        raise HelmError(f"Error: {asked[0]} is broken")
+        raise HelmError(f"Error: {arguments[0]} is broken")
 
     helm = Recorded(answer)
     with pytest.raises(HelmError, match=r"upgrade is broken; and its changes .*: Error: uninstall is broken"):

@@ -32,8 +32,8 @@ class Pauses(list[float]):
         self.append(seconds)
 
 
-def git(url: str, wanted: str, path: str = "charts/colors") -> dict[str, str]:
-    return {"Kind": "git", "ArchiveUrl": url, "Path": path, "Digest": wanted}
+def git(url: str, digest: str, path: str = "charts/colors") -> dict[str, str]:
+    return {"Kind": "git", "ArchiveUrl": url, "Path": path, "Digest": digest}
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_pinned_commit(web: Any, helm: Helm, source: Path, tmp_path: Path) -> 
     url = web.serve(PATH, repository(source))
     folder = obtain(git(url, digest(source)), tmp_path / "work", helm)
     assert digest(folder) == digest(source)
-    assert web.asked == [PATH]
+    assert web.requests == [PATH]
 
 
 def test_a_wrong_digest(web: Any, helm: Helm, source: Path, tmp_path: Path) -> None:
@@ -72,10 +72,10 @@ def test_a_missing_folder(web: Any, helm: Helm, source: Path, tmp_path: Path) ->
     ids=["503", "429", "cut off", "500"],
 )
 def test_a_server_that_fails_at_first(web: Any, helm: Helm, source: Path, tmp_path: Path, first: Answer) -> None:
-    whole = repository(source)
+    archive = repository(source)
     if first.cut_at:
-        first = Answer(body=whole, cut_at=len(whole) // 2)
-    url = web.serve(PATH, first, Answer(body=whole))
+        first = Answer(body=archive, cut_at=len(archive) // 2)
+    url = web.serve(PATH, first, Answer(body=archive))
     pauses = Pauses()
     folder = obtain(git(url, digest(source)), tmp_path / "work", helm, sleep=pauses)
     assert digest(folder) == digest(source)
@@ -168,8 +168,8 @@ def asset(source: Path, file: Path) -> None:
 @pytest.mark.usefixtures("aws")
 def test_an_asset(helm: Helm, source: Path, tmp_path: Path) -> None:
     asset(source, tmp_path / "chart.zip")
-    wanted = {"Kind": "asset", "Bucket": "assets", "Key": "chart.zip", "Digest": digest(source)}
-    assert digest(obtain(wanted, tmp_path / "work", helm)) == digest(source)
+    chart = {"Kind": "asset", "Bucket": "assets", "Key": "chart.zip", "Digest": digest(source)}
+    assert digest(obtain(chart, tmp_path / "work", helm)) == digest(source)
 
 
 @pytest.mark.usefixtures("aws")
@@ -211,8 +211,8 @@ def registry(web: Any, source: Path) -> tuple[str, str]:
 
 
 def test_an_oci_registry(web: Any, helm: Helm, source: Path, tmp_path: Path) -> None:
-    reference, wanted = registry(web, source)
-    chart_source = {"Kind": "oci", "Reference": reference, "Version": "1.0.0", "Digest": wanted}
+    reference, expected = registry(web, source)
+    chart_source = {"Kind": "oci", "Reference": reference, "Version": "1.0.0", "Digest": expected}
     assert digest(obtain(chart_source, tmp_path / "work", helm)) == digest(source)
 
 
@@ -223,9 +223,9 @@ def test_an_oci_chart_with_another_digest(web: Any, helm: Helm, source: Path, tm
 
 
 def test_an_oci_version_that_does_not_exist(web: Any, helm: Helm, source: Path, tmp_path: Path) -> None:
-    reference, wanted = registry(web, source)
+    reference, digest = registry(web, source)
     with pytest.raises(ChartError, match=r"colors 2\.0\.0 cannot be pulled: .*not found"):
-        obtain({"Kind": "oci", "Reference": reference, "Version": "2.0.0", "Digest": wanted}, tmp_path / "work", helm)
+        obtain({"Kind": "oci", "Reference": reference, "Version": "2.0.0", "Digest": digest}, tmp_path / "work", helm)
 
 
 @pytest.mark.usefixtures("aws")

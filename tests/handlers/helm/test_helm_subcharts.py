@@ -39,7 +39,7 @@ def complete(
         folder,
         values or {},
         read_yaml=reader(folder, helm, tmp_path / "work"),
-        pull=lambda dependency, into: pull_subchart(dependency, into, helm, sleep=lambda _: None),
+        pull=lambda dependency, destination: pull_subchart(dependency, destination, helm, sleep=lambda _: None),
         digests={key.replace("_", " "): value for key, value in digests.items()},
         allow_unpinned=not digests,
     )
@@ -77,13 +77,13 @@ def test_only_what_is_enabled_is_pulled(web: Any, helm: Helm, parent: Path, tmp_
 def test_values_switch_it_off(web: Any, helm: Helm, parent: Path, tmp_path: Path) -> None:
     assert complete(parent, helm, tmp_path, {"paint": {"enabled": False}}) == []
     assert "painted" not in rendered(parent, helm)
-    assert not web.asked
+    assert not web.requests
 
 
 def test_a_subchart_that_is_vendored_is_not_pulled(web: Any, helm: Helm, parent: Path, tmp_path: Path) -> None:
     write(parent, {"charts/paint-1.2.0.tgz": publish(web, tmp_path, "paint", "1.2.0")})
     assert complete(parent, helm, tmp_path) == []
-    assert not web.asked
+    assert not web.requests
     assert "name: painted" in rendered(parent, helm)
 
 
@@ -204,19 +204,19 @@ def test_switches_are_read_as_helm_reads_them(
 
 def test_values_are_merged_as_helm_merges_them(helm: Helm, tmp_path: Path) -> None:
     base = {"a": {"x": 1, "y": [1, 2], "z": {"k": "v"}}, "b": "s", "c": True}
-    over = {"a": {"y": [3], "z": None, "n": {"m": 0}}, "b": {"now": "map"}}
+    overlay = {"a": {"y": [3], "z": None, "n": {"m": 0}}, "b": {"now": "map"}}
     folder = chart(tmp_path / "p", templates__all_DOT_json='{"all": {{ .Values | toJson }} }')
     write(folder, {"values.yaml": json.dumps(base)})
     (folder / "templates/map.yaml").unlink()
-    write(tmp_path, {"v.json": json.dumps(over)})
+    write(tmp_path, {"v.json": json.dumps(overlay)})
     output = rendered(folder, helm, f"--values={tmp_path / 'v.json'}")
     by_helm = json.loads(output[output.index("{") : output.rindex("}") + 1])["all"]
     by_helm.pop("global", None)
-    assert merge_patch(base, over) == by_helm
+    assert merge_patch(base, overlay) == by_helm
 
 
 def test_a_sub_chart_without_a_digest_is_rejected_before_it_is_pulled(parent: Path, helm: Helm, tmp_path: Path) -> None:
-    def pull(dependency: Dependency, into: Path) -> None:
+    def pull(dependency: Dependency, destination: Path) -> None:
         raise AssertionError("nothing is pulled")
 
     with pytest.raises(ChartError) as refused:

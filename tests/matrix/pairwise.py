@@ -15,7 +15,7 @@ def pairs_of(row: Mapping[str, str]) -> set[Pair]:
 
 
 def wanted_pairs(factors: Mapping[str, Sequence[str]], allowed: Callable[[Row], bool]) -> set[Pair]:
-    """Every pair of values that may occur together."""
+    """Every allowed pair of values."""
     found = set()
     for first, second in combinations(sorted(factors), 2):
         for a in factors[first]:
@@ -52,7 +52,7 @@ def rows(factors: Mapping[str, Sequence[str]], allowed: Callable[[Row], bool]) -
 def _filled(
     row: Row, factors: Mapping[str, Sequence[str]], allowed: Callable[[Row], bool], open_pairs: set[Pair]
 ) -> Row | None:
-    """The row with every factor, None where the constraints leave nothing."""
+    """The row with every factor; None if the constraints allow no value."""
     for factor in factors:
         if factor not in row:
             choices = list(_choices(row, factor, factors, allowed, open_pairs))

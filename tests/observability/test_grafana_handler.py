@@ -336,7 +336,7 @@ def test_a_dashboard_that_was_put_into_a_folder_stays_there(platforms: Platforms
 
 
 def test_an_answer_that_trickles_in_has_an_end() -> None:
-    """One byte at a time, each sooner than a socket's timeout."""
+    """One byte at a time, each within the timeout of a socket."""
     clock = Clock()
     with slow_server() as url, pytest.raises(OSError, match="no complete answer"):
         requests(clock, clock.monotonic() + 1)("GET", url, {}, None)

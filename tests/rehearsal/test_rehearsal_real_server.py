@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass
 class Api:
-    """A server and the kubeconfig that leads to it."""
+    """A server and its kubeconfig."""
 
     server: FakeApiServer
     kubeconfig: Path
@@ -39,7 +39,7 @@ class Api:
 
     @property
     def made(self) -> list[tuple[str, str]]:
-        """Kind and name of what is there and was not in the beginning."""
+        """Kind and name of the objects that were created since the start."""
         return sorted((key[1], key[3]) for key in self.server.store.objects if key not in self.began)
 
     def rehearsal(self) -> Rehearsal:
@@ -47,11 +47,11 @@ class Api:
 
 
 def write_kubeconfig(file: Path, host: str, certificate: str, token: str) -> Path:
-    given = {"server": host, "certificate-authority-data": base64.b64encode(certificate.encode()).decode()}
+    cluster = {"server": host, "certificate-authority-data": base64.b64encode(certificate.encode()).decode()}
     content = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "kind", "cluster": given}],
+        "clusters": [{"name": "kind", "cluster": cluster}],
         "users": [{"name": "me", "user": {"token": token}}],
         "contexts": [{"name": "kind", "context": {"cluster": "kind", "user": "me"}}],
         "current-context": "kind",
@@ -63,7 +63,7 @@ def write_kubeconfig(file: Path, host: str, certificate: str, token: str) -> Pat
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Api]:
     with FakeApiServer() as server:
-        server.store.crd_delay = 0.0  # time stands still there
+        server.store.crd_delay = 0.0  # its clock does not advance
         server.store.collection_delay = 0.0
         yield Api(server, write_kubeconfig(tmp_path / "kubeconfig", server.url, server.ca_pem, server.token))
 
@@ -96,13 +96,14 @@ def _memory(rehearsal: Rehearsal) -> Any:
 
 def test_the_result_is_that_of_the_server_in_memory(platforms: Platforms, api: Api):
     app = platforms("examples/teams.yaml")
-    there, here = api.rehearsal(), Rehearsal()
-    for rehearsal in (there, here):
+    on_server, in_memory = api.rehearsal(), Rehearsal()
+    for rehearsal in (on_server, in_memory):
         rehearsal.deploy(app)
         rehearsal.settle()
         rehearsal.destroy()
     recorded_steps = [
-        [(step.name, step.action, step.failed) for step in sorted(value.steps, key=str)] for value in (there, here)
+        [(step.name, step.action, step.failed) for step in sorted(value.steps, key=str)]
+        for value in (on_server, in_memory)
     ]
     assert recorded_steps[0] == recorded_steps[1]
 
@@ -122,9 +123,9 @@ def test_existing_objects_are_not_changed(platforms: Platforms, api: Api):
     rehearsal = api.rehearsal()
     assert every(outcome.ok for outcome in rehearsal.deploy(platforms("hyperpod.yaml")))
     rehearsal.close()
-    kept = api.server.store.get("namespaces", "kubeflow")
-    assert kept is not None
-    assert kept["metadata"]["labels"] == {"mine": "yes"}
+    existing = api.server.store.get("namespaces", "kubeflow")
+    assert existing is not None
+    assert existing["metadata"]["labels"] == {"mine": "yes"}
     assert api.made == [("namespaces", "kubeflow")]
 
 

@@ -1,4 +1,4 @@
-"""`hyperpod report`: what is in it, what changes, exit codes, and that its forms are well made. Without synthesizing."""
+"""`hyperpod report` without synthesis: content, changes, exit codes, and valid output formats."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ SECTIONS = (
 
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The examples with a stand-in for the chart that the closed network vendors."""
+    """The examples with a placeholder for the vendored chart of the closed network."""
     return copied_examples(tmp_path_factory.mktemp("report"))
 
 
 class Page(HTMLParser):
-    """What a page has: ids, references to them, headings, tags that are not closed, and addresses."""
+    """The parts of a page: ids, references to them, headings, unclosed tags, and addresses."""
 
     VOID = ("meta", "wbr", "br")
 
@@ -49,14 +49,16 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {key: value or "" for key, value in attrs}
+        attributes = {key: value or "" for key, value in attrs}
         self.tags.add(tag)
         if tag not in self.VOID:
             self.open.append(tag)
-        self.ids += [given["id"]] if "id" in given else []
-        self.references |= {item for key in ("aria-labelledby",) for item in given.get(key, "").split()}
-        self.references |= {given["href"][1:]} if given.get("href", "").startswith("#") else set()
-        self.addresses += [given[key] for key in ("src", "href") if key in given and not given[key].startswith("#")]
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        self.references |= {item for key in ("aria-labelledby",) for item in attributes.get(key, "").split()}
+        self.references |= {attributes["href"][1:]} if attributes.get("href", "").startswith("#") else set()
+        self.addresses += [
+            attributes[key] for key in ("src", "href") if key in attributes and not attributes[key].startswith("#")
+        ]
         self.headings += [int(tag[1])] if re.fullmatch("h[1-6]", tag) else []
 
     def handle_endtag(self, tag: str) -> None:
@@ -107,14 +109,14 @@ def test_the_same_config_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_the_network_is_drawn_with_zones_sizes_uses_routes_and_endpoints() -> None:
     drawing = words(sections(data(ROOT / "examples/gpu-multi-zone-efa.yaml"))["network"][0])
-    for said in (
+    for text in (
         "VPC 10.192.0.0/16 and 10.1.0.0/16, 10.2.0.0/16 in us-east-1",
         "zone use1-az4, with a NAT gateway",
         "node subnet 10.1.0.0/16: nodes use up to 620 of 65,531; routes: 0.0.0.0/0 to NAT in use1-az4",
         "public subnet 10.192.2.0/24: load balancers and NAT; routes: 0.0.0.0/0 to the internet gateway",
         "VPC endpoints: s3, ecr.api, ecr.dkr",
     ):
-        assert said in drawing
+        assert text in drawing
 
 
 def test_the_drawing_of_a_closed_network_states_that_it_has_no_internet_access(examples: Path) -> None:
@@ -276,8 +278,8 @@ def test_a_job_has_a_report(tmp_path: Path) -> None:
     )
     assert "one node of ml.p5.48xlarge, 1 replica" in words(parts["takes"])
     assert '"kind": "HyperPodPyTorchJob"' in words(parts["manifest"])
-    alone = json.loads(report("--job", file, "--format", "json").stdout)
-    assert "No cluster is specified" in words(sections(alone)["takes"])
+    job_report = json.loads(report("--job", file, "--format", "json").stdout)
+    assert "No cluster is specified" in words(sections(job_report)["takes"])
 
 
 def test_a_job_that_the_cluster_cannot_hold(tmp_path: Path) -> None:
@@ -293,7 +295,7 @@ def test_a_job_that_the_cluster_cannot_hold(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["a.yaml", "--from", "b.yaml", "--deployed", "c"], "--from and --deployed are mutually exclusive"),
         (["a.yaml", "b.yaml", "--from", "c.yaml"], "require one CONFIG"),
@@ -301,8 +303,8 @@ def test_a_job_that_the_cluster_cannot_hold(tmp_path: Path) -> None:
         (["a.yaml", "-o", "report.txt"], "the extension is not .html, .md or .json"),
     ],
 )
-def test_wrong_use(arguments: list[str], said: str) -> None:
-    assert said in report(*arguments, code=2).output
+def test_wrong_use(arguments: list[str], message: str) -> None:
+    assert message in report(*arguments, code=2).output
 
 
 def test_nothing_is_half_written(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a report takes from synthesized templates: access, open ports, digests, order, and what stays after a deletion."""
+"""Content of reports from synthesized templates: access, open ports, digests, order, and retained resources."""
 
 from __future__ import annotations
 
@@ -124,10 +124,10 @@ def test_the_order_has_a_critical_path(whole: Whole):
 
 
 def test_retained_resources_after_a_deletion(whole: Whole):
-    kept = captions(read(whole, "everything")["removal"])[
+    retained = captions(read(whole, "everything")["removal"])[
         "Retained when the stacks are deleted, and billed until you delete them"
     ]
-    assert [texts(row)[0] for row in kept] == ["ObservabilityParts/Prometheus", "InferenceOperatorAccess/TlsBucket",
+    assert [texts(row)[0] for row in retained] == ["ObservabilityParts/Prometheus", "InferenceOperatorAccess/TlsBucket",
                                                "Network/FlowLogGroup"]  # fmt: skip
 
 

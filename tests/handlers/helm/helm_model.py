@@ -61,7 +61,7 @@ class Helm:
     def seconds_left(self) -> float:
         return self.left
 
-    # What tests look at.
+    # State for tests.
 
     @property
     def states(self) -> list[str]:

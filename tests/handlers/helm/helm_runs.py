@@ -35,7 +35,7 @@ _FAULTS: list[dict[str, Any]] = [
 
 @dataclass
 class Releases:
-    """The function of the releases, on a cluster of its own."""
+    """The function of the releases, on a separate cluster."""
 
     helm: HelmCloud
     provider: str = "Helm"
@@ -173,7 +173,7 @@ class Releases:
         yield self._owner(stack_id, logical_id, resource.properties)
 
     def remove(self, name: str) -> None:
-        """Take the marks of functions that were killed off; what nobody else owns goes."""
+        """Remove the marks of stopped functions; uninstall a release without another owner."""
         history = self.helm.history(name)
         last = history[-1]
         remaining = [mark for mark in last.owners if mark.digest not in self.killed]

@@ -1,4 +1,4 @@
-"""What is said about an archive that is not unpacked, or not downloaded, word for word."""
+"""Exact messages about archives that cannot be unpacked or downloaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The helm binary, its connection, retries and secrets, without a cluster: what is run and said, word for word."""
+"""The helm binary, its connection, retries and secrets, without a cluster: exact commands and messages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 
 class Process:
-    """A process that ends, or not, within the time that it is given."""
+    """A process that ends, or does not end, within its timeout."""
 
     def __init__(self, code: int = 0, *, timeouts: int = 0) -> None:
         self.returncode, self.timeouts, self.events = code, timeouts, list[Any]()

@@ -1,4 +1,4 @@
-"""Charts and sub-charts without a network: what is run, and what is said word for word."""
+"""Charts and sub-charts without a network: commands and exact messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Releases whose objects others write too: aggregated ClusterRoles, scaled Deployments, what a failed change created."""
+"""Releases whose objects other clients change: aggregated ClusterRoles, scaled Deployments, objects of a failed change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole events of a release on a model of helm: properties, ids, what is run, and the reason of a failure."""
+"""Complete events of a release on a model of helm: properties, ids, commands, and the reason of a failure."""
 
 from __future__ import annotations
 

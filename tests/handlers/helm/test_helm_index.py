@@ -1,4 +1,4 @@
-"""Whole events: Create, Update and Delete, from the archive to the API server, with the real helm."""
+"""Complete events: Create, Update and Delete, from the archive to the API server, with the real helm."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hyperpod_constructs.handlers.shared.eks import ClusterAccess, ClusterGone, 
 
 
 class Stack:
-    """CloudFormation's part: events with properties, and the physical id of the last answer."""
+    """The role of CloudFormation: events with properties, and the physical id of the last response."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ def stack(web: Any, cluster: Cluster, helm_binary: str, tmp_path: Path) -> Stack
 
 @pytest.fixture
 def fake(web: Any, server: HelmApiServer, helm_binary: str, tmp_path: Path) -> Stack:
-    """For tests that look into the fake server, or inject faults."""
+    """For tests that read the fake server's state, or inject faults."""
     return Stack(web, access_to(server), "team", helm_binary, tmp_path, server.clock.now)
 
 
@@ -147,7 +147,7 @@ def test_subcharts_values_files_and_insertions(fake: Stack, server: HelmApiServe
 
 
 def test_a_namespace_that_helm_keeps_survives_an_update_without_it(fake: Stack, server: HelmApiServer) -> None:
-    """As the dependency chart's namespace does, in which the HyperPod training operator lives, too."""
+    """As the namespace of the dependency chart, in which the HyperPod training operator also runs."""
     space = "{{- if .Values.create }}\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: agents\n{{- end }}\n"
     write(fake.source, {"templates/space.yaml": space})
     fake.publish()
@@ -287,7 +287,7 @@ def test_a_rejection_of_aws_names_the_release(fake: Stack) -> None:
 
 
 def test_a_deletion_needs_no_chart(fake: Stack) -> None:
-    """The upstream repository may be gone by then."""
+    """The upstream repository may no longer exist."""
     fake.send("Create")
     fake.web.serve("/archive", Answer(status=404))
     request_count = len(fake.web.requests)

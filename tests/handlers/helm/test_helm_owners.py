@@ -1,4 +1,4 @@
-"""A release and its owners, on a model of helm: what is run, what each revision carries, and what is said."""
+"""A release and its owners, on a model of helm: commands, labels of each revision, and messages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def helm() -> Helm:
 
 
 def test_an_install_with_every_option(helm: Helm) -> None:
-    helm.left = 100.0  # of which 60 are kept to clean up
+    helm.left = 100.0  # of which 60 are reserved for the clean-up
     options = {"skip_crds": True, "create_namespace": True, "wait": True, "timeout_seconds": 300}
     assert helm.install(A, Path("one"), Path("two"), **options) == 1
     assert helm.commands == [[

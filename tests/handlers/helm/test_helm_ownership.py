@@ -1,4 +1,4 @@
-"""Releases that are renamed, shared, adopted, rolled back, and events whose answers are lost; with the real helm.
+"""Releases that are renamed, shared, adopted, rolled back, and events whose responses are lost; with the real helm.
 
 Each scenario is what CloudFormation and CDK's provider framework send; see `tests/support/cloudformation.py`.
 """
@@ -27,7 +27,7 @@ def helm_cloud(web: Any, server: HelmApiServer, helm_binary: str, tmp_path: Path
 
 
 def refuse(server: HelmApiServer) -> Any:
-    """The API server refuses what the release sets."""
+    """The API server rejects the objects of the release."""
     return server.fault(path="/configmaps", method="PATCH", status=422, reason="Invalid", message="not on a Friday")
 
 
@@ -143,7 +143,7 @@ def test_a_former_owner_is_not_restored_with_its_revision(helm_cloud: HelmCloud)
     assert helm_cloud.history() == []
 
 
-# Made by somebody else.
+# Created by a user.
 
 
 def test_a_manually_installed_release_is_rejected(helm_cloud: HelmCloud) -> None:
@@ -210,7 +210,7 @@ def test_a_release_recreated_by_another_owner_is_not_uninstalled(helm_cloud: Hel
     assert helm_cloud.color() == "hand-made"
 
 
-# Made by the version without marks.
+# Created by the version without marks.
 
 
 def test_a_release_of_the_former_version_is_marked_by_its_next_update(helm_cloud: HelmCloud) -> None:
@@ -250,7 +250,7 @@ def take_marks_off(helm_cloud: HelmCloud) -> None:
             item["metadata"]["labels"] = {k: v for k, v in labels.items() if not k.startswith("hyperpod")}
 
 
-# Lost answers, repeated events.
+# Lost responses, repeated events.
 
 
 def test_a_create_with_a_lost_response_is_deleted_with_an_id_of_cloudformation(helm_cloud: HelmCloud) -> None:

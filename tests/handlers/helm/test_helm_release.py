@@ -30,7 +30,7 @@ LATER = replace(ME, request="a later event")
 
 
 class Colors:
-    """A release of a small chart with one ConfigMap, and the time it has."""
+    """A release of a small chart with one ConfigMap, and its time limit."""
 
     def __init__(
         self, helm: Helm, access: Any, namespace: str, tmp_path: Path, *, now: Callable[[], float] = time.time
@@ -47,7 +47,7 @@ class Colors:
         self.event(ME)
 
     def event(self, event: Event) -> Release:
-        """What follows belongs to this event."""
+        """Subsequent commands belong to this event."""
         self.release = Release(
             "colors", self.namespace, self.helm, event, sleep=self.sleep, now=lambda: self.now() + self.later
         )
@@ -193,7 +193,7 @@ def test_an_upgrade_that_was_interrupted(fake: Colors, server: HelmApiServer, st
     fake.install({"color": "never finished"})
     server.set_status("colors", status)
     fake.event(LATER)
-    assert fake.install({"color": "blue"}) == 5  # 4 is the way back to 2
+    assert fake.install({"color": "blue"}) == 5  # 4 is the rollback to 2
     assert fake.statuses[-1] == "deployed"
     assert color(server) == "blue"
 
@@ -252,7 +252,7 @@ def test_an_api_server_that_keeps_failing(fake: Colors, server: HelmApiServer) -
     )
     with pytest.raises(ApiError, match="unable to handle the request"):
         fake.install()
-    assert 0 < fake.left < 120  # nearly all the time was used, enough is left to answer
+    assert 0 < fake.left < 120  # nearly all the time was used, with enough left to respond
 
 
 def test_a_failed_uninstall_is_reported(fake: Colors, server: HelmApiServer) -> None:
@@ -285,7 +285,7 @@ class NoRelease:
 
 
 class Recorded:
-    """Stands for helm: answers by what is asked, and remembers it."""
+    """A replacement for helm: responds to each command, and records it."""
 
     def __init__(self, answer: Callable[[Sequence[str]], str]) -> None:
         self.commands: list[list[str]] = []
@@ -311,7 +311,7 @@ def test_the_arguments_that_helm_gets() -> None:
         *("--values=a", "--values=b", "--skip-crds", "--create-namespace", "--wait"),
         "--labels=hyperpod-constructs.io/owner-0123456789abcdef=Platform.Colors,"
         f"hyperpod-constructs.io/by=0123456789abcdef,hyperpod-constructs.io/at={ME.at(1)}",
-        *("--timeout=40s", "--namespace", "n"),  # 100 s are left, of which 60 are kept to clean up
+        *("--timeout=40s", "--namespace", "n"),  # 100 s remain, of which 60 are reserved for the clean-up
     ]
 
 

@@ -1,4 +1,4 @@
-"""What earlier attempts and others leave behind of a release, on a model of helm: how it is recovered or removed."""
+"""Remains of a release from earlier attempts and other clients, on a model of helm: recovery and removal."""
 
 from __future__ import annotations
 

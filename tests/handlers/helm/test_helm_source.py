@@ -1,4 +1,4 @@
-"""Where charts come from, against a local web server, S3 and a local OCI registry."""
+"""Sources of charts, with a local web server, S3 and a local OCI registry."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WRONG = "sha256:" + "0" * 64
 
 
 class Pauses(list[float]):
-    """Instead of sleeping."""
+    """A replacement for sleeping."""
 
     def __call__(self, seconds: float) -> None:
         self.append(seconds)
@@ -102,7 +102,7 @@ def test_a_commit_that_does_not_exist_is_requested_once(web: Any, helm: Helm, tm
 
 def test_a_host_out_of_reach(helm: Helm, tmp_path: Path) -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        taken.bind(("127.0.0.1", 0))  # bound, but not listening
         url = f"http://127.0.0.1:{taken.getsockname()[1]}{PATH}"
         with pytest.raises(ChartError, match=r"NewConnectionError.*use a vendored chart folder"):
             obtain(git(url, WRONG), tmp_path / "work", helm, sleep=Pauses())
@@ -123,7 +123,7 @@ def test_an_archive_with_a_declared_size_over_the_limit(web: Any, helm: Helm, tm
 def test_an_archive_that_never_ends(
     web: Any, helm: Helm, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No length is said, and it goes on and on: it is refused while it streams."""
+    """An endless response without a length is rejected while it is read."""
     monkeypatch.setattr(folder_module, "MAX_ARCHIVE_BYTES", 2**20)
     noise = hashlib.shake_256(b"noise").digest(4 * 2**20)
     url = web.serve(PATH, Answer(body=tar([("top/noise", noise)]), headers={"Content-Length": str(2**20 * 4)}))
@@ -257,7 +257,7 @@ def test_redirects_stay_on_https(web: Any, helm: Helm, source: Path, tmp_path: P
 
 
 def test_an_archive_that_trickles_in_has_an_end(tmp_path: Path, helm: Helm) -> None:
-    """One byte at a time, each sooner than a socket's timeout."""
+    """One byte at a time, each within the timeout of a socket."""
     helm.seconds_left = lambda: 2.0
     with slow_server() as url, pytest.raises(ChartError, match="took longer than 1 s; try again later"):
         obtain(git(url, WRONG), tmp_path / "work", helm, sleep=Pauses())

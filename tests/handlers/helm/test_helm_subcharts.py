@@ -1,4 +1,4 @@
-"""Sub-charts: which are wanted, and bringing them from a local chart repository with the real helm."""
+"""Sub-charts: which are required, and pulling them from a local chart repository with the real helm."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_wrong_digest(web: Any, helm: Helm, parent: Path, tmp_path: Path) -> N
 
 
 def test_the_version_with_a_v_is_the_same_version(web: Any, helm: Helm, parent: Path, tmp_path: Path) -> None:
-    """As the EFA plugin does it: Chart.yaml asks for 0.5.20, the chart calls itself v0.5.20."""
+    """As in the EFA plugin: Chart.yaml requires 0.5.20, the chart's version is v0.5.20."""
     packed = publish(web, tmp_path, "paint", "v1.2.0")
     assert complete(parent, helm, tmp_path, **{"paint_1.2.0": sha256(packed)}) == ["paint 1.2.0"]
     assert "name: painted" in rendered(parent, helm)
@@ -144,7 +144,7 @@ def test_a_local_subchart_that_is_missing(helm: Helm, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("switched_on", [True, False])
 def test_subcharts_of_local_subcharts(web: Any, helm: Helm, tmp_path: Path, switched_on: bool) -> None:
-    """As the GPU operator's: a local chart of the same name, which itself has a remote one under a condition."""
+    """As in the GPU operator: a local chart of the same name, which has a conditional remote sub-chart."""
     publish(web, tmp_path, "paint", "1.2.0")
     remote = {"name": "paint", "version": "1.2.0", "repository": web.url, "condition": "paint.enabled"}
     local = {"name": "inner", "version": "1.0.0", "repository": "file://charts/x", "condition": "inner.enabled"}
@@ -156,7 +156,7 @@ def test_subcharts_of_local_subcharts(web: Any, helm: Helm, tmp_path: Path, swit
 
 
 def test_a_package_is_omitted_if_a_folder_has_the_same_chart(helm: Helm, tmp_path: Path) -> None:
-    """As the health monitoring agent's at the pinned commit, which differs from the folder."""
+    """As in the health monitoring agent at the pinned commit, where the package differs from the folder."""
     folder = chart(tmp_path / "parent", dependencies=[{"name": "agent", "version": "1.0.0", "repository": "file://x"}])
     chart(folder / "charts" / "agent", "agent")
     stale = chart(tmp_path / "stale", "agent", templates__old_DOT_yaml="kind: ConfigMap\nmetadata: {name: stale}\n")

@@ -105,7 +105,7 @@ def findings_of(content: Any, folder: Path) -> list[Finding]:
 def test_one_unreadable_value_is_one_finding(config: str, tmp_path: Path) -> None:
     content = CONFIGS[config]
     if "name" not in content:
-        pytest.skip("a list of values, no config")
+        pytest.skip("a list of values, not a config")
     # the copy lacks files that an example names, and an unreadable `acknowledge` accepts no findings
     before = {finding.rule for finding in findings_of(content, tmp_path)}
     for place in sample(list(paths(content)), 3):

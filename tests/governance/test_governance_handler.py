@@ -253,7 +253,7 @@ def test_a_final_failure_states_the_reason_and_the_fix(service: GovernanceServic
     text = str(failure.value)
     assert "ComputeQuota 'vision-quota' is UpdateRollbackFailed after" in text
     assert "the webhook did not answer; delete it and create it again" in text
-    assert not service.received("Delete"), "a quota that worked is never deleted to mend it"
+    assert not service.received("Delete"), "a quota that worked is never deleted for a repair"
 
 
 def test_limits_are_reported_at_once(aws: FakeAws, service: GovernanceService, cfn: CloudFormation) -> None:

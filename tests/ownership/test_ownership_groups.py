@@ -130,14 +130,14 @@ def test_a_retained_object_stays_and_can_be_had_again(world: World) -> None:
     second = world.stack()
     assert second.deploy({"X": objects(config_map("x"))}) == "CREATE_COMPLETE"
     second.delete()
-    assert world.config_map("x"), "whoever retained it still wants it"
+    assert world.config_map("x"), "the owner that retained it still requires it"
 
 
 def test_a_group_that_is_retained_then_destroyed(world: World) -> None:
     stack = world.stack()
     stack.deploy({"X": objects(config_map("a"), config_map("b"), DeletionPolicy="Retain")})
     stack.deploy({"X": objects(config_map("a"), config_map("c"), DeletionPolicy="Retain")})
-    assert world.config_map("b"), "it left the group, and is retained"
+    assert world.config_map("b"), "it was removed from the group, and is retained"
     stack.deploy({"X": objects(config_map("a"), config_map("c"))})
     stack.delete()
     assert [bool(world.config_map(name)) for name in "abc"] == [False, True, False]

@@ -109,4 +109,4 @@ def test_facts_are_refreshed_into_a_folder_of_the_users(wheel: Path, tmp_path: P
     output = run(commands, tmp_path, "hyperpod", "catalog", "refresh", "--into", "facts").stdout
     assert "Wrote instance_types.json into facts" in output
     retained_facts = json.loads((tmp_path / "facts" / "instance_types.json").read_text())
-    assert "instance_types" not in retained_facts, "the regions are again those that were shipped"
+    assert "instance_types" not in retained_facts, "the regions are again the shipped ones"

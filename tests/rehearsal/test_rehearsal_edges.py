@@ -91,7 +91,7 @@ def test_every_edge_of_the_shipped_platform_is_needed(platforms: Platforms, caps
     stacks = load(folder)
     graph = Graph(stacks)
     for late_resources in ([], ["nothing"]):
-        assert not noticed(stacks, late_resources, folder), "the whole app does not pass"
+        assert not noticed(stacks, late_resources, folder), "the complete app does not pass"
     counts: Counter[str] = Counter()
     unexplained, explained = [], set()
     edges = [edge for edge in graph.edges() if not edge.inherent]
@@ -114,7 +114,7 @@ def test_every_edge_of_the_shipped_platform_is_needed(platforms: Platforms, caps
     kinds_of_edges = {edge.reason for edge in edges}
     assert kinds_of_edges == {"Ref", "Fn::GetAtt", "DependsOn", "Fn::ImportValue", "stack dependency"}
     assert every(counts[f"noticed ({reason})"] for reason in kinds_of_edges)
-    assert explained == set(HARMLESS), "an explanation that no edge needs any more"
+    assert explained == set(HARMLESS), "an explanation that no edge requires"
     assert counts["harmless"] < sum(count for outcome, count in counts.items() if outcome.startswith("noticed")) / 4
 
 

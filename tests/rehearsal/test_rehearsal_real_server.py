@@ -77,12 +77,12 @@ def test_objects_of_functions_are_on_the_server_until_deletion(config: str, plat
     assert errors(rehearsal.findings) == []
     kinds = {plural for plural, _ in api.made}
     assert {"customresourcedefinitions", "namespaces", "secrets"} <= kinds
-    assert "nodes" not in kinds, "nodes are a model"
+    assert "nodes" not in kinds, "nodes are simulated"
     jobs = [name for plural, name in api.made if plural == "hyperpodpytorchjobs"]
     assert len(jobs) == len({key[3] for key in _memory(rehearsal) if key[1] == "hyperpodpytorchjobs"}) > 0
     (pool,) = {request.path for request in api.server.requests if request.path.endswith(jobs[0])}
     applied = [request for request in api.server.requests if request.path == pool and request.method == "PATCH"]
-    assert applied, "our function applied the job over HTTP"
+    assert applied, "the function applied the job over HTTP"
     assert [outcome for outcome in rehearsal.destroy() if not outcome.ok] == []
     assert [item for item in rehearsal.left() if item.why == "left behind"] == []
     assert api.made == []

@@ -232,7 +232,7 @@ def test_an_interrupted_update_that_fails_is_repeated(rehearsal: Rehearsal):
     rehearsal.stabilize()
     assert statuses(rehearsal.deploy([after])) == ["UPDATE_COMPLETE"]
     deleted = [step.logical_id for step in rehearsal.steps if step.action == "delete"]
-    assert deleted == ["Last", "Subnet"], "CloudFormation rolled back by itself"
+    assert deleted == ["Last", "Subnet"], "CloudFormation rolled back automatically"
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,9 @@ def test_several_faults_are_played_one_by_one_also_on_an_update(app: Path, platf
         (vpc, "INTERRUPTED"),
     ]
     assert {item["status"] for drill in report["drills"] for item in drill["again"]} == {"UPDATE_COMPLETE", "UNCHANGED"}
-    assert [act["title"] for act in report["acts"]] == ["creation", "update"], "the plain deployment is played, too"
+    assert [act["title"] for act in report["acts"]] == ["creation", "update"], (
+        "the deployment without faults is also simulated"
+    )
     text = rehearse(after, "--from", app, "--lose", wait).output
     assert f"  {wait} lost: nothing fails, because this deployment does not change it; to do: nothing" in text
 

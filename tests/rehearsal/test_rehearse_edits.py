@@ -83,7 +83,9 @@ def test_another_name_of_the_platform_is_another_platform(config: str, platforms
         return
     assert rejected == []
     findings = [(finding.rule, finding.path) for finding in errors(rehearsal.findings)]
-    assert sorted(findings) == [("HP971", name) for name in before], "the former one stays deployed, and that is said"
+    assert sorted(findings) == [("HP971", name) for name in before], (
+        "the former platform remains deployed, which is reported"
+    )
 
 
 @slow
@@ -102,7 +104,9 @@ def test_a_changed_cluster_name_is_rejected_before_anything_is_replaced(config: 
     assert [resource for site in rehearsal.sites.values() for resource in site.resources.account.of_kind(CLUSTER)] == [
         cluster
     ]
-    assert every(outcome.ok for outcome in rehearsal.deploy(platforms.of(edited))), "the former config deploys again"
+    assert every(outcome.ok for outcome in rehearsal.deploy(platforms.of(edited))), (
+        "the former config can be deployed again"
+    )
 
 
 @slow
@@ -176,5 +180,7 @@ def test_an_upgrade_that_is_rolled_back_keeps_the_scripts_of_running_nodes(confi
     folder = platforms.of(content(config, RELEASED))
     assert [item.status for item in rehearsal.deploy(folder) if not item.ok] == ["UPDATE_ROLLBACK_COMPLETE"]
     assert scripts(rehearsal) >= before
-    assert [item for item in rehearsal.deploy(folder) if not item.ok] == [], "the upgrade deploys at the second attempt"
+    assert [item for item in rehearsal.deploy(folder) if not item.ok] == [], (
+        "the second attempt of the upgrade succeeds"
+    )
     assert scripts(rehearsal) >= before

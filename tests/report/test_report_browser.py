@@ -27,8 +27,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium"),
-    pytest.mark.skipif(not AXE.is_file(), reason="there is no axe-core: npm ci"),
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium"),
+    pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed: npm ci"),
 ]
 WIDTHS = (380, 1280, 2560)
 SCHEMES = ("light", "dark")

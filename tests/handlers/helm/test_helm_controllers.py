@@ -52,7 +52,7 @@ def roles(server: HelmApiServer) -> list[str]:
 
 def test_a_chart_with_aggregated_roles_is_updated(colors: Colors, server: HelmApiServer) -> None:
     colors.install()
-    assert verbs(server) == ["red"], "the controller has filled the role, and owns its rules"
+    assert verbs(server) == ["red"], "the controller set the rules of the role, and owns them"
     assert colors.install({"color": "blue"}) == 2
     assert colors.install({"color": "blue"}) == 3, "a second delivery of the event"
     assert verbs(server) == ["blue"]
@@ -71,7 +71,7 @@ def test_and_rolled_back_when_the_update_was_interrupted(colors: Colors, server:
 def test_and_removed_with_its_roles_and_installed_again(colors: Colors, server: HelmApiServer) -> None:
     colors.install()
     colors.uninstall()
-    assert roles(server) == [], "also the one that the controller made anew"
+    assert roles(server) == [], "also the role that the controller recreated"
     assert colors.install({"color": "blue"}) == 1
     assert verbs(server) == ["blue"]
 
@@ -82,7 +82,7 @@ def test_roles_left_by_an_uninstall_of_another_owner_do_not_block_an_install(
     colors.install()
     colors.helm.run(["uninstall", "colors", "--namespace", "team"])
     role = server.store.get("clusterroles", "paint-admin")
-    assert role is not None, "the fake controller is late, as the real one is"
+    assert role is not None, "the fake controller is delayed, like the real one"
     assert [managed_field["manager"] for managed_field in role["metadata"]["managedFields"]] == [AGGREGATION]
     assert colors.install() == 1
     assert verbs(server) == ["red"]

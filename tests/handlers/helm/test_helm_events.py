@@ -333,7 +333,7 @@ def test_insertions(chart: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (chart / "list.yaml").read_text() == "a:\n  - one\n  - two\nend\n"
     assert capsys.readouterr().out == "left out: the chart has no file 'none.yaml', to which 'b' must be added\n"
     insert_line(chart, "list.yaml", after="missing", line="  - two")
-    assert (chart / "list.yaml").read_text() == "a:\n  - one\n  - two\nend\n", "it is there already"
+    assert (chart / "list.yaml").read_text() == "a:\n  - one\n  - two\nend\n", "it already exists"
 
 
 def test_subcharts_that_are_there_twice(

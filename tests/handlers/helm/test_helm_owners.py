@@ -273,4 +273,4 @@ def test_an_answer_of_the_api_server_undoes_too(helm: Helm) -> None:
     helm.request = refuse  # type: ignore[method-assign]
     with pytest.raises(ApiError, match="no"):
         helm.install(A)
-    assert calls > 3, "what the event did is looked up"
+    assert calls > 3, "the changes of the event are looked up"

@@ -138,7 +138,7 @@ def test_a_former_owner_is_not_restored_with_its_revision(helm_cloud: HelmCloud)
     third.deploy({"Colors": helm_cloud.release("blue")})
     third.delete()
     assert helm_cloud.color() == "green"
-    assert helm_cloud.owners() == ["Second.Colors"], "although that revision was First's too"
+    assert helm_cloud.owners() == ["Second.Colors"], "although First also owned that revision"
     second.delete()
     assert helm_cloud.history() == []
 
@@ -167,7 +167,7 @@ def test_an_adopted_release_is_upgraded_and_never_uninstalled(helm_cloud: HelmCl
     assert stack.deploy({"Colors": helm_cloud.release("blue", adopt=True)}) == "CREATE_COMPLETE"
     assert stack.deploy({"Colors": helm_cloud.release("green", adopt=True)}) == "UPDATE_COMPLETE"
     assert stack.delete() == "DELETE_COMPLETE"
-    assert helm_cloud.color() == "green", "what was built on it since may need it"
+    assert helm_cloud.color() == "green", "later objects may require it"
     last = helm_cloud.history()[-1]
     assert (last.owners, last.existed, last.status) == (frozenset(), False, "deployed")
 
@@ -258,7 +258,7 @@ def test_a_create_with_a_lost_response_is_deleted_with_an_id_of_cloudformation(h
     stack = helm_cloud.cloud.stack("Platform")
     assert stack.deploy({"Colors": helm_cloud.release("red")}) == "ROLLBACK_COMPLETE"
     (deleted,) = [sent for sent in helm_cloud.cloud.sent if sent.request == "Delete"]
-    assert deleted.physical_id.startswith("Platform-Colors-"), "the answer has the id that the event had"
+    assert deleted.physical_id.startswith("Platform-Colors-"), "the response has the id of the event"
     assert helm_cloud.history() == []
 
 

@@ -98,7 +98,7 @@ def test_a_pending_operation_that_lasts_too_long(helm: Helm) -> None:
     helm.left, helm.time = 80.0, START + 100
     with pytest.raises(HelmError) as failure:
         helm.install(A)
-    assert helm.slept == [15], "a minute is kept"
+    assert helm.slept == [15], "a minute is reserved"
     assert str(failure.value) == (
         "Error: release r has been pending-upgrade for 115 s, and that operation may still be running. Try again when "
         "it has ended, or 15 minutes after it started"

@@ -127,13 +127,11 @@ class CloudFormation:
         if failure:
             return (yield from self._roll_back(deployed, stack, before, created, failure))
         deployed.source, deployed.imports = stack, imports
-        superseded = {
+        former = {
             name: live for name, live in before.items() if deployed.live.get(name) is not live or name not in wanted
         }
-        replaced = {
-            name: live for name, live in superseded.items() if name in wanted and live.id != deployed.live[name].id
-        }
-        removed = {name: live for name, live in superseded.items() if name not in wanted}
+        replaced = {name: live for name, live in former.items() if name in wanted and live.id != deployed.live[name].id}
+        removed = {name: live for name, live in former.items() if name not in wanted}
         for name in removed:
             deployed.live.pop(name, None)
         policy = dict.fromkeys(replaced, "UpdateReplacePolicy") | dict.fromkeys(removed, "DeletionPolicy")

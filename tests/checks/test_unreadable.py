@@ -85,7 +85,7 @@ def paths(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | 
         yield from paths(item, (*path, key))
 
 
-def spoiled(content: Any, place: tuple[str | int, ...]) -> Any:
+def with_unreadable(content: Any, place: tuple[str | int, ...]) -> Any:
     """The content with an unreadable value at one path."""
     changed = container = copy.deepcopy(content)
     for key in place[:-1]:
@@ -112,7 +112,7 @@ def test_one_unreadable_value_is_one_finding(config: str, tmp_path: Path) -> Non
         path = reduce(join, place, "")
         further = [
             str(finding)
-            for finding in findings_of(spoiled(content, place), tmp_path)
+            for finding in findings_of(with_unreadable(content, place), tmp_path)
             if finding.rule not in before and not (finding.rule in SHAPE or within(finding.path, path))
         ]
         assert further == [], f"{path} cannot be read"

@@ -14,7 +14,7 @@ def pairs_of(row: Mapping[str, str]) -> set[Pair]:
     return set(combinations(sorted(row.items()), 2))
 
 
-def wanted_pairs(factors: Mapping[str, Sequence[str]], allowed: Callable[[Row], bool]) -> set[Pair]:
+def required_pairs(factors: Mapping[str, Sequence[str]], allowed: Callable[[Row], bool]) -> set[Pair]:
     """Every allowed pair of values."""
     found = set()
     for first, second in combinations(sorted(factors), 2):
@@ -35,7 +35,7 @@ def rows(factors: Mapping[str, Sequence[str]], allowed: Callable[[Row], bool]) -
     >>> len(found) <= 5
     True
     """
-    open_pairs = wanted_pairs(factors, allowed)
+    open_pairs = required_pairs(factors, allowed)
     found = []
     while open_pairs:
         row = max(

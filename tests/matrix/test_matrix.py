@@ -13,7 +13,7 @@ from aws_cdk import aws_ec2 as ec2
 from cluster_requests import create_request, problems
 from merge import merged
 from options import FACTORS, allowed
-from pairwise import pairs_of, rows, wanted_pairs
+from pairwise import pairs_of, required_pairs, rows
 from proving import every, proved
 from sweep import covering, only_in_full, sample
 from synthesized_rows import ROWS, row_id, synthesized_row
@@ -33,7 +33,7 @@ each_row = pytest.mark.parametrize("index", INDEXES, ids=row_id)
 
 
 def test_the_rows_cover_every_allowed_pair_and_are_always_the_same():
-    assert wanted_pairs(FACTORS, allowed) <= set().union(*map(pairs_of, ROWS))
+    assert required_pairs(FACTORS, allowed) <= set().union(*map(pairs_of, ROWS))
     assert rows(FACTORS, allowed) == ROWS
     assert every(allowed(row) for row in ROWS)
 

@@ -272,11 +272,11 @@ def test_a_clock_that_jumps_back_does_not_stretch_the_deadline(world: World) -> 
     clock = world.server.clock
     sleep = clock.sleep
 
-    def jumps(seconds: float) -> None:
+    def advance_clock(seconds: float) -> None:
         sleep(seconds)
         clock.time -= 3600
 
-    clock.sleep = jumps  # type: ignore[method-assign]
+    clock.sleep = advance_clock  # type: ignore[method-assign]
     with world.fault(method="PATCH", status=503, reason="ServiceUnavailable"):
         world.stack().deploy({"X": objects(config_map("a"), RetrySeconds="60")})
     assert clock.elapsed < 120

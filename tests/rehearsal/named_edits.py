@@ -36,11 +36,11 @@ def _versions() -> list[str]:
 
 def _raise_kubernetes(config: Config) -> None:
     if "existing" in config["eks"]:
-        raise NotThere("the EKS cluster is somebody else's")
+        raise NotApplicable("the EKS cluster is somebody else's")
     config["eks"]["kubernetes_version"] = _versions()[-1]
 
 
-class NotThere(Exception):
+class NotApplicable(Exception):
     """Raised if the config has nothing that an edit could change."""
 
 
@@ -124,7 +124,7 @@ def _add_group(config: Config) -> None:
 def _add_zone(config: Config) -> None:
     zones = config["network"].get("availability_zone_ids")
     if not zones:
-        raise NotThere("the network is somebody else's")
+        raise NotApplicable("the network is somebody else's")
     prefix = zones[0].rpartition("-")[0]
     zones.append(next(f"{prefix}-az{n}" for n in (1, 2, 3, 4, 5, 6) if f"{prefix}-az{n}" not in zones))
 

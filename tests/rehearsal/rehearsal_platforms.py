@@ -53,7 +53,7 @@ class Platforms:
         self._done: dict[str, Path] = {}
 
     def __call__(self, config: str) -> Path:
-        return self._made(config, ROOT / config)
+        return self._synthesize(config, ROOT / config)
 
     def edited(self, config: str, edit: dict[str, Any]) -> Path:
         """The assembly of a config with other top-level keys (None removes one)."""
@@ -70,9 +70,9 @@ class Platforms:
         key = json.dumps(content, sort_keys=True)
         file = self._folder / f"{len(self._done)}.yaml"
         file.write_text(yaml.safe_dump(content))
-        return self._made(key, file)
+        return self._synthesize(key, file)
 
-    def _made(self, key: str, file: Path) -> Path:
+    def _synthesize(self, key: str, file: Path) -> Path:
         if key not in self._done:
             loaded = load(file)
             if loaded.platform is None:

@@ -38,7 +38,7 @@ class Api:
         self.began = set(self.server.store.objects)
 
     @property
-    def made(self) -> list[tuple[str, str]]:
+    def created(self) -> list[tuple[str, str]]:
         """Kind and name of the objects that were created since the start."""
         return sorted((key[1], key[3]) for key in self.server.store.objects if key not in self.began)
 
@@ -75,17 +75,17 @@ def test_objects_of_functions_are_on_the_server_until_deletion(config: str, plat
     assert [outcome for outcome in outcomes if not outcome.ok] == []
     rehearsal.settle()
     assert errors(rehearsal.findings) == []
-    kinds = {plural for plural, _ in api.made}
+    kinds = {plural for plural, _ in api.created}
     assert {"customresourcedefinitions", "namespaces", "secrets"} <= kinds
     assert "nodes" not in kinds, "nodes are simulated"
-    jobs = [name for plural, name in api.made if plural == "hyperpodpytorchjobs"]
+    jobs = [name for plural, name in api.created if plural == "hyperpodpytorchjobs"]
     assert len(jobs) == len({key[3] for key in _memory(rehearsal) if key[1] == "hyperpodpytorchjobs"}) > 0
     (pool,) = {request.path for request in api.server.requests if request.path.endswith(jobs[0])}
     applied = [request for request in api.server.requests if request.path == pool and request.method == "PATCH"]
     assert applied, "the function applied the job over HTTP"
     assert [outcome for outcome in rehearsal.destroy() if not outcome.ok] == []
     assert [item for item in rehearsal.left() if item.why == "left behind"] == []
-    assert api.made == []
+    assert api.created == []
 
 
 def _memory(rehearsal: Rehearsal) -> Any:
@@ -114,7 +114,7 @@ def test_a_rehearsal_removes_what_it_created(platforms: Platforms, api: Api):
     )
     assert result.exit_code == 0, result.output
     assert any(request.method == "PATCH" and "hyperpodpytorchjobs" in request.path for request in api.server.requests)
-    assert api.made == []
+    assert api.created == []
 
 
 def test_existing_objects_are_not_changed(platforms: Platforms, api: Api):
@@ -126,7 +126,7 @@ def test_existing_objects_are_not_changed(platforms: Platforms, api: Api):
     existing = api.server.store.get("namespaces", "kubeflow")
     assert existing is not None
     assert existing["metadata"]["labels"] == {"mine": "yes"}
-    assert api.made == [("namespaces", "kubeflow")]
+    assert api.created == [("namespaces", "kubeflow")]
 
 
 def test_an_eks_cluster_is_not_written_to(api: Api, tmp_path: Path):

@@ -9,7 +9,7 @@ import copy
 import re
 
 import pytest
-from named_edits import EDITS, NotThere, start
+from named_edits import EDITS, NotApplicable, start
 from ordinary_edits import RECORDED, RELEASED, content, ordinary
 from proving import every
 from rehearsal_platforms import ALL, EXAMPLES, HOLDS, Invalid, Platforms, deleted
@@ -47,7 +47,7 @@ def test_ordinary_edits_one_after_the_other(config: str, platforms: Platforms, c
         try:
             edit(edited)
             folder = platforms.of(edited)
-        except (Invalid, NotThere, LookupError) as error:
+        except (Invalid, NotApplicable, LookupError) as error:
             rejected[name] = ", ".join(error.rules) if isinstance(error, Invalid) else str(error)
             edited = before
             continue

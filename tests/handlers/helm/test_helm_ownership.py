@@ -216,7 +216,7 @@ def test_a_release_recreated_by_another_owner_is_not_uninstalled(helm_cloud: Hel
 def test_a_release_of_the_former_version_is_marked_by_its_next_update(helm_cloud: HelmCloud) -> None:
     stack = helm_cloud.cloud.stack("Platform")
     stack.deploy({"Colors": helm_cloud.release("red")})
-    take_marks_off(helm_cloud)
+    remove_marks(helm_cloud)
     stack.live["Colors"].resource = helm_cloud.former(helm_cloud.release("red"))
     assert stack.deploy({"Colors": helm_cloud.release("red")}) == "UPDATE_COMPLETE"
     assert helm_cloud.owners() == ["Platform.Colors"]
@@ -227,7 +227,7 @@ def test_a_release_of_the_former_version_is_marked_by_its_next_update(helm_cloud
 def test_a_release_of_the_former_version_is_uninstalled_with_its_resource(helm_cloud: HelmCloud) -> None:
     stack = helm_cloud.cloud.stack("Platform")
     stack.deploy({"Colors": helm_cloud.release("red")})
-    take_marks_off(helm_cloud)
+    remove_marks(helm_cloud)
     stack.live["Colors"].resource = helm_cloud.former(helm_cloud.release("red"))
     assert stack.delete() == "DELETE_COMPLETE"
     assert helm_cloud.history() == []
@@ -236,14 +236,14 @@ def test_a_release_of_the_former_version_is_uninstalled_with_its_resource(helm_c
 def test_a_release_of_the_former_version_whose_construct_is_renamed_at_once_stays(helm_cloud: HelmCloud) -> None:
     stack = helm_cloud.cloud.stack("Platform")
     stack.deploy({"Colors": helm_cloud.release("red")})
-    take_marks_off(helm_cloud)
+    remove_marks(helm_cloud)
     stack.live["Colors"].resource = helm_cloud.former(helm_cloud.release("red"))
     assert stack.deploy({"Renamed": helm_cloud.release("red")}) == "UPDATE_ROLLBACK_COMPLETE"
     assert "deploy this version once without renaming or moving the construct" in stack.reasons[0]
     assert helm_cloud.color() == "red"
 
 
-def take_marks_off(helm_cloud: HelmCloud) -> None:
+def remove_marks(helm_cloud: HelmCloud) -> None:
     for key, item in helm_cloud.server.store.objects.items():
         if key[1] == "secrets":
             labels = item["metadata"]["labels"]

@@ -226,14 +226,14 @@ def test_a_release_that_exists_again_is_uninstalled_again(helm: Helm, capsys: py
     helm.install(A)
     run, failures_left = helm.run, [1]
 
-    def comes_back(arguments: Any) -> str:
+    def reinstalled(arguments: Any) -> str:
         output = run(arguments)
         if failures_left and arguments[0] == "uninstall":
             failures_left.pop()
             helm.add("deployed", A, "a")
         return output
 
-    helm.run = comes_back  # type: ignore[method-assign]
+    helm.run = reinstalled  # type: ignore[method-assign]
     helm.uninstall(A)
     assert (helm.verbs(), helm.slept) == (["upgrade", "uninstall", "uninstall"], [2])
     assert capsys.readouterr().out == (

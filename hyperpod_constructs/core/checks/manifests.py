@@ -78,7 +78,7 @@ def namespaces(manifests: tuple[Mapping[str, Any], ...], ctx: Context) -> Iterat
     "HP739",
     title="Manifests contain no values of Secrets.",
     severity=Severity.WARNING,
-    why="Whoever can read the template or its assets in S3 can read the values, also after the Secret is deleted.",
+    why="Principals that can read the template or its assets in S3 can read the values, also after the Secret is deleted.",
     cure="Create the Secret with kubectl or from AWS Secrets Manager (Secrets Store CSI driver), and refer to it in "
     "the job.",
     source="CloudFormation user guide: do not embed credentials in templates",

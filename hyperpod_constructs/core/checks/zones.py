@@ -41,7 +41,8 @@ def two_zones(network: Network, ctx: Context) -> Iterator[Problem]:
         subnets = len(set(network.existing.control_plane_subnet_ids))
         if subnets < need:
             place = "network.existing.control_plane_subnet_ids"
-            yield Problem(place, f"{count(subnets, 'subnet')}; EKS requires at least {need} in different zones")
+            message = f"{count(subnets, 'subnet')}; EKS requires at least {need} in different zones"
+            yield Problem(place, message, "Add a subnet in another zone.")
     else:
         zones = len({subnet.availability_zone_id for subnet in network.existing.node_subnets})
         if zones < need:

@@ -1,1 +1,1 @@
-"""Operations on a whole app: stacks, synthesis, the proof of the deployment order, reviews of templates."""
+"""Operations on a whole app: stacks, synthesis, the proof of the deployment order, template reviews, rehearsals."""

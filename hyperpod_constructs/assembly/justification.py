@@ -1,4 +1,4 @@
-"""The fields of a row about accepted findings of cdk-nag."""
+"""The format of accepted cdk-nag findings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Justified:
         below: path of the resource below that construct, a regular expression that matches all of it.
         reason: why the finding is accepted.
         finding: the detail of the finding, a regular expression that matches all of it; empty if the rule has no detail.
-        actions: the only actions that statements on the resource `*` may have; required for that finding.
+        actions: the actions that statements on the resource `*` may have; required for that finding.
         sibling: the resource is created next to the construct, under an id that begins with the construct's.
     """
 
@@ -39,7 +39,7 @@ class Justified:
         """Rejects a row that accepts every statement on `*`.
 
         Raises:
-            ValueError: the finding may be the resource `*`, and no actions are named.
+            ValueError: the finding can be the resource `*`, and no actions are specified.
         """
         if self.rule == IAM5 and re.fullmatch(self.finding, "Resource::*") and not self.actions:
             raise ValueError(
@@ -48,13 +48,13 @@ class Justified:
 
 
 def actions_of(role: str, *groups: str) -> frozenset[str]:
-    """The actions of groups of a role of the catalog."""
+    """The actions of action groups of a role in the catalog."""
     fact = catalog.role(role).actions
     return frozenset(action for group in groups for action in fact[group])
 
 
 def describing() -> frozenset[str]:
-    """Returns the actions of an execution role that only look up, which do not support resource-level permissions."""
+    """Returns the read-only actions of an execution role that do not support resource-level permissions."""
     looked_up = {action for action in catalog.role("execution").actions["network"] if action.startswith("ec2:Describe")}
     others = actions_of("execution", "network_identity", "fsx", "rolling_update_alarms")
     return frozenset({*looked_up, *others, "ecr:GetAuthorizationToken"})

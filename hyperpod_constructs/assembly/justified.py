@@ -66,13 +66,13 @@ JUSTIFIED: tuple[Justified, ...] = (
         "AwsSolutions-SF1",
         custom_resources.Provider,
         "waiter-state-machine/Resource",
-        "CDK's waiter logs its errors; a poll is not an event",
+        "CDK's waiter logs its errors; logs of every poll are not required",
     ),
     Justified(
         "AwsSolutions-SF2",
         custom_resources.Provider,
         "waiter-state-machine/Resource",
-        "CDK's waiter polls one function: a trace adds nothing",
+        "CDK's waiter polls one function; traces add no information",
     ),
     _managed(
         Stack,
@@ -167,19 +167,19 @@ JUSTIFIED: tuple[Justified, ...] = (
         "images of the service are in accounts of the service, which differ by region; access is pull only",
         rf"{_ARN}:ecr:\*:\*:repository/\*",
     ),
-    Justified(_IAM5, ExecutionRoles, _NODES, "what CDK grants on one bucket: scripts, storage", _S3),
+    Justified(_IAM5, ExecutionRoles, _NODES, "actions that CDK grants on one bucket: scripts, storage", _S3),
     Justified(
         _IAM5,
         ExecutionRoles,
         _NODES,
-        "objects of one bucket: lifecycle scripts, storage, and what the config specifies",
+        "objects of one bucket: lifecycle scripts, storage, and buckets in the config",
         _OBJECTS,
     ),
     Justified(
         _IAM5,
         ExecutionRoles,
         _NODES,
-        "objects below the one prefix of the lifecycle scripts",
+        "objects below the prefix of the lifecycle scripts",
         rf"{_ARN}:s3:::[^*/]+/[^*]+\*",
     ),
     Justified(
@@ -311,13 +311,13 @@ JUSTIFIED: tuple[Justified, ...] = (
     Justified(
         _IAM5, MountpointS3CsiAddon, _ROLE, "all objects of the buckets that are mounted", _OBJECTS, sibling=True
     ),
-    Justified(_IAM5, MountpointS3CsiAddon, _ROLE, "what CDK grants on one bucket", _S3, sibling=True),
+    Justified(_IAM5, MountpointS3CsiAddon, _ROLE, "actions that CDK grants on one bucket", _S3, sibling=True),
     # teams, storage, observability
     Justified(
         _IAM5,
         GovernanceProvider,
         _ROLE,
-        "IAM defines no resource for the lists",
+        "IAM defines no resource for list actions",
         r"Resource::\*",
         actions_of("governance_handler", "list"),
     ),
@@ -335,7 +335,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         "the access entries of one EKS cluster",
         rf"{_ARN}:eks:{_OWN}:access-entry/[^*]+/\*",
     ),
-    Justified(_IAM5, PodAccess, _ROLE, "what CDK grants on one bucket", _S3),
+    Justified(_IAM5, PodAccess, _ROLE, "actions that CDK grants on one bucket", _S3),
     Justified(_IAM5, PodAccess, _ROLE, "all objects of one bucket", _OBJECTS),
     Justified(
         "AwsSolutions-S1",
@@ -378,7 +378,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         _IAM5,
         ScriptCopier,
         _ROLE,
-        "what CDK grants for writing objects, below one prefix of one bucket",
+        "actions that CDK grants to write objects, below one prefix of one bucket",
         r"Action::(?:s3:Abort|kms:ReEncrypt|kms:GenerateDataKey)\*|Resource::(?:<\w+\.Arn>|[^*]+:s3:::[^*]+)/lifecycle/\*",
     ),
     Justified("AwsSolutions-S1", LifecycleScripts, "Bucket/Resource", "access logs require another bucket"),

@@ -37,7 +37,7 @@ class JustifiedNag:
 
     Args:
         scope: the app or stage.
-        more: further findings that your own app accepts.
+        more: additional findings that your app accepts.
     """
 
     def __init__(self, scope: IConstruct, *, more: Sequence[Justified] = ()) -> None:
@@ -108,7 +108,7 @@ class JustifiedNag:
         return True
 
     def _at(self, path: str) -> IConstruct | None:
-        """The construct of a path."""
+        """The construct at a path; None if there is none."""
         if path not in self._found:
             current: IConstruct | None = self._scope.node.root
             for id in filter(None, path.split("/")):
@@ -147,17 +147,17 @@ def statements_of(resource: IConstruct) -> list[dict[str, Any]]:
         documents = [Stack.of(resource).resolve(resource.policy_document)]
     elif isinstance(resource, iam.CfnRole):
         inline = Stack.of(resource).resolve(resource.policies) or []
-        documents = [statement.get("policyDocument", statement.get("PolicyDocument")) for statement in inline]
+        documents = [policy.get("policyDocument", policy.get("PolicyDocument")) for policy in inline]
     return [statement for document in documents if document for statement in as_list(document["Statement"])]
 
 
 def as_list(value: Any) -> list[Any]:
-    """A value, or the values of a list."""
+    """A list as it is, or a list of one value."""
     return value if isinstance(value, list) else [value]
 
 
 def _eks_violations(cluster: eks_v2.CfnCluster) -> Iterator[tuple[str, str, str, str | None]]:
-    """Returns findings about a cluster of `aws_eks_v2`, a class that cdk-nag does not know: its rules get an older copy."""
+    """Returns findings about an `aws_eks_v2` cluster, which cdk-nag does not support: it checks a copy in `aws_eks`."""
     from cdk_nag import AwsSolutionsChecks
 
     resolved = Stack.of(cluster).resolve

@@ -26,11 +26,11 @@ def platform_stacks(
 ) -> HyperPodPlatform:
     """Creates the stacks of a platform in an app or a stage.
 
-    References between stacks are exports (a feature flag in cdk.json), so that CloudFormation refuses to delete a network
-    or an EKS cluster in use. All stacks exist whatever the config says, so that what an edit removes from a stack is
-    deleted by the next deployment: a stack that is removed from the app stays deployed. The exception is an existing
-    network without additions, which has no stack if the EKS cluster also exists; a new one depends on the network's
-    stack.
+    References between stacks are exports (a feature flag in cdk.json), so that CloudFormation rejects the deletion of a
+    network or an EKS cluster in use. All stacks exist regardless of the config, so that the next deployment deletes the
+    resources that an edit removes: a stack that is removed from the app remains deployed. The exception is an existing
+    network without additions, which has no stack if the EKS cluster also exists; a new EKS cluster depends on the
+    network's stack.
 
     Args:
         scope: an app or a stage, whose region and account must match the platform's.
@@ -60,7 +60,7 @@ def platform_stacks(
     for stack in stacks.values():
         stack.node.set_context(CHECKED, True)
         Tags.of(stack).add(PLATFORM_TAG, platform.name)
-    made = HyperPodPlatform(
+    created = HyperPodPlatform(
         stacks["HyperPod"],
         "Platform",
         platform=platform,
@@ -78,7 +78,7 @@ def platform_stacks(
                 scope.node.try_remove_child(stack.node.id)
             else:
                 CfnWaitConditionHandle(stack, "Empty")  # CloudFormation requires a resource; this one creates nothing
-    return made
+    return created
 
 
 def _name_in(scope: Construct, name: str) -> str:

@@ -1,4 +1,4 @@
-"""From config files to a cloud assembly: the checks run first, in pure Python; CDK starts only without errors.
+"""Synthesizes config files to a cloud assembly. The checks run first, in pure Python; CDK starts only without errors.
 
 A failed synthesis leaves no output, and does not change an earlier output.
 """
@@ -33,15 +33,15 @@ DEFAULT_OUTPUT = "cdk.out"
 
 
 def run() -> NoReturn:
-    """Synthesizes as the whole task of this process, which ends with the exit code of `main`."""
-    gc.disable()  # looking for garbage in what aws_cdk defines takes a twentieth of the time, and freeing it a tenth
+    """Synthesizes, and exits the process with the exit code of `main`."""
+    gc.disable()  # garbage collection of aws_cdk's classes takes 5% of the time, and freeing them 10%
     without_plugins()
     with end():
         sys.exit(main())
 
 
 def main(configs: Sequence[Path] = (), outdir: Path | None = None) -> int:
-    """Synthesizes; 0 on success, 1 with the findings if the config has errors.
+    """Synthesizes. Returns 0 on success, 1 if a config has errors, which are printed.
 
     Args:
         configs: the config files; default: those of the CDK context or the environment, otherwise `hyperpod.yaml`.
@@ -140,11 +140,11 @@ def _synth_into(outdir: Path, platforms: Sequence[Platform], context: Mapping[st
 
 
 class OutputError(Exception):
-    """An output folder that cannot be used."""
+    """Raised for an output folder that cannot be used."""
 
 
 def _ensure_replaceable(outdir: Path) -> None:
-    """Rejects an output folder with files of others: the complete folder is replaced."""
+    """Rejects an output folder that contains other files: a synthesis replaces the whole folder."""
     names = sorted(path.name for path in outdir.iterdir()) if outdir.exists() else []
     # every cloud assembly has this file (an app has a folder of this name); a failed `cdk synth` leaves only assets
     if not (outdir / "cdk.out").is_file() and not all(name.startswith("asset.") for name in names):

@@ -18,7 +18,7 @@ from .nag import as_list, statements_of
 
 @dataclass(frozen=True, order=True)
 class Wildcard:
-    """One statement, the same for all apps that have it.
+    """One statement, equal for all apps that contain it.
 
     Attributes:
         made_by: class of the construct that creates it.
@@ -34,7 +34,7 @@ class Wildcard:
 
 
 def wildcards(scope: IConstruct) -> Iterator[Wildcard]:
-    """Returns the statements of every role and policy in a construct tree that allow something with `*`."""
+    """Returns the Allow statements with `*` of every role and policy in a construct tree."""
     for construct in scope.node.find_all():
         if isinstance(construct, iam.CfnPolicy | iam.CfnManagedPolicy | iam.CfnRole):
             maker = _maker(construct)
@@ -64,7 +64,7 @@ def _maker(construct: IConstruct) -> str:
 
 
 def _text(resource: Any) -> str:
-    """Returns a resource as text: references as what they refer to, without ids."""
+    """Returns a resource as text: references as the kind of their target, without ids."""
     if isinstance(resource, str):
         return re.sub(r"(?<=arn:aws:s3:::)[\w-]+", "BUCKET", resource)
     if isinstance(resource, Mapping):
@@ -78,7 +78,7 @@ def _text(resource: Any) -> str:
 
 
 def normalized(found: Iterable[Wildcard], regions: Iterable[str]) -> list[Wildcard]:
-    """Returns the statements, each once, without the regions of the apps."""
+    """Returns the statements without duplicates and without the regions of the apps."""
     pattern = re.compile("|".join(map(re.escape, sorted(regions))))
     return sorted(
         {

@@ -209,7 +209,7 @@ def test_stacks_that_depend_on_each_other_are_a_cycle() -> None:
 
 
 def test_two_stacks_of_one_name_are_rejected() -> None:
-    with pytest.raises(ValueError, match="two stacks are called 'S'"):
+    with pytest.raises(ValueError, match="two stacks are named 'S'"):
         Graph([Stack("S", template()), Stack("S", template())])
 
 

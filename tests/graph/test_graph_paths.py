@@ -143,7 +143,7 @@ def test_exports_and_outputs_by_account_and_region(producer: str, consumer: str,
 
 
 def test_stacks_of_one_name() -> None:
-    with pytest.raises(ValueError, match=r"^two stacks are called 'S': give each a name of its own$"):
+    with pytest.raises(ValueError, match=r"^two stacks are named 'S'; stack names must be unique$"):
         Graph([Stack("S", template()), Stack("S", template())])
 
 
@@ -183,7 +183,7 @@ def test_what_no_template_can_lose(first: str) -> None:
     edge = Edge(first, "S.A", "within the stack" if "start" in first else "DependsOn")
     with pytest.raises(ValueError) as caught:
         without_edge({"S": template(A=plain(), B=plain())}, edge)
-    assert str(caught.value) == f"{first} -> S.A is not an edge that these templates could lose"
+    assert str(caught.value) == f"{first} -> S.A is not an edge that can be removed from these templates"
 
 
 # Cuts of a proof

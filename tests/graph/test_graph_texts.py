@@ -43,9 +43,9 @@ def test_the_help_and_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     assert " ".join(capsys.readouterr().out.split()) == (
-        "usage: python -m hyperpod_constructs.assembly.graph [-h] [--json] [--table] [templates ...] Prove the deploy "
+        "usage: python -m hyperpod_constructs.assembly.graph [-h] [--json] [--table] [templates ...] Prove the deployment "
         "order. positional arguments: templates a cdk.out folder or template files options: -h, --help show this help "
-        "message and exit --json print JSON --table print the rules as a Markdown table and stop"
+        "message and exit --json print JSON --table print the rules as a Markdown table and exit"
     )
     assert main(["--table"]) == 0
     assert capsys.readouterr().out == order_table()

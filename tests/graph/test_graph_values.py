@@ -10,7 +10,7 @@ from order_cases import att, objects, ref, resource, template, thing
 
 from hyperpod_constructs.assembly.graph import Graph, Resource, Stack, Templates
 from hyperpod_constructs.assembly.graph._keys import buckets
-from hyperpod_constructs.assembly.graph._recognise import _cluster_name
+from hyperpod_constructs.assembly.graph._recognize import _cluster_name
 from hyperpod_constructs.assembly.graph._references import CUT, Reference, cut, references
 
 NEVER: frozenset[str] = frozenset()

@@ -163,7 +163,7 @@ TAMPERED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     ),
     "another group": (
         lambda live: _one_more(live["InstanceGroups"]),
-        r"InstanceGroups\[more\]: 3 instances now, nothing in the config",
+        r"InstanceGroups\[more\]: 3 instances now, not set in the config",
     ),
 }
 """What was changed since the import, to what the proof says about it."""
@@ -198,7 +198,7 @@ def test_the_simulated_deployment_itself_shows_a_replacement(aws: FakeAws, confi
     proof = prove(app, made, found, **where)
     findings = [finding for finding in proof.findings if finding.rule == "HPR07"]
     assert [finding.path for finding in findings] == [f"{entry.stack}.{entry.logical_id}"]
-    assert "Type: EC2_LINUX now, nothing in the config" in findings[0].message
+    assert "Type: EC2_LINUX now, not set in the config" in findings[0].message
 
 
 def owned_by(aws: FakeAws, stack: str) -> None:
@@ -255,7 +255,7 @@ def test_a_vpc_config_that_cannot_be_written_is_reported_and_rejected(aws: FakeA
     messages = run("import", "live", "--cluster-name", "shared", "-o", file)
     assert messages.exit_code == 3
     assert (
-        "not imported: VpcConfig (subnet-0123456789abcdef0, sg-0123456789abcdef0): this config sets a subnet"
+        "not imported: VpcConfig (subnet-0123456789abcdef0, sg-0123456789abcdef0): the config supports only one subnet"
         in messages.stderr
     )
     zone = yaml.safe_load(file.read_text())
@@ -274,7 +274,7 @@ def test_a_new_eks_cluster_in_place_of_the_one_that_exists_is_rejected(config: P
     config.write_text(yaml.safe_dump(data))
     result, resources = adopted(config)
     assert result.exit_code == 3
-    assert any(text.startswith("RoleArn: nothing now, ") for text in resources["AWS::EKS::Cluster"]["replaced"])
+    assert any(text.startswith("RoleArn: not set now, ") for text in resources["AWS::EKS::Cluster"]["replaced"])
 
 
 def test_the_text_states_the_order_and_the_stack_that_must_stop_importing(config: Path, aws: FakeAws):
@@ -285,7 +285,7 @@ def test_the_text_states_the_order_and_the_stack_that_must_stop_importing(config
     assert f"shared-HyperPod: AWS::SageMaker::Cluster {ARN}: adopted" in lines
     simulated = lines.index("simulated: the import, then the deployment of 4 stacks: nothing is replaced or deleted")
     assert "    shared-HyperPod.HyperPodED6AB1C4: updated in place: Tags" in lines[simulated:]
-    steps = lines[lines.index("in this order:") + 1 :]
+    steps = lines[lines.index("run in this order:") + 1 :]
     assert steps[0].startswith("  1. set DeletionPolicy: Retain on the resources to adopt in their-stack")
     assert steps[1].startswith("  2. aws cloudformation create-change-set --stack-name shared-Eks")
     assert "--change-set-type IMPORT" in steps[1]

@@ -107,7 +107,7 @@ def test_resources_of_others_are_described_as_existing(aws: FakeAws, tmp_path: P
     assert data["governance"]["adopt"] is True
     assert {team["name"] for team in data["governance"]["teams"]} == {team.name for team in platform.governance.teams}
     assert errors(load(tmp_path / "hyperpod.yaml").findings) == []
-    assert "could be managed: the EKS cluster" in result.stderr
+    assert "to manage it with this config, remove `eks.existing`" in result.stderr
 
 
 def test_every_call_is_in_the_list_and_only_reads(aws: FakeAws):

@@ -44,7 +44,7 @@ def test_missing_values_are_reported_with_their_option(tmp_path: Path):
     source.write_text("# template: cluster-stack\nresource_name_prefix: lab\ninstance_group_settings: []\n")
     result = run("import", "cluster-stack", source, "-o", tmp_path / "hyperpod.yaml")
     assert "error HP011 region: the key 'region' is missing" in result.stderr
-    assert "fix: Set it with --region us-west-2; or add it to the file." in result.stderr
+    assert "fix: Set it with --region us-west-2, or add it to the file." in result.stderr
     assert "error HP110 network.availability_zone_ids" in result.stderr
     assert "fix: Set at least two zone IDs: --zone usw2-az1 --zone usw2-az2" in result.stderr
     assert "fix: Set who can use kubectl: --admin arn:aws:iam::111122223333:role/Name" in result.stderr
@@ -90,7 +90,7 @@ def test_broken_terraform_is_reported_with_its_line(tmp_path: Path):
     result = run("import", "tfvars", file, "-o", tmp_path / "hyperpod.yaml")
     assert result.exit_code == 1
     assert f"{file}:3: error HP792: not a valid file of Terraform variables" in result.stderr
-    assert "fix: `terraform fmt` shows the line" in result.stderr
+    assert "fix: Run `terraform fmt` to find the line." in result.stderr
 
 
 def test_later_terraform_files_win(tmp_path: Path):

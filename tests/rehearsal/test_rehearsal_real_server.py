@@ -143,7 +143,7 @@ def test_a_server_that_does_not_answer_is_reported(tmp_path: Path):
     with FakeApiServer() as server:
         file = write_kubeconfig(tmp_path / "kubeconfig", server.url, server.ca_pem, "wrong")
         result = CliRunner().invoke(main, ["rehearse", "--kubeconfig", str(file)])
-        assert "answers with HTTP status 401" in result.output
+        assert "returned HTTP status 401" in result.output
     result = CliRunner().invoke(main, ["rehearse", "--kubeconfig", str(file)])
     assert result.exit_code == 1
     assert "no response from" in result.output

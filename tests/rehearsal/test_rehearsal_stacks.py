@@ -66,7 +66,7 @@ def test_values_are_resolved(rehearsal: Rehearsal):
         ({"Subnet": subnet("10.0.0.0/24", of="Nowhere")}, "Nowhere does not exist"),
         (
             {"Vpc": vpc(), "Subnet": subnet("10.1.0.0/24")},
-            "The CIDR '10.1.0.0/24' is invalid: it is in none of the VPC's blocks",
+            "The CIDR '10.1.0.0/24' is invalid: it is not in a CIDR block of the VPC",
         ),
         ({"A": resource("AWS::EC2::Subnet", VpcId="x", CidrBlock="10.0.0.0/24")}, "VpcId: the VPC 'x' does not exist"),
         ({"A": resource("AWS::No::Such")}, "CloudFormation has no resource type AWS::No::Such in us-west-2"),

@@ -125,7 +125,7 @@ def test_each_resource_can_fail_in_turn(tmp_path: Path):
 
 
 def test_resources_without_a_model_are_reported_in_each_format(app: Path):
-    said = "Helm: the release hyperpod-dependencies creates what a list for the chart helm_chart/HyperPodHelmChart contains"
+    said = "Helm: the release hyperpod-dependencies creates the objects in a list for the chart helm_chart/HyperPodHelmChart"
     assert f"not modeled, but assumed to succeed:\n  {said}" in rehearse(app).output
     assert [item.startswith(said) for item in json.loads(rehearse(app, "-o", "json").output)["not_modelled"]] == [True]
     assert said in rehearse(app, "-o", "html").output

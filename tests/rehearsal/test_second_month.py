@@ -78,7 +78,7 @@ EDITS: Mapping[str, tuple[str, Callable[[Config], None], str, str, str]] = {
         LUSTRE, put(f"{LINK}.path", "/other"), "refused", "HPR01", "overlaps with the data repository association"),
     "file system in another zone": (
         LUSTRE, put("storage.lustre.0.availability_zone_id", "usw2-az1"), "replaces", "HP973",
-        "is replaced by a new, empty one; the old one is retained and billed"),
+        "is replaced by a new, empty resource; the old resource is retained and billed"),
 }  # fmt: skip
 """Example, edit, the worst consequence that `hyperpod diff` reports, and the finding of a rehearsal with its text."""
 

@@ -1,8 +1,8 @@
 """The proof of the deployment order: happens-before rules, checked by reachability on synthesized templates.
 
 `prove` takes a `cdk.out` folder, template files or dicts, and checks every rule of `ORDER_RULES` (or your own rules) on
-every pair of resources that it applies to. Resources that CloudFormation may create in parallel can be created in the
-wrong order; resources that a path in the graph orders cannot.
+every pair of resources that it applies to. Without a path between two resources in the graph, CloudFormation can create
+them in parallel, and in the wrong order.
 
 >>> from hyperpod_constructs.assembly.graph import prove
 >>> templates = {"Platform": {"Resources": {
@@ -21,7 +21,7 @@ from hyperpod_constructs.assembly.graph._assembly import Source, Stack, load
 from hyperpod_constructs.assembly.graph._cutting import without_edge
 from hyperpod_constructs.assembly.graph._model import CycleError, Edge, Graph, Resource
 from hyperpod_constructs.assembly.graph._proof import OrderProof, Pair, Violation, order_table, prove
-from hyperpod_constructs.assembly.graph._recognise import Templates
+from hyperpod_constructs.assembly.graph._recognize import Templates
 from hyperpod_constructs.assembly.graph._rules import ORDER_RULES, OrderRule
 from hyperpod_constructs.assembly.graph._selectors import Selector
 

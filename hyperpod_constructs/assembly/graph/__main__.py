@@ -9,13 +9,13 @@ from hyperpod_constructs.assembly.graph import order_table, prove
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints the proof, or the table of rules; 0 if the order holds, 1 if not, 2 if the input cannot be read."""
+    """Prints the proof or the table of rules. Returns 0 if the order holds, 1 if not, 2 if the input cannot be read."""
     parser = argparse.ArgumentParser(
-        prog="python -m hyperpod_constructs.assembly.graph", description="Prove the deploy order."
+        prog="python -m hyperpod_constructs.assembly.graph", description="Prove the deployment order."
     )
     parser.add_argument("templates", nargs="*", default=["cdk.out"], help="a cdk.out folder or template files")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--table", action="store_true", help="print the rules as a Markdown table and stop")
+    parser.add_argument("--table", action="store_true", help="print the rules as a Markdown table and exit")
     options = parser.parse_args(arguments)
     if options.table:
         print(order_table(), end="")

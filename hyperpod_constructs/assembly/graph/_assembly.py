@@ -1,7 +1,7 @@
 """Reads synthesized templates: a cloud assembly (`cdk.out`), template files, or plain dicts.
 
-The result is a tuple of `Stack`, each with its nested stacks attached. Information of a cloud assembly beyond the
-templates is kept: deployed names, environments, stages, stack dependencies, and the construct path of each logical id.
+The result is a tuple of `Stack`, each with its nested stacks. For a cloud assembly, it includes deployed names,
+environments, stages, stack dependencies, and the construct path of each logical id.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Template: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Stack:
-    """One CloudFormation stack: its template and what is known about how it is deployed.
+    """One CloudFormation stack: its template, and its deployment information in the cloud assembly.
 
     `name` is unique in a set (a cloud assembly's construct path, such as `Prod/Network`); `stack_name` is the deployed
     name, if it differs; `environment` is `aws://account/region`; `stage` is the nested assembly that it belongs to;
@@ -157,7 +157,7 @@ def _nested(
             resource.get("Properties", {}).get("TemplateURL"), assets
         )
         if not file:
-            continue  # a template from elsewhere: the nested stack is then one opaque resource
+            continue  # a template outside the assembly: the nested stack is one opaque resource
         inner = _read_template(folder / file)
         name = f"{parent}.{logical_id}"
         nested = dict(_nested(folder, name, environment, stage, inner, assets))
@@ -170,7 +170,7 @@ def _published(url: object, assets: Mapping[str, str]) -> str | None:
 
 
 def _paths(folder: Path, artifact: Mapping[str, Any]) -> dict[str, str]:
-    """Construct path by logical id, so that a message can use the names of the app's author."""
+    """Construct path by logical id, so that messages can use the construct names of the app."""
     metadata: dict[str, list[dict[str, Any]]] = artifact.get("metadata", {})
     extra = artifact.get("additionalMetadataFile")
     if extra and (folder / extra).is_file():

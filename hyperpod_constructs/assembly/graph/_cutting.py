@@ -1,4 +1,4 @@
-"""Removes one edge from a set of templates, to show that a proof detects the loss."""
+"""Removes edges from a set of templates, to show that a proof detects the missing order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hyperpod_constructs.assembly.graph._references import CUT, Reference, cut, 
 def without_edge(source: Source, *edges: Edge) -> tuple[Stack, ...]:
     """Returns the same stacks without these edges: no `DependsOn`, and literals in place of references.
 
-    Raises `ValueError` for an edge that does not exist, or that no template can lose (a resource is in its stack).
+    Raises `ValueError` for an edge that does not exist, or that cannot be removed (between a resource and its stack).
 
     >>> templates = {"A": {"Resources": {"One": {"Type": "T"}, "Two": {"Type": "T", "DependsOn": "One"}}}}
     >>> edge, = Graph.of(templates).path("A.One", "A.Two")
@@ -24,7 +24,7 @@ def without_edge(source: Source, *edges: Edge) -> tuple[Stack, ...]:
     for edge in edges:
         graph = Graph(stacks)
         if edge.inherent or not any(edge.first == link.first and edge.then == link.then for link in graph.edges()):
-            raise ValueError(f"{edge.first} -> {edge.then} is not an edge that these templates could lose")
+            raise ValueError(f"{edge.first} -> {edge.then} is not an edge that can be removed from these templates")
         stacks = tuple(_cut_stack(graph, stack, edge) for stack in stacks)
     return stacks
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from hyperpod_constructs.assembly.graph._model import Resource
-from hyperpod_constructs.assembly.graph._recognise import JOBS, Keys, Object, Templates
+from hyperpod_constructs.assembly.graph._recognize import JOBS, Keys, Object, Templates
 from hyperpod_constructs.assembly.graph._selectors import (
     AGENT_NAME,
     ASSOCIATIONS,
@@ -50,10 +50,10 @@ def _namespace(item: Object) -> str:
     return str((item.get("metadata") or {}).get("namespace") or "default")
 
 
-def made_namespaces(templates: Templates, resource: Resource) -> Keys:
+def created_namespaces(templates: Templates, resource: Resource) -> Keys:
     objects = templates.objects(resource)
     return _known(
-        {str((name.get("metadata") or {}).get("name")) for name in objects if name.get("kind") == "Namespace"}
+        {str((item.get("metadata") or {}).get("name")) for item in objects if item.get("kind") == "Namespace"}
     )
 
 
@@ -77,7 +77,7 @@ _TEAM_NAMESPACE = "hyperpod-ns-"
 
 
 def queues(templates: Templates, resource: Resource) -> Keys:
-    """Namespaces of the jobs, and `queued` if one of them names a queue."""
+    """Namespaces of the jobs, and `queued` if a job has a queue."""
     jobs = [item for item in templates.objects(resource) if item.get("kind") in JOBS]
     queued = any(
         _QUEUE_LABEL in ((item.get("metadata") or {}).get("labels") or {})
@@ -95,7 +95,7 @@ def governed_namespaces(templates: Templates, resource: Resource) -> Keys:
 
 
 def driver_of_addon(templates: Templates, resource: Resource) -> Keys:
-    """The name in Kubernetes of the driver that a CSI add-on installs, such as `fsx.csi.aws.com`."""
+    """The Kubernetes name of the driver that a CSI add-on installs, such as `fsx.csi.aws.com`."""
     found = re.fullmatch(r"aws-(?:mountpoint-)?(\w+)-csi-driver", addon_name(resource))
     return frozenset({f"{found.group(1)}.csi.aws.com"}) if found else NONE
 
@@ -162,8 +162,8 @@ def addon_roles(templates: Templates, resource: Resource) -> Keys:
     return frozenset(role for related in (resource, *associations) for role in templates.roles(related))
 
 
-def brought_objects(templates: Templates, resource: Resource) -> Keys:
-    """Names of the objects of an add-on that others copy or set fields of."""
+def original_objects(templates: Templates, resource: Resource) -> Keys:
+    """Names of an add-on's objects that other resources copy or set fields of."""
     return frozenset(catalog.load("restricted_nodes")["originals"].get(addon_name(resource), ()))
 
 

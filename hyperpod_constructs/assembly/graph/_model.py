@@ -66,13 +66,13 @@ class CycleError(ValueError):
 
 
 class Graph:
-    """The order of resources. Build it with `Graph.of(templates)`."""
+    """The order of resources; `Graph.of(templates)` creates it."""
 
     def __init__(self, stacks: Iterable[Stack]) -> None:
         self.stacks = tuple(stacks)
         self.resources: dict[str, Resource] = {}
         self.unresolved: dict[str, None] = {}
-        """Exports and stack outputs that no stack of the set has: dependencies through them are not part of the proof."""
+        """Exports and stack outputs that no stack of the set provides; the proof omits dependencies through them."""
         self._nodes: dict[str, int] = {}
         self._names: list[str] = []
         self._before: list[dict[int, str]] = []
@@ -108,7 +108,7 @@ class Graph:
 
     def _add_stack(self, stack: Stack, conditions: frozenset[str]) -> None:
         if stack.name in self._all_stacks:
-            raise ValueError(f"two stacks are called {stack.name!r}: give each a name of its own")
+            raise ValueError(f"two stacks are named {stack.name!r}; stack names must be unique")
         self._all_stacks[stack.name] = stack
         self._node(stack.name + START, conditions)
         self._node(stack.name + COMPLETE, conditions)
@@ -229,7 +229,7 @@ class Graph:
         return after
 
     def _find_cycle(self, candidates: set[int]) -> tuple[str, ...]:
-        """Walk backwards among nodes that never became ready: each has such a predecessor, so a node must repeat."""
+        """Finds a cycle: each node that never became ready has such a predecessor, so following them repeats a node."""
         trail: list[int] = []
         position: dict[int, int] = {}
         node = min(candidates)
@@ -268,26 +268,26 @@ class Graph:
         """Returns a shortest chain of edges from `first` to `then` without those of `without`; empty if there is none."""
         start, two = self._nodes[first], self._nodes[then]
         allowed = self._conditions[start] | self._conditions[two]
-        came: dict[int, int] = {two: two}
+        next_of: dict[int, int] = {two: two}
         queue = deque([two])
-        while queue and start not in came:
+        while queue and start not in next_of:
             node = queue.popleft()
             for before in self._before[node]:
                 if (self._names[before], self._names[node]) in without:
                     continue
-                if before not in came and (before == start or self._conditions[before] <= allowed):
-                    came[before] = node
+                if before not in next_of and (before == start or self._conditions[before] <= allowed):
+                    next_of[before] = node
                     queue.append(before)
-        if start not in came or start == two:
+        if start not in next_of or start == two:
             return ()
         edges: list[Edge] = []
         while start != two:
-            edges.append(self._describe(start, came[start]))
-            start = came[start]
+            edges.append(self._describe(start, next_of[start]))
+            start = next_of[start]
         return tuple(edges)
 
     def critical_edges(self, first: str, then: str) -> tuple[Edge, ...]:
-        """Returns the edges on every path from `first` to `then` that a template could lose: each loss breaks the order."""
+        """Returns the removable edges on every path from `first` to `then`: removing any of them breaks the order."""
         start, two = self._nodes[first], self._nodes[then]
         allowed = self._conditions[start] | self._conditions[two]
         from_first, to_then = [0] * len(self._names), [0] * len(self._names)
@@ -312,17 +312,17 @@ class Graph:
         return tuple(edge for edge in found if not edge.inherent)
 
     def cut_set(self, first: str, then: str) -> tuple[Edge, ...]:
-        """Returns edges that together carry all order from `first` to `then`: removing them all breaks it.
+        """Returns edges whose removal leaves no path from `first` to `then`.
 
-        Raises `ValueError` if no template change can break it, because one is nested in what the other waits for.
+        Raises `ValueError` if the order results from nested stacks only, which no template change can break.
         """
-        gone: set[tuple[str, str]] = set()
+        removed: set[tuple[str, str]] = set()
         cuts: list[Edge] = []
-        while path := self.path(first, then, gone):
+        while path := self.path(first, then, removed):
             edge = next((edge for edge in reversed(path) if not edge.inherent), None)
             if edge is None:
                 raise ValueError(f"{then} follows {first} by nesting only")
-            gone.add((edge.first, edge.then))
+            removed.add((edge.first, edge.then))
             cuts.append(edge)
         return tuple(cuts)
 

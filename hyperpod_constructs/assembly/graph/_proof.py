@@ -10,7 +10,7 @@ from typing import Any
 
 from hyperpod_constructs.assembly.graph._assembly import Source
 from hyperpod_constructs.assembly.graph._model import CycleError, Edge, Graph, Resource
-from hyperpod_constructs.assembly.graph._recognise import Templates
+from hyperpod_constructs.assembly.graph._recognize import Templates
 from hyperpod_constructs.assembly.graph._rules import ORDER_RULES, OrderRule
 from hyperpod_constructs.core.findings import Finding, Severity
 from hyperpod_constructs.core.plural import count
@@ -18,7 +18,7 @@ from hyperpod_constructs.core.plural import count
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two resources that a rule orders, by id; `gates` are those between them, if the rule requires one."""
+    """Two resources that a rule orders, by id; `gates` are the gates between them, if the rule requires one."""
 
     rule: OrderRule
     first: str
@@ -41,7 +41,7 @@ class Violation:
     fix: str
 
     def finding(self) -> Finding:
-        """Returns the same as a finding, for reports of findings."""
+        """Returns the violation as a finding, for reports."""
         return Finding(
             rule=self.rule.id,
             severity=Severity.ERROR,
@@ -59,7 +59,7 @@ class Violation:
 
 @dataclass(frozen=True)
 class OrderProof:
-    """The result. `checked` counts pairs by rule id, so that a rule without pairs is visible."""
+    """The result of a proof. `checked` counts pairs by rule id, so that a rule without pairs is visible."""
 
     graph: Graph
     pairs: tuple[Pair, ...]
@@ -78,7 +78,7 @@ class OrderProof:
         return self.graph.path(first, then)
 
     def cuts(self) -> Iterator[tuple[Pair, tuple[Edge, ...]]]:
-        """Returns sets of edges whose loss must break each proved pair: each edge that every path needs, otherwise a cut.
+        """Returns sets of edges whose removal breaks each proved pair: each edge on every path, otherwise a cut set.
 
         A pair that holds by nesting only has none. Equal sets of one rule are returned once.
         """

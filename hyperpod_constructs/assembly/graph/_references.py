@@ -25,7 +25,7 @@ class Reference(NamedTuple):
 
 
 def references(value: object, guard: frozenset[str] = frozenset()) -> Iterator[Reference]:
-    """Every reference in `value`, in reading order.
+    """Every reference in `value`, in order.
 
     >>> [r.target for r in references({"Fn::Sub": "${Bucket.Arn}/${!literal}/${AWS::Region}"})]
     ['Bucket', 'AWS::Region']
@@ -86,7 +86,7 @@ def _sub_parts(argument: object) -> tuple[str, dict[str, Any]]:
 
 
 def _if(argument: list[Any], guard: frozenset[str]) -> Iterator[Reference]:
-    """Only references in both branches are certain; the rest applies only if its branch is taken."""
+    """Only references in both branches are certain; others apply only if their branch is selected."""
     condition = str(argument[0])
     yes = list(references(argument[1], guard | {condition}))
     no = list(references(argument[2], guard | {f"!{condition}"}))

@@ -1,4 +1,4 @@
-"""The order rules, as data: what must be complete before what, and why, on creation and on deletion.
+"""The order rules as data: which resources must be complete before others, and why, on creation and on deletion.
 
 CloudFormation creates in any order that the dependency graph allows and deletes in the reverse order, so each rule is
 proved once, by reachability.
@@ -13,7 +13,7 @@ from hyperpod_constructs.assembly.graph import _keys as k
 from hyperpod_constructs.assembly.graph import _selectors as s
 from hyperpod_constructs.assembly.graph._keys import ANY, KeysOf
 from hyperpod_constructs.assembly.graph._model import Resource
-from hyperpod_constructs.assembly.graph._recognise import Keys, Templates
+from hyperpod_constructs.assembly.graph._recognize import Keys, Templates
 from hyperpod_constructs.assembly.graph._selectors import Selector
 
 
@@ -22,7 +22,7 @@ class OrderRule:
     """`first` is complete before `then` starts; `then` is deleted before `first`.
 
     A pair is two resources that share a key of `first_keys` and `then_keys`; with `per_cluster` they also belong to the
-    same EKS cluster. With a `gate`, a resource that it recognizes must be between the two.
+    same EKS cluster. With a `gate`, a resource that it selects must be between the two.
     """
 
     id: str
@@ -219,7 +219,7 @@ ORDER_RULES: tuple[OrderRule, ...] = (
         then=s.COPIES,
         why="a copy requires its original, and fields are set on an existing object",
         on_deletion="copies are deleted, and fields restored, while the add-on's objects exist",
-        first_keys=k.brought_objects,
+        first_keys=k.original_objects,
         then_keys=k.existing_objects,
     ),
     OrderRule(
@@ -318,7 +318,7 @@ ORDER_RULES: tuple[OrderRule, ...] = (
         then=s.OBJECTS_ALL,
         why="Kubernetes rejects an object in a namespace that does not exist",
         on_deletion="deleting a namespace deletes its objects, without CloudFormation",
-        first_keys=k.made_namespaces,
+        first_keys=k.created_namespaces,
         then_keys=k.used_namespaces,
     ),
     OrderRule(

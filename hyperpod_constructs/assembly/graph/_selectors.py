@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from hyperpod_constructs.assembly.graph._model import Resource
-from hyperpod_constructs.assembly.graph._recognise import (
+from hyperpod_constructs.assembly.graph._recognize import (
     EKS_CLUSTERS,
     HYPERPOD_CLUSTER,
     JOBS,
@@ -23,14 +23,14 @@ Where: TypeAlias = Callable[[Templates, Resource], bool]
 
 @dataclass(frozen=True)
 class Selector:
-    """Resources by type and properties. `title` is how the documentation names them."""
+    """Selects resources by type and properties. `title` is their name in the documentation."""
 
     title: str
     types: tuple[str, ...]
     where: Where = lambda templates, resource: True
 
     def of(self, templates: Templates) -> list[Resource]:
-        """Returns the resources of `templates` that it matches."""
+        """Returns the matching resources of `templates`."""
         return [resource for resource in templates.of(*self.types) if self.where(templates, resource)]
 
 
@@ -70,7 +70,7 @@ def _wait(title: str, *words: str) -> Selector:
 
 
 def _ready(title: str, name: str) -> Selector:
-    """A wait for the objects that the add-on runs or installs, by the catalog; ACTIVE is not sufficient."""
+    """A wait for objects that the add-on runs or installs, from the catalog; a wait for ACTIVE is not sufficient."""
 
     def where(templates: Templates, resource: Resource) -> bool:
         fact = catalog.addon(name)
@@ -109,7 +109,7 @@ def _original(resource: Resource) -> str:
     return str((resource.properties.get("CopyOf") or {}).get("name", ""))
 
 
-def _borrows(resource: Resource) -> bool:
+def _uses_existing_object(resource: Resource) -> bool:
     return bool(_original(resource)) or "FieldsOnly" in resource.properties
 
 
@@ -139,7 +139,7 @@ NODE_POLICIES = Selector(
 HANDLER_POLICIES = Selector(
     "role policies",
     POLICIES.types,
-    # reading one chart or manifest concerns only the resource that has it, which depends on the policy by itself
+    # only the resource of a chart or manifest requires permission to read it, and depends on the policy directly
     lambda templates, resource: not any(word in resource.id for word in ("ChartAccess", "ManifestAccess")),
 )
 ACCESS = Selector("access entries", ("AWS::EKS::AccessEntry",))
@@ -183,7 +183,9 @@ GOVERNANCE_READY = _ready("wait for Kueue", GOVERNANCE_NAME)
 OPERATOR_READY = _ready("wait for the operator's CRD", OPERATOR_NAME)
 OPERATOR = _addon("training operator add-on", OPERATOR_NAME)
 COPIES = Selector(
-    "copies of their objects, and fields of their objects", OBJECTS, lambda templates, resource: _borrows(resource)
+    "copies of their objects, and fields of their objects",
+    OBJECTS,
+    lambda templates, resource: _uses_existing_object(resource),
 )
 COPIED_ADDONS = _addon("network add-on, CoreDNS", "vpc-cni", "coredns")
 NETWORK_COPIES = Selector(

@@ -1,4 +1,4 @@
-"""One AWS account in one region as a rehearsal models it: what exists, what refers to what, and what is rejected."""
+"""The model of one AWS account in one region: its resources, the references between them, and rejected requests."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ _SHAPES = {
 
 CUT = "cut-reference"
 ANYTHING = "*"
-"""Used in place of a file's name: an asset whose files are unknown is assumed to have each of them."""
+"""Placeholder for a file name: an asset whose files are unknown is assumed to contain every file."""
 
 
 class Refused(Exception):
-    """AWS would reject this."""
+    """Raised for a request that AWS would reject."""
 
 
 class NotModeled(Exception):
-    """No model exists for this."""
+    """Raised for a resource or an operation without a model."""
 
 
 @dataclass(eq=False)
-class Thing:
-    """A resource that exists, created by a stack or by another resource (an add-on's Deployment is not one of these)."""
+class AwsResource:
+    """An existing AWS resource that a stack or another resource created. Kubernetes objects are not included."""
 
     kind: str
     id: str
@@ -64,27 +64,27 @@ class Thing:
 
 
 class Account:
-    """Everything that exists in one account and region."""
+    """All resources in one account and region."""
 
     def __init__(self, account: str, region: str, partition: str = "aws") -> None:
         self.account, self.region, self.partition = account, region, partition
-        self.things: dict[tuple[str, str], Thing] = {}
+        self.things: dict[tuple[str, str], AwsResource] = {}
         self.ever: set[str] = set()
         """Every name that a resource of the rehearsal has or had: a reference to one of these must resolve."""
         self.objects: dict[str, set[str]] = {}
         """Bucket name to the keys in it."""
         self.taken: dict[tuple[str, str], str] = {}
-        """Kind and name of what a service created, to the resource that caused it."""
-        self._names: dict[tuple[str, str], Thing] = {}
-        self._made: dict[str, int] = {}
+        """Kind and name of a resource that a service created, to the resource that caused it."""
+        self._names: dict[tuple[str, str], AwsResource] = {}
+        self._created: dict[str, int] = {}
 
-    # What exists
+    # Resources
 
-    def of_kind(self, kind: str) -> Iterator[Thing]:
+    def of_kind(self, kind: str) -> Iterator[AwsResource]:
         """Returns every resource of a kind."""
         return (thing for thing in list(self.things.values()) if thing.kind == kind)
 
-    def find(self, kind: str, name: Any) -> Thing | None:
+    def find(self, kind: str, name: Any) -> AwsResource | None:
         """Returns the resource of a kind that has this id, ARN or other identifier."""
         return self._names.get((kind, name)) if isinstance(name, str) else None
 
@@ -97,14 +97,14 @@ class Account:
         shape = _SHAPES.get(kind)
         return CUT not in name and (shape is None or re.fullmatch(shape, name) is not None)
 
-    def add(self, thing: Thing) -> None:
+    def add(self, thing: AwsResource) -> None:
         """Adds a resource."""
         self.things[thing.kind, thing.id] = thing
         for name in thing.names:
             self._names[thing.kind, name] = thing
         self.ever |= thing.names
 
-    def remove(self, thing: Thing) -> None:
+    def remove(self, thing: AwsResource) -> None:
         """Removes a resource."""
         self.things.pop((thing.kind, thing.id), None)
         for name in thing.names:
@@ -114,7 +114,7 @@ class Account:
     # Facts of the catalog about a kind
 
     def check_references(self, kind: str, properties: Mapping[str, Any]) -> None:
-        """Rejects properties that name something that does not exist."""
+        """Rejects properties that refer to a resource that does not exist."""
         model = deployed_kinds().get(kind)
         for path, target in (model.refers if model else {}).items():
             for name in values_at(properties, path):
@@ -122,8 +122,8 @@ class Account:
                     short = target.rpartition("::")[2]
                     raise Refused(f"{path.replace('[]', '')}: the {short} {name!r} does not exist")
 
-    def check_unused(self, thing: Thing) -> None:
-        """Rejects the deletion of what something else still uses."""
+    def check_unused(self, thing: AwsResource) -> None:
+        """Rejects the deletion of a resource that is still in use."""
         model = deployed_kinds().get(thing.kind)
         for kind in model.held_by if model else ():
             for other in self.of_kind(kind):
@@ -132,7 +132,7 @@ class Account:
                         f"{thing.id} is still used by {kind.rpartition('::')[2]} {other.id} ({other.stack}.{other.name})"
                     )
 
-    def mentions(self, thing: Thing) -> bool:
+    def mentions(self, thing: AwsResource) -> bool:
         """Whether any other resource refers to this one in its properties, alone or within a longer text."""
         return any(
             name in text
@@ -154,7 +154,7 @@ class Account:
         """Returns a physical id and attributes in the service's format; a second resource has another id."""
         model = deployed_kinds().get(kind)
         seed = f"{self.account}/{self.region}/{stack}/{name}/{kind}"
-        count = self._made[seed] = self._made.get(seed, 0) + 1
+        count = self._created[seed] = self._created.get(seed, 0) + 1
         fields = _Fields(self, stack, name, properties, f"{seed}/{count}")
         if model is None:
             return fields.text("{name64}"), {}
@@ -165,7 +165,7 @@ class Account:
 
 
 class _Fields(dict[str, str]):
-    """Returns the fields of an id's or attribute's format."""
+    """The values of the placeholders in the format of an id or an attribute."""
 
     def __init__(self, account: Account, stack: str, name: str, properties: Mapping[str, Any], seed: str) -> None:
         super().__init__()
@@ -237,7 +237,7 @@ def _texts_in(value: Any) -> Iterator[str]:
             yield from _texts_in(item)
 
 
-def _references_of(thing: Thing, kind: str) -> Iterator[Any]:
+def _references_of(thing: AwsResource, kind: str) -> Iterator[Any]:
     model = deployed_kinds().get(thing.kind)
     for path, target in (model.refers if model else {}).items():
         if target == kind:

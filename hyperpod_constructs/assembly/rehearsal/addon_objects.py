@@ -1,4 +1,4 @@
-"""Objects that add-ons and charts install, as far as other objects depend on them."""
+"""Objects that add-ons and charts install and that other objects depend on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KARPENTER = (
     "nodepools.karpenter.sh",
     "nodeclaims.karpenter.sh",
 )
-"""Kinds that the autoscaling of a HyperPod cluster installs."""
+"""Kinds that a HyperPod cluster installs for autoscaling."""
 
 _KINDS: dict[str, tuple[str, str, str]] = {
     "hyperpodpytorchjobs.sagemaker.amazonaws.com": ("HyperPodPyTorchJob", "v1", "Namespaced"),

@@ -1,4 +1,4 @@
-"""Adoption, simulated: deployed resources are imported into the stacks of an app, then the app is deployed over them."""
+"""Simulated adoption: deployed resources are imported into the stacks of an app, and the app is deployed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...core.findings import Finding, errors
 from ...core.importing.adoption import QUIET, Adoption, Takeover, changes, deployed_resources
 from ...core.importing.deployed_parts import Deployed as Found
 from ..graph import Stack, load
-from .account import Thing
+from .account import AwsResource
 from .eks import cluster_of
 from .hyperpod import CLUSTER
 from .kubernetes import Installed
@@ -23,18 +23,18 @@ _GOVERNED = {
     "AWS::SageMaker::ComputeQuota": "ComputeQuota",
     "AWS::SageMaker::ClusterSchedulerConfig": "ClusterSchedulerConfig",
 }
-"""Type to the word that the API's operations use for it."""
+"""Resource type to its name in the API's operations."""
 
 
 @dataclass
 class Proof:
-    """What the first deployment after an import does to the imported resources.
+    """The effect of the first deployment after an import on the imported resources.
 
     Attributes:
-        outcomes: how the deployment of each stack ended.
-        updated: `Stack.LogicalId` of an imported resource to its changes in place, a sentence each.
+        outcomes: result of the deployment of each stack.
+        updated: `Stack.LogicalId` of an imported resource to its in-place changes, one sentence each.
         unchanged: `Stack.LogicalId` of the imported resources that the deployment does not change.
-        findings: HPR07 for each resource that is replaced or deleted, and everything else that a rehearsal reports.
+        findings: HPR07 for each resource that is replaced or deleted, and all other findings of the rehearsal.
     """
 
     outcomes: list[Outcome]
@@ -49,16 +49,16 @@ class Proof:
 
 
 def prove(app: Path, adoption: Adoption, found: Found, *, region: str, account: str) -> Proof:
-    """Simulate the import of every resource that `adoption` lists, then the deployment of the app.
+    """Simulates the import of every resource that `adoption` lists, then the deployment of the app.
 
-    `app` is the cloud assembly that `adoption` was made from, `found` what is deployed. Resources that a deployment
-    would replace are imported here too, which shows what replaces them.
+    `app` is the cloud assembly that `adoption` was created from; `found` contains the deployed resources. Resources
+    that a deployment would replace are imported here too, which shows what replaces them.
     """
     rehearsal = Rehearsal(region=region, account=account)
     stacks = {stack.deployed_name: stack for stack in load(app)}
     site = rehearsal.site_of(next(iter(stacks.values())))
     things = _existing(rehearsal, site.resources, found)
-    imported: dict[str, Thing] = {}
+    imported: dict[str, AwsResource] = {}
     for name, stack in stacks.items():
         takeovers = [takeover for takeover in adoption.takeovers if takeover.stack == name]
         if not takeovers:
@@ -92,14 +92,14 @@ def prove(app: Path, adoption: Adoption, found: Found, *, region: str, account: 
     return proof
 
 
-def _existing(rehearsal: Rehearsal, services: Resources, found: Found) -> dict[tuple[str, str], Thing]:
-    """Everything that is deployed before the app, by type and physical id, with nodes that joined and pods that run."""
-    things: dict[tuple[str, str], Thing] = {}
+def _existing(rehearsal: Rehearsal, services: Resources, found: Found) -> dict[tuple[str, str], AwsResource]:
+    """All resources that are deployed before the app, by type and physical id; their nodes have joined, and pods run."""
+    things: dict[tuple[str, str], AwsResource] = {}
     for kind, (identifier, properties) in deployed_resources(found):
         made_up, attributes = services.account.identify(kind, "", "", properties)
         identity = _physical_id(identifier)
         attributes = {key: identity if value == made_up else value for key, value in attributes.items()}
-        things[kind, identity] = Thing(kind, identity, "", "deployed", properties, attributes)
+        things[kind, identity] = AwsResource(kind, identity, "", "deployed", properties, attributes)
         services.account.add(things[kind, identity])
     clusters = [thing for (kind, _), thing in things.items() if kind == CLUSTER]
     for thing in clusters:
@@ -120,12 +120,12 @@ def _existing(rehearsal: Rehearsal, services: Resources, found: Found) -> dict[t
         team = (thing.properties.get("ComputeQuotaTarget") or {}).get("TeamName")
         if team:
             cluster_of(services, found.eks["name"]).team(str(team), exists=True)
-    rehearsal.record.findings.clear()  # of what is deployed already; only the deployment matters
+    rehearsal.record.findings.clear()  # findings about resources that are already deployed
     return things
 
 
-def _governed(kind: str, thing: Thing) -> dict[str, Any]:
-    """Returns a quota or cluster policy as in the API, for the function that adopts it."""
+def _governed(kind: str, thing: AwsResource) -> dict[str, Any]:
+    """Returns a quota or cluster policy in the API's format, for the function that adopts it."""
     names = {"Kind": _GOVERNED[kind], "Id": thing.id.rpartition("/")[2], "Arn": thing.id}
     return {**thing.properties, **names, "Status": "Created", "Version": 1, "Tags": []}
 
@@ -138,7 +138,7 @@ def _physical_id(identifier: Mapping[str, str]) -> str:
 def _imported(
     stack: Stack,
     takeovers: list[Takeover],
-    things: Mapping[tuple[str, str], Thing],
+    things: Mapping[tuple[str, str], AwsResource],
     region: str,
     account: str,
 ) -> Deployed:

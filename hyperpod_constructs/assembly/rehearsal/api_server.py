@@ -1,7 +1,7 @@
-"""A Kubernetes API server without a socket: it answers requests in the process, with faults on demand.
+"""A Kubernetes API server in the process, without a socket, with faults on demand.
 
 It serves discovery, server-side apply with field ownership, POST, PUT, merge patch, DELETE with finalizers and
-preconditions, lists with label and field selectors in pages, and pod logs. ``store`` lists what is left out.
+preconditions, lists with label and field selectors in pages, and pod logs. ``store`` lists what is not implemented.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from .store import Clock, Json, Key, Refusal, Resource, Store
 LARGEST_BODY = 3 * 1024 * 1024
 
 NO_HANDLER = "(no handler)"
-"""Reason of a rejection that is answered with plain text: nothing is served at this path."""
+"""Reason of a 404 response in plain text: the server does not serve the path."""
 
 
 @dataclass
 class Fault:
-    """An answer that replaces the correct one."""
+    """A response that replaces the correct response."""
 
     method: str = ""
     path: str = ""
@@ -57,12 +57,12 @@ class Request:
 
 
 class ApiServer:
-    """The state in ``store``, and the requests that were made; ``token`` is the accepted bearer token."""
+    """The state in ``store``, and the received requests; ``token`` is the accepted bearer token."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
         self.store = Store(self.clock)
-        self.token = "let-me-in-3f1c"
+        self.token = "test-token-3f1c"
         self.requests: list[Request] = []
         self.logs: dict[tuple[str, str], str] = {}
         self._faults: list[Fault] = []
@@ -71,21 +71,21 @@ class ApiServer:
     def fault(self, **given: Any) -> Fault:
         """Answers matching requests (method, regular expression of the path) with a fault, ``times`` times or always.
 
-        ``drop`` closes the connection without an answer, ``takes`` advances the clock first, ``after`` executes the
-        request and then answers with the fault, like a lost answer. ``dry_run``: dry runs only.
+        ``drop`` closes the connection without a response, ``takes`` advances the clock first, ``after`` executes the
+        request and then responds with the fault, like a lost response. ``dry_run``: dry runs only.
         """
         fault = Fault(**given)
         self._faults.append(fault)
         return fault
 
     def webhook(self, path: str, how: str, times: int | None = None) -> Fault:
-        """An admission webhook: ``refusing``, ``missing`` (no endpoints), ``slow``, ``denying``, or ``no-dry-run``."""
+        """A webhook that is ``refusing``, ``missing`` (no endpoints), ``slow``, ``denying`` or ``no-dry-run``."""
         call = 'failed calling webhook "v.example.com": failed to call webhook: Post "https://v.team.svc:443/v?timeout=10s"'
         if how == "no-dry-run":
             message = 'admission webhook "v.example.com" does not support dry run'
             return self.fault(path=path, status=400, reason="BadRequest", message=message, times=times, dry_run=True)
         if how == "denying":
-            message = 'admission webhook "v.example.com" denied the request: not on a Friday'
+            message = 'admission webhook "v.example.com" denied the request: not allowed'
             return self.fault(method="PATCH", path=path, status=403, reason="Forbidden", message=message, times=times)
         message = {
             "refusing": f"Internal error occurred: {call}: dial tcp 10.1.2.3:443: connect: connection refused",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .account import Thing
+from .account import AwsResource
 from .resources import Resources
 
 
@@ -14,7 +14,7 @@ class Call:
     """One invocation of a function: its role, and its time limit."""
 
     services: Resources
-    function: Thing
+    function: AwsResource
     role: str
     limit: float
 

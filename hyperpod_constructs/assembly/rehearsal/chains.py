@@ -1,4 +1,4 @@
-"""Chains in time: what a deployment waits for, and the longest chain that AWS requires."""
+"""The critical path of a deployment, and the longest chain of dependencies that AWS requires."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def critical_path(steps: Sequence[Step]) -> list[Step]:
     while True:
         now = path[-1]
         before = by_name.get(now.after) if now.after else None
-        if before is None:  # the stack began here: it waited for another one
+        if before is None:  # the first step of a stack, which waited for another stack
             earlier = [step for step in steps if step.stack != now.stack and step.end <= now.start + 0.001]
             before = max(earlier, key=lambda step: step.end, default=None)
         if before is None or before in path:
@@ -28,10 +28,10 @@ def critical_path(steps: Sequence[Step]) -> list[Step]:
 
 
 def imposed_chain(source: Source, steps: Sequence[Step]) -> list[Step]:
-    """Returns the longest chain of resources that depend on each other, in whatever stacks they are.
+    """Returns the longest chain of resources that depend on each other, across stacks.
 
-    An order is required by a reference, because its value does not exist earlier, and by each pair of a rule of the
-    deployment order, including the wait between the two if the rule requires one.
+    A reference requires an order, because its value does not exist earlier, and so does each pair of a deployment order
+    rule, including the wait between the two if the rule requires one.
     """
     proof = prove(source, ORDER_RULES)
     graph = proof.graph

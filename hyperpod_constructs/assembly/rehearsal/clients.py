@@ -24,7 +24,7 @@ _ids = itertools.count(1)
 
 
 def error(code: str, operation: str, message: str = "") -> ClientError:
-    """An error as botocore raises it."""
+    """Returns an error in botocore's format."""
     answer: Any = {"Error": {"Code": code, "Message": message or code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
     return ClientError(answer, operation)
 
@@ -36,7 +36,7 @@ class Clients:
         self._call = call
 
     def __call__(self, service: str) -> Any:
-        """The client."""
+        """Returns the client of a service."""
         return _SERVICES[service](self._call)
 
 
@@ -105,7 +105,7 @@ class S3(_Client):
         return {"Body": io.BytesIO(file.read_bytes())}
 
     def download_fileobj(self, Bucket: str, Key: str, Fileobj: IO[bytes]) -> None:
-        """Returns the archive of a folder, with its file names if the assembly is known and not only its templates."""
+        """Returns the archive of a folder, with its file names if the cloud assembly is known, not only its templates."""
         self._may("s3:GetObject", f"arn:aws:s3:::{Bucket}/{Key}")
         with zipfile.ZipFile(Fileobj, "w") as archive:
             for name in self.services.sources.get(Key) or {ANYTHING}:
@@ -123,7 +123,7 @@ class Grafana(_Client):
     """Managed Grafana: service accounts."""
 
     def describe_workspace(self, workspaceId: str) -> dict[str, Any]:
-        """Its endpoint."""
+        """Returns the endpoint of a workspace."""
         thing = self.services.account.find("AWS::Grafana::Workspace", workspaceId)
         if thing is None and not workspaceId.startswith("g-"):
             raise error("ResourceNotFoundException", "DescribeWorkspace")
@@ -132,15 +132,15 @@ class Grafana(_Client):
         return {"workspace": {"endpoint": f"{workspaceId}.grafana-workspace.amazonaws.com"}}
 
     def create_workspace_service_account(self, **_: Any) -> dict[str, Any]:
-        """Creates one."""
+        """Creates a service account."""
         return {"id": str(next(_ids))}
 
     def create_workspace_service_account_token(self, **_: Any) -> dict[str, Any]:
-        """Creates its token."""
+        """Creates a token of a service account."""
         return {"serviceAccountToken": {"key": "token"}}
 
     def list_workspace_service_accounts(self, **_: Any) -> dict[str, Any]:
-        """Returns none: each is deleted immediately."""
+        """Returns no service accounts: each is deleted immediately."""
         return {"serviceAccounts": []}
 
     def delete_workspace_service_account(self, **_: Any) -> dict[str, Any]:
@@ -231,7 +231,7 @@ class SageMaker(_Client):
         }
 
     def list_cluster_events(self, **_: Any) -> dict[str, Any]:
-        """Returns none."""
+        """Returns no events."""
         return {"Events": []}
 
     # Task governance, with the operations of both kinds.
@@ -266,7 +266,7 @@ _CONTENT = ("ActivationState", "ComputeQuotaConfig", "ComputeQuotaTarget", "Desc
 
 
 class Governed:
-    """Scheduler configs or compute quotas, as SageMaker keeps them."""
+    """The scheduler configs or compute quotas in SageMaker."""
 
     def __init__(self, client: SageMaker, kind: str) -> None:
         self._services, self._kind = client.services, kind
@@ -292,7 +292,7 @@ class Governed:
         return {f"{self._kind}Version": record["Version"]}
 
     def describe(self, **given: Any) -> dict[str, Any]:
-        """Returns it."""
+        """Returns a config or quota."""
         record = self._find(given[f"{self._kind}Id"])
         known = {
             f"{self._kind}Arn": record["Arn"],
@@ -302,7 +302,7 @@ class Governed:
         return {**{key: record[key] for key in _CONTENT if key in record}, **known}
 
     def list(self, ClusterArn: str, NameContains: str = "", **_: Any) -> dict[str, Any]:
-        """Returns those of a cluster."""
+        """Returns the configs or quotas of a cluster."""
         found = [
             {**record, f"{self._kind}Id": record["Id"]}
             for record in self._all

@@ -16,7 +16,7 @@ class Clock:
         return self.time
 
     def monotonic(self) -> float:
-        """Returns seconds since some point in time; never jumps."""
+        """Returns seconds since an arbitrary point in time; never jumps."""
         return self.elapsed
 
     def sleep(self, seconds: float) -> None:
@@ -25,7 +25,7 @@ class Clock:
         self.advance(seconds)
 
     def advance(self, seconds: float) -> None:
-        """Advance the time."""
+        """Advances the time."""
         self.time += seconds
         self.elapsed += seconds
 

@@ -14,7 +14,7 @@ from .values import Scope, Unresolved
 from .world import Signal, Steps, World
 
 BOOTSTRAP_VERSION = "30"
-"""The parameter of a bootstrapped account; templates require 6 or more."""
+"""Bootstrap version of the simulated account; templates require at least 6."""
 
 
 class CloudFormation:
@@ -25,7 +25,7 @@ class CloudFormation:
         self.stacks: dict[str, Deployed] = {}
         self.faults: list[Fault] = []
         self.interrupt: Callable[[], None] = lambda: None
-        """Called where the CDK CLI exits; CloudFormation continues."""
+        """Called when the CDK CLI exits; CloudFormation continues."""
         self._ids = 0
 
     # Operations of a user
@@ -82,14 +82,14 @@ class CloudFormation:
         except Unresolved as refusal:
             del self.stacks[deployed.name]
             return Outcome(deployed.name, "REFUSED", str(refusal))
-        made: dict[str, Live] = {}
+        created: dict[str, Live] = {}
         failure = yield from self._each(
-            deployed, stack, wanted, lambda name: self._create_one(deployed, name, wanted[name], scope, made)
+            deployed, stack, wanted, lambda name: self._create_one(deployed, name, wanted[name], scope, created)
         )
         if not failure:
             failure = self._publish(deployed, stack, scope, deployed.imports)
         if failure:
-            failures = yield from self._remove(deployed, dict(made), stack, "creation rolled back")
+            failures = yield from self._remove(deployed, dict(created), stack, "creation rolled back")
             deployed.status = "ROLLBACK_FAILED" if failures else "ROLLBACK_COMPLETE"
             deployed.imports.clear()
             if failures:
@@ -99,12 +99,12 @@ class CloudFormation:
         return Outcome(deployed.name, deployed.status)
 
     def _create_one(
-        self, deployed: Deployed, name: str, body: Mapping[str, Any], scope: Scope, made: dict[str, Live]
+        self, deployed: Deployed, name: str, body: Mapping[str, Any], scope: Scope, created: dict[str, Live]
     ) -> Steps:
         request = self._request(deployed, name, body, scope)
-        live = yield from self.resources.create(request, self._fault(deployed.name, name, "create"), made)
+        live = yield from self.resources.create(request, self._fault(deployed.name, name, "create"), created)
         deployed.live[name] = live
-        made[name] = live
+        created[name] = live
 
     # Update
 
@@ -136,7 +136,7 @@ class CloudFormation:
             deployed.live.pop(name, None)
         policy = dict.fromkeys(replaced, "UpdateReplacePolicy") | dict.fromkeys(removed, "DeletionPolicy")
         failures = yield from self._remove(deployed, {**replaced, **removed}, old, "replaced or removed", policy)
-        for reason in failures:  # CloudFormation continues and no longer manages what could not be deleted
+        for reason in failures:  # CloudFormation continues, and no longer manages resources that it could not delete
             self.record.find("HPR03", deployed.name, f"was not deleted after the update: {reason}")
         deployed.status = "UPDATE_COMPLETE"
         return Outcome(deployed.name, deployed.status)
@@ -160,7 +160,7 @@ class CloudFormation:
     def _roll_back(
         self, deployed: Deployed, stack: Stack, before: dict[str, Live], created: dict[str, Live], failure: str
     ) -> Steps:
-        """Undoes an update to `stack`: changed resources in the old template's order, new ones in the reverse of the new."""
+        """Undoes an update: restores resources in the old template's order, and deletes new ones in the reverse order."""
         failures: list[str] = []
         scope = self._scope(deployed, deployed.source, set())
         changed = {name: live for name, live in before.items() if deployed.live.get(name) is not live}
@@ -187,7 +187,7 @@ class CloudFormation:
             self._stuck(deployed, failures)
         return Outcome(deployed.name, deployed.status, failure)
 
-    # Deletion of many
+    # Deletion of several resources
 
     def _remove(
         self,
@@ -206,7 +206,7 @@ class CloudFormation:
                 followers[first].add(name)
         bad: set[str] = set()
 
-        def one(name: str) -> Steps:
+        def delete(name: str) -> Steps:
             live = things[name]
             if followers[name] & bad:
                 bad.add(name)
@@ -217,9 +217,8 @@ class CloudFormation:
             if keeps in ("Retain", "Snapshot") or (keeps == "RetainExceptOnCreate" and why != "creation rolled back"):
                 self.resources.retained(live, deployed.name, name, why)
                 if loss is not None and loss.rule == "HP973" and which == "UpdateReplacePolicy":
-                    message = (
-                        f"{live.kind} {live.id} is replaced by a new, empty one; the old one is retained and billed"
-                    )
+                    replaced = f"{live.kind} {live.id} is replaced by a new, empty resource"
+                    message = f"{replaced}; the old resource is retained and billed"
                     self.record.find(loss.rule, f"{deployed.name}.{name}", message)
                 deployed.live.pop(name, None) if deployed.live.get(name) is live else None
                 return False
@@ -236,10 +235,10 @@ class CloudFormation:
             if deployed.live.get(name) is live:
                 del deployed.live[name]
 
-        yield from self._each(deployed, source, things, one, needs=followers, action="delete", go_on=True)
+        yield from self._each(deployed, source, things, delete, needs=followers, action="delete", continues=True)
         return failures
 
-    # Running many resources
+    # Operations on several resources
 
     def _each(
         self,
@@ -250,16 +249,16 @@ class CloudFormation:
         *,
         needs: Mapping[str, set[str]] | None = None,
         action: str = "",
-        go_on: bool = False,
+        continues: bool = False,
     ) -> Steps:
-        """Runs an operation on each resource once its dependencies are complete; returns the first failure, else ''."""
+        """Runs an operation on each resource after its dependencies are complete; returns the first failure, or ''."""
         names = list(names)
         needs = needs if needs is not None else dependencies(stack, names)
         done: dict[str, Signal] = {name: self.world.signal() for name in names}
         ended: dict[str, float] = {}
         state = {"failure": ""}
 
-        def one(name: str) -> Steps:
+        def run(name: str) -> Steps:
             waits = set(needs[name])
             if f"{deployed.name}.{name}" in self.timing.late:
                 waits |= not_after(name, names, needs)
@@ -271,7 +270,7 @@ class CloudFormation:
                     last = other
             if not state["failure"]:
                 yield self.timing.delay()
-            if state["failure"] and not go_on:
+            if state["failure"] and not continues:
                 done[name].set()
                 return
             start, failed, quiet = self.world.now, "", False
@@ -289,7 +288,7 @@ class CloudFormation:
                 self.record.steps.append(Step(deployed.name, name, kind, verb, start, self.world.now, after, failed))
             done[name].set()
 
-        processes = [self.world.start(one(name)) for name in self.timing.shuffled(names)]
+        processes = [self.world.start(run(name)) for name in self.timing.shuffled(names)]
         yield from processes
         return state["failure"]
 
@@ -349,12 +348,12 @@ class CloudFormation:
                 continue
             for assertion in rule["Assertions"]:
                 if not scope.resolve(assertion["Assert"]):
-                    raise Unresolved(assertion.get("AssertDescription", "a rule of the template does not hold"))
+                    raise Unresolved(assertion.get("AssertDescription", "an assertion of a template rule is false"))
 
     # Exports
 
     def _publish(self, deployed: Deployed, stack: Stack, scope: Scope, imports: set[str]) -> str:
-        """Sets a stack's outputs and exports; returns why CloudFormation rejects them, else ''."""
+        """Sets a stack's outputs and exports; returns the reason if CloudFormation rejects them, otherwise ''."""
         outputs: dict[str, Any] = {}
         exports: dict[str, Any] = {}
         try:

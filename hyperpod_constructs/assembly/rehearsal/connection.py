@@ -18,13 +18,13 @@ from .kubernetes import Answer, KubernetesCluster
 
 @dataclass
 class Pool:
-    """Used in place of urllib3's pool: requests go to the cluster in this process."""
+    """Replaces urllib3's pool: requests are sent to the cluster in this process."""
 
     cluster: KubernetesCluster
     role: str
 
     def request(self, method: str, url: str, **given: Any) -> Answer:
-        """One request."""
+        """Sends a request."""
         try:
             return self.cluster.server.request(method, url, self.role, given.get("body"), given.get("headers") or {})
         except OSError as error:
@@ -41,15 +41,15 @@ class Connection:
         self.pool = Pool(cluster, role)
 
     def headers(self) -> Mapping[str, str]:
-        """Do nothing: the caller is known here."""
+        """Returns no headers: the caller is known."""
         return {}
 
     def renew(self) -> None:
-        """Do nothing: nothing expires."""
+        """Does nothing: credentials do not expire."""
 
 
 def connect(call: Call, name: str) -> Connection:
-    """Calls EKS for a cluster. Raises `ClusterGone`, and `ApiError` while the role lacks the permission."""
+    """Describes a cluster in EKS. Raises `ClusterGone`, and `ApiError` if the role lacks the permission."""
     account = call.services.account
     thing = account.find("AWS::EKS::Cluster", name)
     if thing is None and name in account.ever:

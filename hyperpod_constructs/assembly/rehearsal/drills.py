@@ -14,9 +14,9 @@ from .stack import INTERRUPTED, Outcome
 _TODO = {
     "ROLLBACK_COMPLETE": "deploy again: the CDK CLI deletes the rolled-back stack first",
     "UPDATE_ROLLBACK_COMPLETE": "deploy again: the stack is as it was before the update",
-    "ROLLBACK_FAILED": "delete the stack, delete manually what it does not delete, and deploy again",
+    "ROLLBACK_FAILED": "delete the stack, delete the remaining resources manually, and deploy again",
     "UPDATE_ROLLBACK_FAILED": "run `aws cloudformation continue-update-rollback`, then deploy again",
-    "DELETE_FAILED": "remove the cause, and delete the stack again",
+    "DELETE_FAILED": "fix the cause, and delete the stack again",
     INTERRUPTED: (
         "wait until CloudFormation has finished with the stack (until then it rejects updates), and deploy again"
     ),
@@ -50,7 +50,7 @@ class Drill:
 
     @property
     def left_behind(self) -> list[Leftover]:
-        """What the rollback left without an owner, including what a deletion policy retains of the failed creation."""
+        """Resources without an owner after the rollback, including those that a deletion policy retains."""
         return [
             remainder
             for remainder in self.left
@@ -77,7 +77,7 @@ def drill(stacks: list[Stack], fault: Fault, start: Rehearsal, *, again: bool = 
 
 
 def fail_each(stacks: list[Stack], like: Rehearsal, how: str = "fails") -> Iterator[tuple[Drill, Rehearsal]]:
-    """Lets each resource of an app fail in turn while it is created; the rehearsal continues from the resulting state."""
+    """Makes the creation of each resource of an app fail in turn; yields the drill and its rehearsal."""
     for stack in stacks:
         for name in stack.resources:
             rehearsal = like.another()

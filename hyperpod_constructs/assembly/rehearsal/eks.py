@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...core.catalog import minor
-from .account import Refused, Thing
+from .account import AwsResource, Refused
 from .iam import has_managed, trusts
 from .kubernetes import Installed, KubernetesCluster
 from .real_server import assign_cluster, real_servers
@@ -16,7 +16,7 @@ CLUSTER = "AWS::EKS::Cluster"
 
 
 def cluster_of(services: Resources, name: Any) -> KubernetesCluster:
-    """The model of an EKS cluster's content; one that the app did not create is assumed to work. Raises `Refused`."""
+    """The model of an EKS cluster's content; an existing cluster is assumed to work. Raises `Refused`."""
     thing = services.account.find(CLUSTER, name)
     key = thing.id if thing is not None else str(name).rpartition("/")[2]
     if key not in services.clusters:
@@ -50,21 +50,21 @@ def _before_cluster(services: Resources, request: Request) -> None:
         raise Refused("Subnets specified must be in at least two different AZs")
 
 
-def _cluster_made(services: Resources, thing: Thing, _: Request) -> None:
+def _cluster_made(services: Resources, thing: AwsResource, _: Request) -> None:
     services.clusters[thing.id] = _inside(services, thing.id)
     group = ("AWS::Logs::LogGroup", f"/aws/eks/{thing.id}/cluster")
     if thing.properties.get("Logging") and group not in services.account.things:
         services.account.taken[group] = f"EKS cluster {thing.id}"
 
 
-def _before_cluster_update(_: Resources, thing: Thing, request: Request) -> None:
+def _before_cluster_update(_: Resources, thing: AwsResource, request: Request) -> None:
     """EKS upgrades one minor version at a time, and does not support downgrades."""
-    before, after = (str(one.get("Version") or "") for one in (thing.properties, request.properties))
+    before, after = (str(version.get("Version") or "") for version in (thing.properties, request.properties))
     if before and after and minor(after)[1] - minor(before)[1] not in (0, 1):
         raise Refused(f"Unsupported Kubernetes minor version update from {before} to {after}")
 
 
-def _before_cluster_deletion(services: Resources, thing: Thing) -> None:
+def _before_cluster_deletion(services: Resources, thing: AwsResource) -> None:
     if str(thing.properties.get("DeletionProtection", "")).lower() == "true":
         raise Refused(f"cluster {thing.id} has deletion protection")
     for hyperpod in services.account.of_kind("AWS::SageMaker::Cluster"):
@@ -76,7 +76,7 @@ def _before_cluster_deletion(services: Resources, thing: Thing) -> None:
             )
 
 
-def _cluster_gone(services: Resources, thing: Thing) -> None:
+def _cluster_gone(services: Resources, thing: AwsResource) -> None:
     cluster = services.clusters.pop(thing.id)
     cluster.gone = True
     for server in real_servers([cluster]):
@@ -95,13 +95,13 @@ def _before_addon(services: Resources, request: Request) -> None:
     cluster.failure_text[request.path] = failure_text
 
 
-def _addon(services: Resources, thing: Thing, request: Request) -> Steps:
+def _addon(services: Resources, thing: AwsResource, request: Request) -> Steps:
     cluster = cluster_of(services, thing.properties["ClusterName"])
     failure_text = cluster.failure_text.pop(request.path, "")
     yield from cluster.install(Installed(str(thing.properties["AddonName"])), request.path, failure_text)
 
 
-def _addon_updated(services: Resources, thing: Thing, _: Request) -> Steps:
+def _addon_updated(services: Resources, thing: AwsResource, _: Request) -> Steps:
     cluster = cluster_of(services, thing.properties["ClusterName"])
     installed = cluster.addons.get(str(thing.properties["AddonName"]))
     if installed is not None:
@@ -109,14 +109,14 @@ def _addon_updated(services: Resources, thing: Thing, _: Request) -> Steps:
     yield 1.0
 
 
-def _addon_gone(services: Resources, thing: Thing) -> None:
+def _addon_gone(services: Resources, thing: AwsResource) -> None:
     name = str(thing.properties["AddonName"])
     cluster = services.clusters.get(str(thing.properties["ClusterName"]))
     if cluster is not None:
         cluster.remove(name, str(thing.properties.get("PreserveOnDelete", "")).lower() == "true")
 
 
-def _before_addon_deletion(services: Resources, thing: Thing) -> None:
+def _before_addon_deletion(services: Resources, thing: AwsResource) -> None:
     name = str(thing.properties["AddonName"])
     cluster = services.clusters.get(str(thing.properties["ClusterName"]))
     path = f"{thing.stack}.{thing.name}"

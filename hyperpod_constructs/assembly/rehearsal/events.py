@@ -1,7 +1,7 @@
 """The interfaces of custom resources to CloudFormation and CDK's provider framework: bodies of events, ids and limits.
 
-Every model of the two uses it: that of a rehearsal, which simulates whole templates in virtual time, and that of the
-handlers' tests, which delivers the events of single resources twice, late or never.
+Two models use it: the rehearsal, which simulates whole templates in virtual time, and the handlers' tests, which
+deliver the events of single resources twice, late or never.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 Event = dict[str, Any]
 
 LARGEST_ANSWER = 4096
-"""Bytes of a custom resource's answer to CloudFormation (CloudFormation user guide, response objects)."""
+"""Maximum bytes of a custom resource's response to CloudFormation (CloudFormation user guide, response objects)."""
 LONGEST_SECONDS = 3600.0
-"""How long CloudFormation waits for a custom resource, unless its ServiceTimeout says less."""
+"""Seconds that CloudFormation waits for a custom resource, unless its ServiceTimeout is lower."""
 CREATE_FAILED = "AWSCDK::CustomResourceProviderFramework::CREATE_FAILED"
-"""The physical id that CDK's framework returns for a failed creation; it ignores the deletion of it."""
+"""The physical id that CDK's framework returns for a failed creation, and whose deletion it ignores."""
 NO_ANSWER = "CloudFormation did not receive a response from your Custom Resource. Please check your logs for requestId"
 
 
@@ -35,12 +35,12 @@ def event(
 
     Args:
         request: `Create`, `Update` or `Delete`.
-        request_id: of this event.
+        request_id: id of the event.
         stack_id: ARN of the stack.
-        logical_id: of the resource.
+        logical_id: logical id of the resource.
         kind: resource type, such as `Custom::HyperPodKubernetesObjects`.
         properties: resolved properties; CloudFormation converts plain values to text.
-        physical_id: of the resource, None for a creation.
+        physical_id: physical id of the resource; None for a creation.
         old: the properties before an update.
     """
     body: Event = {

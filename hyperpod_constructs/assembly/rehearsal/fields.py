@@ -1,8 +1,8 @@
-"""Server-side apply on plain data: which manager owns which fields, what an apply changes, what it conflicts with.
+"""Server-side apply on plain data: the owners of fields, the changes of an apply, and its conflicts.
 
 An object is a tree whose steps are those of Kubernetes' ``fieldsV1``: ``f:NAME`` for a field, ``k:{...}`` for an item of
-a list that merges by key, ``v:...`` for an item of a set. The lists of built-in kinds that merge by key are known by
-their names; any other list is one value, as in a custom kind that does not declare anything else.
+a list that merges by key, ``v:...`` for an item of a set. The lists of built-in kinds that merge by key are identified
+by their names; all other lists are atomic, as in a custom kind without list declarations.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _NEVER = {("f:apiVersion",), ("f:kind",)} | {
 
 
 class Conflict(Exception):
-    """Others own fields that an apply without force would change."""
+    """Raised if other managers own fields that an apply without force would change."""
 
 
 def tree(value: Any, *, built_in: bool, name: str = "") -> Any:
@@ -75,7 +75,7 @@ def leaves(node: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 
 def apply(current: Json | None, item: Json, owned: Owned, manager: str, *, force: bool, built_in: bool) -> Json:
-    """Returns ``current`` with what the manager applies; ``owned`` is updated. Raises `Conflict`."""
+    """Returns ``current`` with the fields that the manager applies; ``owned`` is updated. Raises `Conflict`."""
     node = tree(current or {}, built_in=built_in)
     wanted = {path: value for path, value in leaves(tree(item, built_in=built_in)) if value is not None}
     me = (manager, "Apply")
@@ -106,7 +106,7 @@ def apply(current: Json | None, item: Json, owned: Owned, manager: str, *, force
 
 
 def update(current: Json | None, item: Json, owned: Owned, manager: str, *, built_in: bool) -> None:
-    """Records a write of the whole object: the manager owns what it changes; what it removes has no owner."""
+    """Records a write of the whole object: the manager owns the fields that it changes; removed fields have no owner."""
     before = dict(leaves(tree(current or {}, built_in=built_in)))
     after = dict(leaves(tree(item, built_in=built_in)))
     changed = {path for path, value in after.items() if before.get(path, _MISSING) != value}
@@ -146,7 +146,7 @@ def decode(managed: list[Mapping[str, Any]]) -> Owned:
     return {
         (entry["manager"], entry["operation"]): set(_paths(entry.get("fieldsV1") or {}))
         for entry in managed
-        if entry.get("manager")  # a list of one empty entry clears them
+        if entry.get("manager")  # a list of one empty entry removes all owners
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...core.catalog import deployment_wait
 from . import events, handlers
-from .account import Refused, Thing
+from .account import AwsResource, Refused
 from .call import Call
 from .events import CREATE_FAILED, LARGEST_ANSWER, LONGEST_SECONDS, NO_ANSWER
 from .iam import allowed, has_managed, trusts
@@ -35,7 +35,7 @@ class Functions:
     own: dict[str, Handler] = field(default_factory=lambda: dict(handlers.OWN))
     """End of a function's handler name to the code to run for it."""
 
-    # CloudFormation's three verbs
+    # CloudFormation's operations
 
     def create(self, request: Request, fault: Fault | None, made: dict[str, Live]) -> Steps:
         """Sends a Create."""
@@ -50,7 +50,7 @@ class Functions:
             if live.id and live.id != CREATE_FAILED:
                 made[request.name] = live
         if fault is not None:
-            raise Refused("the function succeeded, and another failure is reported (injected)")
+            raise Refused("the function succeeded, but a failure is reported (injected)")
         return live
 
     def update(self, request: Request, live: Live, fault: Fault | None, made: dict[str, Live]) -> Steps:
@@ -68,11 +68,11 @@ class Functions:
         if new.id != live.id:
             made[request.name] = new
         if fault is not None:
-            raise Refused("the function succeeded, and another failure is reported (injected)")
+            raise Refused("the function succeeded, but a failure is reported (injected)")
         return new
 
     def back(self, request: Request, now: Live, then: Live) -> Steps:
-        """Sends the Update that undoes an update: new and old properties are swapped."""
+        """Sends the Update that rolls back an update, with new and old properties swapped."""
         event = self._event(
             "Update", request.stack_id, request.name, request.kind, then.properties, now.id, now.properties
         )
@@ -137,7 +137,7 @@ class Functions:
             raise
         if fault is not None and fault.how == "lost":
             yield max(0.0, limit - (world.now - started))
-            # CloudFormation never received the id: it deletes with one that it generates.
+            # CloudFormation did not receive the id: it deletes the resource with an id that it generates.
             if event["RequestType"] == "Create":
                 live.id = events.generated_id(request.stack, request.name, self.sent)
             raise Refused(NO_ANSWER)
@@ -150,7 +150,7 @@ class Functions:
             raise Refused("Response object is too long.")
         return answer
 
-    def _invoke(self, event: dict[str, Any], request: Request, function: Thing, live: Live) -> Steps:
+    def _invoke(self, event: dict[str, Any], request: Request, function: AwsResource, live: Live) -> Steps:
         variables = (function.properties.get("Environment") or {}).get("Variables") or {}
         yield self.services.timing.seconds(deployment_wait("function"))
         if function.properties.get("Handler") != "framework.onEvent":
@@ -170,7 +170,7 @@ class Functions:
         self,
         event: dict[str, Any],
         request: Request,
-        function: Thing,
+        function: AwsResource,
         variables: Mapping[str, str],
         answer: dict[str, Any],
     ) -> Steps:
@@ -201,7 +201,7 @@ class Functions:
             yield float(retry["IntervalSeconds"])
         raise Refused("Operation timed out")
 
-    def _user(self, request: Request, framework: Thing, arn: str) -> Thing:
+    def _user(self, request: Request, framework: AwsResource, arn: str) -> AwsResource:
         """Returns the function behind CDK's framework, which must have permission to invoke it."""
         user = self.services.account.find(_FUNCTION, arn)
         if user is None:
@@ -214,12 +214,12 @@ class Functions:
             )
         return user
 
-    def _check_role(self, function: Thing) -> None:
+    def _check_role(self, function: AwsResource) -> None:
         role = str(function.properties["Role"])
         if not trusts(self.services.account, role, "lambda.amazonaws.com"):
             raise Refused(f"The role {role} cannot be assumed by Lambda.")
 
-    def _check_logs(self, function: Thing) -> None:
+    def _check_logs(self, function: AwsResource) -> None:
         """Reports a function that cannot write logs: its failures cannot be diagnosed."""
         account, role = self.services.account, str(function.properties["Role"])
         if has_managed(account, role, *_LOGGING):
@@ -232,7 +232,7 @@ class Functions:
                 "HPR02", path, f"the function {path} lacks permission (yet) to write to its log group {group.id}"
             )
 
-    def _call(self, event: Mapping[str, Any], request: Request, function: Thing) -> Steps:
+    def _call(self, event: Mapping[str, Any], request: Request, function: AwsResource) -> Steps:
         """Runs the code of one function."""
         self._check_role(function)
         self._check_logs(function)
@@ -262,7 +262,7 @@ class Functions:
             raise Refused(str(failure)) from failure
         return answer or {}
 
-    def _egress_problem(self, function: Thing) -> str:
+    def _egress_problem(self, function: AwsResource) -> str:
         """Returns why a function in a VPC has no network access; empty if it has access, or is outside of a VPC."""
         for subnet in (function.properties.get("VpcConfig") or {}).get("SubnetIds") or ():
             routes = egress_routes(self.services.account, subnet)
@@ -270,7 +270,7 @@ class Functions:
                 return f"the function {function.name} in subnet {subnet} cannot reach any AWS API (yet)"
         return ""
 
-    def _role_arn(self, function: Thing) -> str:
+    def _role_arn(self, function: AwsResource) -> str:
         role = str(function.properties["Role"])
         thing = self.services.account.find("AWS::IAM::Role", role)
         return role if thing is None else str(thing.attributes["Arn"])

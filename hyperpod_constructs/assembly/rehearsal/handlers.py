@@ -1,4 +1,4 @@
-"""The code behind custom resources: the library's functions as they are deployed, and models of two common ones of CDK."""
+"""The code behind custom resources: the library's functions as deployed, and models of some functions of CDK."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def _guard(event: Mapping[str, Any], call: Call) -> dict[str, Any]:
         path = ".".join(guarded)
         call.services.record.find("HPR02", path, "the HyperPod cluster was changed before its guard checked it")
     sleep = call.services.world.clock.sleep
-    asked = {name: clients(name) for name in ("cloudformation", "sagemaker", "fsx")}
-    return guard.answer(event, **asked, sleep=sleep)
+    service_clients = {name: clients(name) for name in ("cloudformation", "sagemaker", "fsx")}
+    return guard.answer(event, **service_clients, sleep=sleep)
 
 
 def _scripts(event: Mapping[str, Any], call: Call) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Helm, simulated: the function's own decisions (`release.py`) on a model of the binary and of a chart's objects."""
+"""Simulated Helm: the function's code (`release.py`) with models of the helm binary and of a chart's objects."""
 
 from __future__ import annotations
 
@@ -104,12 +104,12 @@ class ModeledHelm:
         addon_objects = lists.get(chart.rpartition("/")[2], vendored)
         record = self._call.services.record
         if addon_objects is None:
-            what = f"the chart {chart} is not modeled: the release {name} is one Deployment of that name"
+            what = f"the chart {chart} is not modeled: the release {name} creates one Deployment of that name"
             record.find("HPR05", f"{namespace}/{name}", what)
             self._cluster.workload("Deployment", namespace, name, labels)
             return
         record.not_run[
-            f"Helm: the release {name} creates what a list for the chart {chart} contains; the chart's "
+            f"Helm: the release {name} creates the objects in a list for the chart {chart}; the chart's "
             "templates, values and digest are not read"
         ] = None
         for other in addon_objects["namespaces"]:
@@ -138,7 +138,7 @@ class ModeledRun(Run):
     """The library's function for one event, without the download and the digest of its chart."""
 
     def prepared(self, wanted: Properties) -> tuple[Path, list[Path]]:
-        """Returns no chart: a list defines its objects."""
+        """Returns no chart files: a list defines the chart's objects."""
         return Path("chart"), []
 
     def runner(self, wanted: Properties) -> Runner:

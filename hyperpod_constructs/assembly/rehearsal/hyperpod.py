@@ -1,4 +1,4 @@
-"""HyperPod: the cluster, the nodes that join if they can, scheduler configs and compute quotas."""
+"""HyperPod: clusters, nodes that join if their requirements are met, scheduler configs and compute quotas."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from ...core.catalog import allowed as allowed_values
 from ...core.catalog import deployment_wait
-from .account import ANYTHING, Refused, Thing
+from .account import ANYTHING, AwsResource, Refused
 from .addon_objects import KARPENTER
 from .eks import cluster_of
 from .iam import allowed, attached, has_managed, trusts
@@ -52,9 +52,9 @@ def _before(services: Resources, request: Request) -> None:
             raise Refused(f"the cluster name {name} is already in use by {other.id}")
 
 
-def _before_update(services: Resources, thing: Thing, request: Request) -> None:
+def _before_update(services: Resources, thing: AwsResource, request: Request) -> None:
     """Rejects changes of a cluster and of instance groups that UpdateCluster does not support."""
-    mode = [one.get("NodeProvisioningMode") for one in (thing.properties, request.properties)]
+    mode = [cluster.get("NodeProvisioningMode") for cluster in (thing.properties, request.properties)]
     if mode[0] != mode[1]:
         raise Refused(f"NodeProvisioningMode cannot be changed from {mode[0]} to {mode[1]}")
     old = {str(group["InstanceGroupName"]): group for group in groups(thing.properties)}
@@ -66,19 +66,19 @@ def _before_update(services: Resources, thing: Thing, request: Request) -> None:
                 raise Refused(f"instance group {name}: {part} cannot be changed from {before} to {after}")
 
 
-def _made(services: Resources, thing: Thing, _: Request) -> None:
+def _made(services: Resources, thing: AwsResource, _: Request) -> None:
     thing.state |= {"nodes": {}, "failures": {}}
     _scale(services, thing)
     _autoscaling(services, thing)
 
 
-def _updated(services: Resources, thing: Thing, _: Request) -> None:
+def _updated(services: Resources, thing: AwsResource, _: Request) -> None:
     _scale(services, thing)
     _autoscaling(services, thing)
 
 
-def _autoscaling(services: Resources, thing: Thing) -> None:
-    """Karpenter's kinds are installed by the cluster's autoscaling, some time after it is in service."""
+def _autoscaling(services: Resources, thing: AwsResource) -> None:
+    """Installs Karpenter's kinds, some time after a cluster with autoscaling is in service."""
     if (thing.properties.get("AutoScaling") or {}).get("Mode") != "Enable":
         return
     cluster = cluster_of(services, thing.properties["Orchestrator"]["Eks"]["ClusterArn"])
@@ -97,8 +97,8 @@ def _type_of(group: Mapping[str, Any]) -> str:
     return str(group["InstanceRequirements"]["InstanceTypes"][0])
 
 
-def _scale(services: Resources, thing: Thing) -> None:
-    """Scale each group to its count."""
+def _scale(services: Resources, thing: AwsResource) -> None:
+    """Scales each group to its count."""
     cluster = cluster_of(services, thing.properties["Orchestrator"]["Eks"]["ClusterArn"])
     nodes: dict[str, list[str]] = thing.state["nodes"]
     before = Counter(map(_kind_of, cluster.nodes()))
@@ -123,7 +123,7 @@ def _kind_of(node: Mapping[str, Any]) -> str:
     return str(node["metadata"]["labels"]["node.kubernetes.io/instance-type"])
 
 
-def _interrupted(services: Resources, thing: Thing, cluster: KubernetesCluster, before: Counter[str]) -> None:
+def _interrupted(services: Resources, thing: AwsResource, cluster: KubernetesCluster, before: Counter[str]) -> None:
     """Reports running jobs whose nodes are removed."""
     after = Counter(map(_kind_of, cluster.nodes()))
     for name, kind, pods in running_jobs(cluster):
@@ -136,8 +136,10 @@ def _interrupted(services: Resources, thing: Thing, cluster: KubernetesCluster, 
             )
 
 
-def _boot(services: Resources, thing: Thing, cluster: KubernetesCluster, group: Mapping[str, Any], node: str) -> Steps:
-    """One node: on start it requires network, role and scripts, and to become ready the node add-ons."""
+def _boot(
+    services: Resources, thing: AwsResource, cluster: KubernetesCluster, group: Mapping[str, Any], node: str
+) -> Steps:
+    """Boots one node, which requires network, role and scripts to start, and the node add-ons to become ready."""
     name = str(group["InstanceGroupName"])
     failure_text = next(_failure(services, thing, group), "")
     if name in services.timing.no_nodes:
@@ -164,7 +166,7 @@ def _boot(services: Resources, thing: Thing, cluster: KubernetesCluster, group: 
     cluster.join(node, _type_of(group), thing.id)
 
 
-def _failure(services: Resources, thing: Thing, group: Mapping[str, Any]) -> Iterator[str]:
+def _failure(services: Resources, thing: AwsResource, group: Mapping[str, Any]) -> Iterator[str]:
     account, role = services.account, str(group["ExecutionRole"])
     owner = account.find("AWS::IAM::Role", role)
     if owner is not None and not has_managed(account, role, _INSTANCE_POLICY) and not attached(account, owner):
@@ -224,14 +226,14 @@ def _scripts(services: Resources, group: Mapping[str, Any], role: str) -> Iterat
             yield f"its execution role lacks permission (yet) to read its lifecycle script s3://{bucket}/{key}"
 
 
-def _before_deletion(services: Resources, thing: Thing) -> None:
+def _before_deletion(services: Resources, thing: AwsResource) -> None:
     for kind in ("AWS::SageMaker::ComputeQuota", "AWS::SageMaker::ClusterSchedulerConfig"):
         for part in services.account.of_kind(kind):
             if part.properties["ClusterArn"] == thing.id:
                 raise Refused(f"the cluster has the {kind.rpartition('::')[2]} {part.id}: delete it first")
 
 
-def _gone(services: Resources, thing: Thing) -> None:
+def _gone(services: Resources, thing: AwsResource) -> None:
     thing.state["deleted"] = True
     for cluster in services.clusters.values():
         for nodes in thing.state.get("nodes", {}).values():
@@ -239,26 +241,26 @@ def _gone(services: Resources, thing: Thing) -> None:
                 cluster.leave(node)
 
 
-def _governed(services: Resources, thing: Thing, _: Request) -> Steps:
+def _governed(services: Resources, thing: AwsResource, _: Request) -> Steps:
     yield from govern(services, thing, exists=True)
 
 
-def govern(services: Resources, thing: Thing, *, exists: bool) -> Steps:
-    """Applies a scheduler config or a quota to Kueue, which requires its webhook to serve. Raises `Refused`."""
+def govern(services: Resources, thing: AwsResource, *, exists: bool) -> Steps:
+    """Applies a scheduler config or a quota to Kueue, whose webhook must be available. Raises `Refused`."""
     hyperpod = services.account.find(CLUSTER, thing.properties["ClusterArn"])
     if hyperpod is None:
         return
     cluster = cluster_of(services, hyperpod.properties["Orchestrator"]["Eks"]["ClusterArn"])
     addon = cluster.addons.get("amazon-sagemaker-hyperpod-taskgovernance")
     if exists and (addon is None or not addon.ready):
-        raise Refused(f"{thing.name}: CreateFailed: Kueue's webhook does not serve (yet)")
+        raise Refused(f"{thing.name}: CreateFailed: Kueue's webhook is not available (yet)")
     yield services.timing.seconds(deployment_wait("kueue"))
     team = (thing.properties.get("ComputeQuotaTarget") or {}).get("TeamName")
     if team:
         cluster.team(str(team), exists)
 
 
-def _quota_gone(services: Resources, thing: Thing) -> None:
+def _quota_gone(services: Resources, thing: AwsResource) -> None:
     for _ in govern(services, thing, exists=False):
         pass
 

@@ -8,17 +8,17 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from .account import Account, Refused, Thing
+from .account import Account, AwsResource, Refused
 from .resources import MODELS, Model, Request, Resources
 
 
-def attached(account: Account, role: Thing) -> list[Thing]:
+def attached(account: Account, role: AwsResource) -> list[AwsResource]:
     """The `AWS::IAM::Policy` resources of a role."""
     return [policy for policy in account.of_kind("AWS::IAM::Policy") if role.id in policy.properties.get("Roles", ())]
 
 
-def statements(account: Account, role: Thing) -> Iterator[Mapping[str, Any]]:
-    """Returns the statements of a role's own policies; managed ones are known by name only."""
+def statements(account: Account, role: AwsResource) -> Iterator[Mapping[str, Any]]:
+    """Returns the statements of a role's own policies; the content of managed policies is not modeled."""
     documents = [policy.properties["PolicyDocument"] for policy in attached(account, role)]
     documents += [policy["PolicyDocument"] for policy in role.properties.get("Policies") or ()]
     for document in documents:
@@ -90,7 +90,7 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _role_free(services: Resources, thing: Thing) -> None:
+def _role_free(services: Resources, thing: AwsResource) -> None:
     policies = attached(services.account, thing)
     if policies:
         raise Refused(
@@ -98,11 +98,11 @@ def _role_free(services: Resources, thing: Thing) -> None:
         )
 
 
-def _bucket_made(services: Resources, thing: Thing, _: Any) -> None:
+def _bucket_made(services: Resources, thing: AwsResource, _: Any) -> None:
     services.account.objects[thing.id] = set()
 
 
-def _bucket_empty(services: Resources, thing: Thing) -> None:
+def _bucket_empty(services: Resources, thing: AwsResource) -> None:
     inside = services.account.objects.get(thing.id)
     if inside:
         raise Refused(f"The bucket you tried to delete is not empty: {sorted(inside)[0]} and {len(inside) - 1} more")

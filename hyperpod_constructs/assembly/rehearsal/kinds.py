@@ -52,11 +52,11 @@ apiextensions.k8s.io/v1 CustomResourceDefinition customresourcedefinitions -
 """
 
 SAME_STORAGE = {"events.k8s.io": ""}
-"""API groups whose objects are those of another group, as Kubernetes moves kinds between groups."""
+"""API group to the group that stores its objects: Kubernetes serves some kinds in two groups."""
 
 
 class Refusal(Exception):
-    """An answer of the API server other than success."""
+    """Raised for a request that the API server rejects."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
         super().__init__(message)
@@ -75,17 +75,17 @@ class Resource:
 
     @property
     def api_version(self) -> str:
-        """The API version as objects state it."""
+        """The API version as in objects."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
     def qualified(self) -> str:
-        """The name as error messages state it: ``deployments.apps``."""
+        """The name as in error messages: ``deployments.apps``."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
     def qualified_kind(self) -> str:
-        """The kind as validation errors state it: ``Deployment.apps``."""
+        """The kind as in validation errors: ``Deployment.apps``."""
         return f"{self.kind}.{self.group}" if self.group else self.kind
 
     def key(self, namespace: str, name: str) -> Key:
@@ -103,7 +103,7 @@ def built_in() -> list[Resource]:
     return found
 
 
-# Immutable fields, and how the error message ends. `{}` is the new value.
+# Immutable fields, and the end of the error message. `{}` is the new value.
 _STATEFUL = (
     "Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
     "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
@@ -150,7 +150,7 @@ _FIELDS = {
 
 
 def check_body(resource: Resource, key: Key, item: Mapping[str, Any]) -> None:
-    """Checks that the object of a request is the one of its URL. Raises `Refusal`."""
+    """Checks that the object of a request matches its URL. Raises `Refusal`."""
     group_version, kind = item.get("apiVersion"), item.get("kind")
     if (group_version, kind) != (resource.api_version, resource.kind):
         group, _, version = str(group_version).rpartition("/")
@@ -206,7 +206,7 @@ def check_immutable(resource: Resource, key: Key, current: Json | None, item: Js
 
 
 def check_claim(key: Key, current: Json | None, item: Json, classes: Mapping[Key, Json]) -> None:
-    """A claim can grow if its storage class allows it, and never shrinks. Raises `Refusal`."""
+    """Checks that a claim grows only if its storage class allows it, and does not shrink. Raises `Refusal`."""
     if current is None or key[:2] != ("", "persistentvolumeclaims"):
         return
     before, after = (amount(_get(claim, "spec.resources.requests.storage")) for claim in (current, item))
@@ -266,7 +266,7 @@ def _deployment(item: Json, current: Json | None) -> Json:
 def _claim(item: Json, current: Json | None) -> Json:
     if current is None:
         item.setdefault("metadata", {}).setdefault("finalizers", []).append("kubernetes.io/pvc-protection")
-        if _get(item, "spec.volumeName"):  # bound at once; the real controller needs the volume, and a moment
+        if _get(item, "spec.volumeName"):  # bound immediately; the real controller requires the volume and some time
             item["status"] = {"phase": "Bound", "capacity": _get(item, "spec.resources.requests")}
     return item
 
@@ -288,7 +288,7 @@ _WRITTEN: dict[tuple[str, str], Callable[[Json, Json | None], Json]] = {
 
 
 def schema_problem(value: Any, schema: Json, where: str = "") -> str | None:
-    """A field or a type that a custom kind's schema does not have."""
+    """The first field or type that is not in a custom kind's schema."""
     kinds: dict[str, tuple[tuple[type, ...], str]] = {
         "string": ((str,), "string"),
         "integer": ((int, float), "numeric (int or float)"),
@@ -314,7 +314,7 @@ def schema_problem(value: Any, schema: Json, where: str = "") -> str | None:
 
 
 def schema_refusal(value: Any, schema: Json, where: str = "") -> str | None:
-    """A value that a custom kind's schema does not allow."""
+    """The first value that a custom kind's schema does not allow."""
     if "minimum" in schema and isinstance(value, int | float) and value < schema["minimum"]:
         least = schema["minimum"]
         return f"{where}: Invalid value: {value}: {where} in body should be greater than or equal to {least}"

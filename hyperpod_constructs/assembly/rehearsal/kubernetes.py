@@ -1,4 +1,4 @@
-"""The content of one EKS cluster: joining nodes, starting add-ons, webhooks that reject until they are ready."""
+"""The content of one EKS cluster: nodes, add-ons, and webhooks that reject requests until they are ready."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ClusterServices(Protocol):
 
     @property
     def timing(self) -> Timing:
-        """How long things take."""
+        """Durations of operations."""
 
     @property
     def record(self) -> Record:
@@ -58,12 +58,12 @@ class Installed:
     issue: str = ""
     since: float = 0.0
     available: set[str] = field(default_factory=set)
-    """Deployments of it that have ready pods."""
+    """Its Deployments that have ready pods."""
 
 
 @dataclass
 class Answer:
-    """An answer as urllib3 returns it."""
+    """A response in urllib3's format."""
 
     status: int
     headers: Mapping[str, str]
@@ -76,10 +76,10 @@ class ClusterServer(ApiServer):
     def __init__(self, cluster: KubernetesCluster) -> None:
         super().__init__(cluster.services.world.clock)  # type: ignore[arg-type]
         self.cluster = cluster
-        self.store.objects = Watched(self.store.objects, cluster)  # jobs run, namespaces of teams stay watched
+        self.store.objects = Watched(self.store.objects, cluster)  # starts new jobs
 
     def request(self, method: str, url: str, role: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
-        """Returns the answer to a request of a role."""
+        """Returns the response to a request of a role."""
         rejection = self.rejection(method, role)
         if rejection is not None:
             return rejection
@@ -105,7 +105,7 @@ class ClusterServer(ApiServer):
 
 
 class Watched(Objects):
-    """The objects; jobs start to run when they are written."""
+    """The objects; jobs start when they are written."""
 
     def __init__(self, objects: Objects, cluster: KubernetesCluster) -> None:
         self._cluster: KubernetesCluster | None = None
@@ -121,7 +121,7 @@ class Watched(Objects):
 
 @dataclass(eq=False)
 class KubernetesCluster:
-    """The state of one EKS cluster. `owned` is false for one that the app did not create."""
+    """The state of one EKS cluster. `owned` is false for an existing cluster that the app did not create."""
 
     name: str
     services: ClusterServices
@@ -194,9 +194,9 @@ class KubernetesCluster:
     # Add-ons
 
     def install(self, addon: Installed, path: str, failure_text: str) -> Steps:
-        """Installs an add-on: objects immediately, pods when there are nodes. Ends when CloudFormation gets the result.
+        """Installs an add-on: objects immediately, pods when nodes exist. Ends when CloudFormation receives the result.
 
-        `failure_text` describes what was missing at the request: its pods then never become ready.
+        `failure_text` describes a missing requirement, without which its pods do not become ready.
         """
         self.addons[addon.name] = addon
         addon.since = self.services.world.now
@@ -253,7 +253,7 @@ class KubernetesCluster:
                 self.store.delete(key, {})
 
     def missing(self, name: str) -> str:
-        """Returns the prerequisite of an add-on that is not ready: its webhook or its credentials would be missing."""
+        """Returns the prerequisite of an add-on that is not ready, such as a webhook or credentials; empty if all are."""
         known = find_addon(name)
         for other in known.prerequisites if known else ():
             installed = self.addons.get(other)
@@ -309,7 +309,7 @@ class KubernetesCluster:
         self.store.put(addon_objects.definition(name, labels))
 
     def settle(self) -> None:
-        """Runs pods of workloads where there are nodes and their add-on is ready."""
+        """Runs the pods of workloads if nodes exist and their add-on is ready."""
         count = self.store.objects.count("", "nodes")
         for key, item in [*self.store.objects.of("apps", "deployments"), *self.store.objects.of("apps", "daemonsets")]:
             addon = self.addons.get((item["metadata"].get("labels") or {}).get("eks.amazonaws.com/addon", ""))
@@ -395,6 +395,6 @@ def _in_kube_system(name: str) -> bool:
 
 
 def refused(refusal: Refusal) -> Answer:
-    """Returns a rejection as an HTTP answer."""
+    """Returns a rejection as an HTTP response."""
     body = {"kind": "Status", "status": "Failure", "reason": refusal.reason, "message": refusal.message}
     return Answer(refusal.status, {}, json.dumps({**body, "code": refusal.status}).encode())

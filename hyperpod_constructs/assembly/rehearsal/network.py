@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
-from .account import Account, Refused, Thing
+from .account import Account, AwsResource, Refused
 from .resources import MODELS, Model, Request, Resources
 
 EC2 = "AWS::EC2::"
@@ -21,7 +21,7 @@ def _blocks(account: Account, vpc: str) -> Iterator[IPv4Network]:
             yield IPv4Network(block.properties["CidrBlock"])
 
 
-def _subnets(account: Account, vpc: str) -> Iterator[Thing]:
+def _subnets(account: Account, vpc: str) -> Iterator[AwsResource]:
     return (subnet for subnet in account.of_kind(f"{EC2}Subnet") if subnet.properties["VpcId"] == vpc)
 
 
@@ -32,7 +32,7 @@ def _block(services: Resources, request: Request) -> None:
             raise Refused(f"the CIDR {wanted} conflicts with {block} of the VPC")
 
 
-def _block_used(services: Resources, thing: Thing) -> None:
+def _block_used(services: Resources, thing: AwsResource) -> None:
     block = IPv4Network(thing.properties.get("CidrBlock", "0.0.0.0/32"))
     for subnet in _subnets(services.account, thing.properties["VpcId"]):
         if IPv4Network(subnet.properties["CidrBlock"]).subnet_of(block):
@@ -45,7 +45,7 @@ def _subnet(services: Resources, request: Request) -> None:
         return
     wanted = IPv4Network(request.properties["CidrBlock"])
     if not any(wanted.subnet_of(block) for block in _blocks(services.account, vpc)):
-        raise Refused(f"The CIDR '{wanted}' is invalid: it is in none of the VPC's blocks (yet)")
+        raise Refused(f"The CIDR '{wanted}' is invalid: it is not in a CIDR block of the VPC (yet)")
     for other in _subnets(services.account, vpc):
         if wanted.overlaps(IPv4Network(other.properties["CidrBlock"])):
             raise Refused(f"The CIDR '{wanted}' conflicts with another subnet: {other.id} ({other.name})")
@@ -74,7 +74,7 @@ def _nat(services: Resources, request: Request) -> None:
         raise Refused(f"Network {subnet.properties['VpcId']} has no Internet gateway attached")
 
 
-def _detach(services: Resources, thing: Thing) -> None:
+def _detach(services: Resources, thing: AwsResource) -> None:
     own_subnets = {subnet.id for subnet in _subnets(services.account, thing.properties["VpcId"])}
     for nat in services.account.of_kind(f"{EC2}NatGateway"):
         if nat.properties.get("SubnetId") in own_subnets and "AllocationId" in nat.properties:
@@ -82,7 +82,7 @@ def _detach(services: Resources, thing: Thing) -> None:
 
 
 def egress_routes(account: Account, subnet_id: str) -> set[str] | None:
-    """Returns what a subnet reaches: `internet` and services with an endpoint; None for an external subnet."""
+    """Returns the destinations of a subnet: `internet` and services with an endpoint; None for an external subnet."""
     subnet = account.find(f"{EC2}Subnet", subnet_id)
     if subnet is None:
         return None

@@ -10,7 +10,7 @@ from .kinds import Json, Key
 
 
 class Objects(dict[Key, Json]):
-    """All objects. The indexes make a request independent of how many objects there are.
+    """All objects. The duration of a request does not depend on their number, because of the indexes.
 
     Labels and specs may be changed in place; owner references and the deletion time are read when an object is written.
     """
@@ -40,7 +40,7 @@ class Objects(dict[Key, Json]):
             del self[key]
 
     def mark(self, key: Key) -> None:
-        """Checks from now on whether an object whose deletion has started can be removed."""
+        """Marks an object whose deletion has started, so that it is removed when no finalizer blocks it."""
         if key in self and self[key]["metadata"].get("deletionTimestamp"):
             self.deleting[key] = None
 
@@ -67,7 +67,7 @@ class Objects(dict[Key, Json]):
 
     @contextmanager
     def undone(self) -> Iterator[None]:
-        """Undoes the writes inside, like a dry run. Objects that are changed in place are not restored."""
+        """Undoes the writes in the block, like a dry run. Objects that are changed in place are not restored."""
         outer, self._undo = self._undo, []
         try:
             yield

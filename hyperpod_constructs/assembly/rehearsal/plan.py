@@ -42,7 +42,7 @@ class Timing:
 
     Attributes:
         seed: number of the order.
-        late: `Stack.LogicalId` of resources that start only after everything else.
+        late: `Stack.LogicalId` of resources that start only after all others.
         no_nodes: instance groups whose nodes never join.
         slow: name of a wait (`addon_ready`, `node`) to the factor of its duration.
     """
@@ -56,7 +56,7 @@ class Timing:
         self._random = random.Random(self.seed)
 
     def seconds(self, duration: Duration, name: str = "") -> float:
-        """Returns the duration of something, in seconds."""
+        """Returns a duration in seconds."""
         drawn = duration.typical if self.seed is None else self._random.uniform(duration.minimum, duration.maximum)
         return drawn * self.slow.get(name, 1.0)
 
@@ -100,7 +100,7 @@ class Record:
     replaced: dict[str, tuple[list[str], dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
     """Path of a resource that an update replaces, to the changed create-only properties with old and new values."""
     not_run: dict[str, None] = field(default_factory=dict)
-    """What the app requires and a rehearsal replaces with a list or a constant: listed in each report."""
+    """Parts of the app that a rehearsal replaces with a list or a constant; each report lists them."""
 
     def find(self, rule: str, path: str, message: str, cure: str = "", consequence: str = "") -> None:
         """Adds a finding, once."""

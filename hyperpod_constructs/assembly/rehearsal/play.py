@@ -1,4 +1,4 @@
-"""A whole app: its stacks deployed, changed and destroyed, in one or several accounts and regions."""
+"""Deploys, updates and deletes the stacks of an app, in one or more accounts and regions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .world import Signal, Steps, World
 MODELED = (network, iam, eks, hyperpod, storage)
 """Modules that register the models of their services' kinds."""
 SETTLE_SECONDS = 1800.0
-"""Duration of a rehearsal after a deployment: nodes join, pods start."""
+"""Virtual time after a deployment in which nodes join and pods start."""
 
 
 @dataclass
@@ -55,8 +55,8 @@ class Rehearsal:
         timing: durations and order; default: typical durations.
         faults: faults, each occurring once.
         concurrency: stacks that are deployed in parallel if their order allows it (`cdk deploy --concurrency`).
-        account: account id for stacks whose environment leaves it open.
-        region: region for stacks whose environment leaves it open.
+        account: account id for stacks whose environment does not specify it.
+        region: region for stacks whose environment does not specify it.
         own_functions: end of a function's handler name to the code to run for it, in addition to the library's functions.
         kubernetes: a real API server, used for the EKS cluster; default: one in memory.
     """
@@ -97,7 +97,7 @@ class Rehearsal:
     # Operations of a user
 
     def deploy(self, source: Source) -> list[Outcome]:
-        """Runs `cdk deploy --all`: stacks in their order; what depends on a failed stack is not started."""
+        """Simulates `cdk deploy --all`: stacks in their order; stacks that depend on a failed stack are not started."""
         stacks = list(load(source))
         if isinstance(source, (str, Path)) and Path(source).is_dir():
             self.publish(Path(source))
@@ -113,7 +113,7 @@ class Rehearsal:
         return outcomes
 
     def destroy(self) -> list[Outcome]:
-        """Runs `cdk destroy --all`: the stacks in reverse order."""
+        """Simulates `cdk destroy --all`: the stacks in reverse order."""
         return self._run(self._destroy())
 
     def stabilize(self) -> None:
@@ -129,7 +129,7 @@ class Rehearsal:
             self.world.run(until=self.world.start(wait()))
 
     def close(self) -> None:
-        """Deletes from a real API server what the rehearsal created there."""
+        """Deletes the objects that the rehearsal created on a real API server."""
         for site in self.sites.values():
             for server in real_servers(site.resources.clusters.values()):
                 server.clear()
@@ -164,8 +164,8 @@ class Rehearsal:
             for thing in site.resources.account.things.values():
                 if id(thing) not in owned and thing.stack not in working:
                     path = f"{thing.stack}.{thing.name}"
-                    by_us = kept.get((thing.kind, thing.id))
-                    found.append(by_us or Leftover(path, thing.kind, thing.id, "left behind"))
+                    retained = kept.get((thing.kind, thing.id))
+                    found.append(retained or Leftover(path, thing.kind, thing.id, "left behind"))
             if not site.cloudformation.stacks:
                 found += [
                     Leftover(record["Name"], f"SageMaker {record['Kind']}", record["Id"], "left behind")
@@ -211,7 +211,7 @@ class Rehearsal:
         state = {"running": 0, "failed": 0}
         interrupted = self.world.signal()
 
-        def one(stack: Stack) -> Steps:
+        def deploy_stack(stack: Stack) -> Steps:
             for other in stack.depends_on:
                 if other in done:
                     yield done[other]
@@ -233,7 +233,7 @@ class Rehearsal:
 
         names = self.timing.shuffled([stack.name for stack in stacks])
         by_name = {stack.name: stack for stack in stacks}
-        processes = [self.world.start(one(by_name[name])) for name in names]
+        processes = [self.world.start(deploy_stack(by_name[name])) for name in names]
         yield from _all(processes)
         return outcomes
 
@@ -250,7 +250,7 @@ class Rehearsal:
                     followers[other].add(deployed.source.name)
         state = {"failed": 0}
 
-        def one(site: Site, name: str, deployed_name: str) -> Steps:
+        def delete_stack(site: Site, name: str, deployed_name: str) -> Steps:
             for other in sorted(followers[name]):
                 yield done[other]
             if not state["failed"]:
@@ -261,7 +261,9 @@ class Rehearsal:
                     self.record.find(outcome.rule, outcome.stack, f"{outcome.status}: {outcome.reason}")
             done[name].set()
 
-        yield from _all([self.world.start(one(site, stack.source.name, stack.name)) for site, stack in everything])
+        yield from _all(
+            [self.world.start(delete_stack(site, stack.source.name, stack.name)) for site, stack in everything]
+        )
         return outcomes
 
     def site_of(self, stack: Stack) -> Site:
@@ -288,7 +290,7 @@ class Rehearsal:
     _sources: dict[str, set[str]] = field(default_factory=dict, init=False)
 
     def publish(self, folder: Path) -> None:
-        """Returns what `cdk deploy` uploads: keys of assets to their files, and to the file names in folders."""
+        """Records the assets that `cdk deploy` uploads: the files of their keys, and the file names in folders."""
         for manifest in folder.rglob("*.assets.json"):
             for asset in json.loads(manifest.read_bytes()).get("files", {}).values():
                 path = manifest.parent / asset["source"].get("path", "")
@@ -301,7 +303,7 @@ class Rehearsal:
 
 @contextmanager
 def _without_output() -> Iterator[None]:
-    """Suppress the logs of the library's functions."""
+    """Suppresses the logs of the library's functions."""
     logging.disable(logging.CRITICAL)
     try:
         with redirect_stdout(io.StringIO()):

@@ -1,9 +1,9 @@
 """A real API server in place of the one in memory (`hyperpod rehearse --kubeconfig`).
 
-Requests of the library's functions go there. What AWS runs is still modeled: nodes, and the workloads and Services of
-add-ons and charts, are answered from memory, as is the status of everything that has pods. Namespaces,
-CustomResourceDefinitions and the Secrets of Helm releases are created on the real server, because objects of the
-functions require them. All of it is deleted at the end.
+Requests of the library's functions are sent to it. AWS is still modeled: nodes, the workloads and Services of add-ons
+and charts, and the status of objects with pods are returned from memory. Namespaces, CustomResourceDefinitions and the
+Secrets of Helm releases are created on the real server, because objects of the functions require them. All created
+objects are deleted at the end.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ApiEndpoint(Protocol):
 
 
 class NotDisposable(ValueError):
-    """An API server that a rehearsal must not write to."""
+    """Raised for an API server that a rehearsal must not write to."""
 
 
 @dataclass
@@ -65,14 +65,14 @@ class RealKubernetes:
 
     Attributes:
         endpoint: the connection to it.
-        cluster: the EKS cluster that it is used for now, None for none.
+        cluster: the EKS cluster that currently uses it; None if none does.
     """
 
     endpoint: ApiEndpoint
     cluster: KubernetesCluster | None = None
 
     def ask(self, method: str, target: str, headers: Mapping[str, str] | None = None, body: Any = None) -> Answer:
-        """Sends one request. Raises `OSError` if there is no answer."""
+        """Sends one request. Raises `OSError` if there is no response."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         given = {"Accept": "application/json", "User-Agent": MANAGER, **(headers or {}), **self.endpoint.headers}
         timeout = urllib3.Timeout(connect=5.0, read=65.0)
@@ -87,14 +87,14 @@ class RealKubernetes:
                 retries=False,
             )
         except urllib3.exceptions.HTTPError as error:
-            raise OSError(f"{self.endpoint.host} does not answer: {error}") from error
+            raise OSError(f"no response from {self.endpoint.host}: {error}") from error
         return Answer(response.status, dict(response.headers), response.data)
 
     def check_disposable(self) -> None:
-        """Checks before anything is written. Raises `NotDisposable` for an EKS cluster and one with HyperPod nodes."""
+        """Checks the server before the first write. Raises `NotDisposable` for an EKS cluster or HyperPod nodes."""
         version = self.ask("GET", "/version")
         if version.status >= 300:
-            raise NotDisposable(f"{self.endpoint.host} answers with HTTP status {version.status}")
+            raise NotDisposable(f"{self.endpoint.host} returned HTTP status {version.status}")
         nodes = self.ask("GET", "/api/v1/nodes?" + urlencode({"labelSelector": "sagemaker.amazonaws.com/cluster-name"}))
         is_eks = "-eks-" in json.loads(version.data).get("gitVersion", "") or ".eks.amazonaws.com" in self.endpoint.host
         if is_eks or (nodes.status < 300 and json.loads(nodes.data).get("items")):
@@ -113,14 +113,14 @@ class Mirrored(Store):
         self._server = server
 
     def put(self, item: Json, manager: str = "") -> Json:
-        """Puts an object as in memory, and on the real server."""
+        """Puts an object in memory and on the real server."""
         written = super().put(item, manager)
         if self._server is not None and item["kind"] in _CREATED:
             self._server.install_object(item, manager or MANAGER)
         return written
 
     def delete(self, key: Key, options: Json) -> Json:
-        """Removes an object as in memory, and on the real server."""
+        """Removes an object from memory and from the real server."""
         assert self._server is not None
         self._server.remove_object(key)
         return super().delete(key, options)
@@ -138,7 +138,7 @@ class RealServer(ClusterServer):
         """Paths of everything that was created on the real server."""
 
     def request(self, method: str, url: str, role: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
-        """Returns the answer to a request of a role."""
+        """Returns the response to a request of a role."""
         key = place(urlsplit(url).path)
         if key is not None and (key[:2] == _NODES or self._is_model(key)):
             return super().request(method, url, role, body, headers)
@@ -181,19 +181,19 @@ class RealServer(ClusterServer):
         self._paths[key] = path
 
     def remove_object(self, key: Key) -> None:
-        """Deletes what was created there."""
+        """Deletes an object that was created on the real server."""
         path = self._paths.pop(key, None)
         if path is not None:
             self._real.ask("DELETE", path, {"Content-Type": "application/json"}, {"propagationPolicy": "Background"})
 
     def look(self) -> None:
-        """Reads what still exists."""
+        """Forgets the objects that no longer exist on the real server."""
         for key, path in list(self._paths.items()):
             if self._real.ask("GET", path).status == 404:
                 self._forget(key)
 
     def clear(self) -> None:
-        """Deletes everything that was created."""
+        """Deletes all objects that were created on the real server."""
         for key in reversed(list(self._paths)):
             self.remove_object(key)
 
@@ -218,7 +218,7 @@ class RealServer(ClusterServer):
         self.store.objects.discard(key)
 
     def _with_models(self, key: Key, answer: Answer, from_memory: Answer) -> Answer:
-        """Returns an answer with the status of pods that only the models have, and with the objects of add-ons."""
+        """Returns a response with the status of pods, which only the models have, and with the objects of add-ons."""
         content = json.loads(answer.data)
         if key[3]:
             self._report(key, content)
@@ -274,5 +274,5 @@ def assign_cluster(real: RealKubernetes, cluster: KubernetesCluster) -> None:
 
 
 def real_servers(clusters: Iterable[KubernetesCluster]) -> Iterator[RealServer]:
-    """Returns the API servers of the clusters on a real one."""
+    """Returns the API servers of the clusters that use a real API server."""
     return (cluster.server for cluster in clusters if isinstance(cluster.server, RealServer))

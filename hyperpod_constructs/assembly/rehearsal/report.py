@@ -41,9 +41,9 @@ class Report:
     imposed: float = 0.0
     not_run: list[str] = field(default_factory=list)
 
-    def add(self, title: str, rehearsal: Rehearsal, begun: float, first: int, outcomes: Sequence[Any]) -> None:
-        """Records what happened since `begun` (in seconds) and since the step `first`."""
-        minutes = (rehearsal.world.now - begun) / 60
+    def add(self, title: str, rehearsal: Rehearsal, started: float, first: int, outcomes: Sequence[Any]) -> None:
+        """Records the steps and the time since `started` (in seconds) and since the step `first`."""
+        minutes = (rehearsal.world.now - started) / 60
         outcome_rows = [(outcome.stack, outcome.status, outcome.reason) for outcome in outcomes]
         self.acts.append(Act(title, minutes, outcome_rows, rehearsal.steps[first:]))
 
@@ -61,7 +61,7 @@ class Report:
     # Text
 
     def as_text(self) -> str:
-        """For a terminal."""
+        """Returns text for a terminal."""
         lines = [f"{self.app}: rehearsed on this machine with typical durations, which AWS does not guarantee"]
         for act in self.acts:
             lines += ["", f"{act.title}: {count(round(act.minutes), 'minute')}, {count(len(act.steps), 'resource')}"]
@@ -74,7 +74,7 @@ class Report:
         if self.drills:
             lines += ["", *self._drill_lines()]
         if self.left:
-            lines += ["", "what belongs to no stack at the end:"]
+            lines += ["", "resources that belong to no stack at the end:"]
             lines += [
                 f"  {remainder.kind} {remainder.id} ({remainder.path}): {remainder.why}" for remainder in self.left
             ]
@@ -203,7 +203,7 @@ body{{font:14px sans-serif;margin:2em}} .row{{position:relative;height:18px;whit
 .name{{position:absolute;font-size:11px}} pre{{white-space:pre-wrap}}
 .axis{{position:relative;height:18px;border-bottom:1px solid #999;font-size:11px}} .axis span{{position:absolute}}
 </style></head><body><h1>{title}</h1>
-<p>Rehearsed with typical durations; AWS promises none of them. Red: the critical path. Black: failed.</p>"""
+<p>Rehearsed with typical durations, which AWS does not guarantee. Red: the critical path. Black: failed.</p>"""
 
 
 def _bars(steps: list[Step]) -> str:
@@ -212,8 +212,8 @@ def _bars(steps: list[Step]) -> str:
     first, last = min(step.start for step in steps), max(step.end for step in steps)
     scale = 100.0 / max(1.0, last - first)
     on = {(step.name, step.start) for step in critical_path(steps)}
-    every = next(minutes for minutes in (1, 2, 5, 10, 20, 60, 24 * 60) if (last - first) / 60 / minutes <= 12)
-    ticks = range(0, int((last - first) / 60) + 1, every)
+    interval = next(minutes for minutes in (1, 2, 5, 10, 20, 60, 24 * 60) if (last - first) / 60 / minutes <= 12)
+    ticks = range(0, int((last - first) / 60) + 1, interval)
     marks = "".join(f'<span style="left:{minute * 60 * scale:.2f}%">{minute} min</span>' for minute in ticks)
     rows = [f'<section class="axis">{marks}</section>']
     for step in sorted(steps, key=lambda step: (step.start, step.end)):

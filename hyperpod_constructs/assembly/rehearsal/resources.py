@@ -1,4 +1,4 @@
-"""Creation, update and deletion of single resources: facts of the catalog about a kind, and additions of the models."""
+"""Creation, update and deletion of single resources, from the catalog's facts about a kind and its model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from ...core.catalog import deployed_kinds
 from ...core.changes.deployments import DATA, holds_data
-from .account import Account, Refused, Thing
+from .account import Account, AwsResource, Refused
 from .kubernetes import KubernetesCluster
 from .plan import Fault, Record, Timing
 from .real_server import RealKubernetes
@@ -44,19 +44,19 @@ class Live:
     properties: dict[str, Any]
     body: Mapping[str, Any]
     attributes: dict[str, Any]
-    thing: Thing | None = None
+    thing: AwsResource | None = None
 
 
 @dataclass
 class Model:
-    """Special behavior of a kind. Each hook may raise `Refused`; those after may be generators that take time."""
+    """Special behavior of a kind. Each hook may raise `Refused`; `after` hooks may be generators that take time."""
 
     before_create: Callable[[Resources, Request], None] | None = None
-    after_create: Callable[[Resources, Thing, Request], Steps | None] | None = None
-    before_update: Callable[[Resources, Thing, Request], None] | None = None
-    after_update: Callable[[Resources, Thing, Request], Steps | None] | None = None
-    before_delete: Callable[[Resources, Thing], None] | None = None
-    after_delete: Callable[[Resources, Thing], None] | None = None
+    after_create: Callable[[Resources, AwsResource, Request], Steps | None] | None = None
+    before_update: Callable[[Resources, AwsResource, Request], None] | None = None
+    after_update: Callable[[Resources, AwsResource, Request], Steps | None] | None = None
+    before_delete: Callable[[Resources, AwsResource], None] | None = None
+    after_delete: Callable[[Resources, AwsResource], None] | None = None
 
 
 class CustomResources(Protocol):
@@ -69,7 +69,7 @@ class CustomResources(Protocol):
         """Sends an Update."""
 
     def back(self, request: Request, now: Live, then: Live) -> Steps:
-        """Sends the Update that undoes one."""
+        """Sends the Update that rolls back an update."""
 
     def delete(self, live: Live, stack: str, stack_id: str, name: str, fault: Fault | None) -> Steps:
         """Sends a Delete."""
@@ -81,7 +81,7 @@ MODELS: dict[str, Model] = {}
 
 @dataclass
 class Leftover:
-    """Something that outlives its stack intentionally, or that could not be deleted."""
+    """A resource without a stack: retained intentionally, or not deleted."""
 
     path: str
     kind: str
@@ -98,14 +98,14 @@ class Loss:
 
 
 class Resources:
-    """The services of one account, as CloudFormation's handlers reach them."""
+    """The services of one account, for CloudFormation's operations on resources."""
 
     def __init__(self, world: World, account: Account, timing: Timing, record: Record) -> None:
         self.world, self.account, self.timing, self.record = world, account, timing, record
         self.functions: CustomResources
         self.clusters: dict[str, KubernetesCluster] = {}
         self.kubernetes: RealKubernetes | None = None
-        """A real API server, used for an EKS cluster."""
+        """A real API server that an EKS cluster uses."""
         self.left: list[Leftover] = []
         self.sources: dict[str, set[str]] = {}
         """Key of a published asset to the names of the files in it."""
@@ -118,10 +118,10 @@ class Resources:
         self.dashboards: dict[str, dict[str, Any]] = {}
         """Boards and sources in Grafana, by kind and uid."""
 
-    # CloudFormation's three verbs
+    # CloudFormation's operations
 
     def create(self, request: Request, fault: Fault | None, made: dict[str, Live]) -> Steps:
-        """Creates it. A later fault leaves it in `made`, for the rollback."""
+        """Creates a resource. If a later fault occurs, it remains in `made` for the rollback."""
         if is_custom(request.kind):
             return (yield from self.functions.create(request, fault, made))
         self._check(request)
@@ -135,7 +135,9 @@ class Resources:
         if fault is not None and fault.how == "refused":
             raise Refused("the service rejects it (injected)")
         yield self.timing.seconds(known.create) if known else 5.0
-        thing = Thing(request.kind, id, request.name, request.stack, request.properties, attributes, self.world.now)
+        thing = AwsResource(
+            request.kind, id, request.name, request.stack, request.properties, attributes, self.world.now
+        )
         self.account.add(thing)
         live = Live(request.kind, id, request.properties, request.body, attributes, thing)
         made[request.name] = live
@@ -143,11 +145,11 @@ class Resources:
         if steps is not None:
             yield from steps
         if fault is not None:
-            raise Refused("the service created it, and reports a failure (injected)")
+            raise Refused("the service created it, but reports a failure (injected)")
         return live
 
     def update(self, request: Request, live: Live, fault: Fault | None, made: dict[str, Live]) -> Steps:
-        """Change it in place, or create another one if that is not possible."""
+        """Changes a resource in place, or creates its replacement if that is not possible."""
         if is_custom(request.kind):
             return (yield from self.functions.update(request, live, fault, made))
         self._check(request)
@@ -182,7 +184,7 @@ class Resources:
         return (yield from self.update(request, now, None, {}))
 
     def delete(self, live: Live, stack: str, stack_id: str, name: str, fault: Fault | None) -> Steps:
-        """Deletes it."""
+        """Deletes a resource."""
         if is_custom(live.kind):
             yield from self.functions.delete(live, stack, stack_id, name, fault)
             return
@@ -202,11 +204,11 @@ class Resources:
             model.after_delete(self, thing)
 
     def retained(self, live: Live, stack: str, name: str, why: str) -> None:
-        """Retain it by its deletion policy."""
+        """Records that a deletion policy retains a resource."""
         self.left.append(Leftover(f"{stack}.{name}", live.kind, live.id, f"{why}; its deletion policy retains it"))
 
     def loss(self, live: Live, logical_id: str) -> Loss | None:
-        """Returns what is lost with a resource that an update deletes; None if nothing is."""
+        """Returns the loss if an update deletes a resource; None if nothing is lost."""
         if live.kind not in LOSSES or live.thing is None:
             return None
         if live.kind in DATA and not holds_data(live.kind, logical_id):

@@ -31,7 +31,7 @@ class Schema:
     document: Mapping[str, Any]
 
     def problems(self, properties: Mapping[str, Any]) -> list[str]:
-        """Returns what CloudFormation would reject in resolved properties, with paths."""
+        """Returns the problems for which CloudFormation would reject resolved properties, with paths."""
         text = f"{id(self.document)} {json.dumps(properties, sort_keys=True)}"
         if text not in _PROBLEMS:
             _PROBLEMS[text] = [

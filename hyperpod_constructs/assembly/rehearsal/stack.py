@@ -16,7 +16,7 @@ from .values import Scope
 
 @dataclass
 class Deployed:
-    """One stack as CloudFormation knows it."""
+    """CloudFormation's record of one stack."""
 
     name: str
     id: str
@@ -85,7 +85,7 @@ def _needs(body: Mapping[str, Any]) -> Iterator[str]:
 
 
 def not_after(name: str, names: list[str], needs: Mapping[str, set[str]]) -> set[str]:
-    """Returns everything that does not depend on `name`, directly or indirectly."""
+    """Returns the resources that do not depend on `name`, directly or indirectly."""
     after = {name}
     grown = True
     while grown:
@@ -96,5 +96,5 @@ def not_after(name: str, names: list[str], needs: Mapping[str, set[str]]) -> set
 
 
 def same(old: Any, new: Any) -> bool:
-    """Whether CloudFormation sees no change between two values."""
+    """Whether two values are equal for CloudFormation."""
     return bool(as_text(old) == as_text(new))

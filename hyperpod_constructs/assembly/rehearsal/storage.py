@@ -1,15 +1,15 @@
-"""FSx for Lustre: what cannot be undone, and directories that are linked to S3 once."""
+"""FSx for Lustre: the storage capacity cannot decrease, and data repository associations must not overlap."""
 
 from __future__ import annotations
 
-from .account import Refused, Thing
+from .account import AwsResource, Refused
 from .resources import MODELS, Model, Request, Resources
 
 _LINK = "AWS::FSx::DataRepositoryAssociation"
 
 
-def _capacity(_: Resources, thing: Thing, request: Request) -> None:
-    before, after = (int(one.get("StorageCapacity", 0)) for one in (thing.properties, request.properties))
+def _capacity(_: Resources, thing: AwsResource, request: Request) -> None:
+    before, after = (int(system.get("StorageCapacity", 0)) for system in (thing.properties, request.properties))
     if after < before:
         raise Refused(f"the storage capacity of {thing.id} is {before} GiB and cannot be decreased to {after} GiB")
 
@@ -21,13 +21,13 @@ def _link(services: Resources, request: Request) -> None:
         if linked["FileSystemId"] == wanted["FileSystemId"] and any(
             _overlap(linked[key], wanted[key]) for key in ("FileSystemPath", "DataRepositoryPath")
         ):
-            new, old = (f"{one['FileSystemPath']} with {one['DataRepositoryPath']}" for one in (wanted, linked))
+            new, old = (f"{link['FileSystemPath']} with {link['DataRepositoryPath']}" for link in (wanted, linked))
             raise Refused(f"{new} overlaps with the data repository association {other.id}: {old}")
 
 
-def _overlap(one: str, other: str) -> bool:
-    """Whether a directory or a prefix is the other, or in it."""
-    first, second = f"{one.rstrip('/')}/", f"{other.rstrip('/')}/"
+def _overlap(path: str, other: str) -> bool:
+    """Whether two directories or prefixes are equal, or one contains the other."""
+    first, second = f"{path.rstrip('/')}/", f"{other.rstrip('/')}/"
     return first.startswith(second) or second.startswith(first)
 
 

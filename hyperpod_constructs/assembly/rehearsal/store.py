@@ -2,7 +2,7 @@
 
 It behaves like Kubernetes wherever the library's code can observe a difference; ``fields`` implements server-side apply,
 ``kinds`` the built-in kinds. Controllers: finalizers of namespaces, CRDs, claims and foreground deletions, aggregated
-ClusterRoles, and what the caller adds (``controllers``) or schedules. Left out: most validation and defaults, quotas.
+ClusterRoles, and those that the caller adds or schedules. Not implemented: most validation, defaults, quotas.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class Store:
         self.crd_delay = 0.2
         """Seconds until a new CRD is established."""
         self.collection_delay = 0.2
-        """Seconds until the garbage collector has seen a deletion in the foreground."""
+        """Seconds until the garbage collector has processed a foreground deletion."""
         self.controllers: list[Callable[[], None]] = []
-        """Run each time that the store settles."""
+        """Functions that run each time the store settles."""
         self._versions = itertools.count(1)
         self._scheduled: list[tuple[float, int, Callable[[], None]]] = []
         self._order = 0
@@ -89,7 +89,7 @@ class Store:
         return next((item for key, item in self.objects.items() if key[1:] == wanted), None)
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Runs ``action`` once the clock has reached that time: a controller at work."""
+        """Runs ``action`` when the clock has reached that time, like a controller."""
         self._order += 1
         heapq.heappush(self._scheduled, (self.clock.now() + seconds, self._order, action))
 
@@ -128,7 +128,7 @@ class Store:
 
     @contextmanager
     def dry_run(self) -> Iterator[None]:
-        """Undoes the writes inside."""
+        """Undoes the writes in the block."""
         first = self._order
         try:
             with self.objects.undone():
@@ -140,7 +140,7 @@ class Store:
     # Discovery.
 
     def resources(self) -> Iterator[Resource]:
-        """Returns everything that is served now."""
+        """Returns the kinds that are currently served."""
         yield from self._built_in
         for _, item in self.objects.of(*CRDS):
             if _is_established(item):
@@ -153,7 +153,7 @@ class Store:
     # Requests.
 
     def apply(self, resource: Resource, key: Key, item: Json, manager: str, force: bool) -> tuple[Json, bool]:
-        """Server-side apply; return whether the object is new."""
+        """Applies an object (server-side apply); returns it, and whether it is new."""
         kinds.check_fields(resource, key, item)
         schema = self._schema(resource)
         self._check_schema(resource, key, item, schema)
@@ -173,13 +173,13 @@ class Store:
         return self._checked_write(resource, key, result, current, owned, schema), current is None
 
     def replace(self, resource: Resource, key: Key, item: Json, manager: str) -> Json:
-        """POST, PUT and the result of a patch: the whole object; ``manager`` owns what changes."""
+        """Writes the whole object (POST, PUT, or the result of a patch); ``manager`` owns the changed fields."""
         current = self.objects.get(key)
         item = {"apiVersion": resource.api_version, "kind": resource.kind, **copy.deepcopy(item)}
         item.setdefault("metadata", {})
         for name in ("annotations", "labels"):
             if not item["metadata"].get(name):
-                item["metadata"].pop(name, None)  # an empty map is written as none
+                item["metadata"].pop(name, None)  # an empty map is not stored
         self._check_version(resource, key, current, item)
         self._check_namespace(key, creating=current is None)
         # entries that a client sends replace the existing ones; none, or an empty list, leaves them unchanged
@@ -270,7 +270,7 @@ class Store:
         return item
 
     def _keep_metadata(self, item: Json, current: Json) -> None:
-        """Returns the object with the fields that a client cannot change."""
+        """Restores the fields that a client cannot change."""
         for name in ("uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp"):
             item["metadata"].pop(name, None)
             if name in current["metadata"]:
@@ -323,7 +323,7 @@ class Store:
             crd["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
 
     def _aggregate(self, role: Json) -> None:
-        """Rules of an aggregated ClusterRole are those of the roles that it selects; a controller manages them."""
+        """Sets the rules of an aggregated ClusterRole to those of the roles that it selects, as the controller does."""
         selectors = [s.get("matchLabels", {}) for s in role["aggregationRule"].get("clusterRoleSelectors", [])]
         rules: list[Any] = []
         for _, other in self.objects.of(*CLUSTER_ROLES):

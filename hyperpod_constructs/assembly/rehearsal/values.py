@@ -13,7 +13,7 @@ _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
 class Unresolved(Exception):
-    """A value that CloudFormation would reject, or a function that is not modeled."""
+    """Raised for a value that CloudFormation would reject, or a function that is not modeled."""
 
 
 class NoValue:
@@ -47,7 +47,7 @@ class Scope:
         return self._known[name]
 
     def resolve(self, value: Any) -> Any:
-        """Returns the value with everything in it resolved. Raises `Unresolved`."""
+        """Returns the value with all intrinsic functions resolved. Raises `Unresolved`."""
         if isinstance(value, list):
             return [item for item in map(self.resolve, value) if item is not NoValue]
         if not isinstance(value, dict):

@@ -73,7 +73,7 @@ class Clock:
         return EPOCH + self._world.now
 
     def monotonic(self) -> float:
-        """Returns the same: virtual time never jumps."""
+        """Returns the same as `now`: virtual time never jumps."""
         return self.now()
 
     def sleep(self, seconds: float) -> None:
@@ -83,11 +83,11 @@ class Clock:
         self._world.sleep(max(0.0, seconds))
 
     def jitter(self) -> float:
-        """Returns the factor of each delay: none, so that a rehearsal is repeatable."""
+        """Returns the factor of each delay: always 1, so that a rehearsal is repeatable."""
         return 1.0
 
     def advance(self, seconds: float) -> None:
-        """The same as `sleep`, for answers that take time."""
+        """The same as `sleep`, for responses that take time."""
         self.sleep(seconds)
 
 
@@ -97,7 +97,7 @@ class World:
     def __init__(self) -> None:
         self.now = 0.0
         self.pace = 0.0
-        """Longest real time of a sleep, in seconds; none, unless something outside of this process needs time."""
+        """Longest real time of a sleep, in seconds; 0 unless a server outside this process requires real time."""
         self.clock = Clock(self)
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -125,13 +125,13 @@ class World:
         return process
 
     def run(self, until: Signal | None = None) -> None:
-        """Runs everything that is due, in order, to the end or until a signal is set."""
+        """Runs the queued actions in order, until the queue is empty or a signal is set."""
         while self._queue and not (until is not None and until.done):
             self.now, _, action = heapq.heappop(self._queue)
             action()
 
     def sleep(self, seconds: float) -> None:
-        """Sleep inside of a `Blocking` function; anywhere else this is a bug."""
+        """Sleeps in a `Blocking` function; raises `RuntimeError` elsewhere, which is a bug."""
         worker = self._running_worker
         if worker is None:
             raise RuntimeError("only a function that runs in virtual time can sleep")
@@ -179,7 +179,7 @@ class _Worker(threading.Thread):
         self._resume()
 
     def pause(self, seconds: float) -> None:
-        """Sleep (called inside the job)."""
+        """Sleeps (called inside the job)."""
         world = self._world
         assert world is not None
         cut = world.now + seconds > self._limit

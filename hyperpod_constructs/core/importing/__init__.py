@@ -1,1 +1,1 @@
-"""Converts configs of other tools, and deployed resources, to a config: data, text, and a list of losses."""
+"""Converts configs of other tools and deployed resources to a config, with a list of values that could not be imported."""

@@ -1,7 +1,7 @@
-"""How the stacks of a config adopt deployed resources: which ones, with which identifiers, and which would be replaced.
+"""Plans how the stacks of a config adopt deployed resources: which resources, their identifiers, and what prevents it.
 
 A resource is adopted by a CloudFormation resource import, which requires a template and an identifier. The import template
-has each resource in its current state, and is compared with the template of the config property by property.
+contains each resource in its current state, and is compared with the template of the config property by property.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Json = Mapping[str, Any]
 Stacks = Mapping[str, Json]
 
 _SHOWN = 300
-"""Characters of a value in a message."""
+"""Maximum number of characters of a value in a message."""
 
 UNKNOWN = "(known after deployment)"
 """A value of a template that is known only after deployment."""
@@ -30,7 +30,7 @@ UNKNOWN = "(known after deployment)"
 
 @dataclass(frozen=True, slots=True)
 class Takeover:
-    """An existing resource that a stack of the config also has.
+    """An existing resource that a stack of the config also contains.
 
     Attributes:
         stack: name of the stack.
@@ -38,8 +38,8 @@ class Takeover:
         kind: CloudFormation type.
         identifier: resource identifier for the import.
         properties: current properties in CloudFormation's format.
-        replaced: differing properties whose change replaces the resource, a sentence each; it cannot be adopted.
-        changed: properties that the first deployment changes in place.
+        replaced: differences that replace the resource, one sentence each; if any, it cannot be adopted.
+        changed: differences that the first deployment changes in place, one sentence each.
     """
 
     stack: str
@@ -54,13 +54,13 @@ class Takeover:
 
     @property
     def name(self) -> str:
-        """Type and identifier, for messages."""
+        """The type and the identifier, for messages."""
         return f"{self.kind} {', '.join(self.identifier.values())}"
 
     def as_resource(self) -> dict[str, Any]:
-        """The resource in the template of the import: as it is deployed, and retained."""
-        kept = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
-        return {"Type": self.kind, **kept, "Properties": dict(self.properties)}
+        """Returns the resource for the import template: as it is deployed, with deletion policy Retain."""
+        policies = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+        return {"Type": self.kind, **policies, "Properties": dict(self.properties)}
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ class Adoption:
 
     @property
     def refused(self) -> list[Takeover]:
-        """Resources that a deployment would replace."""
+        """Resources that a deployment would replace, and that therefore cannot be adopted."""
         return [takeover for takeover in self.takeovers if takeover.replaced]
 
     @property
@@ -86,11 +86,11 @@ class Adoption:
         return [takeover for takeover in self.takeovers if not takeover.replaced]
 
     def stacks(self) -> list[str]:
-        """Stacks that adopt resources, in the order of deployment."""
+        """Returns the stacks that adopt resources, in the order of deployment."""
         return list(dict.fromkeys(item.stack for item in self.possible))
 
     def template(self, stack: str) -> dict[str, Any]:
-        """The template of the import into a stack: the resources as they are, with deletion policy Retain."""
+        """Returns the import template of a stack: the resources as they are deployed, with deletion policy Retain."""
         return {
             "AWSTemplateFormatVersion": "2010-09-09",
             "Description": "Import of existing resources; the next deployment replaces this template",
@@ -98,15 +98,15 @@ class Adoption:
         }
 
     def resources(self, stack: str) -> list[dict[str, Any]]:
-        """`--resources-to-import` of the AWS CLI."""
-        taken = [item for item in self.possible if item.stack == stack]
+        """Returns the value of `--resources-to-import` of the AWS CLI."""
+        takeovers = [item for item in self.possible if item.stack == stack]
         keys = ("ResourceType", "LogicalResourceId", "ResourceIdentifier")
-        return [dict(zip(keys, (t.kind, t.logical_id, dict(t.identifier)), strict=True)) for t in taken]
+        return [dict(zip(keys, (item.kind, item.logical_id, dict(item.identifier)), strict=True)) for item in takeovers]
 
     def mapping(self, stack: str) -> dict[str, dict[str, str]] | None:
-        """`--resource-mapping` of `cdk import`; None if that command cannot import the stack's resources.
+        """Returns the `--resource-mapping` of `cdk import`; None if this command cannot import the stack's resources.
 
-        `cdk import` imports resources as in the synthesized template, with all their references and dependencies.
+        `cdk import` imports resources as they are in the synthesized template, with all references and dependencies.
         """
         if not all(item.alone for item in self.possible if item.stack == stack):
             return None
@@ -114,51 +114,50 @@ class Adoption:
 
 
 def adoption(stacks: Stacks, found: Deployed, *, region: str, account: str) -> Adoption:
-    """Returns which of the `found` resources the stacks of a config can adopt."""
-    made = Adoption(owner=found.stack)
+    """Compares the resources in `found` with the stacks of a config, and returns which resources can be adopted."""
+    result = Adoption(owner=found.stack)
     resolver = _Resolver(stacks, region, account)
     for stack in sorted(stacks, key=_place):
         for logical_id, resource in stacks[stack].get("Resources", {}).items():
             kind = resource["Type"]
-            wanted = resolver.value(stack, resource.get("Properties", {}))
-            live = _LIVE[kind](found, wanted) if kind in _LIVE else None
+            expected = resolver.value(stack, resource.get("Properties", {}))
+            live = _LIVE[kind](found, expected) if kind in _LIVE else None
             if live is None:
-                made.new[stack] = made.new.get(stack, 0) + 1
+                result.new[stack] = result.new.get(stack, 0) + 1
                 continue
             identifier, properties = live
             replaced = [
                 _sentence(path.replace("/", "."), now, then)
                 for path in _create_only(kind)
-                if not same(now := _at(properties, path), then := _at(wanted, path))
+                if not same(now := _at(properties, path), then := _at(expected, path))
             ]
             changed: list[str] = []
-            for path, now, then in _differences(properties, wanted):
-                if path.split(".")[0] in {each.split("/")[0] for each in _create_only(kind)}:
+            for path, now, then in _differences(properties, expected):
+                if path.split(".")[0] in {name.split("/")[0] for name in _create_only(kind)}:
                     continue
                 (replaced if _is_fixed(path, then) else changed).append(_sentence(path, now, then))
-            alone = not resource.get("DependsOn") and UNKNOWN not in json.dumps(wanted)
-            made.takeovers.append(
+            alone = not resource.get("DependsOn") and UNKNOWN not in json.dumps(expected)
+            result.takeovers.append(
                 Takeover(stack, logical_id, kind, identifier, properties, tuple(replaced), tuple(changed), alone)
             )
-    here = {tuple(takeover.identifier.values()) for takeover in made.takeovers}
-    if not any(takeover.kind == "AWS::EKS::Cluster" for takeover in made.takeovers):
-        made.others.append(f"EKS cluster {found.eks.get('name')}: used as an existing cluster (`eks.existing`)")
+    if not any(takeover.kind == "AWS::EKS::Cluster" for takeover in result.takeovers):
+        result.others.append(f"EKS cluster {found.eks.get('name')}: used as an existing cluster (`eks.existing`)")
     if found.vpc:
-        made.others.append(
+        result.others.append(
             f"{found.vpc.get('VpcId')}, its subnets and routes: used as an existing network (`network.existing`)"
         )
-    names = {value for values in here for value in values}
-    left = [addon["addonName"] for addon in found.addons if addon["addonName"] not in names]
-    if left:
-        made.others.append(f"add-ons {', '.join(left)}: not changed")
+    adopted = {value for takeover in result.takeovers for value in takeover.identifier.values()}
+    addons = [addon["addonName"] for addon in found.addons if addon["addonName"] not in adopted]
+    if addons:
+        result.others.append(f"add-ons {', '.join(addons)}: not changed")
     custom = [kind for stack in stacks.values() for kind in _kinds(stack) if kind == "Custom::HyperPodComputeQuota"]
     if custom:
-        made.others.append("compute quotas and cluster policy: adopted by the deployment (`governance.adopt`)")
-    return made
+        result.others.append("compute quotas and cluster policy: adopted by the deployment (`governance.adopt`)")
+    return result
 
 
 def changes(now: Json, then: Json, only: Container[str] | None = None) -> list[str]:
-    """The properties of a deployed resource that a template changes, a sentence each with both values.
+    """Returns the properties of a deployed resource that a template changes, one sentence each with both values.
 
     >>> changes({"NodeRecovery": "Automatic"}, {"NodeRecovery": "None"})
     ['NodeRecovery: Automatic now, None in the config']
@@ -171,21 +170,21 @@ def changes(now: Json, then: Json, only: Container[str] | None = None) -> list[s
 
 
 def deployed_resources(found: Deployed) -> Iterator[tuple[str, Live]]:
-    """Every deployed resource of a type that can be imported, with its identifier and its properties."""
+    """Yields the deployed resources whose types can be imported, with their identifiers and properties."""
     eks = found.eks.get("name")
-    asked: list[tuple[str, dict[str, Any]]] = [("AWS::EKS::Cluster", {"Name": eks}), ("AWS::SageMaker::Cluster", {})]
-    asked += [("AWS::EKS::Addon", {"ClusterName": eks, "AddonName": addon["addonName"]}) for addon in found.addons]
-    asked += [
+    requests: list[tuple[str, dict[str, Any]]] = [("AWS::EKS::Cluster", {"Name": eks}), ("AWS::SageMaker::Cluster", {})]
+    requests += [("AWS::EKS::Addon", {"ClusterName": eks, "AddonName": addon["addonName"]}) for addon in found.addons]
+    requests += [
         ("AWS::EKS::AccessEntry", {"ClusterName": eks, "PrincipalArn": entry["principalArn"]})
         for entry in found.entries
     ]
-    asked += [
+    requests += [
         ("AWS::SageMaker::ComputeQuota", {"ComputeQuotaTarget": quota.get("ComputeQuotaTarget")})
         for quota in found.quotas
     ]
-    asked.append(("AWS::SageMaker::ClusterSchedulerConfig", {}))
-    for kind, wanted in asked:
-        live = _LIVE[kind](found, wanted)
+    requests.append(("AWS::SageMaker::ClusterSchedulerConfig", {}))
+    for kind, expected in requests:
+        live = _LIVE[kind](found, expected)
         if live is not None:
             yield kind, live
 
@@ -204,7 +203,7 @@ def _create_only(kind: str) -> list[str]:
 
 
 def _is_fixed(path: str, then: Any) -> bool:
-    """Whether it is an instance group that is removed, or a part of one that cannot change."""
+    """Whether a difference removes an instance group, or changes an immutable part of one."""
     fixed = catalog.allowed("immutable_of_instance_group")
     group, _, part = path.rpartition("].")
     return part in fixed if group else path.endswith("]") and then is None
@@ -222,17 +221,17 @@ def _sentence(path: str, now: Any, then: Any) -> str:
 
 def _text(value: Any) -> str:
     if value in (None, [], {}):
-        return "nothing"
+        return "not set"
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
 QUIET = ("Tags", "ResolveConflicts", "PreserveOnDelete")
-"""Properties that are not compared: a deployment sets them, which changes nothing else."""
+"""Properties that are not compared, because setting them has no other effect."""
 
 
-def _alike(value: Any, other: Any) -> bool:
-    """Whether two values mean the same; texts may hold the same JSON."""
+def _is_equivalent(value: Any, other: Any) -> bool:
+    """Whether two values are equivalent; strings can contain equivalent JSON."""
     if isinstance(value, str) and isinstance(other, str) and value[:1] == other[:1] == "{":
         try:
             return same(json.loads(value), json.loads(other))
@@ -242,15 +241,15 @@ def _alike(value: Any, other: Any) -> bool:
 
 
 def _size(group: Json | None) -> str | None:
-    """An instance group in a message."""
+    """Returns the size of an instance group for a message."""
     return None if group is None else count(group.get("InstanceCount", 0), "instance")
 
 
 def _differences(now: Json, then: Json) -> Iterator[tuple[str, Any, Any]]:
-    """Top-level properties that differ; for a cluster, group by group. Properties that were not read are skipped."""
+    """Yields the top-level properties that differ, and for a cluster the properties of groups that differ."""
     for key in dict.fromkeys([*now, *then]):
         before, after = now.get(key), then.get(key)
-        if key in QUIET or _alike(before, after):
+        if key in QUIET or _is_equivalent(before, after):
             continue
         if key in ("InstanceGroups", "RestrictedInstanceGroups"):
             old = {group["InstanceGroupName"]: group for group in before or ()}
@@ -259,8 +258,8 @@ def _differences(now: Json, then: Json) -> Iterator[tuple[str, Any, Any]]:
                 if name not in old or name not in new:
                     yield f"{key}[{name}]", _size(old.get(name)), _size(new.get(name))
                     continue
-                for inner, old_value, other in _differences(old[name], new[name]):
-                    yield f"{key}[{name}].{inner}", old_value, other
+                for inner, old_value, new_value in _differences(old[name], new[name]):
+                    yield f"{key}[{name}].{inner}", old_value, new_value
         else:
             yield key, before, after
 
@@ -270,7 +269,7 @@ def _differences(now: Json, then: Json) -> Iterator[tuple[str, Any, Any]]:
 Live = tuple[dict[str, str], dict[str, Any]]
 
 
-def _hyperpod(found: Deployed, wanted: Json) -> Live | None:
+def _hyperpod(found: Deployed, expected: Json) -> Live | None:
     cluster = found.cluster
     keys = (
         "ClusterName",
@@ -291,9 +290,9 @@ def _hyperpod(found: Deployed, wanted: Json) -> Live | None:
     return {"ClusterArn": cluster["ClusterArn"]}, properties
 
 
-def _eks_cluster(found: Deployed, wanted: Json) -> Live | None:
+def _eks_cluster(found: Deployed, expected: Json) -> Live | None:
     eks = found.eks
-    if wanted.get("Name") != eks.get("name"):
+    if expected.get("Name") != eks.get("name"):
         return None
     vpc = eks.get("resourcesVpcConfig", {})
     properties = {
@@ -310,9 +309,9 @@ def _eks_cluster(found: Deployed, wanted: Json) -> Live | None:
     return {"Name": eks["name"]}, {key: value for key, value in properties.items() if value is not None}
 
 
-def _addon(found: Deployed, wanted: Json) -> Live | None:
-    addon = next((addon for addon in found.addons if addon["addonName"] == wanted.get("AddonName")), None)
-    if addon is None or wanted.get("ClusterName") != found.eks.get("name"):
+def _addon(found: Deployed, expected: Json) -> Live | None:
+    addon = next((addon for addon in found.addons if addon["addonName"] == expected.get("AddonName")), None)
+    if addon is None or expected.get("ClusterName") != found.eks.get("name"):
         return None
     properties = {"ClusterName": found.eks["name"], "AddonName": addon["addonName"]}
     for key, name in (
@@ -325,9 +324,9 @@ def _addon(found: Deployed, wanted: Json) -> Live | None:
     return {"ClusterName": found.eks["name"], "AddonName": addon["addonName"]}, properties
 
 
-def _access_entry(found: Deployed, wanted: Json) -> Live | None:
-    entry = next((entry for entry in found.entries if entry["principalArn"] == wanted.get("PrincipalArn")), None)
-    if entry is None or wanted.get("ClusterName") != found.eks.get("name"):
+def _access_entry(found: Deployed, expected: Json) -> Live | None:
+    entry = next((entry for entry in found.entries if entry["principalArn"] == expected.get("PrincipalArn")), None)
+    if entry is None or expected.get("ClusterName") != found.eks.get("name"):
         return None
     policies = []
     for policy in entry["policies"]:
@@ -337,7 +336,7 @@ def _access_entry(found: Deployed, wanted: Json) -> Live | None:
             found_scope["Namespaces"] = list(scope["namespaces"])
         policies.append({"PolicyArn": policy["policyArn"], "AccessScope": found_scope})
     properties: dict[str, Any] = {"ClusterName": found.eks["name"], "PrincipalArn": entry["principalArn"]}
-    if "Type" in wanted:
+    if "Type" in expected:
         properties["Type"] = entry.get("type", "STANDARD")
     if policies:
         properties["AccessPolicies"] = policies
@@ -346,8 +345,8 @@ def _access_entry(found: Deployed, wanted: Json) -> Live | None:
     return {"PrincipalArn": entry["principalArn"], "ClusterName": found.eks["name"]}, properties
 
 
-def _quota(found: Deployed, wanted: Json) -> Live | None:
-    team = (wanted.get("ComputeQuotaTarget") or {}).get("TeamName")
+def _quota(found: Deployed, expected: Json) -> Live | None:
+    team = (expected.get("ComputeQuotaTarget") or {}).get("TeamName")
     quota = next((quota for quota in found.quotas if quota.get("ComputeQuotaTarget", {}).get("TeamName") == team), None)
     if quota is None:
         return None
@@ -356,7 +355,7 @@ def _quota(found: Deployed, wanted: Json) -> Live | None:
     return {"ComputeQuotaArn": quota["ComputeQuotaArn"]}, properties
 
 
-def _policy(found: Deployed, wanted: Json) -> Live | None:
+def _policy(found: Deployed, expected: Json) -> Live | None:
     if not found.scheduler:
         return None
     keys = ("Name", "Description", "ClusterArn", "SchedulerConfig")
@@ -375,7 +374,7 @@ _LIVE = {
 
 
 class _Resolver:
-    """Values of templates, as far as they are known before a deployment."""
+    """Resolves values in templates that are known before a deployment."""
 
     def __init__(self, stacks: Stacks, region: str, account: str) -> None:
         facts = catalog.find_region(region)
@@ -383,7 +382,7 @@ class _Resolver:
         self._pseudo = {"AWS::Region": region, "AWS::AccountId": account, "AWS::Partition": partition}
 
     def value(self, stack: str, value: Any) -> Any:
-        """The value with pseudo parameters and joins resolved; references to resources are `UNKNOWN`."""
+        """Returns a value with resolved pseudo parameters and joins; references to resources are `UNKNOWN`."""
         if isinstance(value, list):
             return [self.value(stack, item) for item in value]
         if not isinstance(value, Mapping):

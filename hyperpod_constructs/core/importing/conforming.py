@@ -1,4 +1,4 @@
-"""Filters data of another format by its expected types: values of another type are removed and reported."""
+"""Validates the types of data of other formats: values of unexpected types are removed and reported."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def conform(value: Any, shape: Any, losses: list[str], path: str = "") -> Any:
-    """Removes the parts that do not have the type of `shape`: a mapping, a list, or a scalar.
+    """Removes and reports the parts whose type differs from `shape`: a mapping, a list, or a scalar.
 
     >>> losses: list[str] = []
     >>> conform({"taints": [{"key": "a"}, 5], "labels": "x"}, {"taints": [{}], "labels": {}}, losses)
@@ -38,50 +38,56 @@ def conform(value: Any, shape: Any, losses: list[str], path: str = "") -> Any:
     return value
 
 
-ONE = ""
-"""Shape of a scalar."""
-_BATCH = {"Type": ONE, "Value": ONE}
+SCALAR = ""
+"""The shape of a scalar."""
+_BATCH = {"Type": SCALAR, "Value": SCALAR}
 _DEPLOYMENT = {
     "RollingUpdatePolicy": {"MaximumBatchSize": _BATCH, "RollbackMaximumBatchSize": _BATCH},
-    "AutoRollbackConfiguration": [{"AlarmName": ONE}],
+    "AutoRollbackConfiguration": [{"AlarmName": SCALAR}],
 }
-_LUSTRE = {"SizeInGiB": ONE, "PerUnitStorageThroughput": ONE}
+_LUSTRE = {"SizeInGiB": SCALAR, "PerUnitStorageThroughput": SCALAR}
 GROUP: dict[str, Any] = {
-    **dict.fromkeys(("InstanceGroupName", "InstanceType", "InstanceCount", "MinInstanceCount"), ONE),
-    **dict.fromkeys(("TargetAvailabilityZoneId", "ExecutionRole", "ThreadsPerCore", "TrainingPlanArn"), ONE),
-    **dict.fromkeys(("ImageId", "ImageReleaseVersion"), ONE),
-    "InstanceRequirements": {"InstanceTypes": [ONE]},
-    "OverrideVpcConfig": {"Subnets": [ONE], "SecurityGroupIds": [ONE]},
-    "LifeCycleConfig": {"SourceS3Uri": ONE, "OnCreate": ONE, "OnInitComplete": ONE},
+    **dict.fromkeys(("InstanceGroupName", "InstanceType", "InstanceCount", "MinInstanceCount"), SCALAR),
+    **dict.fromkeys(("TargetAvailabilityZoneId", "ExecutionRole", "ThreadsPerCore", "TrainingPlanArn"), SCALAR),
+    **dict.fromkeys(("ImageId", "ImageReleaseVersion"), SCALAR),
+    "InstanceRequirements": {"InstanceTypes": [SCALAR]},
+    "OverrideVpcConfig": {"Subnets": [SCALAR], "SecurityGroupIds": [SCALAR]},
+    "LifeCycleConfig": {"SourceS3Uri": SCALAR, "OnCreate": SCALAR, "OnInitComplete": SCALAR},
     "InstanceStorageConfigs": [
         {
-            "EbsVolumeConfig": {"VolumeSizeInGB": ONE},
-            "FsxLustreConfig": {"DnsName": ONE},
-            "FsxOpenZfsConfig": {"DnsName": ONE},
+            "EbsVolumeConfig": {"VolumeSizeInGB": SCALAR},
+            "FsxLustreConfig": {"DnsName": SCALAR},
+            "FsxOpenZfsConfig": {"DnsName": SCALAR},
         }
     ],
     "EnvironmentConfig": {"FSxLustreConfig": _LUSTRE, "FsxLustreConfig": _LUSTRE},
-    "OnStartDeepHealthChecks": [ONE],
+    "OnStartDeepHealthChecks": [SCALAR],
     "CapacityRequirements": {},
-    "KubernetesConfig": {"Labels": {}, "Taints": [{"Key": ONE, "Value": ONE, "Effect": ONE}]},
-    "NetworkInterface": {"InterfaceType": ONE},
+    "KubernetesConfig": {"Labels": {}, "Taints": [{"Key": SCALAR, "Value": SCALAR, "Effect": SCALAR}]},
+    "NetworkInterface": {"InterfaceType": SCALAR},
     "ScheduledUpdateConfig": {"DeploymentConfig": _DEPLOYMENT},
     "AutoPatchConfig": {"DeploymentConfig": _DEPLOYMENT},
 }
-"""An instance group of the API."""
+"""The shape of an instance group of the API."""
 
-_RESOURCE = {"instance_type": ONE, "accelerator_partition": {"type": ONE, "count": ONE}}
-_TERRAFORM_GROUP = {"name": ONE, "instance_type": ONE, "availability_zone_id": ONE, "labels": {}, "taints": [{}]}
+_RESOURCE = {"instance_type": SCALAR, "accelerator_partition": {"type": SCALAR, "count": SCALAR}}
+_TERRAFORM_GROUP = {
+    "name": SCALAR,
+    "instance_type": SCALAR,
+    "availability_zone_id": SCALAR,
+    "labels": {},
+    "taints": [{}],
+}
 VARIABLES: dict[str, Any] = {
     "instance_groups": [_TERRAFORM_GROUP],
     "restricted_instance_groups": [_TERRAFORM_GROUP],
     "task_governance_compute_quotas": [
         {
-            "name": ONE,
+            "name": SCALAR,
             "compute_quota_resources": [_RESOURCE],
             "resource_sharing_config": {"absolute_borrow_limits": [_RESOURCE]},
-            "target": {"team_name": ONE},
+            "target": {"team_name": SCALAR},
         }
     ],
 }
-"""Variables of the Terraform module that are not scalars or lists of scalars."""
+"""Shapes of the Terraform module's variables other than scalars and lists of scalars."""

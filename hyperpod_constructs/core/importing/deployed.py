@@ -1,4 +1,4 @@
-"""Converts deployed resources to a config: resources with this library's tag as managed, the others as existing."""
+"""Converts deployed resources to a config: resources with this library's tag as managed, others as existing resources."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def describe(found: Deployed) -> Draft:
     draft = Draft()
     parts = found.cluster["ClusterArn"].split(":")
     region, account = parts[3], parts[4]
-    ours = found.tags.get(PLATFORM_TAG)
-    name = ours or platform_name(found.cluster["ClusterName"])
+    platform = found.tags.get(PLATFORM_TAG)
+    name = platform or platform_name(found.cluster["ClusterName"])
     draft.put("name", name)
     draft.put("region", region)
     draft.put("account", account)
     _network(draft, found)
-    own_eks = tags_of(found.eks.get("tags", {})).get(PLATFORM_TAG) is not None
-    _eks(draft, found, name, creates_eks=own_eks)
-    if not own_eks:
+    creates_eks = tags_of(found.eks.get("tags", {})).get(PLATFORM_TAG) is not None
+    _eks(draft, found, name, creates_eks=creates_eks)
+    if not creates_eks:
         draft.put("dependencies.enabled", False, "installed releases are not changed; `adopt: true` adopts a release")
-    _cluster(draft, found, name, ours=ours is not None)
-    describe_addons(draft, found, creates_eks=own_eks)
-    describe_governance(draft, found, creates_eks=own_eks)
+    _cluster(draft, found, name, managed=platform is not None)
+    describe_addons(draft, found, creates_eks=creates_eks)
+    describe_governance(draft, found, creates_eks=creates_eks)
     describe_storage(draft, found)
-    if found.stack and ours is None:
+    if found.stack and platform is None:
         draft.messages.append(
             f"the cluster belongs to the CloudFormation stack {found.stack}: remove it from that stack (with "
             "deletion policy Retain) before another stack adopts it (docs/import.md)"
@@ -46,33 +46,33 @@ def describe(found: Deployed) -> Draft:
 
 
 def _node_subnets(found: Deployed) -> list[Json]:
-    """The subnets of the nodes, one per zone: first those of the cluster's `VpcConfig` in its order, then by CIDR."""
+    """Returns the node subnets, one per zone: first the subnets of the cluster's `VpcConfig`, then others by CIDR."""
     fixed = found.cluster.get("VpcConfig", {}).get("Subnets", [])
 
-    def place(subnet: Json) -> tuple[int, list[int]]:
-        known = fixed.index(subnet["SubnetId"]) if subnet["SubnetId"] in fixed else len(fixed)
-        return known, [int(part) for part in re.findall(r"\d+", subnet["CidrBlock"])]
+    def position(subnet: Json) -> tuple[int, list[int]]:
+        index = fixed.index(subnet["SubnetId"]) if subnet["SubnetId"] in fixed else len(fixed)
+        return index, [int(part) for part in re.findall(r"\d+", subnet["CidrBlock"])]
 
     by_zone: dict[str, Json] = {}
-    for subnet in sorted(found.subnets, key=place):
+    for subnet in sorted(found.subnets, key=position):
         by_zone.setdefault(subnet["AvailabilityZoneId"], subnet)
     return list(by_zone.values())
 
 
 def _vpc_config(draft: Draft, found: Deployed, nodes: Sequence[Json]) -> None:
-    """The cluster's `VpcConfig`, whose change replaces the cluster: by default it has the first two zones."""
+    """Converts the cluster's `VpcConfig`, which is immutable; by default it contains the first two zones."""
     given = found.cluster.get("VpcConfig") or {}
     subnets, groups = given.get("Subnets", []), given.get("SecurityGroupIds", [])
     zones = {subnet["SubnetId"]: subnet["AvailabilityZoneId"] for subnet in nodes}
-    usual = catalog.limit("eks_subnets").value
-    if all(subnet in zones for subnet in subnets) and len(subnets) >= usual and len(groups) == 1:
-        if len(subnets) > usual:
+    minimum = catalog.limit("eks_subnets").value
+    if all(subnet in zones for subnet in subnets) and len(subnets) >= minimum and len(groups) == 1:
+        if len(subnets) > minimum:
             note = "the zones of the cluster's VpcConfig, which is immutable"
             draft.put("network.control_plane_zone_ids", [zones[subnet] for subnet in subnets], note)
     elif given:
         draft.losses.append(
-            f"VpcConfig ({', '.join([*subnets, *groups])}): this config sets a subnet in each of two or more "
-            "zones and one security group; `hyperpod adopt` fails, because a change replaces the cluster"
+            f"VpcConfig ({', '.join([*subnets, *groups])}): the config supports only one subnet in each of two or "
+            "more zones and one security group; `hyperpod adopt` fails, because the change replaces the cluster"
         )
 
 
@@ -83,7 +83,7 @@ def _network(draft: Draft, found: Deployed) -> None:
         return
     nodes = _node_subnets(found)
     if PLATFORM_TAG in tags_of(found.vpc.get("Tags")):
-        _own_network(draft, found, nodes)
+        _managed_network(draft, found, nodes)
         return
     main = next((table["RouteTableId"] for table in found.tables if _is_main(table)), None)
     tables = {
@@ -110,7 +110,7 @@ def _network(draft: Draft, found: Deployed) -> None:
     others = sorted({subnet["SubnetId"] for subnet in found.subnets} - {subnet["SubnetId"] for subnet in nodes})
     if others:
         draft.messages.append(
-            f"additional subnets in the same zones: {', '.join(others)}: set in the groups that use them"
+            f"additional subnets in the same zones: {', '.join(others)}: set only in the groups that use them"
         )
 
 
@@ -118,15 +118,15 @@ def _is_main(table: Json) -> bool:
     return any(link.get("Main") for link in table.get("Associations", ()))
 
 
-def _own_network(draft: Draft, found: Deployed, nodes: Sequence[Json]) -> None:
+def _managed_network(draft: Draft, found: Deployed, nodes: Sequence[Json]) -> None:
     nodes = sorted(nodes, key=lambda subnet: [int(part) for part in re.findall(r"\d+", subnet["CidrBlock"])])
     zones = [subnet["AvailabilityZoneId"] for subnet in nodes]
     draft.put("network.availability_zone_ids", zones)
     draft.put("network.vpc_cidr", found.vpc["CidrBlock"])
-    ranges = [subnet["CidrBlock"] for subnet in nodes]
+    cidrs = [subnet["CidrBlock"] for subnet in nodes]
     planned = plan(Network(availability_zone_ids=tuple(zones), vpc_cidr=found.vpc["CidrBlock"])).of_kind("node")
-    if ranges != [subnet.cidr for subnet in planned]:
-        draft.put("network.node_cidrs", ranges)
+    if cidrs != [subnet.cidr for subnet in planned]:
+        draft.put("network.node_cidrs", cidrs)
     if found.nat_gateways is not None and len(found.nat_gateways) != 1:
         draft.put("network.nat", "per-zone" if found.nat_gateways else "none")
     draft.messages.append(
@@ -136,61 +136,61 @@ def _own_network(draft: Draft, found: Deployed, nodes: Sequence[Json]) -> None:
 
 def _eks(draft: Draft, found: Deployed, name: str, *, creates_eks: bool) -> None:
     eks = found.eks
-    admins, further = _access(draft, found, name)
+    admins, additional = _access(draft, found, name)
     if not creates_eks:
         draft.put("eks.existing.cluster_name", eks["name"])
         draft.put("eks.existing.security_group_id", eks.get("resourcesVpcConfig", {}).get("clusterSecurityGroupId"))
         draft.put("eks.existing.oidc_provider_arn", found.oidc_provider_arn)
         draft.put("eks.kubernetes_version", eks.get("version"))
         if admins:
-            draft.put("eks.existing.admin_entries", False, "they have access entries, which are not changed")
+            draft.put("eks.existing.admin_entries", False, "the admins have access entries, which are not changed")
             draft.put("eks.admins", admins)
-        for entry in further:
+        for entry in additional:
             draft.messages.append(f"access entry of {entry['principal']} ({entry['policy']}): not changed")
         draft.messages.append(
-            f"could be managed: the EKS cluster {eks['name']}, by an `eks` without `existing`; see adopt"
+            f"EKS cluster {eks['name']}: to manage it with this config, remove `eks.existing` (see `hyperpod adopt`)"
         )
         return
     draft.put("eks.kubernetes_version", eks.get("version"))
     if eks["name"] != name:
         draft.put("eks.cluster_name", eks["name"])
     draft.put("eks.admins", admins or None)
-    draft.put("eks.access", further or None)
+    draft.put("eks.access", additional or None)
     vpc = eks.get("resourcesVpcConfig", {})
     public, private = vpc.get("endpointPublicAccess", True), vpc.get("endpointPrivateAccess", False)
     draft.put("eks.endpoint_access", "public-and-private" if public and private else "public" if public else "private")
     open_to = [cidr for cidr in vpc.get("publicAccessCidrs", ()) if cidr != "0.0.0.0/0"]
     draft.put("eks.public_access_cidrs", open_to if public and open_to else None)
     logs = [
-        instance_type
+        log
         for entry in eks.get("logging", {}).get("clusterLogging", ())
         if entry.get("enabled")
-        for instance_type in entry["types"]
+        for log in entry["types"]
     ]
     if set(logs) != set(Eks().logs):
         draft.put("eks.logs", logs)
     keys = [encryption["provider"]["keyArn"] for encryption in eks.get("encryptionConfig", ())]
     draft.put("eks.secrets_key_arn", keys[0] if keys else None)
-    service = eks.get("kubernetesNetworkConfig", {}).get("serviceIpv4Cidr")
-    if service and service not in map(str, EKS_SERVICE_RANGES):
-        draft.put("eks.service_cidr", service)
+    service_cidr = eks.get("kubernetesNetworkConfig", {}).get("serviceIpv4Cidr")
+    if service_cidr and service_cidr not in map(str, EKS_SERVICE_RANGES):
+        draft.put("eks.service_cidr", service_cidr)
     draft.put("eks.support", eks.get("upgradePolicy", {}).get("supportType"))
     draft.put("eks.deletion_protection", eks.get("deletionProtection") or None)
 
 
 def _access(draft: Draft, found: Deployed, name: str) -> tuple[list[str], list[dict[str, Any]]]:
-    """Principals with cluster-admin access, and additional access entries, without those of functions and nodes."""
-    short = {policy: key for key, policy in ACCESS_POLICIES.items()}
+    """Returns principals with cluster-admin access, and other access entries except those of functions and nodes."""
+    short_names = {policy: key for key, policy in ACCESS_POLICIES.items()}
     admins: list[str] = []
-    further: list[dict[str, Any]] = []
+    additional: list[dict[str, Any]] = []
     for entry in found.entries:
         principal = entry["principalArn"]
         if entry.get("type", "STANDARD") != "STANDARD" or f":role/{name}-" in principal:
             continue
         if any(group.startswith("hyperpod-team-") for group in entry.get("kubernetesGroups", ())):
-            continue  # entries of teams, see there
+            continue  # access entry of a team; see describe_governance
         for policy in entry["policies"]:
-            key = short.get(policy["policyArn"].rpartition("/")[2])
+            key = short_names.get(policy["policyArn"].rpartition("/")[2])
             scope = policy.get("accessScope", {})
             namespaces = list(scope.get("namespaces", ())) if scope.get("type") == "namespace" else []
             if key is None:
@@ -201,13 +201,13 @@ def _access(draft: Draft, found: Deployed, name: str) -> tuple[list[str], list[d
                 admins.append(principal)
             else:
                 access = {"principal": principal, "policy": key, "namespaces": namespaces}
-                further.append({name_: value for name_, value in access.items() if value})
+                additional.append({name_: value for name_, value in access.items() if value})
         if not entry["policies"] and entry.get("kubernetesGroups"):
             groups = ", ".join(entry["kubernetesGroups"])
             draft.messages.append(
                 f"access entry of {principal}: has Kubernetes groups only ({groups}), and is not changed"
             )
-    return sorted(admins), further
+    return sorted(admins), additional
 
 
 _STATUS = (
@@ -215,7 +215,7 @@ _STATUS = (
     *("CurrentImageReleaseVersion", "DesiredImageReleaseVersion", "ImageVersionStatus", "ActiveOperations"),
     *("TargetStateCount", "SoftwareUpdateStatus", "ActiveSoftwareUpdateConfig"),
 )
-"""Keys of a described group that are state, not settings."""
+"""Keys of a described group that are its state, not its settings."""
 
 
 def settings_of(group: Json) -> dict[str, Any]:
@@ -225,9 +225,9 @@ def settings_of(group: Json) -> dict[str, Any]:
     {'InstanceGroupName': 'a', 'InstanceCount': 2}
     """
     found = {key: value for key, value in group.items() if key not in _STATUS}
-    for api_key, written in (("TargetCount", "InstanceCount"), ("MinCount", "MinInstanceCount")):
-        if api_key in found:
-            found[written] = found.pop(api_key)
+    for described_key, request_key in (("TargetCount", "InstanceCount"), ("MinCount", "MinInstanceCount")):
+        if described_key in found:
+            found[request_key] = found.pop(described_key)
     if requirements := found.pop("InstanceRequirements", None):
         types = requirements.get("DesiredInstanceTypes") or requirements.get("CurrentInstanceTypes") or ()
         found["InstanceRequirements"] = {"InstanceTypes": list(types)}
@@ -239,14 +239,14 @@ def settings_of(group: Json) -> dict[str, Any]:
     return found
 
 
-def _cluster(draft: Draft, found: Deployed, name: str, *, ours: bool) -> None:
+def _cluster(draft: Draft, found: Deployed, name: str, *, managed: bool) -> None:
     cluster = found.cluster
     if cluster["ClusterName"] != name:
         draft.put("cluster.cluster_name", cluster["ClusterName"])
     draft.put("cluster.provisioning", cluster.get("NodeProvisioningMode") or "Request")
     draft.put("cluster.node_recovery", cluster.get("NodeRecovery"))
     if cluster.get("AutoScaling", {}).get("Mode") == "Enable":
-        role = None if ours else cluster.get("ClusterRole")
+        role = None if managed else cluster.get("ClusterRole")
         draft.put("cluster.autoscaling", {"cluster_role_arn": role} if role else {})
     tiered = cluster.get("TieredStorageConfig") or {}
     if tiered.get("Mode") == "Enable":
@@ -258,7 +258,7 @@ def _cluster(draft: Draft, found: Deployed, name: str, *, ours: bool) -> None:
         draft.put("cluster.shared_environment", shared)
     groups = [settings_of(group) for group in cluster.get("InstanceGroups", ())]
     restricted = [settings_of(group) for group in cluster.get("RestrictedInstanceGroups", ())]
-    if ours:
+    if managed:
         for group in (*groups, *restricted):
             if f":role/{name}-" in group.get("ExecutionRole", ""):
                 del group["ExecutionRole"]
@@ -267,26 +267,26 @@ def _cluster(draft: Draft, found: Deployed, name: str, *, ours: bool) -> None:
     defaults = _common([*groups, *restricted], found)
     draft.put("cluster.execution_role_arn", defaults.execution_role_arn)
     draft.put("cluster.lifecycle", dict(defaults.lifecycle) if defaults.lifecycle else None)
-    if defaults.lifecycle is None and not ours and groups:
+    if defaults.lifecycle is None and not managed and groups:
         draft.put("cluster.lifecycle", {"mode": "bootstrap"}, "the groups have no lifecycle configuration")
     for key, settings, kind in (("instance_groups", groups, False), ("restricted_instance_groups", restricted, True)):
-        made = [group_of(setting, defaults, restricted=kind) for setting in settings]
-        draft.losses += [f"group {part.data['name']}: {loss}" for part in made for loss in part.losses]
-        draft.put(f"cluster.{key}", [part.data for part in made] or None)
+        converted = [group_of(setting, defaults, restricted=kind) for setting in settings]
+        draft.losses += [f"group {group.data['name']}: {loss}" for group in converted for loss in group.losses]
+        draft.put(f"cluster.{key}", [group.data for group in converted] or None)
     tags = {key: value for key, value in found.tags.items() if key not in (PLATFORM_TAG, "SageMaker")}
     own_tags = {key: value for key, value in tags.items() if not key.startswith("aws:")}
-    draft.put("tags" if ours else "cluster.tags", own_tags or None)
+    draft.put("tags" if managed else "cluster.tags", own_tags or None)
     images = sorted(
         {str(group.get("CurrentImageReleaseVersion")) for group in cluster.get("InstanceGroups", ())} - {"None"}
     )
     if images:
         draft.messages.append(
-            f"image releases ({', '.join(images)}): not pinned; nodes keep theirs until they are updated"
+            f"image releases ({', '.join(images)}): not pinned; nodes keep their release until they are updated"
         )
 
 
 def _common(groups: Sequence[Json], found: Deployed) -> ClusterDefaults:
-    """Values that most groups have in common are set once on the cluster."""
+    """Returns the values that most groups have in common, which are set once on the cluster."""
     roles = Counter(group["ExecutionRole"] for group in groups if group.get("ExecutionRole"))
     configs = Counter(
         json.dumps(lifecycle, sort_keys=True)

@@ -1,4 +1,4 @@
-"""Converts deployed add-ons, teams and file systems; and the data that was read."""
+"""Converts deployed add-ons, teams and file systems to a config, and declares the data that is read from AWS."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Deployed(Protocol):
 
 
 def tags_of(tags: Any) -> dict[str, str]:
-    """Tags as a mapping, regardless of the service's format."""
+    """Returns tags as a mapping, regardless of the service's format."""
     if isinstance(tags, Mapping):
         return dict(tags)
     return {tag["Key"]: tag["Value"] for tag in tags or ()}
@@ -44,11 +44,11 @@ _ROLES = {"training_operator": "role_arn", "mountpoint_s3_csi": "role_arn"}
 
 
 def describe_addons(draft: Draft, found: Deployed, *, creates_eks: bool) -> None:
-    """EKS add-ons that this project manages, with settings that differ from the default."""
+    """Adds the EKS add-ons that this library manages, with settings that differ from the defaults."""
     keys = {name: key for key, name in ADDON_NAMES.items()}
-    here = {keys[addon["addonName"]]: addon for addon in found.addons if addon["addonName"] in keys}
-    come_along = {need for key in here for need in PREREQUISITES.get(key, ())}
-    for key, addon in here.items():
+    installed = {keys[addon["addonName"]]: addon for addon in found.addons if addon["addonName"] in keys}
+    prerequisites = {prerequisite for key in installed for prerequisite in PREREQUISITES.get(key, ())}
+    for key, addon in installed.items():
         if key in CORE and not creates_eks:
             continue
         settings: dict[str, Any] = {}
@@ -59,15 +59,15 @@ def describe_addons(draft: Draft, found: Deployed, *, creates_eks: bool) -> None
             settings["configuration"] = _configuration(values)
         if not creates_eks and key in _ROLES and addon.get("serviceAccountRoleArn"):
             settings[_ROLES[key]] = addon["serviceAccountRoleArn"]
-        if not settings and (key in CORE or key in come_along):
+        if not settings and (key in CORE or key in prerequisites):
             continue
         draft.put(f"addons.{key}", settings)
     unknown = [addon["addonName"] for addon in found.addons if addon["addonName"] not in keys]
     if unknown:
-        draft.messages.append(f"add-ons that this project does not manage: {', '.join(unknown)}: not changed")
+        draft.messages.append(f"add-ons that this library does not manage: {', '.join(unknown)}: not changed")
     if not creates_eks and draft.get("addons"):
         draft.notes["addons"] = (
-            "already installed: creating them again fails; adopt them first (`hyperpod adopt`), or remove them here"
+            "already installed, so creating them fails: adopt them first (`hyperpod adopt`), or remove them here"
         )
 
 
@@ -87,7 +87,7 @@ def _configuration(text: str) -> Any:
 
 
 def describe_governance(draft: Draft, found: Deployed, *, creates_eks: bool) -> None:
-    """Teams from their compute quotas, and the cluster policy."""
+    """Adds teams, from their compute quotas, and the cluster policy."""
     teams = [_team(quota, found) for quota in found.quotas]
     draft.put("governance.teams", teams or None)
     config = found.scheduler.get("SchedulerConfig") or {}
@@ -145,18 +145,20 @@ def _resource(given: Json) -> dict[str, Any]:
 
 
 def describe_storage(draft: Draft, found: Deployed) -> None:
-    """FSx for Lustre file systems of the VPC, as existing ones."""
+    """Adds the FSx for Lustre file systems of the VPC as existing file systems."""
     systems = []
     for number, system in enumerate(found.file_systems, 1):
         tags = tags_of(system.get("Tags"))
         lustre = system.get("LustreConfiguration") or {}
-        given = re.sub(r"[^a-z0-9-]+", "-", tags.get("Name", "").lower()).strip("-")[:40]
-        file_system: dict[str, Any] = {"name": given or f"fsx-{number}", "existing_id": system["FileSystemId"]}
+        name = re.sub(r"[^a-z0-9-]+", "-", tags.get("Name", "").lower()).strip("-")[:40]
+        file_system: dict[str, Any] = {"name": name or f"fsx-{number}", "existing_id": system["FileSystemId"]}
         file_system["existing_dns_name"] = system.get("DNSName")
         file_system["existing_mount_name"] = lustre.get("MountName")
         file_system["size_gib"] = system.get("StorageCapacity")
         systems.append({key: value for key, value in file_system.items() if value is not None})
     if systems:
         draft.put(
-            "storage.lustre", systems, "each gets a claim in the namespace `default`; remove those that jobs do not use"
+            "storage.lustre",
+            systems,
+            "a claim is created for each in namespace `default`; remove file systems that jobs do not use",
         )

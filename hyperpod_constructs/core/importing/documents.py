@@ -14,7 +14,7 @@ FORMATS = {
     "tfvars": "variables of the Terraform module of awsome-distributed-training",
     "stack": "parameters of the official CloudFormation templates",
 }
-"""What `hyperpod import` reads, and the content of such a file."""
+"""Formats that `hyperpod import` reads, with the content of their files."""
 
 _CLI_ONLY = ("hyperpod_cluster_name", "instance_group_settings", "create_eks_cluster_stack", "resource_name_prefix")
 _TERRAFORM_ONLY = {"create_eks_module", "create_vpc_module", "aws_region", "instance_groups"}
@@ -37,7 +37,7 @@ def known_parameter(name: str) -> bool:
 
 
 def format_of(data: Any, comments: str = "") -> str | None:
-    """The format of a document as its key in `FORMATS`, None for others.
+    """Returns the format of a document as its key in `FORMATS`, or None for other documents.
 
     >>> format_of({"resource_name_prefix": "lab", "create_eks_cluster_stack": True})
     'cluster-stack'
@@ -45,13 +45,13 @@ def format_of(data: Any, comments: str = "") -> str | None:
     'stack'
     """
     if isinstance(data, list):
-        keys = {str(each.get("ParameterKey")) for each in data if isinstance(each, Mapping)}
+        keys = {str(item.get("ParameterKey")) for item in data if isinstance(item, Mapping)}
         return "stack" if any(map(known_parameter, keys)) else None
     if not isinstance(data, Mapping):
         return None
     found = _TEMPLATE.search(comments)
-    stated = data.get("template") or (found[1] if found else None)
-    if stated == "cluster-stack":
+    template = data.get("template") or (found[1] if found else None)
+    if template == "cluster-stack":
         return "cluster-stack"
     if _TERRAFORM_ONLY & data.keys() and sum(key in _names("variables") for key in data) > 1:
         return "tfvars"
@@ -59,5 +59,5 @@ def format_of(data: Any, comments: str = "") -> str | None:
         return "cluster-stack"
     parameters = data.get("Parameters", data)
     if isinstance(parameters, Mapping) and sum(known_parameter(str(key)) for key in parameters) > 1:
-        return "stack" if not any(isinstance(each, Mapping) for each in parameters.values()) else None
+        return "stack" if not any(isinstance(value, Mapping) for value in parameters.values()) else None
     return "stack" if isinstance(parameters, list) and format_of(parameters) == "stack" else None

@@ -1,4 +1,4 @@
-"""A draft of a config, and access to the values of a source document that records each name."""
+"""A draft of a config, and the values of a source document, which record the names that are read."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Draft:
 
     Attributes:
         data: data of the config.
-        notes: path in the data to the decision that was made there, which becomes a comment.
-        losses: what could not be imported, a sentence each.
-        messages: other information, a sentence each.
+        notes: decisions by path in the data, written as comments.
+        losses: values that could not be imported, one sentence each.
+        messages: other information, one sentence each.
         head: comment lines at the top of the file.
     """
 
@@ -41,16 +41,16 @@ class Draft:
         """
         if value is None:
             return
-        *around, last = path.split(".")
-        into = self.data
-        for part in around:
-            into = into.setdefault(part, {})
-        into[last] = value
+        *parents, key = path.split(".")
+        section = self.data
+        for parent in parents:
+            section = section.setdefault(parent, {})
+        section[key] = value
         if note:
             self.notes[path] = note
 
     def get(self, path: str, default: Any = None) -> Any:
-        """The value at a dotted path."""
+        """Returns the value at a dotted path."""
         value: Any = self.data
         for part in path.split("."):
             value = value.get(part) if isinstance(value, dict) else None
@@ -59,12 +59,12 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """How an import treats one name of a source format.
+    """A name in a source format, and how its value is imported.
 
     Attributes:
-        to: path of its value in the config; empty if there is no equivalent.
-        why: why there is no equivalent, or the condition on which its value is used.
-        default: the other tool's default.
+        to: path of the value in the config; empty if there is no equivalent.
+        why: the reason why there is no equivalent, or the condition under which the value is used.
+        default: the default of the other tool.
     """
 
     to: str
@@ -73,7 +73,7 @@ class Name:
 
 
 def names(section: str, *, default: str = "default") -> Mapping[str, Name]:
-    """The names of a section of the catalog's `importing` data.
+    """Returns the names in a section of the catalog's `importing` data.
 
     >>> names("parameters")["VpcCIDR"].to
     'network.vpc_cidr'
@@ -85,21 +85,21 @@ def names(section: str, *, default: str = "default") -> Mapping[str, Name]:
 
 
 class Values:
-    """The values of a source document by the names of its format; records which names were read.
+    """The values of a source document by the names of its format; records the names that are read.
 
-    `given` has the values of the document. `spelled` maps names to their spelling in the format.
+    `given` contains the values of the document, and `spellings` the spelling of names in the document.
     """
 
     def __init__(
-        self, known: Mapping[str, Name], given: Mapping[str, Any], names_by_option: Mapping[str, str] | None = None
+        self, known: Mapping[str, Name], given: Mapping[str, Any], spellings: Mapping[str, str] | None = None
     ) -> None:
         self._known = known
         self._given = given
-        self._spelled = names_by_option or {}
+        self._spellings = spellings or {}
         self._read: set[str] = set()
 
     def __getitem__(self, name: str) -> Any:
-        """The document's value, otherwise the default."""
+        """Returns the value in the document, otherwise the default."""
         self._read.add(name)
         value = self._given.get(name)
         return self._known[name].default if value is None else value
@@ -109,29 +109,29 @@ class Values:
         return self._given.get(name) not in (None, "")
 
     def shown(self, name: str) -> str:
-        """The spelling of a name in the format."""
-        return self._spelled.get(name, name)
+        """Returns the spelling of a name in the document."""
+        return self._spellings.get(name, name)
 
-    def on(self, name: str) -> bool:
-        """A boolean, which may be text."""
+    def is_enabled(self, name: str) -> bool:
+        """Whether a boolean, which can be a string, is true."""
         value = self[name]
         return value.strip().lower() == "true" if isinstance(value, str) else bool(value)
 
     def text(self, name: str) -> str:
-        """A text; empty if unset, and for the placeholders of the official templates."""
+        """Returns a string; empty if unset, and for placeholders of the official templates."""
         value = self[name]
         found = "" if value is None else str(value).strip()
         return "" if _PLACEHOLDER.fullmatch(found) else found
 
     def many(self, name: str) -> list[str]:
-        """A list, which may be comma-separated text; without empty items and placeholders."""
+        """Returns a list, which can be a comma-separated string, without empty items and placeholders."""
         value = self[name]
         items = value if isinstance(value, list) else str(value or "").split(",")
         found = [str(item).strip() for item in items]
         return [item for item in found if item and not _PLACEHOLDER.fullmatch(item)]
 
     def number(self, name: str) -> int | None:
-        """A whole number; None if unset."""
+        """Returns a whole number, or None if unset."""
         value = self[name]
         found = str(value).strip() if value is not None else ""
         return int(found) if re.fullmatch(r"\d+", found) else None
@@ -143,8 +143,8 @@ class Values:
             shown = self.shown(name)
             if name not in self._known:
                 near = catalog.suggest(shown, map(self.shown, self._known))
-                meant = f"; did you mean {near}?" if near else ""
-                draft.losses.append(f"{shown} ({_short(value)}): not a name of this format{meant}")
+                suggestion = f"; did you mean {near}?" if near else ""
+                draft.losses.append(f"{shown} ({_short(value)}): not a name of this format{suggestion}")
                 continue
             entry = self._known[name]
             if name in self._read or value in (None, "", []) or _is_placeholder(value):
@@ -153,7 +153,7 @@ class Values:
                 if entry.why:
                     unused.setdefault(entry.why, []).append(shown)
             else:
-                draft.losses.append(f"{shown} ({_short(value)}): {entry.why or 'has no effect here'}")
+                draft.losses.append(f"{shown} ({_short(value)}): {entry.why or 'has no effect in this config'}")
         draft.messages += [f"not required: {', '.join(shown)}: {why}" for why, shown in unused.items()]
 
 
@@ -167,34 +167,32 @@ def platform_name(prefix: str) -> str:
 
 
 def region_of(zones: Sequence[str]) -> str | None:
-    """The region of zone IDs; None if there is none, or more than one.
+    """Returns the region of zone IDs, or None if they do not have exactly one region.
 
     >>> region_of(["use2-az1", "use2-az2"]), region_of(["us-east-2a"])
     ('us-east-2', None)
     """
-    found = {catalog.region_of_zone_id(zone) for zone in zones}
-    only = found.pop() if len(found) == 1 else None
-    return only.name if only else None
+    regions = {catalog.region_of_zone_id(zone) for zone in zones}
+    region = regions.pop() if len(regions) == 1 else None
+    return region.name if region else None
 
 
 def kubernetes(draft: Draft, values: Values, name: str) -> None:
-    """The Kubernetes version. EKS uses extended support by default, and the other tools do not change it."""
+    """Sets the Kubernetes version, with extended support: EKS's default, which the other tools do not change."""
     if not values.is_set(name):
-        message = (
-            f"{values.shown(name)} is not set: this project's default is used instead of the source's {values[name]}"
-        )
-        draft.messages.append(message)
+        message = f"is not set: this library's default is used, not the source's default ({values[name]})"
+        draft.messages.append(f"{values.shown(name)} {message}")
         return
     version = values.text(name)
     draft.put("eks.kubernetes_version", version)
     facts = catalog.find_kubernetes_version(version)
     if facts is not None and facts.status() == "extended":
-        note = "the version is no longer in standard support; the source uses EKS's default, which is this value"
+        note = "the version is no longer in standard support; the source uses EKS's default, which is EXTENDED"
         draft.put("eks.support", "EXTENDED", note)
 
 
 def role_arn(role: str, account: str | None, region: str | None) -> str:
-    """The ARN of a role of which only the name may be known; `ACCOUNT` replaces an unknown account."""
+    """Returns the ARN of a role from its ARN or its name; an unknown account is written as `ACCOUNT`."""
     if role.startswith("arn:"):
         return role
     facts = catalog.find_region(region) if region else None
@@ -202,7 +200,7 @@ def role_arn(role: str, account: str | None, region: str | None) -> str:
 
 
 def pairs(items: Iterator[str]) -> dict[str, str]:
-    """`key=value` items as a mapping; an item without `=` is a key with an empty value."""
+    """Returns `key=value` items as a mapping; an item without `=` is a key with an empty value."""
     return {key.strip(): value.strip() for key, _, value in (item.partition("=") for item in items) if key.strip()}
 
 

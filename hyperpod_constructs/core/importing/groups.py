@@ -1,4 +1,4 @@
-"""Converts instance groups of SageMaker's API or its CloudFormation type to the spec."""
+"""Converts instance groups of the SageMaker API or its CloudFormation type to the spec."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BY_LETTERS = {name.lower(): name for name in reversed(_NAMES)}
 
 
 def canonical(value: Any) -> Any:
-    """Converts keys to the API's spelling, regardless of case and underscores; keys of labels are not changed.
+    """Converts keys of any case, with or without underscores, to the API's spelling; keys of labels are not changed.
 
     >>> canonical({"instance_group_name": "a", "KubernetesConfig": {"labels": {"Team": "b"}}})
     {'InstanceGroupName': 'a', 'KubernetesConfig': {'Labels': {'Team': 'b'}}}
@@ -43,7 +43,7 @@ def canonical(value: Any) -> Any:
 
 @dataclass(slots=True)
 class Group:
-    """A converted group, and its parts without an equivalent."""
+    """A converted instance group, and its parts without an equivalent."""
 
     data: dict[str, Any] = field(default_factory=dict)
     losses: list[str] = field(default_factory=list)
@@ -54,10 +54,10 @@ class ClusterDefaults:
     """Values of the cluster that groups do not repeat.
 
     Attributes:
-        zones: subnet ID to zone ID, of the subnets in the config.
-        security_group_ids: those of the cluster.
-        execution_role_arn: that of the cluster.
-        lifecycle: that of the cluster, as in the spec.
+        zones: zone IDs of the subnets in the config, by subnet ID.
+        security_group_ids: security groups of the cluster.
+        execution_role_arn: execution role of the cluster.
+        lifecycle: lifecycle configuration of the cluster, as in the spec.
     """
 
     zones: Mapping[str, str] = field(default_factory=dict)
@@ -76,38 +76,38 @@ def group_of(given: Mapping[str, Any], defaults: ClusterDefaults | None = None, 
     group = Group()
     rest = dict(conform(canonical(dict(given)), GROUP, group.losses))
     data = group.data
-    _take(data, rest, "name", "InstanceGroupName")
-    _take(data, rest, "instance_type", "InstanceType")
+    _move(data, rest, "name", "InstanceGroupName")
+    _move(data, rest, "instance_type", "InstanceType")
     requirements = rest.pop("InstanceRequirements", None) or {}
     if types := requirements.get("InstanceTypes"):
         data["instance_types"] = list(types)
         data.pop("instance_type", None)
     for key, name in (("count", "InstanceCount"), ("min_count", "MinInstanceCount")):
-        _take(data, rest, key, name, number=True)
+        _move(data, rest, key, name, number=True)
     data.setdefault("count", 0)
-    _place(group, rest, defaults)
+    _location(group, rest, defaults)
     role = rest.pop("ExecutionRole", None)
     if role and role != defaults.execution_role_arn:
         data["execution_role_arn"] = role
     found = lifecycle_of(rest.pop("LifeCycleConfig", None))
     if found is not None and found != defaults.lifecycle:
         data["lifecycle"] = found
-    _take(data, rest, "threads_per_core", "ThreadsPerCore", number=True)
+    _move(data, rest, "threads_per_core", "ThreadsPerCore", number=True)
     for config in rest.pop("InstanceStorageConfigs", None) or ():
         _storage(group, config, restricted=restricted)
     environment = rest.pop("EnvironmentConfig", None) or {}
     lustre = environment.get("FSxLustreConfig") or environment.get("FsxLustreConfig") or {}
-    _take(data, lustre, "lustre_size_gib", "SizeInGiB", number=True)
-    _take(data, lustre, "lustre_throughput", "PerUnitStorageThroughput", number=True)
-    _take(data, rest, "deep_health_checks", "OnStartDeepHealthChecks")
-    _take(data, rest, "training_plan_arn", "TrainingPlanArn")
+    _move(data, lustre, "lustre_size_gib", "SizeInGiB", number=True)
+    _move(data, lustre, "lustre_throughput", "PerUnitStorageThroughput", number=True)
+    _move(data, rest, "deep_health_checks", "OnStartDeepHealthChecks")
+    _move(data, rest, "training_plan_arn", "TrainingPlanArn")
     capacity = rest.pop("CapacityRequirements", None) or {}
     if capacity:
         data["capacity"] = "spot" if "Spot" in capacity else "on-demand"
-    _take(data, rest, "image_id", "ImageId")
-    _take(data, rest, "image_release_version", "ImageReleaseVersion")
+    _move(data, rest, "image_id", "ImageId")
+    _move(data, rest, "image_release_version", "ImageReleaseVersion")
     kubernetes = rest.pop("KubernetesConfig", None) or {}
-    _take(data, kubernetes, "labels", "Labels")
+    _move(data, kubernetes, "labels", "Labels")
     if taints := kubernetes.get("Taints"):
         data["taints"] = [
             {key: taint[name] for key, name in _TAINT if taint.get(name) not in (None, "")} for taint in taints
@@ -122,11 +122,11 @@ def group_of(given: Mapping[str, Any], defaults: ClusterDefaults | None = None, 
 _TAINT = (("key", "Key"), ("value", "Value"), ("effect", "Effect"))
 _SLURM = "applies only to clusters orchestrated by Slurm"
 _WHY = {"SlurmConfig": _SLURM, "InstanceGroupType": _SLURM}
-_UNKNOWN = "unknown property; a group's `properties` can set it with CloudFormation's name"
+_UNKNOWN = "unknown property; set it in the group's `properties` by its CloudFormation name"
 
 
 def lifecycle_of(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Converts a `LifeCycleConfig`; None if there is none."""
+    """Converts a `LifeCycleConfig`; returns None if it is not set."""
     if not config or not config.get("SourceS3Uri"):
         return None
     found: dict[str, Any] = {"source": config["SourceS3Uri"]}
@@ -138,7 +138,7 @@ def lifecycle_of(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return found
 
 
-def _place(group: Group, rest: dict[str, Any], defaults: ClusterDefaults) -> None:
+def _location(group: Group, rest: dict[str, Any], defaults: ClusterDefaults) -> None:
     data = group.data
     vpc = rest.pop("OverrideVpcConfig", None) or {}
     subnets = list(vpc.get("Subnets") or ())
@@ -162,8 +162,8 @@ def _storage(group: Group, config: Mapping[str, Any], *, restricted: bool) -> No
     data = group.data
     if volume := config.get("EbsVolumeConfig"):
         found: dict[str, Any] = {}
-        _take(found, volume, "size_gib", "VolumeSizeInGB", number=True)
-        _take(found, volume, "kms_key_arn", "VolumeKmsKeyId")
+        _move(found, volume, "size_gib", "VolumeSizeInGB", number=True)
+        _move(found, volume, "kms_key_arn", "VolumeKmsKeyId")
         is_root = str(volume.get("RootVolume", "")).lower() == "true"
         if found and not (restricted and is_root):
             data["root_volume" if is_root else "volume"] = found
@@ -212,8 +212,8 @@ def _deployment(config: Mapping[str, Any] | None) -> dict[str, Any]:
     return found
 
 
-def _take(data: dict[str, Any], given: Any, key: str, name: str, *, number: bool = False) -> None:
-    """Moves a value, if it is set; numbers may be text."""
+def _move(data: dict[str, Any], given: Any, key: str, name: str, *, number: bool = False) -> None:
+    """Moves a value if it is set; numbers can be strings."""
     value = given.pop(name, None) if isinstance(given, dict) else None
     if value in (None, "", [], {}):
         return

@@ -1,4 +1,4 @@
-"""Converts the parameters of the official templates, which the official CLI's config also uses, to a config."""
+"""Converts the parameters of the official templates, which the official CLI's config also contains, to a config."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .groups import ClusterDefaults, canonical, group_of
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """Values that the user of an import states because source files do not contain them."""
+    """Values that the user of an import specifies, because source files do not contain them."""
 
     region: str | None = None
     account: str | None = None
@@ -23,13 +23,13 @@ class Stated:
     admins: tuple[str, ...] = ()
 
     def put(self, draft: Draft) -> None:
-        """Values that are copied to every config unchanged."""
+        """Sets the values that are copied to the config unchanged."""
         draft.put("account", self.account)
         draft.put("eks.admins", list(self.admins) or None)
 
 
 def from_parameters(values: Values, draft: Draft, stated: Stated, *, cli: bool = False) -> None:
-    """Fills the draft. `cli`: the values are from the official CLI, which has its own defaults."""
+    """Converts the values to the draft. `cli`: whether they are from the official CLI, which has its own defaults."""
     prefix = values.text("ResourceNamePrefix")
     name = platform_name(prefix)
     draft.put("name", name, f"the source uses {prefix}" if name != prefix else "")
@@ -43,7 +43,7 @@ def from_parameters(values: Values, draft: Draft, stated: Stated, *, cli: bool =
     _eks(values, draft, prefix)
     _dependencies(values, draft)
     _cluster(values, draft, name, stated, region)
-    group_ids = [] if values.on("CreateSecurityGroupStack") else values.many("SecurityGroupIds")
+    group_ids = [] if values.is_enabled("CreateSecurityGroupStack") else values.many("SecurityGroupIds")
     defaults = ClusterDefaults(security_group_ids=group_ids, execution_role_arn=draft.get("cluster.execution_role_arn"))
     found = [group_of(group, defaults) for group in groups]
     draft.put("cluster.instance_groups", [group.data for group in found] or None)
@@ -51,8 +51,10 @@ def from_parameters(values: Values, draft: Draft, stated: Stated, *, cli: bool =
     for group in found:
         draft.losses += [f"group {group.data.get('name')}: {loss}" for loss in group.losses]
     if found and not values.is_set("InstanceGroupSettings"):
-        draft.notes["cluster.instance_groups"] = "the default of the official CLI; the source does not set a group"
-    if values.on("EnableHPInferenceFeature"):
+        draft.notes["cluster.instance_groups"] = (
+            "the default of the official CLI, because the source does not set a group"
+        )
+    if values.is_enabled("EnableHPInferenceFeature"):
         draft.put("addons.inference_operator", {})
     _storage(values, draft, region)
     draft.put("tags", _tags(values["Tags"]) or None)
@@ -61,23 +63,23 @@ def from_parameters(values: Values, draft: Draft, stated: Stated, *, cli: bool =
 
 
 def _network(values: Values, draft: Draft, zones: tuple[str, ...], stated: tuple[str, ...]) -> None:
-    if values.on("CreateVPCStack"):
-        if not values.on("CreatePrivateSubnetStack"):
-            draft.losses.append("create_private_subnet_stack (false): a new VPC always gets new private subnets")
+    if values.is_enabled("CreateVPCStack"):
+        if not values.is_enabled("CreatePrivateSubnetStack"):
+            draft.losses.append("create_private_subnet_stack (false): a new VPC always has new private subnets")
         draft.put("network.availability_zone_ids", list(zones))
         draft.put("network.vpc_cidr", values.text("VpcCIDR") or None)
-        if not values.on("CreateS3EndpointStack"):
+        if not values.is_enabled("CreateS3EndpointStack"):
             draft.losses.append("create_s3_endpoint_stack (false): a new network always has the S3 gateway endpoint")
-        if not values.on("CreateSecurityGroupStack"):
+        if not values.is_enabled("CreateSecurityGroupStack"):
             draft.losses.append(
-                "create_security_group_stack (false): a new network gets a new security group; set yours in "
-                "the groups' security_group_ids, or use an existing network"
+                "create_security_group_stack (false): a new network always has a new security group; set existing "
+                "security groups in the groups' security_group_ids, or use an existing network"
             )
         return
     tables = values.many("PrivateRouteTableIds")
     subnets = values.many("PrivateSubnetIds")
     nodes: list[dict[str, Any]] = [{"subnet_id": subnet} for subnet in subnets]
-    if values.on("CreateS3EndpointStack"):
+    if values.is_enabled("CreateS3EndpointStack"):
         if len(tables) in (1, len(subnets)):
             for node, table in zip(nodes, tables if len(tables) > 1 else tables * len(nodes), strict=True):
                 node["route_table_id"] = table
@@ -85,29 +87,29 @@ def _network(values: Values, draft: Draft, zones: tuple[str, ...], stated: tuple
         else:
             draft.losses.append(
                 f"create_s3_endpoint_stack (true): {len(tables)} route tables for {len(subnets)} subnets; set "
-                "the route_table_id of each subnet, then interface_endpoints: [s3]"
+                "the route_table_id of each subnet, and interface_endpoints: [s3]"
             )
     if zones and not stated:
-        draft.messages.append(f"availability_zone_ids ({', '.join(zones)}): used only when a VPC is created")
+        draft.messages.append(f"availability_zone_ids ({', '.join(zones)}): used only if a VPC is created")
     if len(stated) == len(nodes):
         for node, zone in zip(nodes, stated, strict=True):
             node["availability_zone_id"] = zone
     draft.put("network.existing.vpc_id", values.text("VpcId") or None)
     draft.put("network.existing.node_subnets", nodes or None)
     draft.put("network.existing.control_plane_subnet_ids", values.many("EksPrivateSubnetIds") or None)
-    if not values.on("CreateSecurityGroupStack"):
+    if not values.is_enabled("CreateSecurityGroupStack"):
         group_ids = values.many("SecurityGroupIds")
         draft.put("network.existing.security_group_id", group_ids[0] if group_ids else None)
         if group_ids[1:]:
             draft.losses.append(
-                f"security_group_ids ({', '.join(group_ids[1:])}): nodes have one security group; set the "
+                f"security_group_ids ({', '.join(group_ids[1:])}): the cluster has one security group; set "
                 "others in the groups' security_group_ids"
             )
     draft.data["network"].setdefault("existing", {})
 
 
 def _eks(values: Values, draft: Draft, prefix: str) -> None:
-    if not values.on("CreateEKSClusterStack"):
+    if not values.is_enabled("CreateEKSClusterStack"):
         draft.put("eks.existing.cluster_name", values.text("EKSClusterName"))
         draft.put("eks.existing.security_group_id", values.text("SecurityGroupId") or None)
         return
@@ -117,52 +119,52 @@ def _eks(values: Values, draft: Draft, prefix: str) -> None:
 
 
 def _dependencies(values: Values, draft: Draft) -> None:
-    if not values.on("CreateHelmChartStack"):
+    if not values.is_enabled("CreateHelmChartStack"):
         draft.put("dependencies.enabled", False)
         return
     components = catalog.load("chart")["components"]
     fields = {entry["key"]: (name, entry) for name, entry in components.items()}
     for key, text in pairs(iter(values.text("HelmOperators").split(","))).items():
-        wanted = text.lower() == "true"
+        enabled = text.lower() == "true"
         if key in fields:
             name, entry = fields[key]
-            if wanted == entry["default"]:
+            if enabled == entry["default"]:
                 continue
-            if wanted and name in NEED_VALUES:
+            if enabled and name in NEED_VALUES:
                 draft.losses.append(f"helm_operators ({key}=true): {NEED_VALUES[name]}")
                 continue
-            draft.put(f"dependencies.{name}", wanted)
+            draft.put(f"dependencies.{name}", enabled)
         elif f"{key}d" in fields:  # `.enable` is a typo in the official defaults
-            draft.losses.append(f"helm_operators ({key}={text}): not a value of the chart; it had no effect")
+            draft.losses.append(f"helm_operators ({key}={text}): not a value of the chart, and has no effect")
         else:
-            into = draft.data.setdefault("dependencies", {}).setdefault("values", {})
-            *defaults, last = key.split(".")
-            for part in defaults:
-                into = into.setdefault(part, {})
-            into[last] = {"true": True, "false": False}.get(text.lower(), text)
+            section = draft.data.setdefault("dependencies", {}).setdefault("values", {})
+            *parents, name = key.split(".")
+            for parent in parents:
+                section = section.setdefault(parent, {})
+            section[name] = {"true": True, "false": False}.get(text.lower(), text)
 
 
 LUSTRE_THROUGHPUT = LustreFileSystem(name="fsx").effective_throughput
-"""Settings of a file system that does not set a throughput."""
+"""Default throughput of a file system."""
 NEED_VALUES = {
     "mlflow": (
-        "creates a service account for MLflow that requires a role; set dependencies.mlflow with its role in values"
+        "creates a service account for MLflow, which requires a role; set dependencies.mlflow, and its role in values"
     ),
-    "storage": "creates a volume claim that requires a file system; storage.lustre creates both",
-    "team_role_and_bindings": "requires a team's compute quota; governance.teams gives members their permissions",
+    "storage": "creates a volume claim, which requires a file system; storage.lustre creates both",
+    "team_role_and_bindings": "requires a team's compute quota; governance.teams grants permissions to members",
 }
 
 
 def _cluster(values: Values, draft: Draft, name: str, stated: Stated, region: str | None) -> None:
-    made = values.on("CreateHyperPodClusterStack")
-    without_chart = values.on("CreateEKSClusterStack") and not values.on("CreateHelmChartStack")
-    if not made or without_chart:
+    creates_cluster = values.is_enabled("CreateHyperPodClusterStack")
+    without_chart = values.is_enabled("CreateEKSClusterStack") and not values.is_enabled("CreateHelmChartStack")
+    if not creates_cluster or without_chart:
         why = (
             "no dependency chart is installed on the new EKS cluster"
-            if made
+            if creates_cluster
             else "create_hyperpod_cluster_stack is disabled"
         )
-        draft.losses.append(f"the source does not create a HyperPod cluster ({why}); this config creates one")
+        draft.losses.append(f"the source does not create a HyperPod cluster ({why}), but this config does")
     cluster_name = values.text("HyperPodClusterName")
     if values.is_set("HyperPodClusterName") and cluster_name != name:
         draft.put("cluster.cluster_name", cluster_name)
@@ -170,11 +172,11 @@ def _cluster(values: Values, draft: Draft, name: str, stated: Stated, region: st
         draft.put("cluster.provisioning", "Request", "the source does not request continuous provisioning")
     recovery = values.text("NodeRecovery")
     draft.put("cluster.node_recovery", recovery or None)
-    if not values.on("CreateSageMakerIAMRoleStack"):
+    if not values.is_enabled("CreateSageMakerIAMRoleStack"):
         role = values.text("SageMakerIAMRoleName")
         draft.put("cluster.execution_role_arn", role_arn(role, stated.account, region))
-    uploads = values.on("CreateLifeCycleScriptStack")
-    if not values.on("CreateS3BucketStack"):
+    uploads = values.is_enabled("CreateLifeCycleScriptStack")
+    if not values.is_enabled("CreateS3BucketStack"):
         folder, _, script = values.text("OnCreatePath").rpartition("/")
         bucket = values.text("S3BucketName")
         found = {"source": f"s3://{bucket}/{folder}" if folder else f"s3://{bucket}"}
@@ -203,7 +205,7 @@ def _restricted(values: Values, draft: Draft, defaults: ClusterDefaults) -> None
 
 
 def _storage(values: Values, draft: Draft, region: str | None) -> None:
-    if not values.on("CreateFsxStack"):
+    if not values.is_enabled("CreateFsxStack"):
         return
     draft.put("addons.fsx_csi", {}, "for the volume claim of storage.lustre")
     existing = values.text("FsxFileSystemId")
@@ -228,22 +230,22 @@ def _storage(values: Values, draft: Draft, region: str | None) -> None:
         nodes = draft.get("network.existing.node_subnets", [])
         zone = zone or next((node.get("availability_zone_id", "") for node in nodes if node["subnet_id"] == subnet), "")
         if not zone:
-            draft.losses.append(f"fsx_subnet_id ({subnet}): a file system is placed by its availability_zone_id")
+            draft.losses.append(f"fsx_subnet_id ({subnet}): not supported; set availability_zone_id of the file system")
     if zone:
         system["availability_zone_id"] = zone
     draft.put("storage.lustre", [{key: value for key, value in system.items() if value is not None}])
     if not values.is_set("CreateFsxStack"):
-        draft.notes["storage.lustre"] = "not set in the source: its default is to create a file system"
+        draft.notes["storage.lustre"] = "not set in the source, whose default is to create a file system"
 
 
 def _groups(values: Values, draft: Draft, name: str) -> list[dict[str, Any]]:
-    """The groups of settings: lists, or JSON text of them, also nested."""
+    """Returns the instance groups in settings: lists, or JSON text of lists, also nested."""
     found: list[dict[str, Any]] = []
     for item in _flat(values[name]):
         if isinstance(item, dict):
             found.append(canonical(item))
         else:
-            draft.losses.append(f"{values.shown(name)} ({item}): not an instance group, or JSON text of one")
+            draft.losses.append(f"{values.shown(name)} ({item}): not an instance group or its JSON text")
     return found
 
 
@@ -261,7 +263,7 @@ def _flat(value: Any) -> Iterator[Any]:
 
 
 def _tags(value: Any) -> dict[str, str]:
-    """Tags as a list of keys and values, an object, JSON text of either, or comma-separated `key=value` items."""
+    """Converts tags: a list of keys and values, an object, JSON text of either, or comma-separated `key=value` items."""
     if isinstance(value, str):
         try:
             value = json.loads(value)

@@ -21,7 +21,7 @@ class Imported:
     Attributes:
         data: data of the config, in its shortest form.
         text: text of the file.
-        losses: what could not be imported, a sentence each.
+        losses: values that could not be imported, one sentence each.
         messages: other information.
         findings: findings about the config, with fixes for values that only the user knows.
         platform: the platform; None if a required value is missing.
@@ -36,20 +36,20 @@ class Imported:
 
 
 DEFAULTS = max(get_args(Platform.model_fields["defaults"].annotation))
-"""The current generation of default settings, which created files set."""
+"""The current generation of default settings, which new files set."""
 _CURES = {
     "region": "Set it with --region us-west-2",
     "network.availability_zone_ids": "Set at least two zone IDs: --zone usw2-az1 --zone usw2-az2",
     "eks.admins": "Set who can use kubectl: --admin arn:aws:iam::111122223333:role/Name",
 }
 _SUBNETS = (
-    "`aws ec2 describe-subnets --subnet-ids ... --query 'Subnets[].[SubnetId,AvailabilityZoneId]'` prints "
-    "the zone ID of each subnet; specify them in the order of the subnets: --zone usw2-az1 --zone usw2-az2"
+    "Specify the zone ID of each subnet, in the order of the subnets: --zone usw2-az1 --zone usw2-az2. To print the IDs, "
+    "run `aws ec2 describe-subnets --subnet-ids ... --query 'Subnets[].[SubnetId,AvailabilityZoneId]'`."
 )
 
 
 def finished(draft: Draft, *, origin: str, file: str = "hyperpod.yaml") -> Imported:
-    """Converts the draft to a file and validates it. `origin` is the source, `file` the name of the new file."""
+    """Converts a draft to a file and validates it. `origin` is the source, `file` the name of the new file."""
     data = {"defaults": DEFAULTS, **shortened(draft.data)}
     head = [f"Imported from {origin}.", *draft.head, *(f"Not imported: {loss}" for loss in draft.losses)]
     text = config_text(data, draft.notes, head)
@@ -65,8 +65,8 @@ def finished(draft: Draft, *, origin: str, file: str = "hyperpod.yaml") -> Impor
 
 
 def _with_cure(finding: Finding) -> Finding:
-    """A finding about a value that the source does not contain, with the option that sets it."""
+    """Returns a finding whose fix is the option that sets the value, if the source does not contain it."""
     if finding.path.startswith("network.existing.node_subnets") and finding.rule == "HP011":
         return replace(finding, cure=_SUBNETS)
     cure = _CURES.get(finding.path)
-    return replace(finding, cure=f"{cure}; or add it to the file.") if cure else finding
+    return replace(finding, cure=f"{cure}, or add it to the file.") if cure else finding

@@ -1,4 +1,4 @@
-"""Reads files or folders of a source format: detects formats, merges several files, and returns a draft."""
+"""Reads files or folders of a source format: detects the format, merges files, and returns a draft."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def cluster_stack(file: Path, stated: Stated | None = None) -> Draft:
     """Imports a cluster-stack config.
 
     Raises:
-        InvalidSpec: it cannot be read, or has another format.
+        InvalidSpec: the file cannot be read, or has another format.
     """
     document = _read(file)
     if not isinstance(document.value, dict):
@@ -35,7 +35,7 @@ def cluster_stack(file: Path, stated: Stated | None = None) -> Draft:
 
 
 def _few_keys(data: Mapping[str, Any]) -> bool:
-    """Whether all keys belong to a cluster-stack config, though they are too few to detect the format."""
+    """Whether all keys belong to a cluster-stack config, for files with too few keys to detect the format."""
     from ..catalog import load
 
     entries = load("importing")["parameters"].values()
@@ -46,7 +46,7 @@ def stack(path: Path, stated: Stated | None = None) -> Draft:
     """Imports the parameters in a file, or in the files of a folder.
 
     Raises:
-        InvalidSpec: there are none, or two files contradict each other.
+        InvalidSpec: there are no parameters, or two files set different values.
     """
     files = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES) if path.is_dir() else [path]
     found: dict[str, tuple[Any, Path]] = {}
@@ -61,9 +61,9 @@ def stack(path: Path, stated: Stated | None = None) -> Draft:
             continue
         used.append(file)
         for name, value in given.items():
-            before, first = found.setdefault(name, (value, file))
-            if before != value:
-                message = f"{name} is {value!r} here, but {before!r} in {first}"
+            first_value, first_file = found.setdefault(name, (value, file))
+            if first_value != value:
+                message = f"{name} is {value!r} here, but {first_value!r} in {first_file}"
                 problems.append(_finding(str(file), message, "Specify one file: hyperpod import stack FILE."))
     if problems:
         raise InvalidSpec(problems)
@@ -78,7 +78,7 @@ def stack(path: Path, stated: Stated | None = None) -> Draft:
 
 
 def _parameters(content: Any) -> dict[str, Any] | None:
-    """Parameters in a parameter file, or the defaults in a template that `hyp create` wrote."""
+    """Returns the parameters in a parameter file, or the defaults in a template that `hyp create` wrote."""
     given = parameters_in(content)
     if given is None and isinstance(content, dict) and isinstance(content.get("Parameters"), dict):
         given = {
@@ -90,10 +90,10 @@ def _parameters(content: Any) -> dict[str, Any] | None:
 
 
 def variables(texts: Sequence[tuple[str, Mapping[str, Any]]], stated: Stated | None = None) -> Draft:
-    """Imports variables from several files; later ones override earlier ones, as in Terraform.
+    """Imports variables from several files; later files override earlier files, as in Terraform.
 
     Raises:
-        InvalidSpec: they have another format.
+        InvalidSpec: a file has another format.
     """
     merged: dict[str, Any] = {}
     for name, content in texts:
@@ -111,7 +111,7 @@ def variables_of_json(file: Path) -> Mapping[str, Any]:
     """Reads a `.tfvars.json` file.
 
     Raises:
-        InvalidSpec: it cannot be read.
+        InvalidSpec: the file cannot be read.
     """
     document = _read(file)
     if not isinstance(document.value, dict):
@@ -120,9 +120,9 @@ def variables_of_json(file: Path) -> Mapping[str, Any]:
 
 
 def not_hcl(file: Path, line: int | None, message: str) -> InvalidSpec:
-    """A finding about a file that is not in Terraform's language."""
+    """Returns an error about a file that is not valid in Terraform's language."""
     finding = _finding(
-        str(file), f"not a valid file of Terraform variables: {message}", "`terraform fmt` shows the line"
+        str(file), f"not a valid file of Terraform variables: {message}", "Run `terraform fmt` to find the line."
     )
     return InvalidSpec([finding.located(file=str(file), line=line, column=None)])
 
@@ -136,15 +136,15 @@ def _read(file: Path) -> Document:
     return document
 
 
-def _other(file: Path, content: Any, wanted: str, comments: str | None = None) -> Finding:
-    """A finding about a file of another format, with the command that reads it."""
+def _other(file: Path, content: Any, source_format: str, comments: str | None = None) -> Finding:
+    """Returns a finding about a file of another format, with the command that reads it."""
     from ..jobs.foreign import foreign
 
     found = foreign(content, file=str(file), comments=comments)
-    if found is not None and f"`hyperpod import {wanted} " not in found.cure:
+    if found is not None and f"`hyperpod import {source_format} " not in found.cure:
         return found.located(file=str(file), line=None, column=None)
-    cure = "see `hyperpod import -h` for the supported formats; `hyperpod init` writes a new config"
-    return _finding(str(file), f"does not contain {FORMATS[wanted]}", cure)
+    cure = "Run `hyperpod import -h` for the supported formats, or `hyperpod init` to write a new config."
+    return _finding(str(file), f"does not contain {FORMATS[source_format]}", cure)
 
 
 def _finding(file: str, message: str, cure: str) -> Finding:

@@ -1,4 +1,4 @@
-"""The parameters of the official CloudFormation templates, in the formats of several tools."""
+"""Reads and converts parameters of the official CloudFormation templates, in the formats of several tools."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def parameters_in(content: Any) -> dict[str, Any] | None:
     {'VpcCIDR': '10.1.0.0/16'}
     """
     if isinstance(content, list):
-        if content and all(isinstance(each, dict) and "ParameterKey" in each for each in content):
-            return {str(each["ParameterKey"]): each.get("ParameterValue") for each in content}
-        if content and all(isinstance(each, str) and "=" in each for each in content):
-            return {key: value for key, _, value in (each.partition("=") for each in content)}
+        if content and all(isinstance(item, dict) and "ParameterKey" in item for item in content):
+            return {str(item["ParameterKey"]): item.get("ParameterValue") for item in content}
+        if content and all(isinstance(item, str) and "=" in item for item in content):
+            return {key: value for key, _, value in (item.partition("=") for item in content)}
         return None
     if not isinstance(content, dict):
         return None
     inner = content.get("Parameters")
-    if isinstance(inner, dict) and not any(isinstance(each, dict) for each in inner.values()):
+    if isinstance(inner, dict) and not any(isinstance(item, dict) for item in inner.values()):
         return dict(inner)
     if isinstance(inner, list):
         return parameters_in(inner)
@@ -59,9 +59,14 @@ def import_stack(given: Mapping[str, Any], stated: Stated | None = None) -> Draf
 
 
 def _in_pascal(text: str) -> str:
-    """Replaces keys of the official CLI in a sentence with the template's names."""
+    """Returns a message with the template's names in place of keys of the official CLI.
+
+    The fix, after the semicolon, is not changed: it refers to fields of this library's config.
+    """
     entries = {entry["cli"]: name for name, entry in _entries().items() if "cli" in entry}
-    return re.sub(r"\b[a-z0-9]+(?:_[a-z0-9]+)+\b", lambda match: entries.get(match[0], match[0]), text)
+    problem, separator, fix = text.partition("; ")
+    problem = re.sub(r"\b[a-z0-9]+(?:_[a-z0-9]+)+\b", lambda match: entries.get(match[0], match[0]), problem)
+    return f"{problem}{separator}{fix}"
 
 
 def _entries() -> Mapping[str, Any]:

@@ -37,8 +37,8 @@ def _block(data: Mapping[str, Any], path: str, notes: Mapping[str, str]) -> Iter
         place = join(path, key)
         if place in notes:
             yield from comment(notes[place]).splitlines()
-        below = any(noted.startswith((f"{place}.", f"{place}[")) for noted in notes)
-        if isinstance(value, dict) and value and (below or _nested(value) or not path):
+        has_notes = any(noted.startswith((f"{place}.", f"{place}[")) for noted in notes)
+        if isinstance(value, dict) and value and (has_notes or _nested(value) or not path):
             yield f"{key}:"
             yield from (f"  {line}" for line in _block(value, place, notes))
         elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
@@ -68,7 +68,7 @@ def _nested(value: Mapping[str, Any]) -> bool:
 
 
 def shortened(data: Mapping[str, Any], model: type[BaseModel] = Platform) -> dict[str, Any]:
-    """The data without values that equal the default of their field.
+    """Returns the data without values that equal the default of their field.
 
     >>> shortened({"name": "lab", "network": {"vpc_cidr": "10.192.0.0/16", "nat": "none"}})
     {'name': 'lab', 'network': {'nat': 'none'}}
@@ -83,7 +83,7 @@ def shortened(data: Mapping[str, Any], model: type[BaseModel] = Platform) -> dic
         if len(inner) == 1 and isinstance(value, dict):
             value = shortened(value, inner[0]) if value else value
             if not value and data[key] and not info.is_required() and info.get_default() is not None:
-                continue  # an empty part that exists by default
+                continue  # the part exists by default
         elif len(inner) == 1 and isinstance(value, list):
             value = [shortened(item, inner[0]) if isinstance(item, dict) else item for item in value]
         default = info.get_default(call_default_factory=True)

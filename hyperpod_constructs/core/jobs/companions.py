@@ -30,7 +30,7 @@ def placed(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def companion_flaws(manifest: Mapping[str, Any]) -> Iterator[Flaw]:
-    """Yields the parts of an object that Kubernetes rejects; checks only keys of all objects if the kind is unknown."""
+    """Yields the parts of an object that Kubernetes rejects; if its kind is unknown, only the required keys are checked."""
     for key in ("apiVersion", "kind"):
         if not isinstance(manifest.get(key), str) or not manifest[key]:
             yield Flaw(

@@ -67,9 +67,7 @@ def foreign(data: Any, *, file: str | None = None, comments: str | None = None) 
         else:
             cure = f"Create it with `kubectl apply -f {quoted}`."
             if type_of(kind):
-                cure = (
-                    f"Submit it with a job with `hyperpod jobs submit`, or create it with `kubectl apply -f {quoted}`."
-                )
+                cure = f"Submit it together with a job (`hyperpod jobs submit`), or use `kubectl apply -f {quoted}`."
         return _finding("kind", message, cure)
     other = "tfvars" if name.endswith(".tfvars") else format_of(data, comments or "")
     if other is not None:

@@ -131,7 +131,7 @@ def _kubeflow(job: Job) -> dict[str, Any]:
 
 
 def _roles(job: Job) -> list[tuple[str, int, ReplicaSpec]]:
-    """Returns role, count and replica spec: the named ones, or one master and workers; only workers if elastic."""
+    """Returns roles with count and replica spec: as named, otherwise one master and workers, or only workers if elastic."""
     if job.replica_specs:
         return [(part.name.capitalize(), part.count, part) for part in job.parts]
     part = job.parts[0]

@@ -225,7 +225,7 @@ def drawing(platform: Platform, found: list[Subnet]) -> Drawing:
     if endpoints:
         _endpoints(canvas, endpoints, width, y + 2)
     desc = (
-        f"{'Existing' if network.existing else 'New'} VPC in {platform.region} over {count(len(zones), 'zone')}: "
+        f"{'Existing' if network.existing else 'New'} VPC in {platform.region} across {count(len(zones), 'zone')}: "
         f"{', '.join(zones)}. {count(len(found), 'subnet')}, {count(nat_gateways(network), 'NAT gateway')}, "
         f"{count(len(endpoints), 'VPC endpoint')}."
     )

@@ -67,7 +67,7 @@ def assumptions(subject: Subject) -> Section:
         assumed.append(("existing resources", "match the config; hyperpod preflight verifies them"))
     if subject.bars:
         assumed.append(("durations", "typical durations, simulated with a model of AWS; AWS does not guarantee them"))
-    rows = [(code(what), where, why) for what, where, why in dict.fromkeys(_uncertain(subject))]
+    rows = [(code(name), fact, reason) for name, fact, reason in dict.fromkeys(_uncertain(subject))]
     blocks: list[Block] = [
         *table("Assumptions", ("Subject", "Assumption"), assumed),
         *table(

@@ -89,7 +89,7 @@ def _drawing(bars: Sequence[Bar], begin: float, end: float, words: Words) -> Dra
             stack = bar.stack
             others = sum(bar.stack == stack for bar in bars) - sum(bar.stack == stack for bar in shown)
             canvas.text(4, y + 15, f"stack {stack}", "zone", width=_NAME)
-            canvas.text(_NAME + 4, y + 15, f"and {others} shorter resources" if others else "", "small")
+            canvas.text(_NAME + 4, y + 15, f"and {count(others, 'shorter resource')}" if others else "", "small")
             canvas.describe(
                 0, f"stack {stack}" + (f" (not shown: {count(others, 'shorter resource')})" if others else "")
             )

@@ -78,7 +78,9 @@ class Eks(SpecModel):
         "creates the log group of the control plane.",
     )
     admins: ListOf[PrincipalArn] = field(
-        (), change=Change.IN_PLACE, help="ARNs of IAM roles and users that get cluster-admin access entries."
+        (),
+        change=Change.IN_PLACE,
+        help="ARNs of IAM roles and users for which cluster-admin access entries are created.",
     )
     access: ListOf[Access] = field((), change=Change.IN_PLACE, help="Additional access entries.")
     authentication_mode: Literal["API", "API_AND_CONFIG_MAP"] = field(

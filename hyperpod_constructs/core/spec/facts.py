@@ -7,7 +7,7 @@ from .base import Change, ListOf, SpecModel, defaults, field
 
 
 class StatedAccelerator(SpecModel):
-    """The accelerators of a stated instance type."""
+    """The accelerators of an instance type."""
 
     kind: Literal["gpu", "neuron"] = field(change=Change.NONE, help="`gpu` (NVIDIA) or `neuron` (AWS Trainium).")
     model: str = field(change=Change.NONE, help="Model name, such as `NVIDIA H100`.")
@@ -101,4 +101,4 @@ class Facts(SpecModel):
 
 
 NO_FACTS = defaults(Facts)
-"""No stated facts: the catalog is used as it is."""
+"""No facts that override the catalog."""

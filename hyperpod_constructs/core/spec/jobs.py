@@ -168,7 +168,7 @@ class Job(PodFields):
 
     @cached_property
     def parts(self) -> tuple[ReplicaSpec, ...]:
-        """The replica specs with the values inherited from the job; a single one named `pod` by default."""
+        """The replica specs with the values inherited from the job; by default a single replica spec named `pod`."""
         inherited = {name: getattr(self, name) for name in PodFields.model_fields}
         if not self.replica_specs:
             return (ReplicaSpec.model_construct(None, name="pod", **inherited),)

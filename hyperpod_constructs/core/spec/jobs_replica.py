@@ -49,7 +49,7 @@ class Replica(SpecModel):
     spares: int | None = field(
         None,
         change=Change.REPLACES,
-        help="Spare pods that replace faulty ones; HyperPodPyTorchJob with a queue only.",
+        help="Spare pods that replace faulty pods; only for a HyperPodPyTorchJob with a queue.",
         ge=0,
         le=LARGEST_INT32,
     )
@@ -57,7 +57,9 @@ class Replica(SpecModel):
         None, change=Change.REPLACES, help="HyperPod instance type of the nodes, such as `ml.p5.48xlarge`."
     )
     instance_group: str | None = field(
-        None, change=Change.REPLACES, help="Instance group whose nodes are used. Default: every group of the type."
+        None,
+        change=Change.REPLACES,
+        help="Instance group whose nodes are used. Default: all groups of the instance type.",
     )
     accelerators: int | None = field(None, change=Change.REPLACES, help="GPUs or Trainium chips per replica.", ge=1)
     accelerator_resource: str | None = field(

@@ -187,7 +187,7 @@ _TEXTS = re.compile(r"\.value$|\.(labels|annotations|nodeSelector|matchLabels)[.
 
 
 def _is_plain_text(flaw: Flaw) -> bool:
-    """Whether a number or boolean is in place of a string in a value, a label or a command, and can be read as one."""
+    """Whether a number or boolean is used where a value, a label or a command requires a string, and is read as a string."""
     expected = flaw.message.removeprefix("must be text, not ")
     return expected.startswith(("the number", "true", "false")) and _TEXTS.search(flaw.path) is not None
 

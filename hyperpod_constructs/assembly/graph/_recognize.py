@@ -76,7 +76,7 @@ class Templates:
                 yield from self.by_type.get(type_, ())
 
     def position(self, resource: Resource) -> int:
-        """Returns the position of the resource among all, so that results have the templates' order."""
+        """Returns the position of the resource among all resources, to sort results in the order of the templates."""
         return self._positions[resource.id]
 
     # Values
@@ -123,7 +123,7 @@ class Templates:
             yield from self._origins(*bound)
 
     def values(self, resource: Resource, *paths: str) -> Keys:
-        """Origins of the values at these property paths; `*` steps over a list."""
+        """Origins of the values at these property paths; `*` matches every item of a list."""
         return frozenset(
             origin
             for path in paths
@@ -159,7 +159,7 @@ class Templates:
 
     def _clusters_of(self, resource: Resource) -> Keys:
         if resource.id not in self._clusters:
-            self._clusters[resource.id] = frozenset()  # a resource that refers to itself has no result here
+            self._clusters[resource.id] = frozenset()  # endpoints the recursion for a resource that refers to itself
             self._clusters[resource.id] = self._find_clusters(resource)
         return self._clusters[resource.id]
 
@@ -258,15 +258,15 @@ class Templates:
             return frozenset()
         runners = [resource, *(self.graph.resources[key] for key in self.handlers(resource))]
         stated_clusters = self._clusters_of(resource)
-        planes = [self.graph.resources[key] for key in sorted(stated_clusters) if key in self.graph.resources]
+        control_planes = [self.graph.resources[key] for key in sorted(stated_clusters) if key in self.graph.resources]
         vpcs = self.vpcs(resource)
-        ends = [end for end in self.of("AWS::EC2::VPCEndpoint") if self.values(end, "VpcId") & vpcs]
+        endpoints = [end for end in self.of("AWS::EC2::VPCEndpoint") if self.values(end, "VpcId") & vpcs]
         groups = {
             group
-            for resource in (*runners, *planes, *ends)
+            for resource in (*runners, *control_planes, *endpoints)
             for group in self.mentioned(resource, "AWS::EC2::SecurityGroup")
         }
-        return frozenset(groups | {plane.id for plane in planes})  # the cluster, for the group that EKS creates
+        return frozenset(groups | {plane.id for plane in control_planes})  # the cluster, for the group that EKS creates
 
     # Roles and handlers
 
@@ -307,9 +307,9 @@ class Templates:
     # Kubernetes
 
     def objects(self, resource: Resource) -> tuple[Object, ...]:
-        """Returns the Kubernetes objects that a custom resource applies; tokens in them read `${token}`."""
+        """Returns the Kubernetes objects that a custom resource applies; tokens in them are `${token}`."""
         if resource.id not in self._objects:
-            listed = resource.properties.get("Objects") or ()  # a manifest kept as an asset has this instead
+            listed = resource.properties.get("Objects") or ()  # for a manifest that is an asset
             found = resource.properties.get("Manifest") or [{**item, "metadata": item} for item in listed]
             self._objects[resource.id] = tuple(_objects(found)) if resource.type in OBJECTS else ()
         return self._objects[resource.id]
@@ -319,7 +319,7 @@ class Templates:
         return frozenset(str(item.get("kind")) for item in self.objects(resource))
 
     def text(self, resource: Resource) -> str:
-        """The resource's properties as one text, for recognising what a wait or a release is about."""
+        """The resource's properties as one text, to identify the target of a wait or a release."""
         if resource.id not in self._text:
             self._text[resource.id] = json.dumps(resource.properties, default=str).replace('\\"', '"')
         return self._text[resource.id]
@@ -340,7 +340,7 @@ def _is_pseudo(part: object) -> bool:
 
 
 def _cluster_name(text: str) -> str:
-    """The name in a literal EKS cluster name or ARN; nothing for other texts."""
+    """The name in a literal EKS cluster name or ARN; empty for other texts."""
     if ":cluster/" in text:
         return text.rpartition(":cluster/")[2] if ":eks:" in text else ""
     return text if text != CUT and re.fullmatch(r"[0-9A-Za-z][\w-]*", text) else ""
@@ -353,7 +353,7 @@ def _objects(value: Any) -> Iterator[Object]:
         try:
             value = json.loads(value)
         except json.JSONDecodeError:
-            # A manifest that other tokens build can't be read; its kinds still can.
+            # A manifest with other tokens cannot be parsed, but its kinds can be found.
             value = [{"kind": kind} for kind in re.findall(r'"kind"\s*:\s*"(\w+)"', value)]
     for item in value if isinstance(value, (list, tuple)) else [value]:
         if not isinstance(item, dict):
@@ -365,7 +365,7 @@ def _objects(value: Any) -> Iterator[Object]:
 
 
 def _with_tokens(parts: list[Any]) -> str:
-    """The joined text with a stand-in for each token: a number where JSON wants a value, a text inside a text."""
+    """The joined text with a placeholder for each token: a number in place of a JSON value, text inside a string."""
     out: list[str] = []
     inside = False
     for part in parts:

@@ -41,9 +41,7 @@ def objects(manifests: tuple[Mapping[str, Any], ...]) -> Iterator[Problem]:
         metadata = manifest["metadata"]
         key = (manifest["apiVersion"], manifest["kind"], metadata.get("namespace", ""), metadata["name"])
         if seen.setdefault(key, path) != path:
-            yield Problem(
-                path, f"{manifest['kind']} {metadata['name']} is in {seen[key]} as well", "Remove one of them."
-            )
+            yield Problem(path, f"{manifest['kind']} {metadata['name']} is also in {seen[key]}", "Remove one of them.")
 
 
 @rule(

@@ -70,7 +70,9 @@ def known_region(region: str) -> Iterator[Problem]:
 def region_has_hyperpod(region_facts: Region) -> Iterator[Problem]:
     region = region_facts
     if not region.hyperpod:
-        offered = ", ".join(name for name, each in regions().items() if each.hyperpod)
+        offered = ", ".join(
+            name for name, each in regions().items() if each.hyperpod and "hyperpod" not in each.uncertain
+        )
         yield Problem("region", f"HyperPod is not available in {region.name}", f"Use one of {offered}.")
     elif "hyperpod" in region.uncertain:
         text = f"HyperPod may not be available in {region.name}. {region.uncertain['hyperpod'].rstrip('.')}"

@@ -122,7 +122,10 @@ def zone_ids_of_region(region_facts: Region, ctx: Context) -> Iterator[Problem]:
             )
         else:
             problem, cure = f"{as_text(zone)} is not a zone id of {region_facts.name}", f"Use ids such as {example}."
-        yield Problem(path, problem, cure)
+        yield Problem(path, problem, cure, None if path.startswith("network") else _NO_SUBNET)
+
+
+_NO_SUBNET = "The network has no subnet in this zone."
 
 
 @rule(

@@ -1,4 +1,4 @@
-"""Every page is in the index and its links lead somewhere; every `hyperpod` command of every page is one that exists."""
+"""Every page is in the index and its links are valid; every `hyperpod` command of every page exists."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ INDEX = PAGES["docs/README.md"]
 
 
 def commands() -> list[tuple[str, str]]:
-    """Page and command of every line of a block that begins with `hyperpod`."""
+    """Page and command of every line in a code block that begins with `hyperpod`."""
     found: dict[tuple[str, str], None] = {}
     for page, text in PAGES.items():
         for language, block in re.findall(r"^```(\w*)\n(.*?)^```", text, re.M | re.S):
@@ -36,14 +36,14 @@ def commands() -> list[tuple[str, str]]:
     return list(found)
 
 
-def resolved(words: list[str]) -> tuple[click.Command, list[str]]:
-    """The command that words name, and the words after it."""
+def resolved(arguments: list[str]) -> tuple[click.Command, list[str]]:
+    """The command that the arguments select, and the remaining arguments."""
     command: click.Command = main
     while isinstance(command, click.Group):
-        below = command.get_command(click.Context(command), words[0])
-        assert below is not None, f"no command {words[0]}"
-        command, words = below, words[1:]
-    return command, words
+        below = command.get_command(click.Context(command), arguments[0])
+        assert below is not None, f"no command {arguments[0]}"
+        command, arguments = below, arguments[1:]
+    return command, arguments
 
 
 def test_the_pages_contain_commands() -> None:
@@ -59,9 +59,9 @@ def test_a_command_of_a_page_can_be_typed(page: str, command: str) -> None:
         return
     if words[0].startswith("-"):
         return
-    found, rest = resolved(words)
+    found, arguments = resolved(words)
     options = {name: param for param in found.params for name in param.opts if isinstance(param, click.Option)}
-    for word in rest:
+    for word in arguments:
         if word.startswith("-") and word != "-" and found.name != "explain":
             assert word.partition("=")[0] in {*options, "-h", "--help"}, f"{found.name} has no option {word}"
 

@@ -1,4 +1,4 @@
-"""The shipped config, synthesized: its resources, its order, and that the same input gives the same bytes."""
+"""The shipped config, synthesized: its resources, its order, and the same bytes for the same input."""
 
 from __future__ import annotations
 
@@ -87,14 +87,16 @@ def test_hyperpod_cluster_has_the_guides_groups(default: Assembly):
 
 def test_no_physical_name_is_set(default: Assembly):
     names = ("ClusterName", "BucketName", "RoleName", "FunctionName", "PolicyName", "Name")
-    chosen = {
+    named_resources = {
         (resource["Type"], name)
         for resource in default.resources().values()
         for name in names
         if isinstance(resource.get("Properties", {}).get(name), str)
     }
-    named = {"AWS::EKS::Cluster", "AWS::SageMaker::Cluster", "Custom::HyperPodClusterGuard"}  # after the platform
-    assert {type_ for type_, _ in chosen} <= {"AWS::IAM::Policy", "AWS::SSM::Parameter", *named}, chosen
+    allowed = {"AWS::EKS::Cluster", "AWS::SageMaker::Cluster", "Custom::HyperPodClusterGuard"}  # after the platform
+    assert {type_ for type_, _ in named_resources} <= {"AWS::IAM::Policy", "AWS::SSM::Parameter", *allowed}, (
+        named_resources
+    )
 
 
 def test_addons_are_the_catalogs_versions(default: Assembly):
@@ -145,7 +147,7 @@ def test_lifecycle_scripts_are_addressed_by_their_content(default: Assembly):
 
 
 def test_the_assets_are_the_helm_binary_and_little_else(default: Assembly):
-    """Without CDK's AWS CLI layer for uploads and without kubectl, which no function runs."""
+    """The assets contain neither CDK's AWS CLI layer for uploads nor kubectl, which no function runs."""
     files = [path for path in default.folder.glob("asset.*/**/*") if path.is_file()]
     files += [path for path in default.folder.glob("asset.*") if path.is_file()]
     (large,) = [path for path in files if path.stat().st_size > 1_000_000]
@@ -195,7 +197,7 @@ def test_cutting_any_edge_that_the_order_rests_on_breaks_the_proof(default: Asse
         after = prove(without_edge(default.folder, *edges), [pair.rule])
         found = {(p.first, p.then) for p in after.pairs} | {(v.first, v.then) for v in after.violations}
         if (pair.first, pair.then) not in found:
-            continue  # the edge was also what told the pair: a custom resource without its service token
+            continue  # the edge also identified the pair: a custom resource without its service token
         assert not after.holds, f"{pair.rule.id}: {pair.first} before {pair.then} survives without {edges}"
         broken += 1
     assert broken > 20
@@ -222,9 +224,9 @@ def shipped() -> dict[str, Any]:
 
 
 def test_two_synths_are_byte_identical(default: Assembly, shipped: dict[str, Any], tmp_path: Path):
-    again = synthesized(shipped, tmp_path / "again")
+    second = synthesized(shipped, tmp_path / "again")
     for path in sorted(default.folder.glob("*.template.json")):
-        assert path.read_bytes() == (again.folder / path.name).read_bytes()
+        assert path.read_bytes() == (second.folder / path.name).read_bytes()
 
 
 def test_another_instance_count_changes_only_the_cluster(default: Assembly, shipped: dict[str, Any], tmp_path: Path):

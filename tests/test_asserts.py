@@ -1,4 +1,4 @@
-"""Tests can fail: what an assert looks at exists, and every test function asserts something."""
+"""Tests can fail: the values that an assert checks exist, and every test function asserts something."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_every_test_asserts_something() -> None:
 
 @pytest.mark.slow
 def test_no_assert_passes_on_an_empty_sequence() -> None:
-    """`all` of nothing is true, and a proof without pairs holds: `every` and `proved` of tests/support/proving.py fail."""
+    """`all` of no values is true, and a proof without pairs holds; `every` and `proved` in tests/support/proving.py fail."""
     weak = [
         f"{path.relative_to(FOLDER)}:{node.lineno}"
         for path, module in modules().items()

@@ -15,6 +15,6 @@ SCRIPTS = sorted((ROOT / "benchmarks").glob("[a-z]*.py"))
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_a_benchmark_loads(script: Path) -> None:
     code = f"import sys; sys.path.insert(0, {str(script.parent)!r}); import {script.stem}"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == ""
+    completed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stderr
+    assert completed.stdout == ""

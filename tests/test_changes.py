@@ -1,4 +1,4 @@
-"""The change policy: every field has one, and edits are told by it."""
+"""The change policy: every field has one, and it determines the consequence of an edit."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from hyperpod_constructs.core.spec import (
 from hyperpod_constructs.core.spec.base import Change
 
 
-def models(model: type[BaseModel], seen: set[type[BaseModel]]) -> Iterator[type[BaseModel]]:
-    if model in seen:
+def models(model: type[BaseModel], visited: set[type[BaseModel]]) -> Iterator[type[BaseModel]]:
+    if model in visited:
         return
-    seen.add(model)
+    visited.add(model)
     yield model
     for info in model.model_fields.values():
-        yield from inside(info.annotation, seen)
+        yield from models_in(info.annotation, visited)
 
 
-def inside(annotation: Any, seen: set[type[BaseModel]]) -> Iterator[type[BaseModel]]:
+def models_in(annotation: Any, visited: set[type[BaseModel]]) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield from models(annotation, seen)
+        yield from models(annotation, visited)
     for argument in get_args(annotation):
-        yield from inside(argument, seen)
+        yield from models_in(argument, visited)
 
 
 ALL = sorted(models(Platform, set()), key=lambda model: model.__name__)
@@ -115,26 +115,31 @@ def test_the_worst_change_is_listed_first_and_groups_are_identified_by_name() ->
 
 
 def test_removing_storage_states_whether_data_is_deleted() -> None:
-    def with_system(removal: str, size: int = 2400, **more: Any) -> Platform:
-        return platform(storage=Storage(lustre=[LustreFileSystem(name="a", removal=removal, size_gib=size)]), **more)
+    def with_system(removal: str, size: int = 2400, **extra: Any) -> Platform:
+        return platform(storage=Storage(lustre=[LustreFileSystem(name="a", removal=removal, size_gib=size)]), **extra)
 
     change = edits(with_system("destroy", allow_data_loss=True), platform(allow_data_loss=True))[0]
     assert (change.change, change.path) == (Change.LOSES_DATA, "storage.lustre[0]")
-    for kept in (with_system("destroy"), with_system("retain", allow_data_loss=True), with_system("retain")):
-        edit = next(edit for edit in edits(kept, platform()) if edit.path == "storage.lustre[0]")
-        assert edit.change is Change.DRAINS  # its claims go
+    for retaining in (with_system("destroy"), with_system("retain", allow_data_loss=True), with_system("retain")):
+        edit = next(edit for edit in edits(retaining, platform()) if edit.path == "storage.lustre[0]")
+        assert edit.change is Change.DRAINS  # its claims are deleted
         assert edit.impact == "its claims are removed; it is retained outside the stacks, and billed"
     assert edits(with_system("retain"), with_system("retain", 1200))[0].change is Change.REFUSED
 
 
 def test_one_replacement_among_other_edits_counts() -> None:
-    drains, lost = (edit("a", change, 1, 2) for change in (Change.DRAINS, Change.LOSES_DATA))
-    assert [replaces(found) for found in ([drains, lost], [lost, drains], [drains], [])] == [True, True, False, False]
+    drains, data_loss = (edit("a", change, 1, 2) for change in (Change.DRAINS, Change.LOSES_DATA))
+    assert [replaces(found) for found in ([drains, data_loss], [data_loss, drains], [drains], [])] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_edits_of_one_kind_are_in_the_order_of_stacks_and_paths() -> None:
     found = [edit(path, Change.DRAINS, 1, 2, stack=stack) for path, stack in (("b", "x"), ("a", "y"), ("a", "x"))]
-    assert [(each.stack, each.path) for each in ordered(found)] == [("x", "a"), ("x", "b"), ("y", "a")]
+    assert [(item.stack, item.path) for item in ordered(found)] == [("x", "a"), ("x", "b"), ("y", "a")]
 
 
 def test_equal_platforms_have_no_edits() -> None:
@@ -190,13 +195,13 @@ def test_long_texts_are_cut_from_where_they_differ() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "words"),
+    ("before", "after", "text"),
     [
         ("a", "b" * 100, f'"a" becomes "{"b" * 75}...'),
         ("b" * 100, None, f'"{"b" * 75}... becomes not set'),
         ("x" * 78, "y" * 78, f'"{"x" * 78}" becomes "{"y" * 78}"'),
         ("x" * 79, "y", f'"{"x" * 75}... becomes "y"'),
-        (  # with what is the same before, and cut behind
+        (  # with the equal beginning, and shortened at the end
             "x" * 50 + "a" + "z" * 100,
             "x" * 50 + "b" + "z" * 100,
             f"...{'x' * 20}a{'z' * 55}... becomes ...{'x' * 20}b{'z' * 55}...",
@@ -210,8 +215,8 @@ def test_long_texts_are_cut_from_where_they_differ() -> None:
         (["x" * 80, 1], ["x" * 80], f'...{"x" * 19}", 1] becomes ...{"x" * 19}"]'),
     ],
 )  # fmt: skip
-def test_differences_in_words(before: Any, after: Any, words: str) -> None:
-    assert difference(before, after) == words
+def test_differences_in_words(before: Any, after: Any, text: str) -> None:
+    assert difference(before, after) == text
 
 
 def test_a_removed_addon_is_reported_with_its_prerequisites() -> None:
@@ -256,7 +261,7 @@ def test_what_becomes_of_an_addons_data_is_told(
 ) -> None:
     old = platform(addons=Addons.model_validate(addon), allow_data_loss=allowed)
     (name,) = addon
-    [edit] = [each for each in edits(old, platform(allow_data_loss=allowed)) if each.path == f"addons.{name}"]
+    [edit] = [item for item in edits(old, platform(allow_data_loss=allowed)) if item.path == f"addons.{name}"]
     assert (edit.change, edit.impact) == (change, impact)
     assert edit.message == "is removed with its pods; anything that depends on it stops"
 

@@ -38,14 +38,16 @@ def test_every_component_is_a_switch_with_the_charts_default() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(COMPONENTS))
-@pytest.mark.parametrize("on", [True, False])
-def test_a_switch_reaches_the_charts_value(name: str, on: bool) -> None:
-    values = chart_values(DependencyChart(**{name: on}), region="us-west-2", instance_types=[])
-    assert value_at(values, COMPONENTS[name]["key"]) is on
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_switch_reaches_the_charts_value(name: str, enabled: bool) -> None:
+    values = chart_values(DependencyChart(**{name: enabled}), region="us-west-2", instance_types=[])
+    assert value_at(values, COMPONENTS[name]["key"]) is enabled
 
 
 def test_two_gpu_plugins_are_rejected() -> None:
-    with pytest.raises(ValueError, match="which conflicts with this one"):
+    with pytest.raises(
+        ValueError, match="nvidia_device_plugin conflicts with gpu_operator, which includes its own device plugin"
+    ):
         DependencyChart(gpu_operator=True, nvidia_device_plugin=True)
     assert DependencyChart(gpu_operator=True, nvidia_device_plugin=False).has_nvidia_device_plugin is False
 
@@ -81,7 +83,7 @@ def test_lists_without_a_gap_are_left_to_the_chart() -> None:
     ],
 )
 def test_the_efa_plugin_is_pulled_from_the_clusters_region(region: str, registry: str) -> None:
-    """A closed network has a way to its own region's registry only; the chart names another's."""
+    """A closed network can reach only the registry of its region, but the chart specifies another region."""
     values = chart_values(DependencyChart(), region=region, instance_types=[])
     assert values["aws-efa-k8s-device-plugin"]["image"] == {"repository": f"{registry}/eks/aws-efa-k8s-device-plugin"}
     off = chart_values(DependencyChart(efa_device_plugin=False), region=region, instance_types=[])
@@ -149,13 +151,13 @@ def test_nothing_is_inserted_where_the_plugin_is_off() -> None:
 
 
 def test_a_null_reaches_helm() -> None:
-    """To helm it means: not even the chart's own default."""
+    """In Helm, null also removes the chart's default."""
     spec = DependencyChart(values={"nvidia-device-plugin": {"tolerations": None}})
     assert chart_values(spec, region="r", instance_types=[])["nvidia-device-plugin"]["tolerations"] is None
 
 
 def test_the_same_spec_from_yaml() -> None:
-    given = {
+    fields = {
         "mpi_operator": False,
         "chart": {
             "repository": "https://github.com/a/b",
@@ -164,13 +166,13 @@ def test_the_same_spec_from_yaml() -> None:
             "digest": "sha256:" + "ab" * 32,
         },
     }
-    read = DependencyChart.model_validate(given)
+    read = DependencyChart.model_validate(fields)
     assert isinstance(read.chart, spec.dependencies.GitChart)
     assert DependencyChart.model_validate(read.model_dump()) == read
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("source", "message"),
     [
         (
             {"repository": "https://github.com/a/b", "path": "p", "commit": "main", "digest": "x"},
@@ -180,10 +182,10 @@ def test_the_same_spec_from_yaml() -> None:
         ({"reference": "quay.io/x", "version": "1", "digest": "x"}, "not a valid OCI reference"),
     ],
 )
-def test_a_wrong_source_is_explained_by_its_own_kind(given: dict[str, str], message: str) -> None:
-    with pytest.raises(ValueError, match=message) as refused:
-        DependencyChart.model_validate({"chart": given})
-    assert len({str(error["loc"][1]) for error in refused.value.errors()}) == 1  # type: ignore[attr-defined]
+def test_a_wrong_source_is_explained_by_its_own_kind(source: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as raised:
+        DependencyChart.model_validate({"chart": source})
+    assert len({str(error["loc"][1]) for error in raised.value.errors()}) == 1  # type: ignore[attr-defined]
 
 
 def test_the_pin() -> None:
@@ -203,27 +205,27 @@ def test_the_operator_gets_the_image_of_its_init_containers() -> None:
     assert lines(image_registry=mirrored) == [f"- --pytorch-init-container-image={mirrored}/alpine:3.10"]
     assert lines(image_registry=mirrored, training_operators=False) == []
     group = InstanceGroup(name="a", instance_type="ml.m5.4xlarge", count=1)
-    own = DependencyChart(pytorch_init_image="registry/wait:v1")
-    copied = [image_copy.component for image_copy in image_copies(own, Cluster(instance_groups=[group]))]
+    chart = DependencyChart(pytorch_init_image="registry/wait:v1")
+    copied = [image_copy.component for image_copy in image_copies(chart, Cluster(instance_groups=[group]))]
     assert copied == ["mpi-operator", "training-operator"]
 
 
 def test_seven_sub_charts_have_no_known_digest_and_are_downloaded_only_on_request() -> None:
-    """Their registries could not be reached; a digest that is found goes into the catalog."""
+    """Their registries were not reachable; if a digest becomes known, it is added to the catalog."""
     subcharts = load("chart")["subcharts"]
     without = {name for name, entry in subcharts.items() if entry["digest"] is None}
     assert len(without) == 7
-    named = {name for component in COMPONENTS.values() for name in component.get("subcharts", ())}
-    assert named == without, "each belongs to a component, so that the rule HP413 sees it"
+    listed = {name for component in COMPONENTS.values() for name in component.get("subcharts", ())}
+    assert listed == without, "each belongs to a component, so that the rule HP413 sees it"
     assert chart.unpinned(DependencyChart()) == {}, "the default downloads none of them"
-    every = DependencyChart(gpu_operator=True, cert_manager=True, inference_operators=True)
-    assert {name.split()[0] for names in chart.unpinned(every).values() for name in names} == without
+    all_components = DependencyChart(gpu_operator=True, cert_manager=True, inference_operators=True)
+    assert {name.split()[0] for names in chart.unpinned(all_components).values() for name in names} == without
 
 
 def test_a_digest_that_is_given_is_enough_and_has_to_be_one() -> None:
     key = "gpu-operator v26.3.1"
-    given = DependencyChart(gpu_operator=True, subchart_digests={key: "sha256:" + "ab" * 32})
-    assert chart.unpinned(given) == {}
-    assert chart.subchart_digests(given)["gpu-operator 26.3.1"] == "sha256:" + "ab" * 32
+    with_digest = DependencyChart(gpu_operator=True, subchart_digests={key: "sha256:" + "ab" * 32})
+    assert chart.unpinned(with_digest) == {}
+    assert chart.subchart_digests(with_digest)["gpu-operator 26.3.1"] == "sha256:" + "ab" * 32
     with pytest.raises(ValueError, match="digest"):
         DependencyChart(subchart_digests={key: "v26.3.1"})

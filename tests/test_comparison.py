@@ -144,10 +144,10 @@ def test_the_network_of_the_gpu_example_matches_the_page(gpu: Assembly) -> None:
         *gpu.resources("AWS::EC2::SecurityGroupIngress").values(),
         *gpu.resources("AWS::EC2::SecurityGroupEgress").values(),
     ]
-    own = [resource["Properties"] for resource in rules if resource["Properties"]["IpProtocol"] == "-1"]
+    all_traffic = [resource["Properties"] for resource in rules if resource["Properties"]["IpProtocol"] == "-1"]
     to_itself = [
         item
-        for item in own
+        for item in all_traffic
         if item["GroupId"] in (item.get("SourceSecurityGroupId"), item.get("DestinationSecurityGroupId"))
     ]
     assert {"SourceSecurityGroupId" in item for item in to_itself} == {True, False}
@@ -183,7 +183,7 @@ def test_the_restricted_cluster_matches_the_page(restricted: Assembly) -> None:
     assert row("restricted: provisioning").startswith("`Request` in the example")
     assert cluster.get("NodeProvisioningMode") != "Continuous"
     assert len(cluster["RestrictedInstanceGroups"]) == 2
-    assert cluster["InstanceGroups"]  # beside ordinary ones
+    assert cluster["InstanceGroups"]  # in addition to standard groups
     assert every(group["OverrideVpcConfig"] for group in cluster["RestrictedInstanceGroups"])
 
 

@@ -1,4 +1,4 @@
-"""From files to platforms: shapes in plain words, everything at once, places in the right file."""
+"""From files to platforms: structural errors in plain language, all findings in one run, locations in the correct file."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_the_shape_of_a_job_file(tmp_path: Path) -> None:
 
 
 def test_a_job_with_errors_is_not_a_job(tmp_path: Path) -> None:
-    """Its values could be read, but one of them twice: nothing is synthesized, and no rule looks at it."""
+    """The values could be read, but one key occurs twice: nothing is synthesized, and no rule checks it."""
     twice = "name: train\nimage: registry/train:v1\ninstance_type: ml.p5.48xlage\nnodes: 1\nnodes: 2\n"
     write(tmp_path, twice, "jobs/train.yaml")
     loaded = load(write(tmp_path, GOOD + "jobs: [jobs/train.yaml]\n"))
@@ -354,7 +354,7 @@ storage: {buckets: [{name: data}]}
 
 
 def test_a_config_keeps_the_defaults_of_the_first_version(tmp_path: Path) -> None:
-    """AWS changes none of these settings on a cluster that exists."""
+    """AWS cannot change these settings of an existing cluster."""
     old, new = (load(write(tmp_path, text)).platform for text in (OLD, OLD + "defaults: 2\n"))
     assert old is not None
     assert new is not None

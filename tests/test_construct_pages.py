@@ -1,4 +1,4 @@
-"""A page for each public construct: its example runs and makes one, and it names every argument."""
+"""A page for each public construct: its example runs and creates the construct, and the page lists every argument."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMES = sorted(
     if inspect.isclass(found := getattr(hyperpod_constructs, name)) and issubclass(found, Construct)
 )
 PAGES = {path.stem: path.read_text() for path in FOLDER.glob("*.md")}
-each = pytest.mark.parametrize("name", NAMES)
+each_construct = pytest.mark.parametrize("name", NAMES)
 
 
 def code(page: str) -> str:
@@ -30,12 +30,12 @@ def code(page: str) -> str:
     return str(block)
 
 
-def made(names: dict[str, Any], kind: type[Construct]) -> int:
+def created_count(names: dict[str, Any], kind: type[Construct]) -> int:
     return sum(isinstance(construct, kind) for construct in names["app"].node.find_all())
 
 
 def unnamed(app: Any, page: str) -> set[str]:
-    """Warnings of a synthesized app whose rule a page does not name."""
+    """Warnings of a synthesized app whose rule is not on a page."""
     warnings = warnings_in(app.synth().directory)
     rules = {rule for text in warnings for rule in re.findall(r"hyperpod-constructs:([\w-]+)", text) or [text]}
     return {rule for rule in rules if rule not in page}
@@ -60,21 +60,21 @@ def test_each_construct_has_a_page_that_the_index_lists():
 
 
 @pytest.mark.slow
-@each
+@each_construct
 def test_its_example_makes_one_and_synthesizes_without_a_finding_that_it_does_not_name(
     name: str, monkeypatch: pytest.MonkeyPatch
 ):
     names: dict[str, Any] = {}
     monkeypatch.setenv("CDK_CONTEXT_JSON", json.dumps(cdk_context()))  # the flags of cdk.json
     exec(compile(code("README"), "README", "exec"), names)
-    before = made(names, getattr(hyperpod_constructs, name))
+    before = created_count(names, getattr(hyperpod_constructs, name))
     exec(compile(code(name), name, "exec"), names)
-    assert made(names, getattr(hyperpod_constructs, name)) > before
+    assert created_count(names, getattr(hyperpod_constructs, name)) > before
     assert names["app"].synth().stacks
     assert unnamed(names["app"], PAGES[name] + PAGES["README"]) == set()
 
 
-@each
+@each_construct
 def test_it_names_every_argument_and_no_other(name: str):
     takes = set(inspect.signature(getattr(hyperpod_constructs, name).__init__).parameters) - {"self", "scope", "id"}
     assert set(re.findall(r"^\| `(\w+)` \|", PAGES[name], re.M)) == takes

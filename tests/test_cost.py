@@ -1,4 +1,4 @@
-"""Cost of configs: exact sums where prices are known, a plain unknown where not, and nothing silent."""
+"""Cost of configs: exact sums for known prices, "unknown" for others, and no omitted items."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from hyperpod_constructs.core.spec import Platform
 ROOT = Path(__file__).parent.parent
 
 
-def platform(**more: Any) -> Platform:
+def platform(**overrides: Any) -> Platform:
     values: dict[str, Any] = {
         "name": "research",
         "region": "us-east-1",
         "network": {"availability_zone_ids": ["use1-az1", "use1-az6"]},
         "cluster": {"instance_groups": [{"name": "workers", "instance_type": "ml.g5.8xlarge", "count": 4}]},
     }
-    return Platform.model_validate({**values, **more})
+    return Platform.model_validate({**values, **overrides})
 
 
 def line(found: Estimate, start: str) -> Line:
-    (one,) = [item for item in found.lines if item.what.startswith(start)]
-    return one
+    (cost_line,) = [item for item in found.lines if item.what.startswith(start)]
+    return cost_line
 
 
 def test_known_prices_add_up() -> None:
@@ -168,8 +168,8 @@ def test_observability_with_managed_grafana() -> None:
 def test_the_sum_is_linear_in_the_count(count: int, price: float) -> None:
     cluster = {"instance_groups": [{"name": "workers", "instance_type": "ml.p5.48xlarge", "count": count}]}
     found = estimate(platform(cluster=cluster), own_prices={"ml.p5.48xlarge": price})
-    rest = estimate(platform(cluster={"instance_groups": []}))
-    assert found.usd_per_hour == pytest.approx(rest.usd_per_hour + count * price)
+    other_lines = estimate(platform(cluster={"instance_groups": []}))
+    assert found.usd_per_hour == pytest.approx(other_lines.usd_per_hour + count * price)
 
 
 def test_endpoints_of_an_existing_network_and_flow_logs_are_counted() -> None:

@@ -36,10 +36,10 @@ def blocks(language: str) -> list[tuple[str, str]]:
     return [pytest.param(block, id=f"{page}-{index}") for index, (page, block) in enumerate(found)]
 
 
-def merged(base: Any, over: Any) -> Any:
-    if isinstance(base, dict) and isinstance(over, dict):
-        return {**base, **{key: merged(base.get(key), value) for key, value in over.items()}}
-    return over
+def merged(base: Any, overlay: Any) -> Any:
+    if isinstance(base, dict) and isinstance(overlay, dict):
+        return {**base, **{key: merged(base.get(key), value) for key, value in overlay.items()}}
+    return overlay
 
 
 def written(fragment: str, folder: Path) -> Path:
@@ -82,24 +82,24 @@ def test_every_link_has_a_target():
 
 
 def test_the_table_of_addons_has_every_key():
-    named = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", PAGES["addons"], re.M))))
-    assert named >= set(Addons.model_fields)
+    documented = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", PAGES["addons"], re.M))))
+    assert documented >= set(Addons.model_fields)
 
 
 def test_the_table_of_settings_has_every_setting():
     table = PAGES["addons"].partition("## Settings")[2].partition("##")[0]
     documented = {
-        key: set(re.findall(r"`(\w+)`", rest)) for key, rest in re.findall(r"^\| `(\w+)` \|(.*)\|$", table, re.M)
+        key: set(re.findall(r"`(\w+)`", cells)) for key, cells in re.findall(r"^\| `(\w+)` \|(.*)\|$", table, re.M)
     }
-    own = {
+    expected = {
         key: {name for name in settings.model_fields if name not in Addon.model_fields}
         for key, info in Addons.model_fields.items()
         for settings in (info.annotation, *get_args(info.annotation))
         if isinstance(settings, type) and issubclass(settings, SpecModel)
     }
-    assert documented.keys() == {key for key, names in own.items() if names}
-    for key in documented.keys() - {"observability"}:  # has a page of its own
-        assert own[key] <= documented[key], key
+    assert documented.keys() == {key for key, names in expected.items() if names}
+    for key in documented.keys() - {"observability"}:  # has a separate page
+        assert expected[key] <= documented[key], key
 
 
 # ---- the table of features ----
@@ -125,10 +125,10 @@ ABOUT_PAGES = {"CI of the project itself", "Docs: getting started, how-to, refer
 
 
 def test_claims_have_evidence_and_omissions_have_a_reason():
-    for feature, here, evidence in ROWS:
-        if here.startswith("no: "):
-            assert len(here) > 20, feature
-        else:  # a rule has its own examples, which a test runs
+    for feature, this_project, evidence in ROWS:
+        if this_project.startswith("no: "):
+            assert len(this_project) > 20, feature
+        else:  # each rule has examples, which a test runs
             evident = (
                 r"\.md\)" if feature.strip() in ABOUT_PAGES else r"`tests/[\w/.]+::\w+`|HP\d{3}|tests/test_\w+\.py"
             )

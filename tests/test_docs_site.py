@@ -1,4 +1,4 @@
-"""The pages are built as a site, strictly and without a network: `make docs`."""
+"""`make docs` builds the pages as a site, with strict checks and without network access."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ BUILD = ROOT / "docs" / "site" / "build.py"
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two versions, built with a proxy that nobody listens on."""
+    """Two versions, built with a proxy address that does not respond."""
     out = tmp_path_factory.mktemp("docs") / "out"
     out.mkdir()
     nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     for version in ("1.0.0", "1.1.0"):
-        done = subprocess.run(
+        completed = subprocess.run(
             [sys.executable, BUILD, out, version], capture_output=True, text=True, check=False, env=nowhere
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert completed.returncode == 0, completed.stdout + completed.stderr
     return out
 
 
@@ -46,7 +46,7 @@ def test_every_page_is_on_the_site_and_is_found(site: Path) -> None:
 def test_every_link_of_the_site_has_a_target(site: Path) -> None:
     count, dead = 0, set()
     for page in (site / "1.1.0").rglob("*.html"):
-        if page.name == "404.html":  # its links begin at the root of the server
+        if page.name == "404.html":  # its links start at the root of the server
             continue
         for address in re.findall(r'(?:href|src)="?([^" >]+)', page.read_text()):
             if re.match(r"[a-z]+:", address):

@@ -1,4 +1,4 @@
-"""Strict YAML: what it means, where it stands, and that no file can crash or stall the reader."""
+"""Strict YAML: values, positions, and files that could crash or block the parser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our constructs in somebody else's app: a VPC and an EKS cluster of v1, of v2, and by attributes."""
+"""Constructs in an app of a user: a VPC, and an EKS cluster of v1, of v2, and by attributes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ KINDS = ("v1", "v2", "attributes")
 
 @pytest.fixture(scope="module")
 def assemblies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Assembly]:
-    done = {}
+    synthesized = {}
     for kind in KINDS:
         folder = tmp_path_factory.mktemp(kind) / "cdk.out"
         existing.app(kind, str(folder)).synth()
-        done[kind] = read_assembly(folder)
-    return done
+        synthesized[kind] = read_assembly(folder)
+    return synthesized
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -57,14 +57,14 @@ def test_a_zone_id_of_a_foreign_vpc_is_looked_up_among_its_subnets(assemblies: d
 @pytest.mark.parametrize("kind", KINDS)
 def test_nodes_and_control_plane_allow_each_other(assemblies: dict[str, Assembly], kind: str):
     rules = [r["Properties"] for r in assemblies[kind].resources("AWS::EC2::SecurityGroupIngress").values()]
-    ours = [(r["GroupId"], r["SourceSecurityGroupId"]) for r in rules if r["Description"] == "HyperPod"]
+    rule_groups = [(r["GroupId"], r["SourceSecurityGroupId"]) for r in rules if r["Description"] == "HyperPod"]
     nodes = "sg-0123456789abcdef0"
-    (control_plane,) = (to for to, source in ours if source == nodes)
+    (control_plane,) = (to for to, source in rule_groups if source == nodes)
     (cluster,) = assemblies[kind].resources("AWS::SageMaker::Cluster").values()
     names = {n for n, r in assemblies[kind].resources("AWS::EC2::SecurityGroupIngress").items() if "HyperPodEks" in n}
     assert len(names) == 2
     assert names <= set(cluster["DependsOn"])
-    assert sorted(ours, key=str) == sorted([(control_plane, nodes), (nodes, control_plane)], key=str)
+    assert sorted(rule_groups, key=str) == sorted([(control_plane, nodes), (nodes, control_plane)], key=str)
     if kind == "attributes":
         assert control_plane == "sg-0123456789abcdef1"
     else:
@@ -103,7 +103,7 @@ def test_errors_of_the_checks_fail_the_synth_with_the_same_message(tmp_path: Pat
 
 
 def test_a_new_eks_cluster_in_a_network_to_which_nothing_is_added(tmp_path, assemble):
-    """The network's stack stays, since CDK makes the EKS stack depend on it."""
+    """The network stack remains, because CDK makes the EKS stack depend on it."""
     config = tmp_path / "hyperpod.yaml"
     config.write_text(
         "name: shared\nregion: us-west-2\ndefaults: 2\nnetwork:\n  existing:\n    vpc_id: vpc-0123456789abcdef0\n"

@@ -1,4 +1,4 @@
-"""What the pure core loads: no CDK, no AWS client, no Kubernetes client, also when it works."""
+"""Imports of the pure core: no CDK, no AWS client, no Kubernetes client, also while it runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HEAVY = ("aws_cdk", "jsii", "cdk8s", "boto3", "botocore", "kubernetes", "constru
 
 
 def loaded_after(code: str, names: tuple[str, ...] = HEAVY) -> list[str]:
-    """Those of some modules that are loaded after some code ran in a process of its own."""
+    """The modules in a list that are loaded after code ran in a separate process."""
     probe = f"import sys\n{code}\nprint('LOADED', *[name for name in {names!r} if name in sys.modules])"
     result = subprocess.run(
         [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=False, timeout=600
@@ -52,10 +52,10 @@ def test_nothing_heavy_is_loaded(code: str) -> None:
 
 
 def test_a_valid_config_is_checked_without_what_other_commands_need() -> None:
-    """Tables, drawings, imports, clients, and what only the words of a finding need."""
+    """Tables, drawings, imports, clients, and modules that only the text of a finding requires."""
     unneeded = ("rich", "jsonschema", "difflib", "unittest", "asyncio", "xml")
-    ours = ("report", "importing.terraform", "changes", "cost", "dashboards")
-    names = (*unneeded, *(f"hyperpod_constructs.core.{name}" for name in ours), "hyperpod_constructs.live")
+    modules = ("report", "importing.terraform", "changes", "cost", "dashboards")
+    names = (*unneeded, *(f"hyperpod_constructs.core.{name}" for name in modules), "hyperpod_constructs.live")
     assert loaded_after(command("validate", "hyperpod.yaml"), names) == []
 
 
@@ -90,7 +90,7 @@ def test_the_package_has_few_top_level_modules() -> None:
 
 
 def test_annotations_of_specs_are_no_text() -> None:
-    """Pydantic would evaluate each of 700 texts again, a fifth of the time in which specs are imported."""
+    """Otherwise, pydantic evaluates each of 700 annotations again, a fifth of the import time of the specs."""
     specs = ROOT / "hyperpod_constructs" / "core" / "spec"
     with_models = [path for path in specs.glob("*.py") if "SpecModel" in path.read_text(encoding="utf-8")]
     assert len(with_models) > 10
@@ -101,9 +101,9 @@ def test_every_folder_is_in_the_contributors_table_and_in_the_design() -> None:
     package = ROOT / "hyperpod_constructs"
     rooms = {path.name for path in package.iterdir() if path.is_dir() and not path.name.startswith("_")}
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    named = re.findall(r"`hyperpod_constructs/([a-z_/]+)", page)
-    assert {name.partition("/")[0] for name in named} == rooms
-    assert [name for name in named if not (package / name).exists()] == []
+    documented = re.findall(r"`hyperpod_constructs/([a-z_/]+)", page)
+    assert {name.partition("/")[0] for name in documented} == rooms
+    assert [name for name in documented if not (package / name).exists()] == []
     design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `([a-z]+)/` \|", design, re.MULTILINE)) == rooms
 

@@ -1,4 +1,4 @@
-"""`hyperpod mirror` and `hyperpod chart`: what is copied where, printed and run, and what a vendored chart becomes."""
+"""`hyperpod mirror` and `hyperpod chart`: what is copied, the printed and executed commands, and the vendored chart."""
 
 from __future__ import annotations
 
@@ -63,9 +63,11 @@ def test_run_continues_after_a_failure_and_uses_an_existing_repository(plan: Mir
 
 
 def test_a_plan_without_a_registry_states_the_fix(plan: MirrorPlan):
-    bare = MirrorPlan("us-west-2", tuple(type(c)(c.component, c.source, None) for c in plan.images), None, ())
+    without_registry = MirrorPlan(
+        "us-west-2", tuple(type(c)(c.component, c.source, None) for c in plan.images), None, ()
+    )
     with pytest.raises(ValueError, match="image_registry, or use --registry"):
-        describe(bare)
+        describe(without_registry)
 
 
 # ---- command line ----
@@ -135,7 +137,7 @@ def test_mirror_checks_the_templates_of_a_vendored_chart(tmp_path: Path):
 
 @pytest.fixture
 def upstream(tmp_path: Path) -> Path:
-    """A chart with no remote sub-chart, and the template that names an image itself."""
+    """A chart without remote sub-charts, and a template that contains an image name."""
     folder = tmp_path / "upstream"
     template = folder / "charts/neuron-device-plugin/templates/k8s-neuron-device-plugin.yaml"
     template.parent.mkdir(parents=True)

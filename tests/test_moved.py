@@ -31,5 +31,5 @@ def test_a_former_submodule_is_not_loaded_twice():
 def test_former_commands_run(module: str):
     command = [sys.executable, "-m", f"hyperpod_constructs.{module}", "--help"]
     root = Path(__file__).parents[1]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
-    assert done.stdout.startswith("usage: python -m hyperpod_constructs.")
+    completed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
+    assert completed.stdout.startswith("usage: python -m hyperpod_constructs.")

@@ -1,4 +1,4 @@
-"""`make mutants`: the faults that it makes, and the tests that can notice them."""
+"""`make mutants`: the faults that it inserts, and the tests that can detect them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CHECKS = "hyperpod_constructs/core/checks/network.py"
 def test_the_faults_of_a_module(source: str, faults: list[str]) -> None:
     mutator = Mutator()
     mutator.visit(ast.parse(source))
-    assert sorted(what for _, what in mutator.found) == sorted(faults)
+    assert sorted(description for _, description in mutator.found) == sorted(faults)
 
 
 def mutant(text: str) -> Mutant:

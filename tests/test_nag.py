@@ -1,4 +1,4 @@
-"""cdk-nag: what we accept is few kinds of findings, none of encryption or public access, and the pack bites."""
+"""cdk-nag: few kinds of findings are accepted, none about encryption or public access, and the rules detect violations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Address arithmetic: the plan of a network, and what groups take of it."""
+"""Address arithmetic: the plan of a network, and the addresses that groups use."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_network_that_exists_has_the_node_subnets_whose_range_it_names() -> No
 
 def test_node_cidrs_do_not_overlap_the_primary_cidr_and_those_of_eks() -> None:
     assert list(map(str, node_ranges(network(vpc_cidr="10.1.0.0/16")))) == ["10.2.0.0/16", "10.3.0.0/16"]
-    # 10.100.0.0/16 is one of the two ranges that EKS chooses services from
+    # 10.100.0.0/16 is one of the two CIDRs from which EKS chooses service addresses
     many = Network(availability_zone_ids=[f"z{number}" for number in range(100)])
     assert "10.100.0.0/16" not in map(str, node_ranges(many))
     assert [str(block) for block in node_ranges(many)][98:] == ["10.99.0.0/16", "10.101.0.0/16"]
@@ -92,18 +92,18 @@ def test_node_cidrs_do_not_overlap_the_primary_cidr_and_those_of_eks() -> None:
 
 @pytest.mark.parametrize("text", ["10.0.0.0", "10.0.0.0/", "10.0.0.0/255.0.0.0", "10.0.0/16"])
 def test_a_text_that_is_not_a_cidr(text: str) -> None:
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError) as error:
         ip_range(text)
-    says = (
+    message = (
         "Expected 4 octets in '10.0.0'" if text == "10.0.0/16" else f"{text!r} is not an IPv4 CIDR, such as 10.0.0.0/16"
     )
-    assert str(refused.value) == says
+    assert str(error.value) == message
 
 
 def test_fewer_node_ranges_than_zones() -> None:
-    """A rule reports it; the plan has the subnets that there are ranges for."""
+    """A rule reports the missing CIDRs; the plan contains the subnets that have one."""
     short = plan(network(node_cidrs=["10.8.0.0/16"]))
-    assert [(each.availability_zone_id, each.cidr, each.secondary) for each in short.of_kind("node")] == [
+    assert [(subnet.availability_zone_id, subnet.cidr, subnet.secondary) for subnet in short.of_kind("node")] == [
         (ZONES[0], "10.8.0.0/16", True)
     ]
     assert (len(short.of_kind("public")), short.secondary_cidrs) == (2, ("10.8.0.0/16",))
@@ -147,8 +147,8 @@ def test_public_subnets_follow_those_of_the_control_plane() -> None:
 
 def test_zones_of_the_control_plane() -> None:
     assert control_plane_zones(network(availability_zone_ids=ZONES)) == ZONES[:2]
-    named = network(availability_zone_ids=ZONES, control_plane_zone_ids=[ZONES[2], ZONES[0]])
-    assert control_plane_zones(named) == (ZONES[0], ZONES[2]), "in the order of the network"
+    planned = network(availability_zone_ids=ZONES, control_plane_zone_ids=[ZONES[2], ZONES[0]])
+    assert control_plane_zones(planned) == (ZONES[0], ZONES[2]), "in the order of the network"
 
 
 def test_the_subnets_of_a_zone() -> None:
@@ -160,7 +160,7 @@ def test_the_subnets_of_a_zone() -> None:
     assert usable("10.0.0.0/30") == 0
 
 
-# What groups take
+# Addresses that groups use
 
 FLEXIBLE: dict[str, Any] = {"instance_type": None, "instance_types": ["ml.p5.48xlarge", "ml.g5.2xlarge"]}
 

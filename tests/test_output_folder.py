@@ -1,4 +1,4 @@
-"""The output folder of the app: it is replaced as a whole, and only if it is an output of CDK."""
+"""The output folder of the app: it is replaced completely, and only if it is an output of CDK."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hyperpod_constructs.assembly import synth
 
 
 class Synthesized:
-    """In place of a CDK app: writes a cloud assembly with one file."""
+    """A replacement for a CDK app that writes a cloud assembly with one file."""
 
     def __init__(self, outdir: str) -> None:
         self._outdir = Path(outdir)
@@ -65,7 +65,7 @@ def test_a_link_to_a_folder_stays_a_link(tmp_path: Path) -> None:
 
 
 def test_the_folder_of_an_app_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It contains an output, in a folder that has the name of a file of each output."""
+    """The folder contains an output, in a folder with the name of a file that each output has."""
     (tmp_path / "cdk.out").mkdir()
     (tmp_path / "app.py").touch()
     assert run(tmp_path) == 1

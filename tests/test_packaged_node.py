@@ -14,14 +14,14 @@ from hyperpod_constructs.core.packaged_node import SETTINGS, use_packaged_node
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch):
-    """The variables are restored after the test, also if it sets them."""
+    """The variables are restored after the test."""
     for name in ("JSII_NODE", "NODE_OPTIONS"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
 
 
 def _run_node() -> str:
-    """What Node.js prints as errors when it starts."""
+    """The errors that Node.js prints when it starts."""
     return subprocess.run([os.environ["JSII_NODE"], "-e", ""], capture_output=True, text=True, check=True).stderr
 
 

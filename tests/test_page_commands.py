@@ -1,4 +1,4 @@
-"""Every command of every page is run as it is written, in a copy of the files that it names; or it is listed with a reason.
+"""Every command of every page runs as written, in a copy of the files that it uses, or is listed with a reason.
 
 Commands that are not run are parsed: a `hyperpod` command by its own parser, with its options and their types, a `make`
 target by `make -n`.
@@ -45,17 +45,17 @@ ELSEWHERE = {
     "docs/import.md": "tests/importing/test_import_docs.py::test_the_commands_of_the_page_work",
     "docs/jobs.md": "tests/jobs/test_job_docs.py::test_commands",
 }
-"""Pages whose commands a test of their own runs, with the files that they need."""
+"""Pages whose commands run in a separate test, with the files that they require."""
 CODES = {
     "hyperpod catalog refresh": {0, 1},  # 1: a fact differs
-    "hyperpod rehearse --no-nodes": {1},  # the nodes never come
+    "hyperpod rehearse --no-nodes": {1},  # the nodes never become ready
     "hyperpod upgrade-plan": {0, 1},  # 1: a step is blocked, which depends on the day
 }
 """Exit codes other than 0, by the beginning of the command."""
 
 
 def commands(page: Path) -> Iterator[tuple[int, str]]:
-    """The commands of a page with the number of their block, as they are written but for the comment."""
+    """The commands of a page with the number of their block, without comments."""
     blocks = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(), re.M | re.S)
     for number, (language, block) in enumerate(blocks):
         if language not in ("", "bash", "sh", "console", "text"):
@@ -71,7 +71,7 @@ def name_of(page: Path) -> str:
 
 
 def expanded(word: str) -> list[str]:
-    """The files that a pattern names, as the shell has it; the word itself where it is none."""
+    """The files that match a pattern, as in a shell; the word itself if there are none."""
     return sorted(map(str, Path().glob(word))) or [word] if "*" in word else [word]
 
 
@@ -84,10 +84,10 @@ RUN = {page for page, _, command in EVERY if page not in ELSEWHERE and reason(co
 
 
 def test_the_commands_are_counted_by_what_is_done_with_them() -> None:
-    elsewhere = [command for page, _, command in EVERY if page in ELSEWHERE and reason(command) is None]
+    others = [command for page, _, command in EVERY if page in ELSEWHERE and reason(command) is None]
     listed = [command for _, _, command in EVERY if reason(command) is not None]
     print(f"{len(EVERY)} commands in {len({page for page, _, _ in EVERY})} pages: {len(listed)} parsed, "
-          f"{len(elsewhere)} run by tests of their pages, {len(EVERY) - len(listed) - len(elsewhere)} run here")  # fmt: skip
+          f"{len(others)} run by tests of their pages, {len(EVERY) - len(listed) - len(others)} run here")  # fmt: skip
     assert len(EVERY) > 70
     assert every(any(re.match(pattern, command) for command in listed) for pattern in NOT_RUN.values())
 
@@ -101,23 +101,25 @@ def test_the_tests_of_pages_exist(page: str, test: str) -> None:
 
 @pytest.mark.parametrize("command", sorted({command for _, _, command in EVERY if reason(command)}))
 def test_a_command_that_is_not_run_can_be_parsed(command: str) -> None:
-    words = shlex.split(command.split(" > ")[0])
-    if words[0] == "make":
-        done = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-    elif words[0] == "hyperpod":
+    arguments = shlex.split(command.split(" > ")[0])
+    if arguments[0] == "make":
+        completed = subprocess.run(
+            ["make", "-n", *arguments[1:]], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert completed.returncode == 0, completed.stderr
+    elif arguments[0] == "hyperpod":
         found: click.Command = main
-        rest = words[1:]
+        targets = arguments[1:]
         while isinstance(found, click.Group):
-            below = found.get_command(click.Context(found), rest.pop(0))
+            below = found.get_command(click.Context(found), targets.pop(0))
             assert below is not None
             found = below
-        found.make_context("hyperpod", rest, help_option_names=["-h", "--help"])
+        found.make_context("hyperpod", targets, help_option_names=["-h", "--help"])
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, default: Assembly) -> Path:
-    """What the pages name: the shipped config with its jobs, edits of it, and its templates."""
+    """The files that the pages use: the shipped config with its jobs, edits of it, and its templates."""
     for name in ("examples", "jobs"):
         shutil.copytree(ROOT / name, tmp_path / name)
     for name in ("hyperpod.yaml", "old.yaml", "new.yaml", "deployed.yaml"):
@@ -145,23 +147,23 @@ def test_the_commands_of_a_page_run_as_they_are_written(
         if reason(command) is not None:
             continue
         ran += 1
-        words, _, target = (part.strip() for part in command.partition(" > "))
-        program, *arguments = (name for word in shlex.split(words) for name in expanded(word))
+        command_line, _, target = (part.strip() for part in command.partition(" > "))
+        program, *arguments = (name for word in shlex.split(command_line) for name in expanded(word))
         if program == "cd":
             monkeypatch.chdir(arguments[0])
             continue
         if program == "hyperpod":
             result = CliRunner().invoke(main, arguments)
-            code, output, said = result.exit_code, result.stdout, result.output
+            code, output, text = result.exit_code, result.stdout, result.output
         else:
             assert program in ("python", "python3"), command
-            done = subprocess.run(
+            completed = subprocess.run(
                 [sys.executable, *arguments], capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT)}
             )
-            code, output, said = done.returncode, done.stdout, done.stdout + done.stderr
-        wanted = next((codes for begins, codes in CODES.items() if command.startswith(begins)), {0})
-        assert code in wanted, f"{command}: exit code {code}\n{said}"
-        assert said.strip(), f"{command} says nothing"
+            code, output, text = completed.returncode, completed.stdout, completed.stdout + completed.stderr
+        expected_codes = next((codes for begins, codes in CODES.items() if command.startswith(begins)), {0})
+        assert code in expected_codes, f"{command}: exit code {code}\n{text}"
+        assert text.strip(), f"{command} says nothing"
         if target:
             Path(target).write_text(output)
     assert ran

@@ -1,4 +1,4 @@
-"""What examples of the pages make is free of findings that the page does not name, as on the pages of constructs."""
+"""The examples of the pages have no findings that the page does not mention."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ addons: {training_operator: {}}
 HEAD = re.compile(r"^\S+: (?:error|warning|note) (HP\d{3}) (\S+):", re.M)
 
 
-def drawn(output: str) -> str:
+def picture_of(output: str) -> str:
     console = Console(record=True, file=io.StringIO(), width=128)
     console.print(Text("$ hyperpod validate", style="bold"))
     for line in output.splitlines():
@@ -57,10 +57,10 @@ def texts(picture: str) -> str:
 def test_the_picture_shows_the_findings_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "hyperpod.yaml").write_text(CONFIG)
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(main, ["validate"])
-    assert done.exit_code == 1
+    result = CliRunner().invoke(main, ["validate"])
+    assert result.exit_code == 1
     if os.environ.get("HYPERPOD_WRITE_DOCS"):
-        PICTURE.write_text(drawn(done.output))
-    shown = HEAD.findall(texts(PICTURE.read_text()))
-    assert len(shown) == 2
-    assert shown == HEAD.findall(done.output)
+        PICTURE.write_text(picture_of(result.output))
+    headings = HEAD.findall(texts(PICTURE.read_text()))
+    assert len(headings) == 2
+    assert headings == HEAD.findall(result.output)

@@ -1,4 +1,4 @@
-"""The start and the end of the process of a command: quick, but with everything that Python does at its end."""
+"""The start and the end of the process of a command: fast, but with the clean-up of Python at exit."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ print("the block ended")
 
 def run(exit_: str, *, threads: bool = False) -> tuple[int, list[str], str]:
     code = END.format(exit=exit_, threads=threads)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout.splitlines(), done.stderr
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    return completed.returncode, completed.stdout.splitlines(), completed.stderr
 
 
 @pytest.mark.parametrize("code", ["0", "3", "None"])
@@ -61,17 +61,19 @@ def test_a_closed_output_pipe_fails_as_usual():
         "with end(): print('x'); sys.exit(0)"
     )
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 120
-    assert done.stderr.endswith("BrokenPipeError: [Errno 32] Broken pipe\n")
+    completed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
+    )
+    assert completed.returncode == 120
+    assert completed.stderr.endswith("BrokenPipeError: [Errno 32] Broken pipe\n")
 
 
 def test_the_command_returns_the_exit_code_of_its_findings():
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-m", "hyperpod_constructs.cli", "validate", "hyperpod.yaml", "-o", "json"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert (done.returncode, done.stdout[:14]) == (0, '{"findings": [')
+    assert (completed.returncode, completed.stdout[:14]) == (0, '{"findings": [')
     missing = [sys.executable, "-m", "hyperpod_constructs.cli", "validate", "not-there.yaml"]
     assert subprocess.run(missing, capture_output=True, check=False).returncode == 1
 
@@ -89,5 +91,5 @@ print(_loader.PYDANTIC_ENTRY_POINT_GROUP, "importlib.metadata" in sys.modules)
 
 
 def test_pydantic_does_not_search_for_plugins_and_has_the_rest_of_its_module():
-    done = subprocess.run([sys.executable, "-c", PLUGINS], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["False", "pydantic True"]
+    completed = subprocess.run([sys.executable, "-c", PLUGINS], capture_output=True, text=True, check=True)
+    assert completed.stdout.splitlines() == ["False", "pydantic True"]

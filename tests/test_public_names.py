@@ -54,9 +54,9 @@ def test_every_name_of_a_stub_is_the_object_of_the_runtime(package: str):
     module = import_module(package)
     tree = ast.parse(Path(module.__file__ or "").with_suffix(".pyi").read_text())
     imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
-    named = {alias.name: node for node in imports for alias in node.names}
-    assert set(named) == set(module.__all__)
-    for name, node in named.items():
+    imported = {alias.name: node for node in imports for alias in node.names}
+    assert set(imported) == set(module.__all__)
+    for name, node in imported.items():
         source = import_module(f"{'.' * node.level}{node.module}", package)
         assert getattr(module, name) is getattr(source, name), name
 

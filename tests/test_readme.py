@@ -31,9 +31,9 @@ def test_hyperpod_commands(command: str, tmp_path: Path, monkeypatch: pytest.Mon
     shutil.copy(ROOT / "hyperpod.yaml", tmp_path / "old.yaml")
     shutil.copy(ROOT / "hyperpod.yaml", tmp_path / "new.yaml")
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(main, shlex.split(command)[1:])
-    assert done.exit_code == 0, done.output
-    assert done.output.strip()
+    result = CliRunner().invoke(main, shlex.split(command)[1:])
+    assert result.exit_code == 0, result.output
+    assert result.output.strip()
 
 
 def test_make_targets_exist():

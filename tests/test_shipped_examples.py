@@ -1,4 +1,4 @@
-"""Every example: described, without findings that matter, synthesized, ordered, and clean by cdk-nag."""
+"""Every example: described, without errors, synthesized, in order, and without findings of cdk-nag."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from hyperpod_constructs.core.spec import Platform
 pytestmark = pytest.mark.slow
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
-each = pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+each_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 MAX_RESOURCES = 500
 MAX_BYTES = 1_000_000
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The examples with a stand-in for the chart that the closed network vendors."""
+    """The examples with a placeholder for the vendored chart of the closed network."""
     copied = tmp_path_factory.mktemp("examples") / "examples"
     shutil.copytree(ROOT / "examples", copied)
     chart = copied / "vendor" / "hyperpod-chart"
@@ -78,19 +78,19 @@ def test_the_examples_are_those_that_were_promised():
     }
 
 
-@each
+@each_example
 def test_it_states_its_purpose(example: Path):
     header = list(takewhile(lambda line: line.startswith("# "), example.read_text().splitlines()))
-    assert 2 <= len(header) <= 3  # two lines, and a command where one has to be run first
+    assert 2 <= len(header) <= 3  # two lines, and a command if one must run first
     assert every(len(line) > 40 for line in header[:2])
 
 
-@each
+@each_example
 def test_it_has_no_errors_and_no_warnings(example: Path, folder: Path):
     platform(folder, example)
 
 
-@each
+@each_example
 def test_it_synthesizes_within_cloudformations_limits(example: Path, synthesized: Synthesized):
     assembly, _ = synthesized(example)
     for name, template in assembly.templates.items():
@@ -99,18 +99,18 @@ def test_it_synthesizes_within_cloudformations_limits(example: Path, synthesized
         assert "${Token[" not in str(template), name
 
 
-@each
+@each_example
 def test_the_deployers_policies_know_its_resource_types(example: Path, synthesized: Synthesized):
     types = resource_types(synthesized(example)[0].folder)
     assert actions_of(types) >= {"lambda:InvokeFunction"}
     assert unknown_types(types) == set()
 
 
-@each
+@each_example
 def test_its_order_of_creation_and_deletion_holds(example: Path, synthesized: Synthesized):
     proved(synthesized(example)[0].folder)
 
 
-@each
+@each_example
 def test_cdk_nag_finds_nothing_that_is_not_explained(example: Path, synthesized: Synthesized):
     assert JustifiedNag(synthesized(example)[1]).findings() == []

@@ -1,4 +1,4 @@
-"""The threat model names a test for each line, and the tests are there."""
+"""The threat model lists a test for each boundary, and the tests exist."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ ROWS = [line for line in PAGE.splitlines() if re.match(r"\| \d+ \|", line)]
 def test_every_boundary_names_a_test_that_exists():
     assert len(ROWS) >= 15
     for row in ROWS:
-        named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", row)
-        assert named, row
-        for file, test in named:
+        tests = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", row)
+        assert tests, row
+        for file, test in tests:
             text = (ROOT / file).read_text()
             assert not test or f"def {test}(" in text, f"{file} has no {test}"
 

@@ -20,12 +20,12 @@ pytestmark = pytest.mark.slow
 
 
 def blocks(text: str) -> list[str]:
-    """The Python examples of a page; sessions (`>>>`) are no programs."""
+    """The Python examples of a page, without interactive sessions (`>>>`)."""
     return [item for item in re.findall(r"^```python\n(.*?)^```", text, re.M | re.S) if not item.startswith(">>>")]
 
 
 def write_programs(folder: Path) -> list[Path]:
-    """Each example as a program, those of a construct's page after what their index sets up."""
+    """Each example as a program; examples of constructs follow the common code of their index."""
     (before,) = blocks((ROOT / "docs" / "constructs" / "README.md").read_text())
     programs = {}
     for page in sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]):
@@ -87,7 +87,7 @@ SUPPORT = [ROOT / "tests" / "support" / name for name in ("assembly.py", "provin
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Those of pages and, in a folder below, the apps of consumers, and clusters of CDK's own classes."""
+    """The examples of the pages and, in a subfolder, the apps of consumers, and clusters of CDK's classes."""
     written = write_programs(tmp_path_factory.mktemp("programs"))
     folder = written[0].parent / "apps"
     folder.mkdir()
@@ -110,9 +110,9 @@ def test_mypy_strict_finds_nothing(programs: list[Path]) -> None:
         "--config-file",
         str(ROOT / "pyproject.toml"),
     ]
-    ran = subprocess.run([*command, *map(str, programs)], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ran.stdout == ""
-    assert ran.returncode == 0, ran.stderr
+    completed = subprocess.run([*command, *map(str, programs)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert completed.stdout == ""
+    assert completed.returncode == 0, completed.stderr
 
 
 PYRIGHT = ROOT / "node_modules" / "pyright" / "index.js"
@@ -129,7 +129,7 @@ OF_CDK_ALONE = "from aws_cdk import aws_iam, aws_kms\n" + "".join(
 INCOMPATIBLE = re.compile(r'"(\w+)" is incompatible with protocol "(\w+)"')
 
 
-@only_in_full  # mypy checks the same programs always
+@only_in_full  # mypy always checks the same programs
 @pytest.mark.skipif(not PYRIGHT.exists(), reason="npm ci installs pyright")
 def test_pyright_finds_nothing(programs: list[Path]) -> None:
     folder = programs[0].parent
@@ -138,15 +138,15 @@ def test_pyright_finds_nothing(programs: list[Path]) -> None:
     (folder / "pyrightconfig.json").write_text(json.dumps(settings))
     node = Path(sys.executable).with_name("node")
     command = [str(node), str(PYRIGHT), "--outputjson", "--pythonpath", sys.executable, "-p", str(folder)]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    report = json.loads(ran.stdout)
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    report = json.loads(completed.stdout)
     assert report["summary"]["filesAnalyzed"] >= len(programs)
-    found, alone = [], []
+    found, own_errors = [], []
     for finding in report["generalDiagnostics"]:
         of_cdk = Path(finding["file"]).name == "of_cdk_alone.py"
         known = INCOMPATIBLE.search(finding["message"])
         pair = known.groups() if known else None
-        (alone if of_cdk else found).append(pair or f"{finding['file']}: {finding['message']}")
+        (own_errors if of_cdk else found).append(pair or f"{finding['file']}: {finding['message']}")
     names = {tuple(name.partition(".")[2] for name in pair): count for pair, count in OF_CDK.items()}
-    assert sorted(map(str, alone)) == sorted(map(str, names)), "CDK's stubs accept one of these by now"
+    assert sorted(map(str, own_errors)) == sorted(map(str, names)), "CDK's stubs accept one of these by now"
     assert Counter(found) == names  # in an app

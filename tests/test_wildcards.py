@@ -147,10 +147,11 @@ def page(found: list[Wildcard]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _but(one: Wildcard, free: list[str]) -> str:
-    rest = [action for action in one.actions if action not in free]
+def _but(wildcard: Wildcard, free: list[str]) -> str:
+    other_actions = [action for action in wildcard.actions if action not in free]
     return ", ".join(
-        f"`{action}` ({HELD_OTHERWISE[action]})" if action in HELD_OTHERWISE else f"`{action}`" for action in rest
+        f"`{action}` ({HELD_OTHERWISE[action]})" if action in HELD_OTHERWISE else f"`{action}`"
+        for action in other_actions
     )
 
 

@@ -1,4 +1,4 @@
-"""What the apps of these tests begin with: the beginning that a consumer writes once."""
+"""Common parts of the apps in these tests, as a consumer writes them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def groups(zone: str = "usw2-az1", *, gpu_nodes: int = 2) -> list[InstanceGroup]
 
 
 def base(scope: Construct, region: str = "us-west-2") -> tuple[HyperPodNetwork, HyperPodEks]:
-    """A network and an EKS cluster of the library's."""
+    """A network and an EKS cluster of this library."""
     network = HyperPodNetwork(scope, "Network", network=Network(availability_zone_ids=tuple(ZONES[region])))
     return network, HyperPodEks(scope, "Eks", network=network, eks=Eks(admins=(ADMIN,)))
 
@@ -64,15 +64,15 @@ def training(nodes: int = 2, **options: Any) -> Job:
     )
 
 
-def refused(made: App) -> str:
-    """Why the app does not synthesize; empty when it does."""
+def error_of(app: App) -> str:
+    """The error of the synthesis; empty if the synthesis succeeds."""
     try:
-        made.synth()
+        app.synth()
     except RuntimeError as reason:
         return str(reason)
     return ""
 
 
-def warnings(made: App) -> list[str]:
+def warnings(app: App) -> list[str]:
     """The warnings of all constructs."""
-    return warnings_in(made.synth().directory)
+    return warnings_in(app.synth().directory)

@@ -1,4 +1,4 @@
-"""Apps as our users write them: a VPC and an EKS cluster of their own, and our constructs beside them."""
+"""Apps as users write them: their own VPC and EKS cluster, and constructs of this library."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def of_v2(stack: cdk.Stack, vpc: ec2.IVpc) -> eks_v2.ICluster:
 
 
 def by_attributes(stack: cdk.Stack, vpc: ec2.IVpc) -> EksClusterAttributes:
-    """An EKS cluster that this app only knows by name."""
+    """An EKS cluster that the app imports by name."""
     return EksClusterAttributes(
         cluster_name="shared", security_group_id="sg-0123456789abcdef1", vpc=vpc, kubernetes_version="1.35"
     )
 
 
 def vpc_of_shared(stack: cdk.Stack) -> ec2.IVpc:
-    """The VPC of that cluster, which this app does not make either."""
+    """The VPC of that cluster, which the app also imports."""
     return ec2.Vpc.from_vpc_attributes(
         stack,
         "Vpc",
@@ -83,7 +83,7 @@ KINDS: dict[str, Callable[[cdk.Stack, ec2.IVpc], eks_v1.ICluster | eks_v2.IClust
 
 
 def app(kind: str, outdir: str) -> cdk.App:
-    """A stack with a VPC and an EKS cluster of one kind, and a HyperPod cluster of ours in them."""
+    """A stack with a VPC and an EKS cluster of one kind, and a HyperPod cluster in them."""
     app_ = cdk.App(outdir=outdir, context=UNCOPIED, analytics_reporting=False)
     stack = cdk.Stack(app_, "Mine", env=cdk.Environment(account="111122223333", region="us-west-2"))
     vpc = vpc_of_shared(stack) if kind == "attributes" else ec2.Vpc(stack, "Vpc", max_azs=2)

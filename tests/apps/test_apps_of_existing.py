@@ -1,4 +1,4 @@
-"""What consumers bring: a VPC by look-up, import or their own, EKS clusters of each kind, roles of their own."""
+"""Existing resources of consumers: a VPC (looked up, imported or created), EKS clusters of each kind, roles."""
 
 from __future__ import annotations
 
@@ -131,9 +131,9 @@ def test_the_subnet_of_each_zone_is_reported() -> None:
     HyperPodCluster(
         stack, "HyperPod", vpc=vpc, node_subnets=by_zone, eks_cluster=SHARED, instance_groups=groups("usw2-az2")
     )
-    placed = {"OverrideVpcConfig": Match.object_like({"Subnets": ["subnet-0000000000000000b"]})}
+    override = {"OverrideVpcConfig": Match.object_like({"Subnets": ["subnet-0000000000000000b"]})}
     Template.from_stack(stack).has_resource_properties(
-        "AWS::SageMaker::Cluster", {"InstanceGroups": Match.array_with([Match.object_like(placed)])}
+        "AWS::SageMaker::Cluster", {"InstanceGroups": Match.array_with([Match.object_like(override)])}
     )
 
 
@@ -232,8 +232,8 @@ def test_an_eks_cluster_of_each_kind(kind: str) -> None:
     ).values()
     assert any("NodesReady" in name for name in operator["DependsOn"])
     functions = template.find_resources("AWS::Lambda::Function")
-    ours = [function for name, function in functions.items() if name.startswith("HyperPodEks")]
-    assert any("VpcConfig" in resource["Properties"] for resource in ours) == ("private" in kind)
+    eks_functions = [function for name, function in functions.items() if name.startswith("HyperPodEks")]
+    assert any("VpcConfig" in resource["Properties"] for resource in eks_functions) == ("private" in kind)
 
 
 # ---- 36: a role and a security group of the organization ----

@@ -1,4 +1,4 @@
-"""What organizations lay over every app: tags, aspects, boundaries, synthesizers, overrides, classes of their own."""
+"""What organizations apply to every app: tags, aspects, boundaries, synthesizers, overrides, subclasses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Match, Template
 from constructs import Construct, IConstruct
-from consumer import ENV, app, base, groups, one_stack, platform, refused, training, warnings
+from consumer import ENV, app, base, error_of, groups, one_stack, platform, training, warnings
 from proving import every
 
 from hyperpod_constructs import (
@@ -65,7 +65,7 @@ class Traced:
     """Every function is traced."""
 
     def visit(self, node: IConstruct) -> None:
-        """Switch tracing on."""
+        """Enables tracing."""
         if isinstance(node, lambda_.CfnFunction):
             node.add_property_override("TracingConfig.Mode", "Active")
 
@@ -148,10 +148,10 @@ def test_overrides_are_merged_also_for_groups_added_later() -> None:
 
 def test_clusters_are_retained_by_the_removal_policy_of_the_stack() -> None:
     _, stack, _ = one_stack()
-    kept = ["AWS::SageMaker::Cluster", "AWS::EKS::Cluster"]
-    RemovalPolicies.of(stack).retain(apply_to_resource_types=kept)
+    retained = ["AWS::SageMaker::Cluster", "AWS::EKS::Cluster"]
+    RemovalPolicies.of(stack).retain(apply_to_resource_types=retained)
     template = Template.from_stack(stack)
-    for kind in kept:
+    for kind in retained:
         template.all_resources(kind, {"DeletionPolicy": "Retain"})
 
 
@@ -200,7 +200,7 @@ def wrong(count: int = 1) -> App:
 
 
 def test_a_wrong_instance_type_fails_the_synth_with_rule_and_fix() -> None:
-    reason = refused(wrong())
+    reason = error_of(wrong())
     assert "HP301" in reason
     assert "Did you mean 'ml.p5.48xlarge'?" in reason
 

@@ -1,4 +1,4 @@
-"""How consumers lay out their stacks: one, several, stages, pipelines, nested ones, two clusters."""
+"""Layouts of stacks in apps of consumers: one, several, stages, pipelines, nested stacks, two clusters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What consumers put on a cluster: manifests and charts of their own, jobs, add-ons, data, alarms."""
+"""What consumers deploy on a cluster: their own manifests and charts, jobs, add-ons, data, alarms."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ pytestmark = pytest.mark.slow
 def objects(template: Template, name: str) -> dict[str, Any]:
     """The custom resource of a construct's objects."""
     found = template.find_resources("Custom::HyperPodKubernetesObjects")
-    (one,) = [resource for id_, resource in found.items() if id_.startswith(name)]
-    return dict(one)
+    (match,) = [resource for id_, resource in found.items() if id_.startswith(name)]
+    return dict(match)
 
 
 # ---- 20: manifests of ones own; 21: a cdk8s chart of ones own ----
@@ -154,9 +154,9 @@ def resources_of_the_app() -> list[dict[str, Any]]:
 
 
 def test_an_unrelated_resource_changes_no_logical_id(resources_of_the_app: list[dict[str, Any]]) -> None:
-    alone, with_others = ({*template["Resources"]} for template in resources_of_the_app)
-    assert {name for name in with_others - alone if not name.startswith("Other")} == set()
-    assert alone - with_others == set()
+    without_others, with_others = ({*template["Resources"]} for template in resources_of_the_app)
+    assert {name for name in with_others - without_others if not name.startswith("Other")} == set()
+    assert without_others - with_others == set()
 
 
 def test_the_role_administers_kubernetes(resources_of_the_app: list[dict[str, Any]]) -> None:

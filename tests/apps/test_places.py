@@ -1,4 +1,4 @@
-"""Platforms in stacks and stages: their place is one place, and one platform can be in several stages of an account."""
+"""Platforms in stacks and stages: one account and region, and one platform in several stages of an account."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HERE = Environment(account="222233334444", region="us-west-2")
 
 
 def platform(**values: Any) -> Platform:
-    given: dict[str, Any] = {
+    sections: dict[str, Any] = {
         "name": "research",
         "region": "us-west-2",
         "account": "222233334444",
@@ -42,7 +42,7 @@ def platform(**values: Any) -> Platform:
         "cluster": Cluster(instance_groups=[InstanceGroup(name="system", instance_type="ml.m5.4xlarge", count=3)]),
         **values,
     }
-    return Platform(**given)
+    return Platform(**sections)
 
 
 def in_stack(env: Environment) -> Callable[[], object]:
@@ -77,11 +77,11 @@ def in_stage(env: Environment) -> Callable[[], object]:
     ],
 )
 def test_a_region_or_account_other_than_the_stacks_is_rejected(make: Callable[[], object], messages: list[str]) -> None:
-    with pytest.raises(InvalidSpec) as refused:
+    with pytest.raises(InvalidSpec) as error:
         make()
-    assert [f"{finding.path}: {finding.message}" for finding in refused.value.findings] == messages
-    assert {finding.rule for finding in refused.value.findings} == {"HP035"}
-    assert every(finding.cure and finding.consequence for finding in refused.value.findings)
+    assert [f"{finding.path}: {finding.message}" for finding in error.value.findings] == messages
+    assert {finding.rule for finding in error.value.findings} == {"HP035"}
+    assert every(finding.cure and finding.consequence for finding in error.value.findings)
 
 
 @pytest.mark.parametrize("env", [None, HERE, Environment(region="us-west-2")])
@@ -116,7 +116,7 @@ def test_dev_and_prod_live_in_one_account() -> None:
     assert found["Prod-research-HyperPod"] == ["Prod-research"]
 
 
-THEIRS = ExistingNetwork(
+EXISTING_NETWORK = ExistingNetwork(
     vpc_id="vpc-0123456789abcdef0",
     node_subnets=(NodeSubnet(subnet_id="subnet-0123456789abcdef0", availability_zone_id="usw2-az1"),),
 )
@@ -132,7 +132,7 @@ EKS = "Dev/Eks/Eks already has the EKS cluster 'mine', in the same account and r
         ({"cluster": {"cluster_name": "hp"}, "eks": {"cluster_name": "mine"}}, [HYPERPOD, EKS]),
         (
             {
-                "network": {"availability_zone_ids": (), "existing": THEIRS},
+                "network": {"availability_zone_ids": (), "existing": EXISTING_NETWORK},
                 "eks": {
                     "admins": (),
                     "existing": ExistingEks(cluster_name="mine", security_group_id="sg-0123456789abcdef0"),
@@ -146,23 +146,23 @@ def test_two_stages_cannot_share_a_cluster_name_in_one_account_and_region(
     parts: dict[str, dict[str, Any]], messages: list[str]
 ) -> None:
     base = platform()
-    given = {key: getattr(base, key).model_copy(update=values) for key, values in parts.items()}
+    sections = {key: getattr(base, key).model_copy(update=values) for key, values in parts.items()}
     app = App(context=cdk_context() | UNCOPIED)
     for stage in ("Dev", "Prod"):
-        platform_stacks(Stage(app, stage, env=HERE), base.model_copy(update=given))
-    with pytest.raises(RuntimeError) as refused:
+        platform_stacks(Stage(app, stage, env=HERE), base.model_copy(update=sections))
+    with pytest.raises(RuntimeError) as error:
         app.synth()
-    found = re.findall(r"error HP027 (Prod\S+): (.*)", str(refused.value))
+    found = re.findall(r"error HP027 (Prod\S+): (.*)", str(error.value))
     assert sorted(message for _, message in found) == sorted(messages)
 
 
 def test_the_same_cluster_name_in_another_region_is_taken() -> None:
     app = App(context=cdk_context() | UNCOPIED)
-    one = {"cluster": platform().cluster.model_copy(update={"cluster_name": "hp"})}
-    platform_stacks(Stage(app, "Dev", env=HERE), platform(**one))
-    elsewhere = {"region": "us-east-1", "network": Network(availability_zone_ids=["use1-az4", "use1-az6"])}
+    first_region = {"cluster": platform().cluster.model_copy(update={"cluster_name": "hp"})}
+    platform_stacks(Stage(app, "Dev", env=HERE), platform(**first_region))
+    other_region = {"region": "us-east-1", "network": Network(availability_zone_ids=["use1-az4", "use1-az6"])}
     east = Stage(app, "East", env=Environment(account="222233334444", region="us-east-1"))
-    platform_stacks(east, platform(**one, **elsewhere))
+    platform_stacks(east, platform(**first_region, **other_region))
     assert app.synth().stacks_recursively
 
 

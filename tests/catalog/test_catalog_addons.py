@@ -41,7 +41,7 @@ def test_identities(name: str, namespace: str, service_account: str | None, cred
         (INFERENCE, "1.37", "v2.1.0-eksbuild.1"),
         (INFERENCE, "1.31", None),
         ("amazon-sagemaker-spaces", "1.35", None),
-        ("cert-manager", "1.35", None),  # named as the oldest that works, without a range
+        ("cert-manager", "1.35", None),  # stated as the oldest supported version, without a range
         ("coredns", "1.35", "v1.14.3-eksbuild.3"),
         ("coredns", "1.32", "v1.11.4-eksbuild.40"),
         ("kube-proxy", "1.34", "v1.34.6-eksbuild.13"),
@@ -80,10 +80,10 @@ def test_no_version_is_chosen_that_a_source_does_not_state_in_full() -> None:
 
 
 def test_prerequisites_are_addons_themselves_and_need_no_ring() -> None:
-    def depth(name: str, seen: tuple[str, ...] = ()) -> int:
-        assert name not in seen
+    def depth(name: str, visited: tuple[str, ...] = ()) -> int:
+        assert name not in visited
         return 1 + max(
-            (depth(prerequisite, (*seen, name)) for prerequisite in catalog.addon(name).prerequisites), default=0
+            (depth(prerequisite, (*visited, name)) for prerequisite in catalog.addon(name).prerequisites), default=0
         )
 
     assert max(map(depth, catalog.addons())) >= 2
@@ -121,6 +121,6 @@ def test_an_addon_of_hyperpod_without_a_known_version_for_the_default_kubernetes
     of_hyperpod = {name: addon for name, addon in catalog.addons().items() if addon.provider == "hyperpod"}
     lacking = {name for name, addon in of_hyperpod.items() if addon.supports(default) is not True}
     assert lacking == {name for name, addon in of_hyperpod.items() if "versions" in addon.uncertain}
-    for addon in catalog.addons().values():  # and where a source gives ranges, one of them holds the default
+    for addon in catalog.addons().values():  # if a source states ranges, one of them contains the default
         ranges = [version for version in addon.versions if version.covers(default) is not None]
         assert not ranges or any(version.covers(default) for version in ranges), addon.name

@@ -1,4 +1,4 @@
-"""What holds for every data file."""
+"""Requirements for every data file."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from hyperpod_constructs.core import catalog
 from hyperpod_constructs.core.catalog import _files
 from hyperpod_constructs.live.facts.refresh import FILES
 
-MINE = sorted({*FILES, "endpoints", "iam", "images", "labels"})
+HAND_WRITTEN = sorted({*FILES, "endpoints", "iam", "images", "labels"})
 
 
 @pytest.mark.parametrize("name", _files.names())
@@ -23,9 +23,9 @@ def test_every_file_states_the_source_of_its_facts(name: str) -> None:
     assert every(isinstance(note, str) and note for note in content["notes"])
 
 
-@pytest.mark.parametrize("name", MINE)
+@pytest.mark.parametrize("name", HAND_WRITTEN)
 def test_every_file_is_in_the_format_that_a_refresh_writes(name: str) -> None:
-    # Otherwise the first refresh would rewrite the whole file, and its diff would say nothing.
+    # Otherwise the first refresh would rewrite the complete file, and its diff would be useless.
     assert (_files.DATA / f"{name}.json").read_text() == _files.dumps(_files.load(name))
 
 

@@ -1,4 +1,4 @@
-"""Instance types: the numbers, and what a look-up says of a name it does not know."""
+"""Instance types: the numbers, and the error of a look-up with an unknown name."""
 
 import pytest
 from proving import every
@@ -150,10 +150,10 @@ def test_types_are_priced_only_where_hyperpod_is() -> None:
 )
 def test_near_misses(name: str, message: str) -> None:
     assert catalog.find_instance_type(name) is None
-    with pytest.raises(catalog.UnknownName) as caught:
+    with pytest.raises(catalog.UnknownName) as error:
         catalog.instance_type(name)
-    assert str(caught.value) == message
-    assert isinstance(caught.value, LookupError)
+    assert str(error.value) == message
+    assert isinstance(error.value, LookupError)
 
 
 def test_types_that_only_other_sources_list_are_rejected_with_the_reason() -> None:

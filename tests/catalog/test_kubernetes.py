@@ -10,7 +10,7 @@ TODAY = date(2026, 11, 23)
 
 
 @pytest.mark.parametrize(
-    ("version", "day", "status", "left"),
+    ("version", "day", "status", "days_left"),
     [
         ("1.30", TODAY, "ended", 0),
         ("1.31", TODAY, "extended", 3),
@@ -27,11 +27,11 @@ TODAY = date(2026, 11, 23)
         ("1.37", TODAY, "unknown", None),
     ],
 )
-def test_status_on_a_day(version: str, day: date, status: str, left: int | None) -> None:
+def test_status_on_a_day(version: str, day: date, status: str, days_left: int | None) -> None:
     found = catalog.kubernetes_version(version)
-    assert (found.status(day), found.days_left(day)) == (status, left)
+    assert (found.status(day), found.days_left(day)) == (status, days_left)
     with catalog.use_clock(day):
-        assert (found.status(), found.days_left()) == (status, left)
+        assert (found.status(), found.days_left()) == (status, days_left)
 
 
 def test_hyperpod_documents_1_30_to_1_35() -> None:
@@ -49,7 +49,10 @@ def test_hyperpod_documents_1_30_to_1_35() -> None:
         (date(2025, 12, 1), "1.34"),
         (TODAY, "1.35"),
         (date(2027, 3, 26), "1.35"),
-        (date(2027, 3, 27), "1.35"),  # no documented version is in standard support any more: the newest in extended
+        (
+            date(2027, 3, 27),
+            "1.35",
+        ),  # no documented version is in standard support: the newest version in extended support
         (date(2028, 3, 26), "1.35"),
     ],
 )

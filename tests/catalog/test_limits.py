@@ -97,8 +97,10 @@ def test_endpoints_of_a_closed_network() -> None:
         *("s3", "ec2", "ecr.api", "ecr.dkr", "sts", "eks-auth", "logs", "monitoring", "ssm", "ssmmessages"),
         *("ec2messages", "eks", "sagemaker.api"),
     }
-    more = {endpoint.service for endpoint in catalog.endpoints_for(["observability", "inference", "rig", "kms"])} - base
-    assert more == {
+    services = {
+        endpoint.service for endpoint in catalog.endpoints_for(["observability", "inference", "rig", "kms"])
+    } - base
+    assert services == {
         "aps-workspaces",
         "grafana-workspace",
         "elasticloadbalancing",

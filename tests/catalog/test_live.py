@@ -39,7 +39,7 @@ def moment(year: int, month: int, day: int) -> datetime:
 
 
 class Aws:
-    """A session whose clients answer what a test says, and nothing else."""
+    """A session whose clients return only the responses that a test sets."""
 
     def __init__(self, stack: ExitStack) -> None:
         self.clients: dict[str, Any] = {}
@@ -134,8 +134,8 @@ def test_the_calendar(aws: Aws) -> None:
     assert list(versions)[-2:] == ["1.37", "1.38"]
 
 
-def version(name: str, *kubernetes: str, **more: Any) -> dict[str, Any]:
-    return {"addonVersion": name, "compatibilities": [{"clusterVersion": item} for item in kubernetes], **more}
+def version(name: str, *kubernetes: str, **overrides: Any) -> dict[str, Any]:
+    return {"addonVersion": name, "compatibilities": [{"clusterVersion": item} for item in kubernetes], **overrides}
 
 
 def test_versions_of_an_addon(aws: Aws) -> None:

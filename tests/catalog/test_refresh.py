@@ -1,4 +1,4 @@
-"""Refreshing from the installed libraries: what is shipped is what they say, and what is not is found."""
+"""Refreshing from the installed libraries: the shipped facts equal those of the libraries, and differences are detected."""
 
 import gzip
 import json
@@ -90,11 +90,11 @@ def test_types_that_are_added_and_removed() -> None:
 
 def test_a_region_that_is_new() -> None:
     contents = load_all()
-    lost = contents["regions"]["regions"].pop("us-west-2")
+    removed = contents["regions"]["regions"].pop("us-west-2")
     new = refresh(contents=contents).contents["regions"]["regions"]["us-west-2"]
     assert new["hyperpod"]
     assert {field: new[field] for field in ("zone_id_prefix", "cluster_cfn", "compute_quota_cfn", "amp", "amg")} == {
-        field: lost[field] for field in ("zone_id_prefix", "cluster_cfn", "compute_quota_cfn", "amp", "amg")
+        field: removed[field] for field in ("zone_id_prefix", "cluster_cfn", "compute_quota_cfn", "amp", "amg")
     }
 
 

@@ -16,7 +16,7 @@ from hyperpod_constructs.live.facts.refresh import load_all, refresh
 
 
 def product(usage: str, region: str, usd: str, unit: str = "Hrs") -> str:
-    """A product as the price list has it: JSON in a text."""
+    """A product as in the price list: a string of JSON."""
     dimension = {"unit": unit, "pricePerUnit": {"USD": usd}}
     term = {"effectiveDate": "2026-11-01T00:00:00Z", "priceDimensions": {"a": dimension}}
     attributes = {"usagetype": usage, "regionCode": region}
@@ -32,21 +32,21 @@ class Session:
         return self._client
 
 
-def asked(*pages: list[str]) -> Session:
+def session_with(*pages: list[str]) -> Session:
     client = boto3.client("pricing", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
     stub = Stubber(client)
     for number, page in enumerate(pages):
-        more = {"NextToken": str(number)} if number + 1 < len(pages) else {}
-        asks = {"ServiceCode": "AmazonSageMaker", "Filters": list(_prices.FILTERS)}
-        asks |= {"NextToken": str(number - 1)} if number else {}
-        stub.add_response("get_products", {"FormatVersion": "aws_v1", "PriceList": page, **more}, asks)
+        next_page = {"NextToken": str(number)} if number + 1 < len(pages) else {}
+        request = {"ServiceCode": "AmazonSageMaker", "Filters": list(_prices.FILTERS)}
+        request |= {"NextToken": str(number - 1)} if number else {}
+        stub.add_response("get_products", {"FormatVersion": "aws_v1", "PriceList": page, **next_page}, request)
     stub.activate()
     return Session(client)
 
 
 def test_prices_of_known_types_and_regions_are_taken() -> None:
     contents = copy.deepcopy(load_all())
-    session = asked(
+    session = session_with(
         [
             product("USW2-Cluster:ml.p5.48xlarge", "us-west-2", "60.5"),
             product("USW2-Train:ml.p5.48xlarge", "us-west-2", "99"),
@@ -76,12 +76,12 @@ def test_prices_of_known_types_and_regions_are_taken() -> None:
 
 
 def test_a_refresh_with_prices_tells_what_differs() -> None:
-    session = asked([product("USW2-Cluster:ml.p5.48xlarge", "us-west-2", "60.5")])
+    session = session_with([product("USW2-Cluster:ml.p5.48xlarge", "us-west-2", "60.5")])
     paths = [difference.path for difference in refresh(prices_from=session).differences if difference.file == "prices"]
     assert paths
     assert every(path.startswith("prices.instance:ml.p5.48xlarge/us-west-2") for path in paths)
 
 
 def test_an_empty_answer_is_reported() -> None:
-    (remark,) = _prices.ask(copy.deepcopy(load_all()), asked([]))
+    (remark,) = _prices.ask(copy.deepcopy(load_all()), session_with([]))
     assert remark == "prices.json: the price list has no usage type of HyperPod nodes (Cluster:ml...)"

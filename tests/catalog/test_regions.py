@@ -1,4 +1,4 @@
-"""Regions, and what each has of HyperPod."""
+"""Regions, and the HyperPod features that each supports."""
 
 import pytest
 from proving import every
@@ -13,10 +13,10 @@ def test_hyperpod_is_in_nineteen_regions() -> None:
 
 
 def test_both_governance_types_are_together_in_three_regions_only() -> None:
-    both = {
+    regions = {
         name for name, region in catalog.regions().items() if region.scheduler_config_cfn and region.compute_quota_cfn
     }
-    assert both == {"us-east-1", "eu-central-1", "ap-south-1"}
+    assert regions == {"us-east-1", "eu-central-1", "ap-south-1"}
 
 
 def test_one_region() -> None:
@@ -75,6 +75,6 @@ def test_zone_id_prefixes_agree_with_a_capture_of_ec2() -> None:
 
 
 def test_zones_without_control_planes_are_of_their_region() -> None:
-    refused = {zone: name for name, region in catalog.regions().items() for zone in region.eks_refused_zone_ids}
-    assert refused == {"use1-az3": "us-east-1", "usw1-az2": "us-west-1", "cac1-az3": "ca-central-1"}
-    assert every(catalog.region(name).owns_zone_id(zone) for zone, name in refused.items())
+    rejected_zones = {zone: name for name, region in catalog.regions().items() for zone in region.eks_refused_zone_ids}
+    assert rejected_zones == {"use1-az3": "us-east-1", "usw1-az2": "us-west-1", "cac1-az3": "ca-central-1"}
+    assert every(catalog.region(name).owns_zone_id(zone) for zone, name in rejected_zones.items())

@@ -14,7 +14,7 @@ from typing import Any
 from hyperpod_constructs.core.catalog import _files
 
 SCHEMAS = Path(str(distribution("cfn-lint").locate_file("cfnlint/data/schemas")))
-"""Found without an import of cfn-lint, which takes as long as all tests of this file."""
+"""Located without importing cfn-lint, which takes as long as all tests of this file."""
 NAMES: dict[str, str] = json.loads((SCHEMAS / "providers" / "us-east-1.json").read_text())
 KINDS = {"create_only": "createOnlyProperties", "conditional": "conditionalCreateOnlyProperties"}
 
@@ -23,7 +23,8 @@ def of_schema(type_: str) -> dict[str, list[str]]:
     """What the schema of a type lists."""
     schema: dict[str, Any] = json.loads((SCHEMAS / "resources" / f"{NAMES[type_]}.json").read_text())
     lists = {
-        ours: sorted(path.removeprefix("/properties/") for path in schema.get(name, ())) for ours, name in KINDS.items()
+        group: sorted(path.removeprefix("/properties/") for path in schema.get(name, ()))
+        for group, name in KINDS.items()
     }
     return {"create_only": lists["create_only"]} | (
         {"conditional": lists["conditional"]} if lists["conditional"] else {}
@@ -32,11 +33,11 @@ def of_schema(type_: str) -> dict[str, list[str]]:
 
 def test_the_lists_are_those_of_the_schemas() -> None:
     content = _files.load("replacement")
-    wanted = {type_: of_schema(type_) for type_ in sorted(_files.load("deployer")["types"]) if type_ in NAMES}
+    expected = {type_: of_schema(type_) for type_ in sorted(_files.load("deployer")["types"]) if type_ in NAMES}
     documented = {type_: entry["documented"] for type_, entry in content["types"].items() if "documented" in entry}
     for type_, properties in documented.items():
-        wanted[type_] = {**wanted[type_], "documented": properties}
+        expected[type_] = {**expected[type_], "documented": properties}
     if os.environ.get("HYPERPOD_WRITE_DOCS"):
-        (_files.DATA / "replacement.json").write_text(_files.dumps({**content, "types": wanted}))
+        (_files.DATA / "replacement.json").write_text(_files.dumps({**content, "types": expected}))
         return
-    assert content["types"] == wanted
+    assert content["types"] == expected

@@ -1,4 +1,4 @@
-"""Entries as a person reads them, and the command line that prints them."""
+"""Entries as text, and the commands that print them."""
 
 import subprocess
 import sys
@@ -113,9 +113,9 @@ def test_every_entry_can_be_shown_in_lines_that_fit() -> None:
         for name, entry in names.items():
             text = show.KINDS[kind].render(show.KINDS[kind].find(name))
             assert max(map(len, text.splitlines())) <= 100, name
-            words = " ".join(text.split())
+            line = " ".join(text.split())
             for field, reason in entry.uncertain.items():
-                assert reason in words, f"{name}: {field} is uncertain, and the text does not say so"
+                assert reason in line, f"{name}: {field} is uncertain, and the text does not say so"
             assert entry.uncertain or "Uncertain:" not in text
 
 
@@ -171,7 +171,7 @@ def differs(monkeypatch: pytest.MonkeyPatch) -> list[Refreshed]:
     outcome = Refreshed({}, (Difference("limits", "limits.tags.value", 50, 51),), ("a remark",))
     written: list[Refreshed] = []
 
-    def write(refreshed: Refreshed, into: object = None) -> tuple[str, ...]:
+    def write(refreshed: Refreshed, folder: object = None) -> tuple[str, ...]:
         written.append(refreshed)
         return ("limits",)
 
@@ -239,5 +239,5 @@ main(["catalog", "show", "instance-type", "ml.p5.48xlarge"], standalone_mode=Fal
 heavy = {"aws_cdk", "jsii", "cdk8s", "constructs", "boto3", "botocore", "cfnlint", "kubernetes"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", script], check=True, timeout=60, capture_output=True, text=True)
-    assert done.stdout.startswith("ml.p5.48xlarge\n")
+    completed = subprocess.run([sys.executable, "-c", script], check=True, timeout=60, capture_output=True, text=True)
+    assert completed.stdout.startswith("ml.p5.48xlarge\n")

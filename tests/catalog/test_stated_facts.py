@@ -1,4 +1,4 @@
-"""Facts that a user states over the catalog's: used where they are stated, named by a finding, gone with the next config."""
+"""Facts of a user that replace those of the catalog: used in their config only, and reported by a finding."""
 
 from __future__ import annotations
 
@@ -123,14 +123,14 @@ def test_a_refresh_writes_what_differs_into_a_folder_that_a_config_uses(tmp_path
     types[NEW] = {"vcpu": 256, "memory_gib": 4096, "regions": ["us-west-2"]}
     change = Difference("instance_types", f"instance_types.{NEW}", None, types[NEW])
     assert write(Refreshed(contents, (change,), ()), tmp_path / "facts") == ("instance_types",)
-    kept = json.loads((tmp_path / "facts" / "instance_types.json").read_text())
-    assert kept["instance_types"] == {NEW: types[NEW]}
+    retained_facts = json.loads((tmp_path / "facts" / "instance_types.json").read_text())
+    assert retained_facts["instance_types"] == {NEW: types[NEW]}
     assert not (_files.DATA / "instance_types.json").read_text().count(NEW)
     loaded = load(written(tmp_path, CONFIG + "facts: {folder: facts}\n"))
     assert loaded.ok
     (finding,) = [f for f in loaded.findings if f.rule == "HP033"]
     assert finding.path == "facts.folder"
-    assert finding.message == f"facts of {kept['date']} are used over those shipped: instance_types.json"
+    assert finding.message == f"facts of {retained_facts['date']} are used over those shipped: instance_types.json"
     assert instance_type(NEW).memory_gib == 4096
 
 

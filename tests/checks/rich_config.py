@@ -104,26 +104,26 @@ RICH: dict[str, Any] = merged(
 
 
 def found_in(config: dict[str, Any]) -> list[Finding]:
-    """The findings in a config. JSON is YAML, and much quicker to write."""
+    """The findings in a config, which is written as JSON because that is faster than YAML."""
     return load_text(json.dumps(config)).findings
 
 
-def places(data: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every text of a config with its path."""
+def values_by_path(data: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every string in a config with its path."""
     if isinstance(data, str):
         yield path, data
     for key, value in data.items() if isinstance(data, dict) else ():
-        yield from places(value, f"{path}.{key}" if path else key)
+        yield from values_by_path(value, f"{path}.{key}" if path else key)
     for index, value in enumerate(data if isinstance(data, list) else ()):
-        yield from places(value, f"{path}[{index}]")
+        yield from values_by_path(value, f"{path}[{index}]")
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
-    """The rich config with another value at a path; keys that are not there are made."""
+    """The rich config with another value at a path; missing keys are created."""
     config: Any = copy.deepcopy(RICH)
-    *around, last = (int(part) if part.isdecimal() else part for part in re.findall(r"[^.\[\]]+", path))
+    *parents, last = (int(part) if part.isdecimal() else part for part in re.findall(r"[^.\[\]]+", path))
     current = config
-    for part, below in zip(around, [*around[1:], last], strict=False):
+    for part, below in zip(parents, [*parents[1:], last], strict=False):
         current = current[part] if isinstance(part, int) else current.setdefault(part, [] if below == 0 else {})
     if isinstance(last, int) and last == len(current):
         current.append(value)

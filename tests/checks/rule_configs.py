@@ -1,4 +1,4 @@
-"""The config that the rules' examples are laid over, and the way to load a text."""
+"""The config that the rules' examples are merged into, and functions that load a text."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ BASE: dict[str, Any] = {
 }
 
 
-def merged(base: Any, over: Any) -> Any:
+def merged(base: Any, overlay: Any) -> Any:
     """Mappings merged key by key, everything else replaced."""
-    if isinstance(base, Mapping) and isinstance(over, Mapping):
-        return {**base, **{key: merged(base.get(key), value) for key, value in over.items()}}
-    return over
+    if isinstance(base, Mapping) and isinstance(overlay, Mapping):
+        return {**base, **{key: merged(base.get(key), value) for key, value in overlay.items()}}
+    return overlay
 
 
 @cache
@@ -55,18 +55,18 @@ def load_text(text: str) -> Loaded:
 
 @cache
 def findings_in(text: str) -> tuple[Finding, ...]:
-    """The findings in a config; several tests look at those of the rules' examples."""
+    """The findings in a config, cached because several tests use those of the rules' examples."""
     return tuple(load_text(text).findings)
 
 
 def over_base(fragment: str) -> str:
-    """A rule's fragment laid over the base, as YAML text."""
-    over = parse(fragment).value
-    return dumped(merged(BASE, over)) if isinstance(over, dict) else fragment
+    """A rule's fragment merged into the base, as YAML text."""
+    overlay = parse(fragment).value
+    return dumped(merged(BASE, overlay)) if isinstance(overlay, dict) else fragment
 
 
 class _Dumper(yaml.CSafeDumper):
-    """Writes nothing for None, so that a key without a value stays one."""
+    """Writes nothing for None, so that a key without a value is preserved."""
 
 
 _Dumper.add_representer(type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", ""))

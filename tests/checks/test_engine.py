@@ -70,7 +70,7 @@ def test_tokens_are_skipped_with_one_note(context: Context, rule: str, path: str
 
 
 @pytest.mark.parametrize(
-    ("day", "version", "rule", "words"),
+    ("day", "version", "rule", "message"),
     [
         (date(2026, 11, 23), "1.31", "HP203", "3 days left"),
         (date(2026, 11, 26), "1.31", "HP202", "ended on 2026-11-26"),
@@ -80,9 +80,9 @@ def test_tokens_are_skipped_with_one_note(context: Context, rule: str, path: str
         (date(2030, 1, 1), None, "HP202", "EKS no longer supports any version"),
     ],
 )
-def test_dates_are_those_of_the_clock(day: date, version: str | None, rule: str, words: str) -> None:
+def test_dates_are_those_of_the_clock(day: date, version: str | None, rule: str, message: str) -> None:
     with use_clock(day):
-        assert any(words in finding.message for finding in found(Context(eks=Eks(kubernetes_version=version)), rule))
+        assert any(message in finding.message for finding in found(Context(eks=Eks(kubernetes_version=version)), rule))
 
 
 @pytest.mark.parametrize("version", ["1.38", "1.35"])

@@ -1,6 +1,6 @@
-"""Families of values that services refuse: generated around one that is right, each an error at its own path.
+"""Families of values that services reject: generated from a valid value, each an error at its own path.
 
-The right value of every family passes; `test_the_table_has_enough_cases` prints how many wrong ones there are.
+The valid value of every family passes; `test_the_table_has_enough_cases` prints the number of invalid values.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from proving import every
 from pydantic import BaseModel
-from rich_config import ACCOUNT, RICH, ROLE, changed, found_in, places
+from rich_config import ACCOUNT, RICH, ROLE, changed, found_in, values_by_path
 from rule_configs import BASE, merged
 
 from hyperpod_constructs.core.findings import Severity
@@ -22,42 +22,42 @@ from hyperpod_constructs.core.spec.arns import Names, _fields_with_arns, _inside
 
 
 def wrong_arns(arn: str, path: str) -> Iterator[tuple[str, str]]:
-    """What is wrong about an ARN in many ways: name of the way, and the text."""
+    """Invalid ARNs: the name of the mistake, and the ARN."""
     partition, service, region, account, resource = arn.split(":", 5)[1:]
     kind, _, name = resource.rpartition("/")
 
-    def made(**parts: str) -> str:
+    def arn_with(**parts: str) -> str:
         values = {"p": partition, "s": service, "r": region, "a": account, "n": resource, **parts}
         return "arn:{p}:{s}:{r}:{a}:{n}".format(**values)
 
     yield "bare name", name
-    yield "placeholder", made(n=f"{kind}/${{NAME}}")
-    yield "angle brackets", made(n=f"{kind}/<name>")
-    yield "wildcard", made(n=f"{kind}/*")
-    yield "space", made(n=f"{resource} x")
-    yield "trailing slash", made(n=f"{resource}/")
-    yield "other service", made(s="lambda")
-    yield "other partition", made(p="aws-us-gov")
-    yield "China", made(p="aws-cn")
-    yield "account of 11 digits", made(a="22223333444")
+    yield "placeholder", arn_with(n=f"{kind}/${{NAME}}")
+    yield "angle brackets", arn_with(n=f"{kind}/<name>")
+    yield "wildcard", arn_with(n=f"{kind}/*")
+    yield "space", arn_with(n=f"{resource} x")
+    yield "trailing slash", arn_with(n=f"{resource}/")
+    yield "other service", arn_with(s="lambda")
+    yield "other partition", arn_with(p="aws-us-gov")
+    yield "China", arn_with(p="aws-cn")
+    yield "account of 11 digits", arn_with(a="22223333444")
     if region:
-        yield "other region", made(r="us-east-1")
-        yield "no region", made(r="")
+        yield "other region", arn_with(r="us-east-1")
+        yield "no region", arn_with(r="")
     if service in ("iam", "sagemaker", "sns", "aps", "acm") and not re.search(
         r"admins|principal|members|viewers", path
     ):
-        yield "other account", made(a="999988887777")
+        yield "other account", arn_with(a="999988887777")
     if service == "kms":
-        yield "key that is none", made(n="key/my-key")
+        yield "key that is none", arn_with(n="key/my-key")
         if not re.search("secrets_key|signing_key|lustre", path):
-            yield "alias", made(n="alias/mine")
+            yield "alias", arn_with(n="alias/mine")
 
 
 def _bucket(name: str, *namespaces: str) -> dict[str, Any]:
     return {"name": name, "namespaces": list(namespaces)}
 
 
-ARNS = [(path, text) for path, text in places(RICH) if text.startswith("arn:")]
+ARNS = [(path, text) for path, text in values_by_path(RICH) if text.startswith("arn:")]
 WRONG_ARNS = [(path, way, text) for path, arn in ARNS for way, text in wrong_arns(arn, path)]
 
 WRONG: list[tuple[str, Any]] = [
@@ -166,7 +166,7 @@ def test_a_wrong_arn_is_an_error_at_its_field(path: str, way: str, text: str) ->
     found = [
         finding for finding in found_in(changed(path, text)) if finding.path == path and finding.severity != "note"
     ]
-    assert [finding.severity for finding in found] == [Severity.ERROR]  # once, and nothing else about it
+    assert [finding.severity for finding in found] == [Severity.ERROR]  # one finding only
     assert found[0].cure
 
 
@@ -235,7 +235,7 @@ def test_valid_values_of_services_are_not_errors(path: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("edit", "rule", "path"),
     [
-        (  # one claim of two kinds in one namespace, by the team's name and by its namespace's
+        (  # two kinds of claims with one name in one namespace, by the team's name and by the name of its namespace
             {
                 "lustre": [{"name": "data", "namespaces": ["hyperpod-ns-vision"]}],
                 "buckets": [_bucket("data", "vision")],
@@ -243,7 +243,7 @@ def test_valid_values_of_services_are_not_errors(path: str, value: Any) -> None:
             "HP806",
             "storage.buckets[0].name",
         ),
-        (  # two volumes of one name: volumes have no namespace
+        (  # two volumes with one name: volumes have no namespace
             {
                 "lustre": [{"name": "a", "namespaces": ["default"]}, {"name": "a-s3"}],
                 "buckets": [_bucket("a", "default")],
@@ -268,11 +268,11 @@ def test_a_namespace_that_nothing_creates_is_reported_also_without_teams() -> No
 
 
 @pytest.mark.parametrize(
-    ("claim", "told"),
+    ("claim", "reported"),
     [("scratch", True), ("results", True), ("their-own", False)],
     ids=["file system", "bucket", "other"],
 )
-def test_a_job_uses_claims_of_its_own_namespace(claim: str, told: bool) -> None:
+def test_a_job_uses_claims_of_its_own_namespace(claim: str, reported: bool) -> None:
     job = {
         "name": "train",
         "image": "registry/train:v1",
@@ -282,7 +282,7 @@ def test_a_job_uses_claims_of_its_own_namespace(claim: str, told: bool) -> None:
     }
     storage = {"lustre": [{"name": "scratch", "namespaces": ["vision"]}], "buckets": [_bucket("results", "vision")]}
     config = {**RICH, "storage": storage}
-    for namespace, wrong in (({}, told), ({"team": "vision"}, False)):
+    for namespace, wrong in (({}, reported), ({"team": "vision"}, False)):
         found = [
             finding.path for finding in found_in({**config, "jobs": [{**job, **namespace}]}) if finding.rule == "HP747"
         ]
@@ -290,7 +290,7 @@ def test_a_job_uses_claims_of_its_own_namespace(claim: str, told: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "reported"),
     [
         ({"mpi-operator": {"enable": True}}, ["dependencies.values.mpi-operator.enable"]),
         ({"mpi-operater": {}}, ["dependencies.values.mpi-operater"]),
@@ -301,13 +301,13 @@ def test_a_job_uses_claims_of_its_own_namespace(claim: str, told: bool) -> None:
         ({"nvidia-device-plugin": {"anything": 1}}, []),
     ],
 )
-def test_values_that_the_chart_does_not_read_are_reported(values: dict[str, Any], told: list[str] | None) -> None:
+def test_values_that_the_chart_does_not_read_are_reported(values: dict[str, Any], reported: list[str] | None) -> None:
     found = [finding for finding in found_in(changed("dependencies.values", values)) if finding.rule == "HP407"]
-    assert len(found) == 1 if told is None else [finding.path for finding in found] == told
+    assert len(found) == 1 if reported is None else [finding.path for finding in found] == reported
 
 
 @pytest.mark.parametrize(
-    ("selector", "told"),
+    ("selector", "reported"),
     [
         ({"node.kubernetes.io/instance-type": "ml.m5.4xlarge"}, False),
         ({"node.kubernetes.io/instance-type": "ml.m5.2xlarge"}, True),
@@ -318,31 +318,31 @@ def test_values_that_the_chart_does_not_read_are_reported(values: dict[str, Any]
         ({"somebody.example.com/label": "x"}, False),
     ],
 )
-def test_selectors_that_no_group_satisfies_are_reported(selector: dict[str, str], told: bool) -> None:
+def test_selectors_that_no_group_satisfies_are_reported(selector: dict[str, str], reported: bool) -> None:
     job = {"name": "train", "image": "registry/train:v1", "nodes": 1, "node_selector": selector}
     found = [finding.path for finding in found_in({**RICH, "jobs": [job]}) if finding.rule == "HP752"]
-    assert found == (["jobs[0].node_selector"] if told else [])
+    assert found == (["jobs[0].node_selector"] if reported else [])
     for path in ("addons.training_operator.node_selector", "addons.cert_manager.configuration.nodeSelector"):
         found = [finding.path for finding in found_in(changed(path, selector)) if finding.rule == "HP516"]
-        assert found == ([path] if told else [])
+        assert found == ([path] if reported else [])
 
 
 def test_selectors_are_checked_for_groups_with_labels() -> None:
-    """A label with a domain is known to the config as soon as one of several groups sets it."""
+    """A label with a domain is known if one of several groups sets it."""
     label = {"somebody.example.com/label": "x"}
     config = merged(RICH, {"addons": {"training_operator": {"node_selector": label}}})
     assert [finding.path for finding in found_in(config) if finding.rule == "HP516"] == []
     groups = config["cluster"]["instance_groups"]
     assert len(groups) > 1
-    for value, told in (("x", False), ("y", True)):
+    for value, reported in (("x", False), ("y", True)):
         first = {**groups[0], "labels": {**groups[0].get("labels", {}), "somebody.example.com/label": value}}
         labeled = merged(config, {"cluster": {"instance_groups": [first, *groups[1:]]}})
         found = [finding.path for finding in found_in(labeled) if finding.rule == "HP516"]
-        assert found == (["addons.training_operator.node_selector"] if told else [])
+        assert found == (["addons.training_operator.node_selector"] if reported else [])
 
 
 @pytest.mark.parametrize(
-    ("accesses", "told"),
+    ("accesses", "messages"),
     [
         ([{}, {"policy": "edit", "namespaces": ["a"]}], []),
         ([{"namespaces": ["a"]}, {"namespaces": ["b"]}], []),
@@ -352,10 +352,10 @@ def test_selectors_are_checked_for_groups_with_labels() -> None:
         ([{"policy": "cluster-admin"}, {"policy": "view"}], ["eks.access[1]"]),
     ],
 )
-def test_a_principal_may_have_several_policies(accesses: list[dict[str, Any]], told: list[str]) -> None:
+def test_a_principal_may_have_several_policies(accesses: list[dict[str, Any]], messages: list[str]) -> None:
     config = merged(BASE, {"eks": {"access": [{"principal": ROLE, **access} for access in accesses]}})
     found = [(finding.path, finding.severity.value) for finding in found_in(config) if finding.rule == "HP215"]
-    assert found == [(path, "warning") for path in told]
+    assert found == [(path, "warning") for path in messages]
 
 
 def test_a_cluster_of_restricted_groups_only_is_right_without_add_ons() -> None:
@@ -367,7 +367,7 @@ def test_a_cluster_of_restricted_groups_only_is_right_without_add_ons() -> None:
     assert finding.message == "all groups are restricted, and cert_manager, training_operator cannot run on their nodes"
 
 
-@pytest.mark.parametrize(("zone", "told"), [("usw2-az4", []), ("usw2-az5", ["warning"]), ("usw2-az9", ["warning"])])
-def test_a_zone_that_the_region_is_not_known_to_have(zone: str, told: list[str]) -> None:
+@pytest.mark.parametrize(("zone", "messages"), [("usw2-az4", []), ("usw2-az5", ["warning"]), ("usw2-az9", ["warning"])])
+def test_a_zone_that_the_region_is_not_known_to_have(zone: str, messages: list[str]) -> None:
     config = merged(BASE, {"network": {"availability_zone_ids": ["usw2-az1", zone]}})
-    assert [finding.severity.value for finding in found_in(config) if finding.rule == "HP112"] == told
+    assert [finding.severity.value for finding in found_in(config) if finding.rule == "HP112"] == messages

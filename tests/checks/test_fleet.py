@@ -1,4 +1,4 @@
-"""Several configs at once, and configs that are right although little is made: what `make synth` does with them."""
+"""Several configs in one run, and valid configs that create few resources: the results of `make synth`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def written(folder: Path, *configs: dict[str, Any]) -> list[Path]:
 
 
 @pytest.mark.parametrize(
-    ("one", "two", "found"),
+    ("first", "second", "found"),
     [
         ({"name": "b"}, {}, []),
         ({}, {}, [("HP026", "name", "'research' is already the name of {a} in the same region and account")]),
@@ -69,7 +69,7 @@ def written(folder: Path, *configs: dict[str, Any]) -> list[Path]:
             {"cluster": {"cluster_name": "same"}, **OTHER_REGION},
             [],
         ),
-        (  # clusters have the platform's name where they have none of their own
+        (  # clusters without a name have the platform's name
             {"cluster": {"cluster_name": "same"}},
             {"name": "same"},
             [("HP027", "name", "'same' is already the HyperPod cluster of {a} in the same region and account")],
@@ -83,9 +83,9 @@ def written(folder: Path, *configs: dict[str, Any]) -> list[Path]:
     ],
 )
 def test_names_that_must_be_unique_between_configs(
-    one: dict[str, Any], two: dict[str, Any], found: list[tuple[str, str, str]], tmp_path: Path
+    first: dict[str, Any], second: dict[str, Any], found: list[tuple[str, str, str]], tmp_path: Path
 ) -> None:
-    paths = written(tmp_path, merged(BASE, one), merged(BASE, two))
+    paths = written(tmp_path, merged(BASE, first), merged(BASE, second))
     findings = [finding for finding in load_all(paths).findings if finding.severity == "error"]
     assert [(finding.rule, finding.path, finding.message) for finding in findings] == [
         (rule, path, message.format(a=paths[0])) for rule, path, message in found
@@ -122,7 +122,7 @@ def test_an_existing_network_to_which_nothing_is_added_has_no_stack(tmp_path: Pa
     assert platform is not None
     assembly = build([platform], context=cdk_context(), outdir=str(tmp_path / "out"), validate=False).synth()
     stacks = sorted(stack.stack_name for stack in assembly.stacks)
-    assert stacks == ["existing-Addons", "existing-Eks", "existing-HyperPod", "existing-Jobs"]  # and no Network stack
+    assert stacks == ["existing-Addons", "existing-Eks", "existing-HyperPod", "existing-Jobs"]  # no Network stack
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What the rules say, exactly: a file per module of rules, in `messages/`.
+"""The exact messages of the rules: one file for each module of rules, in `messages/`.
 
 A block begins with `--- ` and a rule id (its wrong example) or a title (a fragment of YAML, laid over the config of
 `rule_configs.py`, follows), and `=>` and the findings of the module's rules come after it: severity, rule, path, message,
@@ -35,17 +35,17 @@ MODULES: dict[str, list[Rule]] = {
 }
 
 
-def said(findings: list[Finding]) -> str:
+def messages_of(findings: list[Finding]) -> str:
     """The findings as the command line prints them, without file and line."""
     return "".join(f"{replace(finding, file=None, line=None, column=None)}\n" for finding in findings)
 
 
 def fragments(module: str) -> Iterator[tuple[str, str]]:
-    """Title and fragment of the blocks that were written by hand."""
+    """Title and fragment of the manually written blocks."""
     file = FOLDER / f"{module}.txt"
     for block in file.read_text().split(f"\n{BLOCK}") if file.exists() else ():
-        title, _, rest = block.removeprefix(BLOCK).partition("\n")
-        fragment = rest.partition(f"{ARROW}\n")[0]
+        title, _, lines = block.removeprefix(BLOCK).partition("\n")
+        fragment = lines.partition(f"{ARROW}\n")[0]
         if fragment:
             yield title, fragment
 
@@ -55,10 +55,10 @@ def table(module: str) -> str:
     ids = {rule.id for rule in MODULES[module]}
     blocks = []
     for rule in MODULES[module]:
-        blocks.append(f"{BLOCK}{rule.id}\n{ARROW}\n{said(of_rule(rule, rule.wrong))}")
+        blocks.append(f"{BLOCK}{rule.id}\n{ARROW}\n{messages_of(of_rule(rule, rule.wrong))}")
     for title, fragment in fragments(module):
         found = [finding for finding in findings_in(over_base(fragment)) if finding.rule in ids]
-        blocks.append(f"{BLOCK}{title}\n{fragment}{ARROW}\n{said(found)}")
+        blocks.append(f"{BLOCK}{title}\n{fragment}{ARROW}\n{messages_of(found)}")
     return "\n".join(blocks).replace(str(folder()), "FOLDER")
 
 

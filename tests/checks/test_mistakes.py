@@ -1,4 +1,4 @@
-"""The failure modes and the 26 mistakes: each is caught, and the table in docs/ says by what."""
+"""The failure modes and the 26 mistakes: each is detected, and the table in docs/ lists the rule."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ ROWS = {
 
 
 def test_no_failure_and_no_mistake_is_left_out() -> None:
-    wanted = {f"F{number}" for number in range(1, 39)} | {f"c{number:02}" for number in range(26)}
-    assert wanted <= set(ROWS)
+    expected = {f"F{number}" for number in range(1, 39)} | {f"c{number:02}" for number in range(26)}
+    assert expected <= set(ROWS)
 
 
 def test_every_row_names_rules_that_exist_or_another_stage() -> None:
@@ -35,8 +35,8 @@ def test_every_row_names_rules_that_exist_or_another_stage() -> None:
 SYSTEM = "{name: system, instance_type: ml.m5.4xlarge, count: 2}"
 
 
-def groups(*more: str) -> str:
-    return f"cluster: {{instance_groups: [{', '.join([SYSTEM, *more])}]}}\n"
+def groups(*others: str) -> str:
+    return f"cluster: {{instance_groups: [{', '.join([SYSTEM, *others])}]}}\n"
 
 
 MISTAKES = {

@@ -1,4 +1,4 @@
-"""Rules hold no number and no form of a name: those are in the catalog, with a source."""
+"""Rules contain no numbers and no patterns of names: these are in the catalog, with a source."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ARITHMETIC = {-1, 0, 1, 2, 100, 1024}
 
 
 def code_of(path: Path) -> list[ast.AST]:
-    """The nodes of a module but for the texts and examples in its decorators, and positions (`found[3]`)."""
+    """The nodes of a module, except the texts and examples in its decorators, and indexes (`found[3]`)."""
     tree = ast.parse(path.read_text())
     left_out = {
         id(inner)
@@ -40,24 +40,24 @@ def code_of(path: Path) -> list[ast.AST]:
 
 
 def numbers_of(path: Path) -> set[float]:
-    """Numbers in functions, and those that have a name."""
+    """Numbers in functions, and named numbers."""
     code = code_of(path)
-    places = [node for node in code if isinstance(node, ast.FunctionDef)]
-    named = [node.value for node in code if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)]
-    kept = {id(node) for node in code}
+    functions = [node for node in code if isinstance(node, ast.FunctionDef)]
+    constants = [node.value for node in code if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)]
+    code_ids = {id(node) for node in code}
     return {
         inner.value
-        for place in (*places, *named)
+        for place in (*functions, *constants)
         for inner in ast.walk(place)
-        if id(inner) in kept and isinstance(inner, ast.Constant) and type(inner.value) in (int, float)
+        if id(inner) in code_ids and isinstance(inner, ast.Constant) and type(inner.value) in (int, float)
     }
 
 
 def patterns_of(path: Path) -> list[str]:
-    """Calls that compare a whole text with a pattern written in them."""
+    """Calls that compare a complete string with a literal pattern."""
     calls = [node for node in code_of(path) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
-    whole = [call for call in calls if ast.unparse(call.func) in ("re.fullmatch", "re.compile")]
-    written = [call for call in whole if isinstance(call.args[0], ast.Constant | ast.JoinedStr | ast.BinOp)]
+    complete = [call for call in calls if ast.unparse(call.func) in ("re.fullmatch", "re.compile")]
+    written = [call for call in complete if isinstance(call.args[0], ast.Constant | ast.JoinedStr | ast.BinOp)]
     return [ast.unparse(call) for call in written if not {"pattern", "BUCKET_NAME", "escape"} & _names(call.args[0])]
 
 
@@ -73,7 +73,7 @@ def test_rules_contain_no_number(path: Path) -> None:
 
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
 def test_rules_contain_no_complete_pattern(path: Path) -> None:
-    """Searching for a part of a text is reading, not a limit."""
+    """A search for a part of a string is not a limit."""
     assert patterns_of(path) == []
 
 
@@ -124,7 +124,7 @@ def test_the_bounds_of_a_field_are_those_of_the_catalog(model: type[SpecModel], 
 
 
 def test_every_number_and_pattern_that_a_rule_names_has_a_source() -> None:
-    named = {
+    documented = {
         call.args[0].value
         for path in RULES
         for call in code_of(path)
@@ -134,6 +134,6 @@ def test_every_number_and_pattern_that_a_rule_names_has_a_source() -> None:
         and isinstance(call.args[0], ast.Constant)
     }
     sections = {name: section for section in ("limits", "patterns", "allowed") for name in load("limits")[section]}
-    assert len(named) > 40
-    assert every(source_of(sections[str(name)], str(name)) for name in named)
+    assert len(documented) > 40
+    assert every(source_of(sections[str(name)], str(name)) for name in documented)
     assert every(known.source for known in limits().values())

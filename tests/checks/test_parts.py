@@ -1,4 +1,4 @@
-"""Rules about a part of a platform alone, as a construct knows it, and numbers that are too large for the tables."""
+"""Rules with only a part of a platform, as in a construct, and numbers that are too large for the tables."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ def platform(config: dict[str, Any], folder: Path) -> Context:
     return replace(Context.of(loaded), whole=False)
 
 
-def said(findings: list[Finding]) -> list[tuple[str, str, str]]:
-    return [(each.rule, each.path, each.message) for each in findings]
+def summaries(findings: list[Finding]) -> list[tuple[str, str, str]]:
+    return [(finding.rule, finding.path, finding.message) for finding in findings]
 
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_rules_need_no_other_parts_than_they_say(config: str, tmp_path: Path) -> None:
-    whole = platform(CONFIGS[config], tmp_path)
-    known = [part for part in PARTS if getattr(whole, part) is not None]
+    full_context = platform(CONFIGS[config], tmp_path)
+    known = [part for part in PARTS if getattr(full_context, part) is not None]
     assert len(known) > 10
-    without = [replace(whole, **{part: None}) for part in known]
-    alone = [Context(**{part: getattr(whole, part)}) for part in known]
+    without = [replace(full_context, **{part: None}) for part in known]
+    parts = [Context(**{part: getattr(full_context, part)}) for part in known]
     pairs = [
-        Context(**{part: getattr(whole, part), other: getattr(whole, other)})
+        Context(**{part: getattr(full_context, part), other: getattr(full_context, other)})
         for index, part in enumerate(known)
         for other in known[index + 1 :]
     ]
-    for context in (*without, *alone, *pairs):
+    for context in (*without, *parts, *pairs):
         applied = {rule.id for rule in rules() if all(context.has(part) for part in rule.needs)}
         assert {finding.rule for finding in check(context)} <= {*applied, "HP030", "HP031", "HP032"}
 
@@ -62,27 +62,27 @@ TWICE = [("HP750", "jobs[1].name", "'train' is also the name of jobs[0]")]
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "whole", "found"),
+    ("first", "second", "whole_platform", "found"),
     [
         ({}, {}, False, TWICE),
-        ({}, {"image": "registry/train:v2"}, False, []),  # another hash is another object
+        ({}, {"image": "registry/train:v2"}, False, []),  # a different hash means a different object
         ({}, {"image": "registry/train:v2"}, True, TWICE),
         ({"on_change": "replace"}, {"on_change": "replace", "image": "registry/train:v2"}, False, TWICE),
         ({}, {"namespace": "other"}, True, []),
     ],
 )
 def test_names_of_jobs_in_an_app_and_in_a_config(
-    first: dict[str, Any], second: dict[str, Any], whole: bool, found: list[tuple[str, str, str]]
+    first: dict[str, Any], second: dict[str, Any], whole_platform: bool, found: list[tuple[str, str, str]]
 ) -> None:
-    context = Context(jobs=(job(**first), job(**second)), whole=whole)
-    assert [each for each in said(check(context)) if each[0] == "HP750"] == found
+    context = Context(jobs=(job(**first), job(**second)), whole=whole_platform)
+    assert [summary for summary in summaries(check(context)) if summary[0] == "HP750"] == found
 
 
-@pytest.mark.parametrize(("whole", "told"), [(True, True), (False, False)])
-def test_what_only_a_whole_platform_knows(whole: bool, told: bool) -> None:
+@pytest.mark.parametrize(("whole_platform", "reported"), [(True, True), (False, False)])
+def test_what_only_a_whole_platform_knows(whole_platform: bool, reported: bool) -> None:
     storage = Storage.model_validate({"lustre": [{"name": "data", "namespaces": ["nobody"], "removal": "destroy"}]})
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "nobody"}}
-    found = said(check(Context(storage=storage, manifests=(manifest,), whole=whole)))
+    found = summaries(check(Context(storage=storage, manifests=(manifest,), whole=whole_platform)))
     expected = [
         (
             "HP738",
@@ -96,14 +96,19 @@ def test_what_only_a_whole_platform_knows(whole: bool, told: bool) -> None:
             "the namespace 'nobody' is neither `default` nor the namespace of a team",
         ),
     ]
-    assert sorted(each for each in found if each[0] in ("HP738", "HP808", "HP811")) == (expected if told else [])
+    assert sorted(summary for summary in found if summary[0] in ("HP738", "HP808", "HP811")) == (
+        expected if reported else []
+    )
     teams = Context(storage=storage, manifests=(manifest,), governance=Governance.model_validate({"teams": []}))
-    assert sorted(each for each in said(check(teams)) if each[0] in ("HP738", "HP811")) == [expected[0], expected[2]]
+    assert sorted(summary for summary in summaries(check(teams)) if summary[0] in ("HP738", "HP811")) == [
+        expected[0],
+        expected[2],
+    ]
 
 
 def test_the_findings_about_arns_are_those_of_their_rules() -> None:
     eks = Eks.model_validate({"admins": ["Admin"], "cluster_name": "my.cluster", "secrets_key_arn": "alias/eks"})
-    assert said(findings_about_arns(Context(eks=eks))) == [
+    assert summaries(findings_about_arns(Context(eks=eks))) == [
         ("HP214", "eks.admins[0]", "'Admin' is not the ARN of an IAM role or user"),
         ("HP217", "eks.secrets_key_arn", "'alias/eks' is not the ARN of a KMS key"),
     ]
@@ -145,9 +150,9 @@ NEWEST = "Use 1.35, the latest version that HyperPod documents."
 )
 def test_versions_on_a_day(day: date, eks: dict[str, Any], rule: str, message: str | None, cure: str | None) -> None:
     with use_clock(day):
-        found = [each for each in check(Context(eks=Eks.model_validate(eks))) if each.rule == rule]
+        found = [finding for finding in check(Context(eks=Eks.model_validate(eks))) if finding.rule == rule]
     expected = [("eks.kubernetes_version", message, cure)] if message is not None else []
-    assert [(each.path, each.message, each.cure) for each in found] == expected
+    assert [(finding.path, finding.message, finding.cure) for finding in found] == expected
 
 
 @pytest.mark.parametrize(
@@ -161,9 +166,11 @@ def test_versions_on_a_day(day: date, eks: dict[str, Any], rule: str, message: s
 )
 def test_the_number_of_groups(count: int, found: list[tuple[str, str]]) -> None:
     groups = [InstanceGroup(name=f"g{index}", instance_type="ml.m5.4xlarge", count=1) for index in range(count)]
-    findings = [each for each in check(Context(cluster=Cluster(instance_groups=groups))) if each.rule == "HP308"]
-    assert [(str(each.severity), each.message) for each in findings] == found
-    assert {each.path for each in findings} <= {"cluster.instance_groups"}
+    findings = [
+        finding for finding in check(Context(cluster=Cluster(instance_groups=groups))) if finding.rule == "HP308"
+    ]
+    assert [(str(finding.severity), finding.message) for finding in findings] == found
+    assert {finding.path for finding in findings} <= {"cluster.instance_groups"}
 
 
 LONGEST = 128 * 1024 - 1
@@ -182,14 +189,14 @@ TOO_LONG = "131,073 bytes; the limit of Linux for one argument or variable is 13
     ],
 )
 def test_the_length_of_an_argument(fields: dict[str, Any], found: list[tuple[str, str, str]]) -> None:
-    assert [each for each in said(check(Context(jobs=(job(**fields),)))) if each[0] == "HP728"] == found
+    assert [summary for summary in summaries(check(Context(jobs=(job(**fields),)))) if summary[0] == "HP728"] == found
 
 
 def test_a_context_of_a_platform_has_all_its_parts() -> None:
-    whole = Context.of(Platform.model_validate(BASE))
-    assert whole.whole
-    assert whole.cut == frozenset()
-    assert (whole.name, whole.region, whole.has("storage"), whole.has("governance")) == (
+    context = Context.of(Platform.model_validate(BASE))
+    assert context.whole
+    assert context.cut == frozenset()
+    assert (context.name, context.region, context.has("storage"), context.has("governance")) == (
         "research",
         "us-west-2",
         True,
@@ -197,16 +204,16 @@ def test_a_context_of_a_platform_has_all_its_parts() -> None:
     )
 
 
-@pytest.mark.parametrize(("count", "more"), [(100, None), (101, "1"), (1102, "1,002")])
-def test_a_hundred_structural_errors_are_listed(count: int, more: str | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("count", "omitted"), [(100, None), (101, "1"), (1102, "1,002")])
+def test_a_hundred_structural_errors_are_listed(count: int, omitted: str | None, tmp_path: Path) -> None:
     file = tmp_path / "hyperpod.yaml"
     unknown = {f"unknown{index}": 1 for index in range(count)}
     file.write_text(yaml.safe_dump(merged(BASE, {"network": unknown})))
     found = load(file).findings
-    assert len([each for each in found if each.rule == "HP010"]) == 100
-    rest = [(each.path, each.message, each.cure) for each in found if each.rule == "HP012"]
-    message = f"{more} additional structural errors are not listed"
-    assert rest == ([("", message, "Fix the listed errors first.")] if more is not None else [])
+    assert len([finding for finding in found if finding.rule == "HP010"]) == 100
+    summary = [(finding.path, finding.message, finding.cure) for finding in found if finding.rule == "HP012"]
+    message = f"{omitted} additional structural errors are not listed"
+    assert summary == ([("", message, "Fix the listed errors first.")] if omitted is not None else [])
 
 
 @pytest.mark.parametrize(
@@ -220,6 +227,6 @@ def test_a_hundred_structural_errors_are_listed(count: int, more: str | None, tm
 def test_words_that_other_yaml_versions_read_as_true_or_false(text: str, meant: str, tmp_path: Path) -> None:
     file = tmp_path / "hyperpod.yaml"
     file.write_text(yaml.safe_dump(merged(BASE, {"network": {"flow_logs": text}})))
-    (found,) = [each for each in load(file).findings if each.path == "network.flow_logs"]
+    (found,) = [finding for finding in load(file).findings if finding.path == "network.flow_logs"]
     assert (found.rule, found.message) == ("HP012", f"must be true or false, not the text {text!r}")
     assert found.cure == f"Write {meant}."

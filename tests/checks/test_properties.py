@@ -1,4 +1,4 @@
-"""Whatever a config is changed into, checking it raises nothing, and with errors there is no template.
+"""Any change of a config: checking it raises no exception, and if there are errors, no template is written.
 
 250 mutations by default, 2,000 with HYPERPOD_ALL=1; HYPERPOD_EXAMPLES=20000 for more.
 """
@@ -115,10 +115,10 @@ values = st.one_of(
 )
 
 
-def places(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def paths(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Every path of a config."""
     items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    return [path, *(place for key, value in items for place in places(value, (*path, key)))]
+    return [path, *(place for key, value in items for place in paths(value, (*path, key)))]
 
 
 @st.composite
@@ -126,22 +126,22 @@ def mutated(draw: st.DrawFn) -> dict[str, Any]:
     """A rich valid config after one to four random edits."""
     config: dict[str, Any] = copy.deepcopy(RICH)
     for _ in range(draw(st.integers(1, 4))):
-        path = draw(st.sampled_from(places(config)[1:]))
-        around: Any = config
+        path = draw(st.sampled_from(paths(config)[1:]))
+        container: Any = config
         for part in path[:-1]:
-            around = around[part]
+            container = container[part]
         edit = draw(st.sampled_from(["replace", "replace", "delete", "repeat", "rename"]))
         if edit == "delete":
-            del around[path[-1]]
-        elif edit == "repeat" and isinstance(around, list):
-            around.extend(copy.deepcopy(around[path[-1]]) for _ in range(draw(st.sampled_from([1, 30, 120]))))
-        elif edit == "rename" and isinstance(around, dict):
-            around[draw(st.text(min_size=1, max_size=8))] = around.pop(path[-1])
+            del container[path[-1]]
+        elif edit == "repeat" and isinstance(container, list):
+            container.extend(copy.deepcopy(container[path[-1]]) for _ in range(draw(st.sampled_from([1, 30, 120]))))
+        elif edit == "rename" and isinstance(container, dict):
+            container[draw(st.text(min_size=1, max_size=8))] = container.pop(path[-1])
         else:
-            around[path[-1]] = draw(values)
+            container[path[-1]] = draw(values)
         if not config:
             return config
-        if len(places(config)) == 1:
+        if len(paths(config)) == 1:
             break
     return config
 
@@ -149,7 +149,7 @@ def mutated(draw: st.DrawFn) -> dict[str, Any]:
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(config=mutated())
 def test_no_mutation_raises_or_gives_a_template(config: dict[str, Any]) -> None:
-    loaded = load_text(json.dumps(config))  # JSON is YAML, and much quicker to write
+    loaded = load_text(json.dumps(config))  # JSON is valid YAML, and faster to write
     assert loaded.platform is not None or errors(loaded.findings)
     assert loaded.ok == (loaded.platform is not None and not errors(loaded.findings))
     assert [finding for finding in loaded.findings if not (finding.message and finding.rule)] == []
@@ -193,12 +193,12 @@ def test_a_plan_has_disjoint_subnets_inside_its_blocks(cidr: str, zones: int, mo
         return
     blocks = [IPv4Network(subnet.cidr) for subnet in planned.subnets]
     vpc = [IPv4Network(cidr), *map(IPv4Network, planned.secondary_cidrs)]
-    assert [block for block in blocks if not any(block.subnet_of(whole) for whole in vpc)] == []
+    assert [block for block in blocks if not any(block.subnet_of(vpc_block) for vpc_block in vpc)] == []
     assert not any(a.overlaps(b) for i, a in enumerate(blocks) for b in blocks[:i])
     assert not any(a.overlaps(b) for i, a in enumerate(vpc) for b in vpc[:i])
     assert len(blocks) == zones * (3 if mode == "open" else 2)
-    refused = {"HP101", "HP103", "HP104", "HP106", "HP107"}
-    assert not refused & {finding.rule for finding in check(Context(network=network))}
+    rejecting = {"HP101", "HP103", "HP104", "HP106", "HP107"}
+    assert not rejecting & {finding.rule for finding in check(Context(network=network))}
 
 
 @given(cidr=cidrs, zones=st.integers(2, 3))
@@ -206,8 +206,8 @@ def test_another_zone_does_not_move_the_subnets_of_a_large_network(cidr: str, zo
     if IPv4Network(cidr).prefixlen > 20:
         return
     fewer = plan(Network(availability_zone_ids=ZONES[:zones], vpc_cidr=cidr)).subnets
-    more = plan(Network(availability_zone_ids=ZONES[: zones + 1], vpc_cidr=cidr)).subnets
-    assert set(fewer) < set(more)
+    larger = plan(Network(availability_zone_ids=ZONES[: zones + 1], vpc_cidr=cidr)).subnets
+    assert set(fewer) < set(larger)
 
 
 @given(prefix=st.integers(0, 32))
@@ -215,18 +215,18 @@ def test_usable_addresses(prefix: int) -> None:
     assert usable(f"10.0.0.0/{prefix}") == max(0, 2 ** (32 - prefix) - 5)
 
 
-@given(count=st.integers(0, 6758), more=st.integers(0, 100))
-def test_demand_grows_with_the_count(count: int, more: int) -> None:
+@given(count=st.integers(0, 6758), added=st.integers(0, 100))
+def test_demand_grows_with_the_count(count: int, added: int) -> None:
     def addresses(nodes: int, **group: Any) -> int:
         cluster = Cluster(
             instance_groups=[InstanceGroup(name="w", instance_type="ml.p5.48xlarge", count=nodes, **group)]
         )
         return sum(demand.addresses for demand in demands(cluster, "usw2-az1")["usw2-az1"])
 
-    assert addresses(count) <= addresses(count + more)
+    assert addresses(count) <= addresses(count + added)
     assert addresses(count) == (count + (1 if count else 0)) * 81
     assert addresses(count, network_interface="efa-only") <= addresses(count)
-    assert addresses(count, max_count=count + more) == addresses(count + more)
+    assert addresses(count, max_count=count + added) == addresses(count + added)
 
 
 @given(count=st.integers(1, 1000), percent=st.integers(1, 100))

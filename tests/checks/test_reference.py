@@ -1,4 +1,4 @@
-"""docs/rules.md is what the registry says. To write it anew: HYPERPOD_WRITE_DOCS=1 pytest tests/checks/test_reference.py."""
+"""docs/rules.md matches the registry. To write it: HYPERPOD_WRITE_DOCS=1 pytest tests/checks/test_reference.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every rule's own examples: the wrong one fires the rule, the right one does not; and each rule is documented."""
+"""The examples of every rule: the incorrect one is reported by the rule, the correct one is not; each rule is documented."""
 
 from __future__ import annotations
 
@@ -43,8 +43,10 @@ def test_the_right_example_does_not(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", [r for r in EXAMPLES if r.id[:3] != "HP7"], ids=lambda rule: rule.id)
 def test_the_right_example_has_no_errors_at_all(rule: Rule) -> None:
-    whole = rule.id in WHOLE_FILES
-    found = findings_in(dumped({**BASE, **parse(rule.right).value})) if whole else found_in_example(rule, rule.right)
+    whole_file = rule.id in WHOLE_FILES
+    found = (
+        findings_in(dumped({**BASE, **parse(rule.right).value})) if whole_file else found_in_example(rule, rule.right)
+    )
     assert errors(found) == []
 
 

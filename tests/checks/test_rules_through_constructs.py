@@ -1,4 +1,4 @@
-"""Every rule's wrong example, built with constructs: the rule fires at synth, or a reason says why it cannot."""
+"""The incorrect example of every rule, built with constructs: it is reported at synth, or a reason is listed."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ RULES = [rule for rule in EXAMPLES if rule.id not in REASONS]
 
 
 class Parts(HyperPodPlatform):
-    """The constructs of a platform, each made by itself: nothing is checked as a whole."""
+    """The constructs of a platform, created separately, so the platform is not checked as a whole."""
 
     def __init__(self, scope: Construct, id: str, *, platform: Platform) -> None:
         Construct.__init__(self, scope, id)
         scopes = Scopes(network=self, eks=self, hyperpod=self, addons=self, jobs=self)
         self._make(platform.model_copy(update={"jobs": ()}), scopes)
-        for index, job in enumerate(platform.completed_jobs):  # which may have one name
+        for index, job in enumerate(platform.completed_jobs):  # which can have the same name
             TrainingJob(self, f"Job{index}", cluster=self.cluster, job=job)
         self.eks.kubernetes.parts.acknowledge += platform.acknowledge
 
 
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Finding]]:
-    """All findings of the constructs, notes too, which CDK shows nowhere."""
+    """All findings of the constructs, including notes, which CDK does not show."""
     all_: list[Finding] = []
 
     def keeping(findings: Iterable[Finding]) -> list[Finding]:
@@ -69,7 +69,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Finding]]:
 
 
 def fired(platform: Platform, found: list[Finding]) -> set[str]:
-    """The rules that fire while constructs are made, or when the app is synthesized; no other error is accepted."""
+    """The rules that report findings when constructs are created or the app is synthesized; no other error is accepted."""
     app = App(context=cdk_context() | UNCOPIED, analytics_reporting=False)
     stack = Stack(app, "Test", env=Environment(region=platform.region, account=platform.account))
     try:
@@ -82,7 +82,7 @@ def fired(platform: Platform, found: list[Finding]) -> set[str]:
 
 
 def make_chart(folder: Path) -> str:
-    """An empty chart, because the files of a chart are read when the construct is made."""
+    """An empty chart, because the files of a chart are read when the construct is created."""
     folder.mkdir(parents=True)
     (folder / "Chart.yaml").write_text("apiVersion: v2\nname: chart\nversion: 1.0.0\n")
     return str(folder)

@@ -1,4 +1,4 @@
-"""Tags that a service would refuse, found at the tag."""
+"""Tags that a service would reject, reported at the path of the tag."""
 
 from __future__ import annotations
 

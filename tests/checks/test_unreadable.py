@@ -1,4 +1,4 @@
-"""What cannot be read is one finding: nothing is said of what would be missing in its place."""
+"""An unreadable value is one finding: values that it would have contained are not reported as missing."""
 
 from __future__ import annotations
 
@@ -77,24 +77,24 @@ CONFIGS = {
 SHAPE = ("HP010", "HP011", "HP012", "HP013", "HP014")
 
 
-def places(value: Any, around: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+def paths(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
     """Every key and list entry of a config."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inside in items:
-        yield (*around, key)
-        yield from places(inside, (*around, key))
+    for key, item in items:
+        yield (*path, key)
+        yield from paths(item, (*path, key))
 
 
 def spoiled(content: Any, place: tuple[str | int, ...]) -> Any:
-    """The content with something unreadable at one place."""
-    changed = inside = copy.deepcopy(content)
+    """The content with an unreadable value at one path."""
+    changed = container = copy.deepcopy(content)
     for key in place[:-1]:
-        inside = inside[key]
-    inside[place[-1]] = {"unreadable": [1]}
+        container = container[key]
+    container[place[-1]] = {"unreadable": [1]}
     return changed
 
 
-def seen(content: Any, folder: Path) -> list[Finding]:
+def findings_of(content: Any, folder: Path) -> list[Finding]:
     file = folder / "hyperpod.yaml"
     file.write_text(yaml.dump(content, Dumper=yaml.CSafeDumper))
     return [finding for finding in load(file).findings if finding.severity is not Severity.NOTE]
@@ -106,13 +106,13 @@ def test_one_unreadable_value_is_one_finding(config: str, tmp_path: Path) -> Non
     content = CONFIGS[config]
     if "name" not in content:
         pytest.skip("a list of values, no config")
-    # files that an example names are not beside the copy, and acknowledged findings show where acknowledge is spoiled
-    before = {finding.rule for finding in seen(content, tmp_path)}
-    for place in sample(list(places(content)), 3):
+    # the copy lacks files that an example names, and an unreadable `acknowledge` accepts no findings
+    before = {finding.rule for finding in findings_of(content, tmp_path)}
+    for place in sample(list(paths(content)), 3):
         path = reduce(join, place, "")
         further = [
             str(finding)
-            for finding in seen(spoiled(content, place), tmp_path)
+            for finding in findings_of(spoiled(content, place), tmp_path)
             if finding.rule not in before and not (finding.rule in SHAPE or within(finding.path, path))
         ]
         assert further == [], f"{path} cannot be read"
@@ -162,7 +162,7 @@ jobs:
 
 
 @pytest.mark.parametrize(
-    ("rule", "group", "rest"),
+    ("rule", "group", "sections"),
     [
         ("HP381", "name: a, instance_type: ml.m5.4xlarge, count: 2", "autoscaling: {}"),
         ("HP384", "name: a, instance_type: ml.m5.4xlarge, count: 0", "autoscaling: {groups: [a]}"),
@@ -176,15 +176,15 @@ jobs:
         ),
     ],
 )
-def test_a_group_that_cannot_be_read_is_not_missed(rule: str, group: str, rest: str, tmp_path: Path) -> None:
-    """It could be the group that a rule about all groups requires."""
+def test_a_group_that_cannot_be_read_is_not_missed(rule: str, group: str, sections: str, tmp_path: Path) -> None:
+    """The group could be the one that a rule about all groups requires."""
     found = []
     for other in ("", "- {name: b, instance_type: ml.m5.4xlarge}"):
-        cluster = "" if rest.startswith(("addons", "storage")) else f"  {rest}\n"
+        cluster = "" if sections.startswith(("addons", "storage")) else f"  {sections}\n"
         file = tmp_path / "hyperpod.yaml"
         file.write_text(
             "name: research\nregion: us-west-2\nnetwork: {availability_zone_ids: [usw2-az1, usw2-az2]}\n"
-            f"cluster:\n{cluster}  instance_groups:\n  - {{{group}}}\n  {other}\n{'' if cluster else rest}\n"
+            f"cluster:\n{cluster}  instance_groups:\n  - {{{group}}}\n  {other}\n{'' if cluster else sections}\n"
         )
         found.append({finding.rule for finding in load(file).findings})
 

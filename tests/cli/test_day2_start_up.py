@@ -1,4 +1,4 @@
-"""Help of the live commands starts as a pure Python program: neither boto3 nor the Kubernetes client is imported."""
+"""The help of live commands imports neither boto3 nor the Kubernetes client."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def test_help_imports_neither_boto3_nor_kubernetes():
         *([name, subscription] for name, subs in SUB.items() for subscription in subs),
     ]
     commands += [["jobs"], *(["jobs", name] for name in JOBS)]
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", CODE, json.dumps(commands)], capture_output=True, text=True, check=True
     )
-    user_message = json.loads(done.stdout)
+    user_message = json.loads(completed.stdout)
     assert set(user_message["results"].values()) == {0}, user_message["results"]
     assert not HEAVY & set(user_message["loaded"])
 
@@ -54,8 +54,8 @@ def test_answers_of_the_catalog_require_no_client(arguments):
     code = f"import sys; from hyperpod_constructs.cli import main; main({arguments!r}, standalone_mode=False)"
     user_message = f"print(sorted(set(sys.modules) & {HEAVY!r}), file=sys.stderr)"
     script = f"try:\n  {code}\nexcept SystemExit: pass\n{user_message}"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stderr.strip().splitlines()[-1] == "[]"
+    completed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert completed.stderr.strip().splitlines()[-1] == "[]"
 
 
 def test_every_live_command_is_listed():

@@ -1,4 +1,4 @@
-"""`hyperpod show`: what a config comes to, the same as what is synthesized."""
+"""`hyperpod show`: the effective config, which is the same as the synthesized one."""
 
 from __future__ import annotations
 

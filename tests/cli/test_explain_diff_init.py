@@ -82,7 +82,7 @@ def test_diff_of_equal_configs(config: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("old", "new", "code", "words"),
+    ("old", "new", "code", "texts"),
     [
         (
             "10.192.0.0/16",
@@ -95,10 +95,10 @@ def test_diff_of_equal_configs(config: Path) -> None:
         ('"1.35"', '"1.34"', 3, ["refused: eks.kubernetes_version"]),
     ],
 )
-def test_diff(config: Path, tmp_path: Path, old: str, new: str, code: int, words: list[str]) -> None:
+def test_diff(config: Path, tmp_path: Path, old: str, new: str, code: int, texts: list[str]) -> None:
     result = run("diff", config, edited(tmp_path, old, new))
     assert result.exit_code == code
-    assert every(word in result.output for word in words)
+    assert every(word in result.output for word in texts)
 
 
 def test_diff_with_a_wrong_config(config: Path, tmp_path: Path) -> None:
@@ -218,9 +218,11 @@ def test_catalog_shows_an_addon_by_the_configs_key_too(name: str) -> None:
 
 
 def test_the_command_runs_as_a_module() -> None:
-    done = subprocess.run([sys.executable, "-m", "hyperpod_constructs.cli", "--help"], capture_output=True, text=True)
-    assert done.returncode == 0
-    assert "validate" in done.stdout
+    completed = subprocess.run(
+        [sys.executable, "-m", "hyperpod_constructs.cli", "--help"], capture_output=True, text=True
+    )
+    assert completed.returncode == 0
+    assert "validate" in completed.stdout
 
 
 @pytest.mark.slow
@@ -243,8 +245,8 @@ def test_init_writes_an_app_or_only_the_config(tmp_path: Path) -> None:
 
 
 def test_the_app_has_the_flags_and_the_cdk_cli_of_this_project() -> None:
-    ours, shipped = (json.loads(path.read_text()) for path in (ROOT / "cdk.json", APP["cdk.json"]))
-    assert ours | {"app": "python3 app.py"} == shipped
+    own_settings, shipped = (json.loads(path.read_text()) for path in (ROOT / "cdk.json", APP["cdk.json"]))
+    assert own_settings | {"app": "python3 app.py"} == shipped
     pins = [json.loads(path.read_text())["devDependencies"] for path in (ROOT / "package.json", APP["package.json"])]
     assert pins[0]["aws-cdk"] == pins[1]["aws-cdk"]
 

@@ -1,4 +1,4 @@
-"""A live command ends after a documented time, with a message and exit code 3, also when nobody ever answers."""
+"""A live command ends after a documented time, with a message and exit code 3, even if no response arrives."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from hyperpod_constructs.cli import main
 from hyperpod_constructs.cli.limit import LIMIT_SECONDS, Unavailable, cut, limit_seconds, limited
 
 ROOT = Path(__file__).parents[2]
-# the alarm may ring while an object is finalized; it rings again until it is heard
+# the signal may arrive while an object is finalized, so it is repeated until it is handled
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
-    """The address of a server that takes connections and never answers, as AWS and as Kubernetes."""
+    """The address of a server that accepts connections and never responds, used for AWS and for Kubernetes."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
         monkeypatch.setenv("AWS_ENDPOINT_URL", address)
@@ -64,9 +64,9 @@ LIVE = [
 ]
 
 
-@pytest.mark.parametrize("words", LIVE, ids=lambda words: " ".join(Path(word).name for word in words))
-def test_a_command_that_is_never_answered_ends(words: list[str], silent: str) -> None:
-    result = CliRunner().invoke(main, words)
+@pytest.mark.parametrize("arguments", LIVE, ids=lambda arguments: " ".join(Path(word).name for word in arguments))
+def test_a_command_that_is_never_answered_ends(arguments: list[str], silent: str) -> None:
+    result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 3, result.output
     assert "no answer within 0.25 seconds" in result.stderr
     assert "fix: check the network" in result.stderr

@@ -1,6 +1,6 @@
-"""Every command with arguments that make no sense: an answer in words and a documented exit code, never a traceback.
+"""Every command with invalid arguments: an error message and a documented exit code, never a traceback.
 
-Nothing reaches a network: there are no credentials, no region and no kubeconfig.
+No command accesses the network: no credentials, no region and no kubeconfig are set.
 """
 
 from __future__ import annotations
@@ -96,11 +96,11 @@ def ran(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments, input="n\n")
 
 
-def odd(command: click.Command) -> Iterator[list[str]]:
+def odd_arguments(command: click.Command) -> Iterator[list[str]]:
     """Odd argument lists for a command: values in place of its arguments, and for each of its options."""
     names = [*FILES, "folder", "loop", *WORDS]
     if any(param.name == "profile" for param in command.params):
-        names = ["", "loop", "a" * 5000, "$(id)", "-1"]  # each makes a client, which takes long
+        names = ["", "loop", "a" * 5000, "$(id)", "-1"]  # each creates a client, which is slow
     needed = [param for param in command.params if isinstance(param, click.Argument)]
     for value in names:
         yield ["--", *[value] * max(len(needed), 1)]
@@ -123,23 +123,23 @@ def check(result: Result, arguments: list[str]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_odd_arguments_are_answered_in_words(words: tuple[str, ...], place: Path) -> None:
-    for arguments in sample(list(odd(COMMANDS[words])), 3):
-        if words == ("jobs", "wait") or "--wait" in arguments:
+@pytest.mark.parametrize("command_line", COMMANDS, ids=" ".join)
+def test_odd_arguments_are_answered_in_words(command_line: tuple[str, ...], place: Path) -> None:
+    for arguments in sample(list(odd_arguments(COMMANDS[command_line])), 3):
+        if command_line == ("jobs", "wait") or "--wait" in arguments:
             continue
-        check(ran(*words, *arguments), [*words, *arguments])
+        check(ran(*command_line, *arguments), [*command_line, *arguments])
 
 
 def test_the_number_of_examples_is_sufficient() -> None:
-    count = sum(1 for command in COMMANDS.values() for _ in odd(command))
+    count = sum(1 for command in COMMANDS.values() for _ in odd_arguments(command))
     print(f"{count} odd argument lists for {len(COMMANDS)} commands")
     assert count >= 200
 
 
-@pytest.mark.parametrize("words", [*COMMANDS, *(("explain", topic) for topic in TOPICS)], ids=" ".join)
-def test_every_command_has_help_with_both_spellings(words: tuple[str, ...]) -> None:
-    long, short = ran(*words, "--help"), ran(*words, "-h")
+@pytest.mark.parametrize("command_line", [*COMMANDS, *(("explain", topic) for topic in TOPICS)], ids=" ".join)
+def test_every_command_has_help_with_both_spellings(command_line: tuple[str, ...]) -> None:
+    long, short = ran(*command_line, "--help"), ran(*command_line, "-h")
     assert (long.exit_code, short.exit_code) == (0, 0)
     assert long.output == short.output
     assert long.output.startswith("Usage: ")
@@ -147,18 +147,23 @@ def test_every_command_has_help_with_both_spellings(words: tuple[str, ...]) -> N
 
 
 @pytest.mark.parametrize(
-    "words", [words for words, command in COMMANDS.items() if "profile" in {p.name for p in command.params}]
+    "command_line",
+    [command_line for command_line, command in COMMANDS.items() if "profile" in {p.name for p in command.params}],
 )
-def test_without_a_region_or_credentials_the_fix_is_stated(words: tuple[str, ...], place: Path) -> None:
-    command = COMMANDS[words]
+def test_without_a_region_or_credentials_the_fix_is_stated(command_line: tuple[str, ...], place: Path) -> None:
+    command = COMMANDS[command_line]
     needed = ["a" for param in command.params if isinstance(param, click.Argument) and param.required]
     flags = {option for param in command.params for option in param.opts} & {"--live", "--yes", "--cluster-name"}
-    given = [*needed, *sorted(flags - {"--cluster-name"}), *(["--cluster-name=a"] if "--cluster-name" in flags else [])]
-    given += ["--to", "1.36"] if words == ("upgrade-plan",) else []
-    result = ran(*words, *given)
-    check(result, [*words, *given])
-    if words in {("preflight",), ("upgrade-plan",), ("catalog", "refresh"), ("jobs", "submit"), ("adopt",)}:
-        return  # they need a file first, or say it in another way
+    arguments = [
+        *needed,
+        *sorted(flags - {"--cluster-name"}),
+        *(["--cluster-name=a"] if "--cluster-name" in flags else []),
+    ]
+    arguments += ["--to", "1.36"] if command_line == ("upgrade-plan",) else []
+    result = ran(*command_line, *arguments)
+    check(result, [*command_line, *arguments])
+    if command_line in {("preflight",), ("upgrade-plan",), ("catalog", "refresh"), ("jobs", "submit"), ("adopt",)}:
+        return  # they require a file first, or report this in another way
     assert result.exit_code == 2
     assert "no region" in result.stderr
     assert "AWS_REGION" in result.stderr
@@ -234,26 +239,26 @@ OFFLINE = [
 
 
 def test_every_command_that_answers_has_the_four_formats() -> None:
-    for words, command in COMMANDS.items():
-        if " ".join(words) not in ACTIONS:
+    for command_line, command in COMMANDS.items():
+        if " ".join(command_line) not in ACTIONS:
             (option,) = [param for param in command.params if "-o" in param.opts]
             assert isinstance(option.type, click.Choice)
-            assert set(option.type.choices) >= {"text", "json", "yaml", "markdown"}, words
+            assert set(option.type.choices) >= {"text", "json", "yaml", "markdown"}, command_line
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", OFFLINE, ids=" ".join)
-def test_an_answer_is_the_same_in_each_format(words: list[str], place: Path) -> None:
+@pytest.mark.parametrize("command_line", OFFLINE, ids=" ".join)
+def test_an_answer_is_the_same_in_each_format(command_line: list[str], place: Path) -> None:
     (place / "hyperpod.yaml").write_text((ROOT / "hyperpod.yaml").read_text().replace("jobs/neuron-hello", "job"))
     (place / "job.yaml").write_text((ROOT / "jobs" / "neuron-hello.yaml").read_text())
     (place / "manifest.yaml").write_text(ran("jobs", "render", "job.yaml").stdout)
     (place / "folder" / "Chart.yaml").write_text("name: chart\n")
     (place / "assembly").mkdir()
     (place / "assembly" / "A.template.json").write_text("{}")
-    results = {form: ran(*words, "-o", form) for form in ("text", "json", "yaml", "markdown")}
+    results = {form: ran(*command_line, "-o", form) for form in ("text", "json", "yaml", "markdown")}
     assert len({result.exit_code for result in results.values()}) == 1, {f: r.output for f, r in results.items()}
     assert yaml.safe_load(results["yaml"].stdout) == json.loads(results["json"].stdout)
-    if words[:2] != ["jobs", "diff"]:  # no differences
+    if command_line[:2] != ["jobs", "diff"]:  # no differences
         assert every(result.stdout.strip() for result in results.values())
 
 
@@ -270,7 +275,7 @@ def test_a_file_of_another_type_is_reported_with_its_type(place: Path) -> None:
 
 
 def test_unknown_keys_are_bounded_and_linear(place: Path) -> None:
-    """The work is counted, not timed: each unknown key is compared with known ones once, and a hundred are told."""
+    """The operations are counted, not timed: each unknown key is compared with known keys once, and 100 are reported."""
     (place / "many.yaml").write_text("".join(f"k{number}: v\n" for number in range(20_000)))
     findings = json.loads(ran("validate", "many.yaml", "-o", "json").stdout)["findings"]
     user_message = [finding for finding in findings if finding["rule"] == "HP010"]

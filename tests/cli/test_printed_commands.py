@@ -1,4 +1,4 @@
-"""Commands that are printed to be run: every value in one is quoted for the shell, wherever the text is made."""
+"""Printed commands: every value is quoted for the shell."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def command_values(node: ast.JoinedStr) -> Iterator[ast.expr]:
             text += str(part.value)
     for found in COMMAND.finditer(text):
         end = text.find("`" if found[0].lstrip().startswith("`") else "\n", found.end())
-        yield from (value for at, value in values if found.start() <= at < (end if end >= 0 else len(text)))
+        yield from (value for position, value in values if found.start() <= position < (end if end >= 0 else len(text)))
 
 
 def all_values() -> Iterator[tuple[str, str]]:
@@ -115,7 +115,7 @@ def test_the_name_of_a_config_arrives_as_one_word(tmp_path: Path) -> None:
     (tmp_path / NASTY).write_text(yaml.safe_dump(config))
     result = CliRunner().invoke(main, ["validate", str(tmp_path / NASTY), "-o", "json"])
     (command,) = re.findall(r"`(hyperpod chart vendor .*?)`", result.output)
-    words = shlex.split(command)
-    assert words[:4] == ["hyperpod", "chart", "vendor", "--config"]
-    assert words[4].endswith(NASTY)
-    assert words[5] == "my charts" or words[5].endswith("/my charts")
+    arguments = shlex.split(command)
+    assert arguments[:4] == ["hyperpod", "chart", "vendor", "--config"]
+    assert arguments[4].endswith(NASTY)
+    assert arguments[5] == "my charts" or arguments[5].endswith("/my charts")

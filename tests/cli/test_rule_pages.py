@@ -1,4 +1,4 @@
-"""Findings lead to the page of their rule, which has an anchor for each."""
+"""Findings contain the address of their rule in the page of rules, which has an anchor for each rule."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_text_contains_the_page_of_the_first_error(tmp_path: Path) -> None:
 
 def test_addresses_are_absolute_where_the_site_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (run,) = json.loads(user_message("sarif", tmp_path))["runs"]
-    assert not any("helpUri" in rule for rule in run["tool"]["driver"]["rules"])  # SARIF takes absolute addresses only
+    assert not any("helpUri" in rule for rule in run["tool"]["driver"]["rules"])  # SARIF supports absolute URLs only
     monkeypatch.setenv("HYPERPOD_DOCS_URL", f"{SITE}/")
     (run,) = json.loads(user_message("sarif", tmp_path))["runs"]
     pages = {rule["id"]: rule["helpUri"] for rule in run["tool"]["driver"]["rules"]}

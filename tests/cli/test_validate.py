@@ -1,4 +1,4 @@
-"""`hyperpod validate` and `schema` as a person and as a script meet them."""
+"""`hyperpod validate` and `schema`, with text output and with output for scripts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_default_config_is_the_one_here(config: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "words"),
+    ("old", "new", "texts"),
     [
         ("[usw2-az1, usw2-az2]", "[usw2-az1]", ["HP110", "zone"]),
         ("ml.trn1.32xlarge", "ml.trn1.32xlage", ["HP301", "Did you mean 'ml.trn1.32xlarge'?"]),
@@ -61,11 +61,11 @@ def test_the_default_config_is_the_one_here(config: Path, monkeypatch: pytest.Mo
         ("name: research", "name: [ research", ["HP001", "YAML"]),
     ],
 )
-def test_wrong_configs(config: Path, old: str, new: str, words: list[str]) -> None:
+def test_wrong_configs(config: Path, old: str, new: str, texts: list[str]) -> None:
     config.write_text(GOOD.replace(old, new))
     result = run("validate", config)
     assert result.exit_code == 1
-    assert every(word in result.output for word in words)
+    assert every(word in result.output for word in texts)
     assert f"{config}:" in result.output
 
 

@@ -1,4 +1,4 @@
-"""The function that looks at the live cluster before CloudFormation changes it."""
+"""The function that checks the live cluster before CloudFormation changes it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hyperpod_constructs.handlers.cluster.index import Refused, answer
 
 ARN = "arn:aws:sagemaker:us-west-2:111122223333:cluster/abcdefghijkl"
 EKS = "arn:aws:eks:us-west-2:111122223333:cluster/eks"
-WANTED: dict[str, Any] = {
+PROPERTIES: dict[str, Any] = {
     "StackId": "arn:aws:cloudformation:us-west-2:111122223333:stack/s/1",
     "LogicalId": "HyperPod",
     "AllowReplacement": "false",
@@ -41,8 +41,8 @@ class Aws:
         self.refusals: list[ClientError] = []
         self.slept: list[float] = []
 
-    def describe_stack_resource(self, **asked: str) -> dict[str, Any]:
-        assert asked == {"StackName": WANTED["StackId"], "LogicalResourceId": "HyperPod"}
+    def describe_stack_resource(self, **request: str) -> dict[str, Any]:
+        assert request == {"StackName": PROPERTIES["StackId"], "LogicalResourceId": "HyperPod"}
         if isinstance(self.resource, Exception):
             raise self.resource
         return {"StackResourceDetail": self.resource}
@@ -56,39 +56,39 @@ class Aws:
         return self.live
 
 
-def ask(aws: Aws, *, kind: str = "Update", old: dict[str, Any] | None = None, **wanted: Any) -> dict[str, Any]:
-    event = {"RequestType": kind, "ResourceProperties": {**WANTED, **wanted}, "OldResourceProperties": old or {}}
+def send(aws: Aws, *, kind: str = "Update", old: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    event = {"RequestType": kind, "ResourceProperties": {**PROPERTIES, **changes}, "OldResourceProperties": old or {}}
     return answer(event, cloudformation=aws, sagemaker=aws, sleep=aws.slept.append)
 
 
 def test_live_counts_win_and_a_new_group_starts_with_the_configs():
-    assert ask(Aws())["Data"] == {"Count0": 9, "Count1": 1}
+    assert send(Aws())["Data"] == {"Count0": 9, "Count1": 1}
 
 
-SHARED, OWN = "arn:aws:iam::111122223333:role/shared", "arn:aws:iam::111122223333:role/workers"
+SHARED, WORKERS = "arn:aws:iam::111122223333:role/shared", "arn:aws:iam::111122223333:role/workers"
 WITH_ROLE = {**LIVE, "InstanceGroups": [{**LIVE["InstanceGroups"][0], "ExecutionRole": SHARED}]}
 
 
 def test_the_execution_role_of_a_live_group_is_not_changed():
-    roles = [{"Name": "workers", "Role": OWN}, {"Name": "new", "Role": OWN}]
-    with pytest.raises(Refused) as refused:
-        ask(Aws(live=WITH_ROLE), Roles=roles)
-    assert str(refused.value) == (
-        f"The execution role of an instance group cannot be changed: that of workers, {SHARED}, would become {OWN}. Keep "
-        "`execution_roles: shared` (or execution_role_arn) of the cluster, or create a group with a new name and delete the "
-        "old one."
+    roles = [{"Name": "workers", "Role": WORKERS}, {"Name": "new", "Role": WORKERS}]
+    with pytest.raises(Refused) as error:
+        send(Aws(live=WITH_ROLE), Roles=roles)
+    assert str(error.value) == (
+        f"The execution role of an instance group cannot be changed: that of workers, {SHARED}, would become {WORKERS}. "
+        "Keep `execution_roles: shared` (or execution_role_arn) of the cluster, or create a group with a new name and "
+        "delete the old one."
     )
-    assert ask(Aws(live=WITH_ROLE), Roles=roles, AllowReplacement="true")["Data"]
+    assert send(Aws(live=WITH_ROLE), Roles=roles, AllowReplacement="true")["Data"]
 
 
 def test_the_same_execution_role_and_that_of_a_new_group_pass():
-    roles = [{"Name": "workers", "Role": SHARED}, {"Name": "new", "Role": OWN}]
-    assert ask(Aws(live=WITH_ROLE), Roles=roles)["Data"] == {"Count0": 9, "Count1": 1}
+    roles = [{"Name": "workers", "Role": SHARED}, {"Name": "new", "Role": WORKERS}]
+    assert send(Aws(live=WITH_ROLE), Roles=roles)["Data"] == {"Count0": 9, "Count1": 1}
 
 
 def test_a_raised_minimum_is_reached():
     groups = [{"Name": "workers", "Count": "4", "MinCount": "12"}]
-    assert ask(Aws(), Groups=groups)["Data"] == {"Count0": 12}
+    assert send(Aws(), Groups=groups)["Data"] == {"Count0": 12}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_raised_minimum_is_reached():
     ids=["not in the stack yet", "no physical id yet", "deleted"],
 )
 def test_without_a_live_cluster_the_config_counts(aws: Aws):
-    assert ask(aws, kind="Create")["Data"] == {"Count0": 4, "Count1": 1}
+    assert send(aws, kind="Create")["Data"] == {"Count0": 4, "Count1": 1}
 
 
 @pytest.mark.parametrize("failing", ["describe_stack_resource", "describe_cluster"])
@@ -109,7 +109,7 @@ def test_an_unanswered_question_fails_instead_of_undoing_the_scaling(failing: st
     throttled = error("ThrottlingException", "Rate exceeded")
     aws = Aws(resource=throttled) if failing == "describe_stack_resource" else Aws(live=throttled)
     with pytest.raises(ClientError, match="Rate exceeded"):
-        ask(aws)
+        send(aws)
     assert 30 < sum(aws.slept) < 100  # within the function's two minutes
 
 
@@ -117,14 +117,14 @@ def test_an_unanswered_question_fails_instead_of_undoing_the_scaling(failing: st
 def test_a_temporary_rejection_is_retried(code: str):
     aws = Aws()
     aws.refusals = [error(code, "not yet")] * 3
-    assert ask(aws)["Data"] == {"Count0": 9, "Count1": 1}
+    assert send(aws)["Data"] == {"Count0": 9, "Count1": 1}
     assert aws.slept == [1.0, 2.0, 4.0]
 
 
 def test_a_permanent_rejection_fails_immediately():
     aws = Aws(live=error("ValidationException", "no"))
     with pytest.raises(ClientError, match="no"):
-        ask(aws)
+        send(aws)
     assert aws.slept == []
 
 
@@ -138,25 +138,25 @@ def test_a_permanent_rejection_fails_immediately():
     ],
 )
 def test_a_replacing_edit_is_rejected_unless_allowed(edit: dict[str, Any], text: str):
-    with pytest.raises(Refused, match=text) as refused:
-        ask(Aws(), **edit)
-    assert "allow_cluster_replacement" in str(refused.value)
-    assert ask(Aws(), AllowReplacement="true", **edit)["Data"]["Count0"] == 9
+    with pytest.raises(Refused, match=text) as error:
+        send(Aws(), **edit)
+    assert "allow_cluster_replacement" in str(error.value)
+    assert send(Aws(), AllowReplacement="true", **edit)["Data"]["Count0"] == 9
 
 
 def test_taking_an_explicit_name_away_is_a_replacement_too():
     with pytest.raises(Refused, match="would become one of CloudFormation's"):
-        ask(Aws(), old={"ClusterName": "live"})
+        send(Aws(), old={"ClusterName": "live"})
 
 
 def test_the_rollback_of_a_rejected_edit_passes():
-    refused = {**WANTED, "Subnets": ["subnet-z"], "ClusterName": "other"}
-    assert ask(Aws(), old=refused)["PhysicalResourceId"] == "HyperPod-guard"
+    rejected = {**PROPERTIES, "Subnets": ["subnet-z"], "ClusterName": "other"}
+    assert send(Aws(), old=rejected)["PhysicalResourceId"] == "HyperPod-guard"
 
 
 def test_deletion_sends_no_request_and_returns_the_given_id():
     aws = Aws(live=error("AccessDenied", "no"), resource=error("AccessDenied", "no"))
-    event = {"RequestType": "Delete", "ResourceProperties": WANTED, "PhysicalResourceId": "Platform-Guard-1A2B3C"}
+    event = {"RequestType": "Delete", "ResourceProperties": PROPERTIES, "PhysicalResourceId": "Platform-Guard-1A2B3C"}
     assert answer(event, cloudformation=aws, sagemaker=aws) == {"PhysicalResourceId": "Platform-Guard-1A2B3C"}
 
 
@@ -164,7 +164,7 @@ SYSTEMS = [{"Name": "data", "LogicalId": "StorageData", "SubnetId": "subnet-b"}]
 
 
 class Fsx:
-    """File systems in subnets; the stack has made one of them."""
+    """File systems in subnets; the stack created one of them."""
 
     def __init__(self, **subnets: str) -> None:
         self.subnets = subnets
@@ -186,7 +186,11 @@ class Fsx:
 
 
 def with_systems(fsx: Fsx, kind: str = "Update") -> dict[str, Any]:
-    event = {"RequestType": kind, "ResourceProperties": {**WANTED, "FileSystems": SYSTEMS}, "OldResourceProperties": {}}
+    event = {
+        "RequestType": kind,
+        "ResourceProperties": {**PROPERTIES, "FileSystems": SYSTEMS},
+        "OldResourceProperties": {},
+    }
     return answer(event, cloudformation=fsx, sagemaker=fsx, fsx=fsx, sleep=lambda _: None)
 
 

@@ -1,4 +1,4 @@
-"""What the guard of the cluster asks AWS, what it rejects, word for word, and what it counts."""
+"""The cluster guard: its requests to AWS, its exact error messages, and the counts that it returns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from hyperpod_constructs.handlers.shared.refusals import until_allowed
 
 Json = dict[str, Any]
 ARN, EKS = "arn:aws:sagemaker:us-west-2:111122223333:cluster/abc", "arn:aws:eks:us-west-2:111122223333:cluster/research"
-WANTED: Json = {
+PROPERTIES: Json = {
     "StackId": "stack", "LogicalId": "HyperPod", "EksClusterArn": EKS, "Subnets": ["subnet-a", "subnet-b"],
     "SecurityGroupIds": ["sg-1"], "AllowReplacement": "false",
 }  # fmt: skip
@@ -40,33 +40,33 @@ def error(code: str, message: str = "no") -> ClientError:
 
 
 class Aws:
-    """The three services: what each call returns or raises, and what was asked."""
+    """The three services: the response or error of each call, and the recorded requests."""
 
     def __init__(self, resource: Any = None, live: Any = LIVE, systems: Any = None) -> None:
         self.answers = {
             "stack": {"PhysicalResourceId": ARN} if resource is None else resource, "cluster": live, "systems": systems
         }  # fmt: skip
-        self.asked: list[Json] = []
+        self.requests: list[Json] = []
 
-    def _answer(self, name: str, asked: Json) -> Any:
-        self.asked.append(asked)
+    def _answer(self, name: str, request: Json) -> Any:
+        self.requests.append(request)
         found = self.answers[name]
         if isinstance(found, Exception):
             raise found
         return found
 
-    def describe_stack_resource(self, **asked: str) -> Json:
-        return {"StackResourceDetail": self._answer("stack", asked)}
+    def describe_stack_resource(self, **request: str) -> Json:
+        return {"StackResourceDetail": self._answer("stack", request)}
 
-    def describe_cluster(self, **asked: str) -> Any:
-        return self._answer("cluster", asked)
+    def describe_cluster(self, **request: str) -> Any:
+        return self._answer("cluster", request)
 
-    def describe_file_systems(self, **asked: Any) -> Json:
-        return {"FileSystems": self._answer("systems", asked)}
+    def describe_file_systems(self, **request: Any) -> Json:
+        return {"FileSystems": self._answer("systems", request)}
 
 
-def ask(aws: Aws, old: Json | None = None, **wanted: Any) -> Json:
-    event: Json = {"RequestType": "Update", "ResourceProperties": {**WANTED, **wanted}}
+def send(aws: Aws, old: Json | None = None, **changes: Any) -> Json:
+    event: Json = {"RequestType": "Update", "ResourceProperties": {**PROPERTIES, **changes}}
     event |= {"OldResourceProperties": old} if old is not None else {}
     return answer(event, cloudformation=aws, sagemaker=aws, fsx=aws, sleep=lambda _: None)
 
@@ -85,8 +85,8 @@ def test_the_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_answer() -> None:
     aws = Aws()
-    assert ask(aws) == {"PhysicalResourceId": "HyperPod-guard", "Data": {}}
-    assert aws.asked == [{"StackName": "stack", "LogicalResourceId": "HyperPod"}, {"ClusterName": ARN}]
+    assert send(aws) == {"PhysicalResourceId": "HyperPod-guard", "Data": {}}
+    assert aws.requests == [{"StackName": "stack", "LogicalResourceId": "HyperPod"}, {"ClusterName": ARN}]
 
 
 CHANGES: list[tuple[Json, Json, Json, list[str]]] = [
@@ -112,30 +112,30 @@ CHANGES: list[tuple[Json, Json, Json, list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("wanted", "old", "live", "expected"), CHANGES)
-def test_what_replaces_the_cluster(wanted: Json, old: Json, live: Json, expected: list[str]) -> None:
-    assert replacing({**WANTED, **wanted}, old, {**LIVE, **live}) == expected
+@pytest.mark.parametrize(("changes", "old", "live", "expected"), CHANGES)
+def test_what_replaces_the_cluster(changes: Json, old: Json, live: Json, expected: list[str]) -> None:
+    assert replacing({**PROPERTIES, **changes}, old, {**LIVE, **live}) == expected
 
 
 def test_a_replacement_is_rejected_with_all_reasons() -> None:
     edit: Json = {"EksClusterArn": "other", "ClusterName": "new"}
-    with pytest.raises(Refused) as refused:
-        ask(Aws(), **edit)
-    assert str(refused.value) == (
+    with pytest.raises(Refused) as error:
+        send(Aws(), **edit)
+    assert str(error.value) == (
         f"This edit replaces the HyperPod cluster live with all its nodes: Orchestrator.Eks.ClusterArn {EKS} would become "
         "other; ClusterName live would become new. Revert the edit, or confirm it with `allow_cluster_replacement: true` "
         "(allow_replacement=True of HyperPodCluster)."
     )
-    assert ask(Aws(), **edit, AllowReplacement="true")
+    assert send(Aws(), **edit, AllowReplacement="true")
     with pytest.raises(Refused, match="one of CloudFormation's"):
-        ask(Aws(), old={"ClusterName": "live"})
+        send(Aws(), old={"ClusterName": "live"})
 
 
 ROLE, OTHER = "arn:aws:iam::111122223333:role/a", "arn:aws:iam::111122223333:role/b"
 
 
 @pytest.mark.parametrize(
-    ("kind", "now", "role", "expected"),
+    ("kind", "new_role", "role", "expected"),
     [
         ("InstanceGroups", ROLE, ROLE, []),
         ("InstanceGroups", None, OTHER, []),
@@ -144,16 +144,16 @@ ROLE, OTHER = "arn:aws:iam::111122223333:role/a", "arn:aws:iam::111122223333:rol
         ("InstanceGroups", "", OTHER, [f"that of g, , would become {OTHER}"]),
     ],
 )
-def test_changed_roles(kind: str, now: str | None, role: str, expected: list[str]) -> None:
-    live = {kind: [{"InstanceGroupName": "g", **({"ExecutionRole": now} if now is not None else {})}]}
+def test_changed_roles(kind: str, new_role: str | None, role: str, expected: list[str]) -> None:
+    live = {kind: [{"InstanceGroupName": "g", **({"ExecutionRole": new_role} if new_role is not None else {})}]}
     assert changed_roles([{"Name": "g", "Role": role}, {"Name": "new", "Role": role}], live) == expected
 
 
 def test_all_changed_roles_are_named() -> None:
     groups = [{"InstanceGroupName": name, "ExecutionRole": ROLE} for name in "gh"]
-    with pytest.raises(Refused) as refused:
-        ask(Aws(live={**LIVE, "InstanceGroups": groups}), Roles=[{"Name": name, "Role": OTHER} for name in "gh"])
-    assert str(refused.value) == (
+    with pytest.raises(Refused) as error:
+        send(Aws(live={**LIVE, "InstanceGroups": groups}), Roles=[{"Name": name, "Role": OTHER} for name in "gh"])
+    assert str(error.value) == (
         f"The execution role of an instance group cannot be changed: that of g, {ROLE}, would become {OTHER}; that of h, "
         f"{ROLE}, would become {OTHER}. Keep `execution_roles: shared` (or execution_role_arn) of the cluster, or create a "
         "group with a new name and delete the old one."
@@ -180,9 +180,9 @@ NONE = error("ValidationError", "Resource HyperPod does not exist for stack s")
 def test_the_live_cluster(aws: Aws, expected: Any) -> None:
     if isinstance(expected, str):
         with pytest.raises(ClientError, match=expected):
-            live_cluster(WANTED, aws, aws)
+            live_cluster(PROPERTIES, aws, aws)
     else:
-        assert live_cluster(WANTED, aws, aws) == expected
+        assert live_cluster(PROPERTIES, aws, aws) == expected
 
 
 SYSTEM = {"Name": "data", "LogicalId": "Data", "SubnetId": "subnet-b"}
@@ -204,27 +204,27 @@ SYSTEM = {"Name": "data", "LogicalId": "Data", "SubnetId": "subnet-b"}
     ],
 )
 def test_file_systems_that_move(aws: Aws, expected: Any) -> None:
-    wanted = {**WANTED, "FileSystems": [SYSTEM, SYSTEM]}
+    properties = {**PROPERTIES, "FileSystems": [SYSTEM, SYSTEM]}
     if isinstance(expected, str):
         with pytest.raises(ClientError, match=expected):
-            moved(wanted, aws, aws)
+            moved(properties, aws, aws)
         return
-    assert moved(wanted, aws, aws) == expected * 2
-    assert aws.asked[0] == {"StackName": "stack", "LogicalResourceId": "Data"}
-    assert len(aws.asked) < 3 or aws.asked[1] == {"FileSystemIds": ["fs-1"]}
-    assert moved(WANTED, aws, aws) == []
+    assert moved(properties, aws, aws) == expected * 2
+    assert aws.requests[0] == {"StackName": "stack", "LogicalResourceId": "Data"}
+    assert len(aws.requests) < 3 or aws.requests[1] == {"FileSystemIds": ["fs-1"]}
+    assert moved(PROPERTIES, aws, aws) == []
 
 
 def test_file_systems_that_move_are_rejected() -> None:
     class Moving(Aws):
-        def describe_stack_resource(self, **asked: str) -> Json:
-            id = ARN if asked["LogicalResourceId"] == "HyperPod" else "fs-1"
+        def describe_stack_resource(self, **request: str) -> Json:
+            id = ARN if request["LogicalResourceId"] == "HyperPod" else "fs-1"
             return {"StackResourceDetail": {"PhysicalResourceId": id}}
 
     systems = [SYSTEM, {**SYSTEM, "Name": "more"}]
-    with pytest.raises(Refused) as refused:
-        ask(Moving(systems=[{"SubnetIds": ["subnet-a"]}]), FileSystems=systems, AllowReplacement="true")
-    assert str(refused.value) == (
+    with pytest.raises(Refused) as error:
+        send(Moving(systems=[{"SubnetIds": ["subnet-a"]}]), FileSystems=systems, AllowReplacement="true")
+    assert str(error.value) == (
         "This edit moves file systems, which replaces them with new, empty ones: data (fs-1) from subnet-a to subnet-b; "
         "more (fs-1) from subnet-a to subnet-b. They follow the first accelerated instance group, or the first zone. Set "
         "availability_zone_id of the file system to the zone that it is in, or to the new zone if a new file system is "
@@ -270,7 +270,7 @@ def test_counts_are_logged(caplog: pytest.LogCaptureFixture) -> None:
 )
 def test_transient_errors_are_repeated_for_47_seconds(code: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    slept: list[float] = []
+    pauses: list[float] = []
     errors = [error(code) for _ in range(6)]
 
     def call() -> str:
@@ -278,14 +278,14 @@ def test_transient_errors_are_repeated_for_47_seconds(code: str, caplog: pytest.
             raise errors.pop()
         return "done"
 
-    assert until_allowed(call, slept.append) == "done"
-    assert slept == [1, 2, 4, 8, 16, 16]
-    says = f"An error occurred ({code}) when calling the Operation operation: no"
-    assert caplog.messages[0] == f"rejected, next attempt in 1.0 s: {says}"
+    assert until_allowed(call, pauses.append) == "done"
+    assert pauses == [1, 2, 4, 8, 16, 16]
+    message = f"An error occurred ({code}) when calling the Operation operation: no"
+    assert caplog.messages[0] == f"rejected, next attempt in 1.0 s: {message}"
     assert len(caplog.messages) == 6
     errors = [error(code) for _ in range(7)]
     with pytest.raises(ClientError, match=code):
-        until_allowed(call, slept.append)
+        until_allowed(call, pauses.append)
 
 
 def test_other_errors_are_raised_at_once() -> None:

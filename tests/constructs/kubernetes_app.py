@@ -1,4 +1,4 @@
-"""An app with a Kubernetes provider, for the tests of what is made with one."""
+"""An app with a Kubernetes provider."""
 
 from __future__ import annotations
 

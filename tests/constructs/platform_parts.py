@@ -68,7 +68,7 @@ class Synthesized:
         ]
 
     def allows(self, role: str, action: str) -> list[dict[str, Any]]:
-        """Those of the statements that name an action."""
+        """The statements that contain an action."""
         return [statement for statement in self.statements(role) if action in _list(statement["Action"])]
 
 
@@ -94,7 +94,7 @@ def make_cluster(
     addons: Addons | None = None,
     **options: Any,
 ) -> HyperPodCluster:
-    """A HyperPod cluster with a network and EKS of ours."""
+    """A HyperPod cluster with a new network and a new EKS cluster."""
     vpc = HyperPodNetwork(stack, "Network", network=network or Network(availability_zone_ids=ZONES))
     control_plane = HyperPodEks(stack, "Eks", network=vpc, eks=eks or Eks(kubernetes_version="1.35"), addons=addons)
     return HyperPodCluster(
@@ -108,7 +108,7 @@ def make_cluster(
 
 
 def existing_cluster(stack: Stack, *groups: InstanceGroup) -> HyperPodCluster:
-    """A HyperPod cluster on an EKS cluster that both exist: a tenth of the resources, for what is put on a cluster."""
+    """An existing HyperPod cluster on an existing EKS cluster, with a tenth of the resources, for tests of workloads."""
     vpc = vpc_by_attributes(stack)
     return HyperPodCluster.from_attributes(
         stack,

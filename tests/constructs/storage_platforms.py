@@ -18,7 +18,7 @@ LINK = "AWS::FSx::DataRepositoryAssociation"
 OBJECTS = "Custom::HyperPodKubernetesObjects"
 
 
-def platform(**more: Any) -> Platform:
+def platform(**overrides: Any) -> Platform:
     return Platform.model_validate(
         {
             "name": "research",
@@ -37,7 +37,7 @@ def platform(**more: Any) -> Platform:
             },
             "addons": {"fsx_csi": {}, "task_governance": {}, "training_operator": {}},
             "governance": {"teams": [{"name": "vision", "quota": [{"instance_type": "ml.p5.48xlarge", "count": 2}]}]},
-            **more,
+            **overrides,
         }
     )
 
@@ -48,18 +48,18 @@ Synth = Callable[..., Assembly]
 def synthesizer(folders: pytest.TempPathFactory) -> Synth:
     """Synthesizes the platform with a storage section."""
 
-    def make(storage: dict[str, Any], **more: Any) -> Assembly:
+    def make(storage: dict[str, Any], **extra: Any) -> Assembly:
         folder = folders.mktemp("storage")
         app = cdk.App(outdir=str(folder), context=UNCOPIED, analytics_reporting=False)
-        platform_stacks(app, platform(storage=storage, **more), prefix="research-")
+        platform_stacks(app, platform(storage=storage, **extra), prefix="research-")
         app.synth()
         return read_assembly(folder)
 
     return make
 
 
-def named(assembly: Assembly, type_: str, name: str) -> tuple[str, dict[str, Any]]:
-    """The file system or bucket of a name in the config, with its logical id."""
+def only_named(assembly: Assembly, type_: str, name: str) -> tuple[str, dict[str, Any]]:
+    """The only resource of a type with a name from the config, with its logical id."""
     part = {FSX: "Lustre", "AWS::S3::Bucket": "Bucket"}[type_]
     beginning = f"Storage{part}{name.replace('-', '')}"
     ((id_, resource),) = [item for item in assembly.resources(type_).items() if item[0].startswith(beginning)]
@@ -67,4 +67,4 @@ def named(assembly: Assembly, type_: str, name: str) -> tuple[str, dict[str, Any
 
 
 def bucket_of(assembly: Assembly, name: str = "datasets") -> tuple[str, dict[str, Any]]:
-    return named(assembly, "AWS::S3::Bucket", name)
+    return only_named(assembly, "AWS::S3::Bucket", name)

@@ -1,4 +1,4 @@
-"""Access entries: one for each principal, with all that it may do."""
+"""Access entries: one for each principal, with all its permissions."""
 
 from __future__ import annotations
 
@@ -88,6 +88,6 @@ def test_taking_one_away_touches_no_other(entries: Callable[..., Any]) -> None:
         access.add(Access(principal=ADMIN, policy="cluster-admin"))
         access.add(Access(principal=PERSON, policy="view"))
 
-    both = entries(use)
-    alone = entries(lambda access: access.add(Access(principal=PERSON, policy="view")))
-    assert both[PERSON]["id"] == alone[PERSON]["id"]
+    two_entries = entries(use)
+    one_entry = entries(lambda access: access.add(Access(principal=PERSON, policy="view")))
+    assert two_entries[PERSON]["id"] == one_entry[PERSON]["id"]

@@ -1,4 +1,4 @@
-"""Every add-on: its version, configuration, role, identity, readiness, and its place in the order."""
+"""Every add-on: version, configuration, role, identity, readiness, and position in the order."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ EVERYTHING = Addons(
 
 
 def add(cluster: HyperPodCluster, addons: Addons) -> None:
-    """The add-ons that need nodes, in the opposite order of the platform's: order must not rest on it."""
+    """The add-ons that require nodes, in the reverse order of the platform: the order of deployment must be the same."""
     effective = addons.effective()
     for key, construct in reversed(list(NODE_ADDONS.items())):
         if key in effective:
@@ -47,7 +47,7 @@ def add(cluster: HyperPodCluster, addons: Addons) -> None:
 
 @pytest.fixture(scope="module")
 def everything() -> Synthesized:
-    """All add-ons of the platform at once."""
+    """All add-ons of the platform."""
     return synthesize(lambda stack: add(make_cluster(stack, addons=EVERYTHING), EVERYTHING))
 
 
@@ -73,19 +73,19 @@ def addon(template: Synthesized, key: str) -> dict[str, Any]:
 
 
 def values(template: Synthesized, key: str) -> Any:
-    """Configuration values, with `<token>` for what is only known at deploy time."""
-    given = addon(template, key)["ConfigurationValues"]
+    """Configuration values, with `<token>` for values that are known only at deployment."""
+    configuration = addon(template, key)["ConfigurationValues"]
     text = (
-        given
-        if isinstance(given, str)
-        else "".join(p if isinstance(p, str) else "<token>" for p in given["Fn::Join"][1])
+        configuration
+        if isinstance(configuration, str)
+        else "".join(p if isinstance(p, str) else "<token>" for p in configuration["Fn::Join"][1])
     )
     return json.loads(text)
 
 
 def association(template: Synthesized, account: str) -> dict[str, Any]:
-    every = template.of("AWS::EKS::PodIdentityAssociation").values()
-    (found,) = [item for item in every if item["ServiceAccount"] == account]
+    associations = template.of("AWS::EKS::PodIdentityAssociation").values()
+    (found,) = [item for item in associations if item["ServiceAccount"] == account]
     return found
 
 
@@ -196,14 +196,14 @@ def test_one_oidc_provider_serves_all_that_need_it(everything: Synthesized):
 
 def test_inference_operator_has_the_role_name_that_it_insists_on(everything: Synthesized):
     role = next(r for r in everything.of("AWS::IAM::Role").values() if "RoleName" in r)
-    prefix, region, end = (
+    prefix, region, suffix = (
         role["RoleName"]["Fn::Join"][1]
         if isinstance(role["RoleName"], dict)
         else (*re.fullmatch(r"(.*-)(us-west-2)(-.*)", role["RoleName"]).groups(),)
     )
     assert prefix.startswith("SageMakerHyperPodInference")
     assert region == "us-west-2" or region == {"Ref": "AWS::Region"}
-    assert len(prefix) + len("ap-northeast-1") + len(end) <= 64
+    assert len(prefix) + len("ap-northeast-1") + len(suffix) <= 64
     assert "AmazonSageMakerHyperPodInferenceAccess" in policies(role)
 
 
@@ -290,7 +290,7 @@ OIDC = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com
 
 
 def test_an_existing_cluster_requires_the_arn_of_its_oidc_provider():
-    def build(stack, *, told: bool) -> None:
+    def build(stack, *, with_provider: bool) -> None:
         from aws_cdk import aws_ec2 as ec2
 
         provider = iam.OpenIdConnectProvider.from_open_id_connect_provider_arn(stack, "Oidc", OIDC)
@@ -298,14 +298,14 @@ def test_an_existing_cluster_requires_the_arn_of_its_oidc_provider():
             stack,
             "HyperPod",
             vpc=ec2.Vpc(stack, "Vpc"),
-            eks_cluster=EksClusterAttributes(cluster_name="mine", oidc_provider=provider if told else None),
+            eks_cluster=EksClusterAttributes(cluster_name="mine", oidc_provider=provider if with_provider else None),
             cluster=Cluster(instance_groups=(SYSTEM,)),
         )
         NODE_ADDONS["mountpoint_s3_csi"](stack, "S3", cluster=cluster, settings=MountpointS3(bucket_arns=(BUCKET,)))
 
     with pytest.raises(ValueError, match="oidc_provider"):
-        synthesize(lambda stack: build(stack, told=False))
-    template = synthesize(lambda stack: build(stack, told=True))
+        synthesize(lambda stack: build(stack, with_provider=False))
+    template = synthesize(lambda stack: build(stack, with_provider=True))
     _, role = role_of(template, addon(template, "mountpoint_s3_csi")["ServiceAccountRoleArn"])
     sub = template.of("AWS::IAM::Role")
     trusts = [
@@ -322,10 +322,10 @@ def test_kueue_is_the_pinned_chart_with_the_released_image(kueue: Synthesized):
     release = next(r for r in kueue.of("Custom::HyperPodHelmRelease").values() if r["Release"] == "kueue")
     assert release["Chart"]["Kind"] == "git"
     assert re.fullmatch(r"sha256:[0-9a-f]{64}", release["Chart"]["Digest"])
-    given = json.loads(release["Values"])
-    assert given["controllerManager"]["manager"]["image"]["repository"] == "registry.k8s.io/kueue/kueue"
-    assert given["controllerManager"]["replicas"] == 2
-    configuration = yaml.safe_load(given["managerConfig"]["controllerManagerConfigYaml"])
+    values = json.loads(release["Values"])
+    assert values["controllerManager"]["manager"]["image"]["repository"] == "registry.k8s.io/kueue/kueue"
+    assert values["controllerManager"]["replicas"] == 2
+    configuration = yaml.safe_load(values["managerConfig"]["controllerManagerConfigYaml"])
     assert configuration["integrations"]["externalFrameworks"] == ["HyperPodPyTorchJob.v1.sagemaker.amazonaws.com"]
     assert configuration["manageJobsWithoutQueueName"] is False
 
@@ -362,8 +362,8 @@ def test_kueue_is_created_after_nodes_and_before_what_its_webhook_intercepts(kue
 def test_spaces_waits_for_cert_manager_without_task_governance_between():
     addons = Addons(spaces={})
     template = synthesize(lambda stack: add(make_cluster(stack, addons=addons), addons))
-    every = {n: r for n, r in template.template["Resources"].items() if r["Type"] == "AWS::EKS::Addon"}
-    spaces = next(r for r in every.values() if r["Properties"]["AddonName"] == ADDON_NAMES["spaces"])
+    addon_resources = {n: r for n, r in template.template["Resources"].items() if r["Type"] == "AWS::EKS::Addon"}
+    spaces = next(r for r in addon_resources.values() if r["Properties"]["AddonName"] == ADDON_NAMES["spaces"])
     assert any("CertManager" in name and "Available" in name for name in spaces["DependsOn"])
 
 

@@ -48,7 +48,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 PATIENT = {**GPU, "effect": "NoExecute", "tolerationSeconds": 300}
 ARRIVES: dict[str, dict[str, Any]] = {
     "vpc_cni": {
-        "env": {  # its schema takes text only
+        "env": {  # its schema allows strings only
             "ENABLE_PREFIX_DELEGATION": "true",
             "WARM_PREFIX_TARGET": "1",
             "WARM_IP_TARGET": "5",
@@ -90,7 +90,7 @@ ARRIVES: dict[str, dict[str, Any]] = {
 }
 
 
-def made(addons: Addons) -> Synthesized:
+def synthesized(addons: Addons) -> Synthesized:
     """A cluster with the add-ons."""
 
     def build(stack: Any) -> None:
@@ -110,8 +110,8 @@ def values(template: Synthesized, key: str) -> Any:
 
 @pytest.fixture(scope="module")
 def everything() -> Synthesized:
-    """Every typed setting at once."""
-    return made(Addons.model_validate(SETTINGS))
+    """A cluster with every typed setting."""
+    return synthesized(Addons.model_validate(SETTINGS))
 
 
 @pytest.mark.parametrize("key", SETTINGS)
@@ -120,7 +120,7 @@ def test_settings_arrive_in_the_configuration(everything: Synthesized, key: str)
 
 
 def test_unset_values_are_the_add_ons_defaults():
-    template = made(Addons.model_validate({"cert_manager": {}, "metrics_server": {}, "spaces": {}}))
+    template = synthesized(Addons.model_validate({"cert_manager": {}, "metrics_server": {}, "spaces": {}}))
     every_taint = {"tolerations": [{"operator": "Exists"}]}
     assert values(template, "cert_manager") == {**every_taint, "webhook": every_taint, "cainjector": every_taint}
     assert values(template, "metrics_server") == every_taint
@@ -135,7 +135,7 @@ def test_configuration_is_merged_over_settings():
             "cert_manager": {"replicas": 2, "configuration": {"cainjector": {"replicaCount": 1}}},
         }
     )
-    template = made(addons)
+    template = synthesized(addons)
     assert values(template, "vpc_cni") == {"env": {"WARM_IP_TARGET": "7", "MAX_ENI": "1"}}
     certificates = values(template, "cert_manager")
     replicas = [
@@ -166,11 +166,11 @@ def test_every_path_starts_with_a_key_of_the_catalog(key: str):
 
 
 def test_every_typed_setting_is_tried_here():
-    tried = {key for key in SETTINGS if set(TYPED[key])}
-    assert tried | {"inference_operator"} == {key for key, places in TYPED.items() if places}
-    for key in tried:
-        model, given = settings_class(key), SETTINGS[key]
-        assert {name for name, info in model.model_fields.items() if places_of(info)} == set(given), key
+    covered = {key for key in SETTINGS if set(TYPED[key])}
+    assert covered | {"inference_operator"} == {key for key, places in TYPED.items() if places}
+    for key in covered:
+        model, settings = settings_class(key), SETTINGS[key]
+        assert {name for name, info in model.model_fields.items() if places_of(info)} == set(settings), key
 
 
 def test_text_of_the_environment_stays_as_it_is():
@@ -186,7 +186,7 @@ def test_implicit_prerequisites_have_their_own_settings():
 
 
 @pytest.mark.parametrize(
-    ("given", "path"),
+    ("settings", "path"),
     [
         ({"vpc_cni": {"warm_ip_target": -1}}, "vpc_cni.warm_ip_target"),
         ({"metrics_server": {"replicas": 0}}, "metrics_server.replicas"),
@@ -194,17 +194,17 @@ def test_implicit_prerequisites_have_their_own_settings():
         ({"spaces": {"web_ui": {"domain": "a.example.com"}}}, "spaces.web_ui.certificate_arn"),
     ],
 )
-def test_impossible_values_are_rejected(given: dict[str, Any], path: str):
-    with pytest.raises(ValueError, match=r"1 validation error") as refused:
-        Addons.model_validate(given)
-    assert path in str(refused.value)
+def test_impossible_values_are_rejected(settings: dict[str, Any], path: str):
+    with pytest.raises(ValueError, match=r"1 validation error") as error:
+        Addons.model_validate(settings)
+    assert path in str(error.value)
 
 
 def test_two_ways_to_a_space_exclude_each_other():
     ways = {"remoteAccess": {"enabled": True}, "directSSH": {"enabled": True}}
-    both = Addons.model_validate({"spaces": {"configuration": {"jupyter-k8s-aws-hyperpod": ways}}})
-    (finding,) = [item for item in check(Context(addons=both)) if item.rule == "HP509"]
+    addons = Addons.model_validate({"spaces": {"configuration": {"jupyter-k8s-aws-hyperpod": ways}}})
+    (finding,) = [item for item in check(Context(addons=addons)) if item.rule == "HP509"]
     assert "mutually exclusive" in finding.message
     ways.pop("directSSH")
-    one = Addons.model_validate({"spaces": {"configuration": {"jupyter-k8s-aws-hyperpod": ways}}})
-    assert [finding for finding in check(Context(addons=one)) if finding.rule == "HP509"] == []
+    addons_of_one = Addons.model_validate({"spaces": {"configuration": {"jupyter-k8s-aws-hyperpod": ways}}})
+    assert [finding for finding in check(Context(addons=addons_of_one)) if finding.rule == "HP509"] == []

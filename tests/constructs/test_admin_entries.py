@@ -1,4 +1,4 @@
-"""Administrators of an existing EKS cluster: their access entries are ours, or left alone."""
+"""Administrators of an existing EKS cluster: their access entries are created or not changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A wrong type or text names the argument that has it, before anything is made."""
+"""An error about an invalid type or value contains the argument, and is raised before any resource is created."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ JOB = Job(name="x", image="registry/a:1", instance_type="ml.m5.4xlarge", nodes=1
 
 
 @pytest.fixture(scope="module")
-def made() -> HyperPodCluster:
+def existing_cluster() -> HyperPodCluster:
     stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "S", env=Environment(region="us-west-2"))
     return make_cluster(stack, Cluster(instance_groups=(SYSTEM,)))
 
 
 def cluster(scope, **arguments):
-    given = {"vpc": network(scope), "eks_cluster": "mine", "instance_groups": [SYSTEM], **arguments}
-    return HyperPodCluster(scope, "H", **given)
+    options = {"vpc": network(scope), "eks_cluster": "mine", "instance_groups": [SYSTEM], **arguments}
+    return HyperPodCluster(scope, "H", **options)
 
 
 def network(scope):
@@ -153,13 +153,13 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_type_is_reported_with_the_argument(made: HyperPodCluster, case: str):
+def test_a_wrong_type_is_reported_with_the_argument(existing_cluster: HyperPodCluster, case: str):
     build, message = WRONG[case]
     stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "S", env=Environment(region="us-west-2"))
     before = len(stack.node.children)
-    with pytest.raises(TypeError) as refused:
-        build(stack, made)
-    assert str(refused.value) == message
+    with pytest.raises(TypeError) as error:
+        build(stack, existing_cluster)
+    assert str(error.value) == message
     assert {child.node.id for child in stack.node.children[before:]} <= {"N", "V"}
 
 
@@ -180,11 +180,11 @@ def test_a_wrong_type_is_reported_with_the_argument(made: HyperPodCluster, case:
         ),
     ],
 )
-def test_a_text_that_is_not_an_allowed_value_is_rejected(made: HyperPodCluster, build, message: str):
+def test_a_text_that_is_not_an_allowed_value_is_rejected(existing_cluster: HyperPodCluster, build, message: str):
     stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "S", env=Environment(region="us-west-2"))
-    with pytest.raises(ValueError) as refused:
-        build(stack, made)
-    assert str(refused.value) == message
+    with pytest.raises(ValueError) as error:
+        build(stack, existing_cluster)
+    assert str(error.value) == message
 
 
 def test_imported_resources_of_cdk_fit_its_interfaces():

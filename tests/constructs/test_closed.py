@@ -1,4 +1,4 @@
-"""Closed networks: the endpoints of the features in use, functions inside, and nothing that points outside."""
+"""Closed networks: endpoints of the features in use, functions in the VPC, and no external references."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REGISTRY = "111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror"
 
 
 def chart(folder: Path) -> None:
-    """A stand-in for the vendored chart: its content is not looked at in a synth."""
+    """A placeholder for the vendored chart, whose content is not read during synthesis."""
     target = folder / "vendor" / "hyperpod-chart"
     target.mkdir(parents=True)
     (target / "Chart.yaml").write_text("apiVersion: v2\nname: hyperpod-helm-chart\nversion: 0.1.0\n")
@@ -88,13 +88,13 @@ def test_the_kubernetes_api_is_private_and_functions_run_in_the_vpc(closed: Asse
     config = closed.one("AWS::EKS::Cluster")["ResourcesVpcConfig"]
     assert (config["EndpointPrivateAccess"], config["EndpointPublicAccess"]) == (True, False)
     functions = closed.resources("AWS::Lambda::Function").values()
-    ours = [
+    own_functions = [
         f
         for f in functions
         if "handlers.kubernetes" in f["Properties"]["Handler"] or "helm" in f["Properties"]["Handler"]
     ]
-    assert len(ours) == 4
-    assert every(f["Properties"]["VpcConfig"]["SubnetIds"] for f in ours)
+    assert len(own_functions) == 4
+    assert every(f["Properties"]["VpcConfig"]["SubnetIds"] for f in own_functions)
 
 
 def test_functions_run_in_the_vpc_also_with_a_public_endpoint():
@@ -102,9 +102,9 @@ def test_functions_run_in_the_vpc_also_with_a_public_endpoint():
 
     network = Network(availability_zone_ids=ZONES, mode="closed")
     template = synthesize(lambda stack: make_cluster(stack, network=network) and None)
-    inside = [f for f in template.of("AWS::Lambda::Function").values() if "handlers.kubernetes" in f["Handler"]]
-    assert inside
-    assert every("VpcConfig" in function for function in inside)
+    functions = [f for f in template.of("AWS::Lambda::Function").values() if "handlers.kubernetes" in f["Handler"]]
+    assert functions
+    assert every("VpcConfig" in function for function in functions)
 
 
 def test_the_order_is_proved_including_endpoints(closed: Assembly):
@@ -169,11 +169,11 @@ def test_internal_references_are_not_found(properties: dict[str, Any]):
 
 
 def findings(tmp_path: Path, **parts: Any) -> set[tuple[str, str]]:
-    """Rule and place of what is found in the example with more dependencies, add-ons or jobs."""
+    """Rule and path of the findings in the example with additional dependencies, add-ons or jobs."""
     chart(tmp_path)
     content = yaml.safe_load(EXAMPLE.read_text())
-    for name, more in parts.items():
-        content[name] = more if isinstance(more, str) else {**content[name], **more}
+    for name, overrides in parts.items():
+        content[name] = overrides if isinstance(overrides, str) else {**content[name], **overrides}
     config = tmp_path / "closed-network.yaml"
     config.write_text(yaml.safe_dump(content))
     found = load(config).findings  # HP146 is a note about the example's training operator
@@ -269,8 +269,8 @@ def test_every_endpoint_of_a_closed_network_has_a_policy(closed: Assembly) -> No
 def test_an_endpoint_without_a_policy_is_found(closed: Assembly) -> None:
     (name, endpoint), *_ = closed.resources("AWS::EC2::VPCEndpoint").items()
     without = {**endpoint, "Properties": {k: v for k, v in endpoint["Properties"].items() if k != "PolicyDocument"}}
-    everything = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}
-    opened = {**endpoint, "Properties": {**endpoint["Properties"], "PolicyDocument": everything}}
+    allow_all = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}
+    opened = {**endpoint, "Properties": {**endpoint["Properties"], "PolicyDocument": allow_all}}
     for changed in (without, opened):
         assert endpoints_without_policy({"Network": {"Resources": {name: changed}}}) == [f"Network.{name}"]
 
@@ -284,16 +284,16 @@ def test_endpoints_of_an_open_network_are_as_they_were(default: Assembly) -> Non
 @pytest.mark.parametrize("service", sorted(endpoints()))
 def test_a_policy_allows_principals_of_the_account_to_access_its_resources(service: str) -> None:
     policy = endpoint_policy(service, account="111122223333", region="us-west-2", accounts=["444455556666"])
-    own, services, *reading = policy["Statement"]
+    own_resources, services, *reading = policy["Statement"]
     accounts = ["111122223333", "444455556666"]
-    assert own["Condition"] == {
+    assert own_resources["Condition"] == {
         "StringEquals": {"aws:PrincipalAccount": accounts},
         "StringEqualsIfExists": {"aws:ResourceAccount": accounts},
     }
     assert services["Condition"] == {"Bool": {"aws:PrincipalIsAWSService": "true"}}
-    for statement in reading:  # nothing is written to what is not ours
-        words = [action.partition(":")[2] for action in statement["Action"]]
-        assert every(word.startswith(("Get", "BatchGet", "BatchCheck", "Describe", "AssumeRoleWith")) for word in words)
+    for statement in reading:  # no write access to resources that AWS owns
+        verbs = [action.partition(":")[2] for action in statement["Action"]]
+        assert every(verb.startswith(("Get", "BatchGet", "BatchCheck", "Describe", "AssumeRoleWith")) for verb in verbs)
         assert "*" not in statement["Resource"]
 
 

@@ -1,4 +1,4 @@
-"""The HyperPod cluster: roles, grants, autoscaling, who owns the counts, and the guard against replacement."""
+"""The HyperPod cluster: roles, grants, autoscaling, control of the counts, and the guard against replacement."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SCALED = InstanceGroup(name="scaled", instance_type="ml.g5.8xlarge", count=0, ma
 
 @pytest.fixture(scope="module")
 def granted() -> Synthesized:
-    """A shared role with grants from all sides, and a group added after them."""
+    """A shared role with several grants, and a group that is added after them."""
 
     def build(stack):
         cluster = make_cluster(stack, Cluster(instance_groups=(SYSTEM,), execution_roles="shared"))
@@ -59,7 +59,7 @@ def per_group() -> Synthesized:
 
 @pytest.fixture(scope="module")
 def scaled() -> Synthesized:
-    """Karpenter fills one group and owns its count."""
+    """Karpenter scales one group and controls its count."""
 
     def build(stack):
         volumes = SCALED.model_copy(update={"volume": Volume(size_gib=500, kms_key_arn=KEY)})
@@ -134,9 +134,9 @@ def test_restricted_groups_may_use_their_buckets_and_reward_functions():
             make_cluster(stack, Cluster(instance_groups=(SYSTEM,), restricted_instance_groups=(group,))) and None
         )
     )
-    (made,) = template.one("AWS::SageMaker::Cluster")["RestrictedInstanceGroups"]
-    assert made["InstanceStorageConfigs"] == [{"EbsVolumeConfig": {"VolumeSizeInGB": 500}}]
-    assert made["EnvironmentConfig"] == {"FSxLustreConfig": {"SizeInGiB": 1200, "PerUnitStorageThroughput": 125}}
+    (restricted,) = template.one("AWS::SageMaker::Cluster")["RestrictedInstanceGroups"]
+    assert restricted["InstanceStorageConfigs"] == [{"EbsVolumeConfig": {"VolumeSizeInGB": 500}}]
+    assert restricted["EnvironmentConfig"] == {"FSxLustreConfig": {"SizeInGiB": 1200, "PerUnitStorageThroughput": 125}}
     assert [s["Resource"] for s in template.allows("ExecutionRoles", "s3:PutObject")] == ["arn:aws:s3:::outputs/*"]
     assert template.allows("ExecutionRoles", "lambda:InvokeFunction")
 
@@ -241,10 +241,10 @@ def test_without_karpenter_the_autoscaler_owns_every_count():
 
 
 def test_a_group_with_a_separate_role_is_included_in_grants():
-    own = WORKERS.model_copy(update={"execution_role_arn": "arn:aws:iam::111122223333:role/Workers"})
+    group = WORKERS.model_copy(update={"execution_role_arn": "arn:aws:iam::111122223333:role/Workers"})
 
     def build(stack):
-        cluster = make_cluster(stack, Cluster(instance_groups=(SYSTEM, own)))
+        cluster = make_cluster(stack, Cluster(instance_groups=(SYSTEM, group)))
         s3.Bucket(stack, "Data").grant_read(cluster)
         with pytest.raises(KeyError, match="nobody"):
             cluster.execution_role_of("nobody")
@@ -268,7 +268,7 @@ CHECKED = ["InstanceStress"]
 
 
 @pytest.mark.parametrize(
-    ("groups", "chosen"),
+    ("groups", "expected"),
     [
         ([group("gpu", count=8), SYSTEM], "system"),
         ([group("few", count=1), group("many", count=4)], "many"),
@@ -278,9 +278,9 @@ CHECKED = ["InstanceStress"]
         ([group("tainted", taints=TAINT), group("checked", deep_health_checks=CHECKED)], None),
     ],
 )
-def test_the_group_that_is_waited_for(groups: list[InstanceGroup], chosen: str | None):
+def test_the_group_that_is_waited_for(groups: list[InstanceGroup], expected: str | None):
     found = system_group(Cluster(instance_groups=tuple(groups)))
-    assert (found.name if found else None) == chosen
+    assert (found.name if found else None) == expected
 
 
 def test_accelerated_nodes_are_waited_for_if_all_nodes_are_accelerated():
@@ -294,8 +294,8 @@ def test_accelerated_nodes_are_waited_for_if_all_nodes_are_accelerated():
 def test_only_the_scripts_in_a_bucket_can_be_read():
     spec = Cluster(instance_groups=(SYSTEM,), lifecycle=Lifecycle(source="s3://my-scripts/nodes/v3/"))
     template = synthesize(lambda stack: make_cluster(stack, spec) and None)
-    (made,) = template.one("AWS::SageMaker::Cluster")["InstanceGroups"]
-    assert made["LifeCycleConfig"]["SourceS3Uri"] == "s3://my-scripts/nodes/v3/"
+    (group,) = template.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    assert group["LifeCycleConfig"]["SourceS3Uri"] == "s3://my-scripts/nodes/v3/"
     (read,) = template.allows("ExecutionRoles", "s3:GetObject")
     (listing,) = template.allows("ExecutionRoles", "s3:ListBucket")
     assert read["Resource"] == "arn:aws:s3:::my-scripts/nodes/v3/*"
@@ -318,12 +318,12 @@ def test_a_bucket_for_scripts_is_created_where_some_are_uploaded(lifecycle: Life
 
 
 def test_security_groups_of_a_group_are_added_to_that_of_the_nodes():
-    own = SYSTEM.model_copy(update={"security_group_ids": ("sg-0123456789abcdef9",)})
-    template = synthesize(lambda stack: make_cluster(stack, Cluster(instance_groups=(own,))) and None)
+    system = SYSTEM.model_copy(update={"security_group_ids": ("sg-0123456789abcdef9",)})
+    template = synthesize(lambda stack: make_cluster(stack, Cluster(instance_groups=(system,))) and None)
     cluster = template.one("AWS::SageMaker::Cluster")
-    (made,) = cluster["InstanceGroups"]
+    (group,) = cluster["InstanceGroups"]
     nodes = cluster["VpcConfig"]["SecurityGroupIds"]
-    assert made["OverrideVpcConfig"]["SecurityGroupIds"] == ["sg-0123456789abcdef9", *nodes]
+    assert group["OverrideVpcConfig"]["SecurityGroupIds"] == ["sg-0123456789abcdef9", *nodes]
     attach = json.dumps(template.allows("ExecutionRoles", "ec2:CreateNetworkInterface"))
     assert "sg-0123456789abcdef9" in attach
     assert json.dumps(nodes[0]) in attach
@@ -347,7 +347,7 @@ def test_functions_of_cdk_log_to_the_stacks_log_groups_and_leave_nothing():
     assert template.of("Custom::AWS")
     assert template.of("Custom::S3AutoDeleteObjects")
     functions = {n: f for n, f in template.of("AWS::Lambda::Function").items() if "LoggingConfig" not in f}
-    assert not [name for name in functions if "Vpc" not in name]  # the VPC is not ours
+    assert not [name for name in functions if "Vpc" not in name]  # the VPC is not part of the app
     groups = [r for r in template.template["Resources"].values() if r["Type"] == "AWS::Logs::LogGroup"]
     assert not [resource for resource in groups if "LogGroupName" in resource["Properties"]]
     assert {item["DeletionPolicy"] for item in groups} == {"Delete"}

@@ -1,4 +1,4 @@
-"""The habits of CDK's L2 constructs: props by keyword, `connections`, `on_...`, `metric_...`, outputs."""
+"""Conventions of CDK's L2 constructs: keyword props, `connections`, `on_...`, `metric_...`, outputs."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ EVENTS = {
 
 @cache
 def with_rules() -> Synthesized:
-    """A cluster with a rule of each method."""
+    """A cluster with a rule from each method."""
 
     def use(stack: Stack, cluster: HyperPodCluster) -> None:
         topic = sns.Topic(stack, "Topic")
@@ -207,20 +207,20 @@ def test_a_workspace_accepts_a_key() -> None:
 
 @pytest.mark.parametrize("outputs", [None, True])
 def test_outputs_are_created_on_request_only(outputs: bool | None) -> None:
-    asked = {} if outputs is None else {"outputs": outputs}
+    options = {} if outputs is None else {"outputs": outputs}
 
     def use(stack: Stack, cluster: HyperPodCluster) -> None:
-        metrics = PrometheusWorkspace(stack, "Metrics", **asked)
-        ManagedGrafana(stack, "Grafana", settings=Grafana(kind="managed"), prometheus=metrics, **asked)
-        HyperPodAlarms(stack, "Alarms", cluster=cluster, **asked)
+        metrics = PrometheusWorkspace(stack, "Metrics", **options)
+        ManagedGrafana(stack, "Grafana", settings=Grafana(kind="managed"), prometheus=metrics, **options)
+        HyperPodAlarms(stack, "Alarms", cluster=cluster, **options)
         CertManagerAddon(stack, "CertManager", cluster=cluster)
         settings = Observability(grafana=Grafana(kind="managed"), alarms=Alarms())
-        ObservabilityAddon(stack, "Observability", cluster=cluster, settings=settings, **asked)
+        ObservabilityAddon(stack, "Observability", cluster=cluster, settings=settings, **options)
 
     synthesized = of_cluster(use, existing_cluster).template.get("Outputs", {})
     descriptions = sorted(output["Description"] for output in synthesized.values())
-    each = ["Grafana", "Notifications about the cluster", "Prometheus endpoint"]
-    assert descriptions == (sorted(each * 2) if outputs else [])
+    expected = ["Grafana", "Notifications about the cluster", "Prometheus endpoint"]
+    assert descriptions == (sorted(expected * 2) if outputs else [])
 
 
 # ---- former names ----
@@ -229,15 +229,15 @@ def test_outputs_are_created_on_request_only(outputs: bool | None) -> None:
 def test_provider_is_the_former_name_of_kubernetes(tmp_path: Path) -> None:
     app = KubernetesApp(tmp_path)
     crd = crd_established("pytorchjobs.kubeflow.org")
-    former: Any = {"provider": app.provider}  # type checkers know the new name only
+    options: Any = {"provider": app.provider}  # the type stub contains only the new name
     warning = pytest.warns(DeprecationWarning, match=r"^argument provider is deprecated: use kubernetes$")
     with warning as caught:
-        KubernetesObjects(app.stack, "Objects", objects=[config_map("a")], **former)
+        KubernetesObjects(app.stack, "Objects", objects=[config_map("a")], **options)
     assert [Path(item.filename).name for item in caught] == [Path(__file__).name]
     with pytest.warns(DeprecationWarning, match="provider is deprecated"):
-        KubernetesWait(app.stack, "Wait", condition=crd, timeout=Duration.minutes(5), **former)
+        KubernetesWait(app.stack, "Wait", condition=crd, timeout=Duration.minutes(5), **options)
     with pytest.warns(DeprecationWarning, match="provider is deprecated"):
-        KubernetesFields(app.stack, "Fields", fields=config_map("b"), rerun_on="1", **former)
+        KubernetesFields(app.stack, "Fields", fields=config_map("b"), rerun_on="1", **options)
     template = app.template()
     assert only(template, WAIT)["Properties"]["ClusterName"] == "research"
 
@@ -252,9 +252,9 @@ def test_the_name_of_a_job_is_not_a_token(on_change: Any) -> None:
         job = Job(
             name=name, image="registry/train:v1", instance_type="ml.m5.4xlarge", command=["a"], on_change=on_change
         )
-        with pytest.raises(ValueError) as refused:
+        with pytest.raises(ValueError) as error:
             TrainingJob(stack, "Train", cluster=cluster, job=job)
-        assert str(refused.value) == (
+        assert str(error.value) == (
             "Test/Train: job.name is known only at deploy time (a CDK token), and the object is named after it at "
             "synthesis: give the value itself"
         )

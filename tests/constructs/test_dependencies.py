@@ -18,16 +18,21 @@ from hyperpod_constructs.core.spec.dependencies import DependencyChart, FolderCh
 pytestmark = pytest.mark.slow
 
 
-class Made:
+class ChartStack:
     def __init__(self, outdir: Path) -> None:
         self.app = cdk.App(outdir=str(outdir), context=UNCOPIED)
         self.stack = cdk.Stack(self.app, "Test", env=cdk.Environment(account="111122223333", region="us-west-2"))
         arn = "arn:aws:eks:us-west-2:111122223333:cluster/research"
         self.kubernetes = KubernetesProvider(self.stack, "Kubernetes", cluster_name="research", cluster_arn=arn)
 
-    def dependencies(self, *instance_types: str, **given: Any) -> HyperPodDependencies:
-        wanted = {"kubernetes": self.kubernetes, "region": self.stack.region, "instance_types": instance_types, **given}
-        return HyperPodDependencies(self.stack, "Dependencies", **wanted)
+    def dependencies(self, *instance_types: str, **options: Any) -> HyperPodDependencies:
+        props = {
+            "kubernetes": self.kubernetes,
+            "region": self.stack.region,
+            "instance_types": instance_types,
+            **options,
+        }
+        return HyperPodDependencies(self.stack, "Dependencies", **props)
 
     @property
     def properties(self) -> dict[str, Any]:
@@ -41,13 +46,13 @@ class Made:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Made:
-    return Made(tmp_path / "out")
+def chart_stack(tmp_path: Path) -> ChartStack:
+    return ChartStack(tmp_path / "out")
 
 
-def test_the_pinned_chart(made: Made) -> None:
-    made.dependencies("ml.trn1.32xlarge", "ml.m5.4xlarge")
-    found = made.properties
+def test_the_pinned_chart(chart_stack: ChartStack) -> None:
+    chart_stack.dependencies("ml.trn1.32xlarge", "ml.m5.4xlarge")
+    found = chart_stack.properties
     assert found["Chart"] == {
         "Kind": "git",
         "ArchiveUrl": (
@@ -70,36 +75,36 @@ def test_the_pinned_chart(made: Made) -> None:
     assert "ValuesFiles" not in found
 
 
-def test_the_region_is_always_set(made: Made) -> None:
-    made.dependencies()
-    assert made.values["global"] == {"region": "us-west-2"}
-    assert made.values["health-monitoring-agent"] == {"enabled": True, "region": "us-west-2"}
+def test_the_region_is_always_set(chart_stack: ChartStack) -> None:
+    chart_stack.dependencies()
+    assert chart_stack.values["global"] == {"region": "us-west-2"}
+    assert chart_stack.values["health-monitoring-agent"] == {"enabled": True, "region": "us-west-2"}
 
 
-def test_instance_types_that_the_chart_lacks(made: Made) -> None:
-    made.dependencies("ml.g4dn.12xlarge", "ml.p5.48xlarge", "ml.trn2.3xlarge")
-    affinity = made.values["nvidia-device-plugin"]["affinity"]["nodeAffinity"]
+def test_instance_types_that_the_chart_lacks(chart_stack: ChartStack) -> None:
+    chart_stack.dependencies("ml.g4dn.12xlarge", "ml.p5.48xlarge", "ml.trn2.3xlarge")
+    affinity = chart_stack.values["nvidia-device-plugin"]["affinity"]["nodeAffinity"]
     (term,) = affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
     (expression,) = term["matchExpressions"]
     assert (expression["key"], expression["operator"]) == ("node.kubernetes.io/instance-type", "In")
-    efa = made.values["aws-efa-k8s-device-plugin"]["supportedInstanceLabels"]["values"]
+    efa = chart_stack.values["aws-efa-k8s-device-plugin"]["supportedInstanceLabels"]["values"]
     for listed in (expression["values"], efa):
         assert listed[-1] == "ml.g4dn.12xlarge"
         assert "ml.p5.48xlarge" in listed
         assert len(listed) == len(set(listed))
-    insertion, _ = made.properties["Insertions"]
+    insertion, _ = chart_stack.properties["Insertions"]
     assert insertion["Line"].strip() == "- ml.trn2.3xlarge"
     assert insertion["Path"].startswith("charts/neuron-device-plugin/templates/")
 
 
-def test_types_of_groups_that_are_added_later(made: Made) -> None:
-    dependencies = made.dependencies("ml.m5.4xlarge")
+def test_types_of_groups_that_are_added_later(chart_stack: ChartStack) -> None:
+    dependencies = chart_stack.dependencies("ml.m5.4xlarge")
     dependencies.add_instance_types(["ml.g4dn.xlarge"])
-    assert "affinity" in made.values["nvidia-device-plugin"]
+    assert "affinity" in chart_stack.values["nvidia-device-plugin"]
 
 
-def test_switches(made: Made) -> None:
-    made.dependencies(
+def test_switches(chart_stack: ChartStack) -> None:
+    chart_stack.dependencies(
         components={
             "mpi_operator": False,
             "gpu_operator": True,
@@ -107,46 +112,48 @@ def test_switches(made: Made) -> None:
             "cluster_role_and_bindings": True,
         }
     )
-    values = made.values
+    values = chart_stack.values
     assert values["mpi-operator"] == {"enabled": False}
     assert values["gpu-operator"] == {"enabled": True}
     assert values["nvidia-device-plugin"] == {"devicePlugin": {"enabled": False}}
     assert values["cluster-role-and-bindings"] == {"enabled": True}
     assert values["cert-manager"] == {"enabled": False}
-    assert made.properties["ValuesFiles"] == ["regional-values/values-us-west-2.yaml"]
+    assert chart_stack.properties["ValuesFiles"] == ["regional-values/values-us-west-2.yaml"]
 
 
-def test_values_are_merged_last(made: Made) -> None:
+def test_values_are_merged_last(chart_stack: ChartStack) -> None:
     spec = DependencyChart(values={"mpi-operator": {"a": 1, "b": 1}, "health-monitoring-agent": {"imageTag": "x"}})
-    made.dependencies(components=spec, values={"mpi-operator": {"b": 2}, "storage": {"enabled": True}})
-    values = made.values
+    chart_stack.dependencies(components=spec, values={"mpi-operator": {"b": 2}, "storage": {"enabled": True}})
+    values = chart_stack.values
     assert values["mpi-operator"] == {"enabled": True, "a": 1, "b": 2}
     assert values["health-monitoring-agent"] == {"enabled": True, "region": "us-west-2", "imageTag": "x"}
     assert values["storage"] == {"enabled": True}
 
 
-def test_values_with_tokens(made: Made) -> None:
-    role = cdk.CfnResource(made.stack, "Role", type="AWS::IAM::Role")
-    made.dependencies(region=cdk.Aws.REGION, values={"mlflow": {"role": role.get_att("Arn")}})
-    text = json.dumps(made.properties["Values"])
+def test_values_with_tokens(chart_stack: ChartStack) -> None:
+    role = cdk.CfnResource(chart_stack.stack, "Role", type="AWS::IAM::Role")
+    chart_stack.dependencies(region=cdk.Aws.REGION, values={"mlflow": {"role": role.get_att("Arn")}})
+    text = json.dumps(chart_stack.properties["Values"])
     assert '{"Fn::GetAtt": ["Role", "Arn"]}' in text
     assert '{"Ref": "AWS::Region"}' in text
     assert "Token[" not in text
 
 
-@pytest.mark.parametrize("where", ["argument", "components"])
-def test_a_vendored_chart(made: Made, tmp_path: Path, where: str) -> None:
+@pytest.mark.parametrize("path", ["argument", "components"])
+def test_a_vendored_chart(chart_stack: ChartStack, tmp_path: Path, path: str) -> None:
     (tmp_path / "chart").mkdir()
     (tmp_path / "chart" / "Chart.yaml").write_text("x")
     folder = FolderChart(path=str(tmp_path / "chart"))
-    made.dependencies(**({"chart": folder} if where == "argument" else {"components": DependencyChart(chart=folder)}))
-    assert made.properties["Chart"]["Kind"] == "asset"
+    chart_stack.dependencies(
+        **({"chart": folder} if path == "argument" else {"components": DependencyChart(chart=folder)})
+    )
+    assert chart_stack.properties["Chart"]["Kind"] == "asset"
 
 
 def test_two_syntheses_are_identical(tmp_path: Path) -> None:
     texts = []
     for name, types in (("one", ["ml.g7.2xlarge", "ml.g4dn.xlarge"]), ("two", ["ml.g4dn.xlarge", "ml.g7.2xlarge"])):
-        result = Made(tmp_path / name)
+        result = ChartStack(tmp_path / name)
         result.dependencies(*types)
         result.app.synth()
         texts.append((tmp_path / name / "Test.template.json").read_bytes())

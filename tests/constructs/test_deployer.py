@@ -1,4 +1,4 @@
-"""The policies of the role that deploys: derived from the examples, held to a boundary and to name prefixes."""
+"""The policies of the deployment role: derived from the examples, restricted to a boundary and to name prefixes."""
 
 from __future__ import annotations
 
@@ -51,21 +51,21 @@ def types(assemble: Callable[[str], Assembly]) -> set[str]:
     return {type_ for config in CONFIGS for type_ in resource_types(assemble(config).folder)}
 
 
-def policies(types: set[str], *prefixes: str, named: Named | None = None) -> list[dict[str, Any]]:
+def policies(types: set[str], *prefixes: str, names: Named | None = None) -> list[dict[str, Any]]:
     return deployer_policies(
-        types, name_prefixes=prefixes or ("research-",), permissions_boundary_arn=BOUNDARY, named=named
+        types, name_prefixes=prefixes or ("research-",), permissions_boundary_arn=BOUNDARY, named=names
     )
 
 
-def statements(made: list[dict[str, Any]]) -> list[Statement]:
-    return [statement for policy in made for statement in policy["Statement"]]
+def statements(policies: list[dict[str, Any]]) -> list[Statement]:
+    return [statement for policy in policies for statement in policy["Statement"]]
 
 
-def allowed(made: list[dict[str, Any]], action: str, resource: str, **context: str) -> bool:
-    """Whether IAM would allow a request, as far as these policies go: no deny, and one statement that allows it."""
+def allowed(policies: list[dict[str, Any]], action: str, resource: str, **context: str) -> bool:
+    """Whether these policies allow a request: no statement denies it, and one allows it."""
     fitting = [
         statement
-        for statement in statements(made)
+        for statement in statements(policies)
         if action in statement["Action"]
         and any(fnmatchcase(resource, pattern) for pattern in statement["Resource"])
         and _met(statement.get("Condition", {}), context)
@@ -75,8 +75,8 @@ def allowed(made: list[dict[str, Any]], action: str, resource: str, **context: s
 
 def _met(condition: Mapping[str, Mapping[str, Any]], context: Mapping[str, str]) -> bool:
     for test in condition.values():
-        for key, wanted in test.items():
-            values = wanted if isinstance(wanted, list) else [wanted]
+        for key, expected in test.items():
+            values = expected if isinstance(expected, list) else [expected]
             if not any(fnmatchcase(context.get(key.partition(":")[2], ""), value) for value in values):
                 return False
     return True
@@ -134,9 +134,9 @@ def test_users_and_groups_are_out_of_reach(types: set[str]) -> None:
 
 def test_roles_are_passed_to_services_in_use_and_only_own_ones(types: set[str]) -> None:
     documents = policies(types)
-    own = role("research-HyperPod-Role-1")
-    assert allowed(documents, "iam:PassRole", own, PassedToService="sagemaker.amazonaws.com")
-    assert not allowed(documents, "iam:PassRole", own, PassedToService="ec2.amazonaws.com")
+    own_role = role("research-HyperPod-Role-1")
+    assert allowed(documents, "iam:PassRole", own_role, PassedToService="sagemaker.amazonaws.com")
+    assert not allowed(documents, "iam:PassRole", own_role, PassedToService="ec2.amazonaws.com")
     assert not allowed(documents, "iam:PassRole", role("Admin"), PassedToService="sagemaker.amazonaws.com")
 
 
@@ -156,7 +156,7 @@ STATES = "arn:aws:states:us-west-2:111122223333:stateMachine:"
 
 
 @pytest.mark.parametrize(
-    ("action", "own", "of_others"),
+    ("action", "own_arn", "other_arn"),
     [
         ("eks:DeleteCluster", f"{EKS}cluster/research", f"{EKS}cluster/payroll"),
         ("eks:CreateAccessEntry", f"{EKS}cluster/research", f"{EKS}cluster/research2"),
@@ -172,11 +172,11 @@ STATES = "arn:aws:states:us-west-2:111122223333:stateMachine:"
     ],
 )
 def test_clusters_log_groups_and_state_machines_of_others_are_out_of_reach(
-    types: set[str], action: str, own: str, of_others: str
+    types: set[str], action: str, own_arn: str, other_arn: str
 ) -> None:
-    documents = policies(types, named=Named(("research",), ("/aws/eks/research/cluster",), ("Waiter-*",)))
-    assert allowed(documents, action, own)
-    assert not allowed(documents, action, of_others)
+    documents = policies(types, names=Named(("research",), ("/aws/eks/research/cluster",), ("Waiter-*",)))
+    assert allowed(documents, action, own_arn)
+    assert not allowed(documents, action, other_arn)
 
 
 def test_statements_with_names_have_a_resource_in_the_service_authorization_reference() -> None:
@@ -222,15 +222,15 @@ def test_every_action_that_is_dropped_is_one_that_schemas_list() -> None:
 
 
 @given(st.sets(st.sampled_from(sorted(load("deployer")["types"])), max_size=40))
-def test_any_set_of_types_gives_policies_that_fit(some: set[str]) -> None:
-    documents = policies(some, "a-", "b-")
+def test_any_set_of_types_gives_policies_that_fit(types: set[str]) -> None:
+    documents = policies(types, "a-", "b-")
     found = {
         action
         for statement in statements(documents)
         if statement["Effect"] == "Allow"
         for action in statement["Action"]
     }
-    assert found == actions_of(some) - DROPPED.keys()
+    assert found == actions_of(types) - DROPPED.keys()
     assert every(len(json.dumps(item, separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS for item in documents)
 
 
@@ -276,7 +276,7 @@ def test_every_example_is_deployed_with_its_boundary(tmp_path: Path) -> None:
         assembly = read_assembly(out)
         types = resource_types(out)
         assert unknown_types(types) == set()
-        documents = policies(types, *name_prefixes(out), named=names_of(out))
+        documents = policies(types, *name_prefixes(out), names=names_of(out))
         for stack, template in assembly.templates.items():
             for logical_id, resource in template["Resources"].items():
                 for action, arn in _named(stack, logical_id, resource):
@@ -321,12 +321,12 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_command_demands_a_boundary_and_finds_the_prefixes(default: Assembly) -> None:
-    refused = run(default.folder)
-    assert refused.returncode == 2
-    assert "--permissions-boundary is required" in refused.stderr
-    done = run(default.folder, "--permissions-boundary", BOUNDARY)
-    assert done.returncode == 0, done.stderr
-    assert allowed(json.loads(done.stdout), "iam:CreateRole", role("research-Eks-A"), PermissionsBoundary=BOUNDARY)
+    rejected = run(default.folder)
+    assert rejected.returncode == 2
+    assert "--permissions-boundary is required" in rejected.stderr
+    result = run(default.folder, "--permissions-boundary", BOUNDARY)
+    assert result.returncode == 0, result.stderr
+    assert allowed(json.loads(result.stdout), "iam:CreateRole", role("research-Eks-A"), PermissionsBoundary=BOUNDARY)
     assert name_prefixes(default.folder) == ["research-"]
 
 

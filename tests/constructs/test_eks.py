@@ -1,4 +1,4 @@
-"""The EKS control plane: what each option makes of it, and an existing one."""
+"""The EKS control plane: the effect of each option, and an existing control plane."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_defaults_of_security(default: Synthesized):
 
 
 def test_every_option_reaches_the_cluster():
-    made = cluster(
+    template = cluster(
         eks(
             kubernetes_version="1.34",
             cluster_name="mine",
@@ -91,34 +91,34 @@ def test_every_option_reaches_the_cluster():
             deletion_protection=True,
         )
     )
-    assert (made["Version"], made["Name"]) == ("1.34", "mine")
-    assert made["AccessConfig"]["AuthenticationMode"] == "API"
-    assert made["ResourcesVpcConfig"]["PublicAccessCidrs"] == ["203.0.113.0/24"]
-    assert {log["Type"] for log in made["Logging"]["ClusterLogging"]["EnabledTypes"]} == {"api", "audit"}
-    assert made["EncryptionConfig"] == [{"Provider": {"KeyArn": KEY}, "Resources": ["secrets"]}]
-    assert made["KubernetesNetworkConfig"]["ServiceIpv4Cidr"] == "172.20.0.0/16"
-    assert made["UpgradePolicy"] == {"SupportType": "EXTENDED"}
-    assert made["DeletionProtection"] is True
+    assert (template["Version"], template["Name"]) == ("1.34", "mine")
+    assert template["AccessConfig"]["AuthenticationMode"] == "API"
+    assert template["ResourcesVpcConfig"]["PublicAccessCidrs"] == ["203.0.113.0/24"]
+    assert {log["Type"] for log in template["Logging"]["ClusterLogging"]["EnabledTypes"]} == {"api", "audit"}
+    assert template["EncryptionConfig"] == [{"Provider": {"KeyArn": KEY}, "Resources": ["secrets"]}]
+    assert template["KubernetesNetworkConfig"]["ServiceIpv4Cidr"] == "172.20.0.0/16"
+    assert template["UpgradePolicy"] == {"SupportType": "EXTENDED"}
+    assert template["DeletionProtection"] is True
 
 
 @pytest.mark.parametrize(
-    ("access", "public", "private", "inside"),
+    ("access", "public", "private", "in_vpc"),
     [("public-and-private", True, True, False), ("private", False, True, True), ("public", True, False, False)],
 )
-def test_endpoint_access_determines_where_functions_run(access: str, public: bool, private: bool, inside: bool):
+def test_endpoint_access_determines_where_functions_run(access: str, public: bool, private: bool, in_vpc: bool):
     template = eks(endpoint_access=access)
     config = cluster(template)["ResourcesVpcConfig"]
     assert (config["EndpointPublicAccess"], config["EndpointPrivateAccess"]) == (public, private)
-    ours = [f for f in template.of("AWS::Lambda::Function").values() if f["Handler"].startswith("handlers.")]
-    assert ours
-    assert {"VpcConfig" in function for function in ours} == {inside}
+    functions = [f for f in template.of("AWS::Lambda::Function").values() if f["Handler"].startswith("handlers.")]
+    assert functions
+    assert {"VpcConfig" in function for function in functions} == {in_vpc}
 
 
 def test_functions_run_inside_where_the_public_endpoint_is_open_to_some_only():
     template = eks(public_access_cidrs=["203.0.113.0/24"])
-    ours = [f for f in template.of("AWS::Lambda::Function").values() if f["Handler"].startswith("handlers.")]
-    assert ours
-    assert {"VpcConfig" in function for function in ours} == {True}
+    functions = [f for f in template.of("AWS::Lambda::Function").values() if f["Handler"].startswith("handlers.")]
+    assert functions
+    assert {"VpcConfig" in function for function in functions} == {True}
 
 
 def test_principals_get_access_entries():
@@ -131,7 +131,7 @@ def test_principals_get_access_entries():
     )
     found = {}
     for entry in template.of("AWS::EKS::AccessEntry").values():
-        if isinstance(entry["PrincipalArn"], str):  # that of our functions is a reference
+        if isinstance(entry["PrincipalArn"], str):  # that of the deployment functions is a reference
             (policy,) = entry["AccessPolicies"]
             name = entry["PrincipalArn"].rpartition("/")[2]
             found[name] = (json.dumps(policy["PolicyArn"]), policy["AccessScope"])
@@ -193,14 +193,17 @@ def test_the_rules_are_created_before_nodes_and_functions_of_an_existing_cluster
         assert rules <= set(later["DependsOn"]), type_
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_an_existing_cluster_without_a_security_group_is_a_warning(told: bool):
+@pytest.mark.parametrize("with_security_group", [True, False])
+def test_an_existing_cluster_without_a_security_group_is_a_warning(with_security_group: bool):
     stack = Stack(App(context=cdk_context() | UNCOPIED), "Test")
-    existing = {"cluster_name": "mine", **({"security_group_id": "sg-0123456789abcdef1"} if told else {})}
+    existing = {
+        "cluster_name": "mine",
+        **({"security_group_id": "sg-0123456789abcdef1"} if with_security_group else {}),
+    }
     spec = Eks.model_validate({"existing": existing})
     HyperPodEks(stack, "Eks", network=HyperPodNetwork(stack, "Network", network=BROUGHT), eks=spec)
     warnings = [entry for entry in stack.node.find_child("Eks").node.metadata if entry.type == "aws:cdk:warning"]
-    assert ["is unknown" in entry.data for entry in warnings] == ([] if told else [True])
+    assert ["is unknown" in entry.data for entry in warnings] == ([] if with_security_group else [True])
 
 
 def test_the_command_that_connects_kubectl_is_an_output_on_request():
@@ -210,8 +213,8 @@ def test_the_command_that_connects_kubectl_is_an_output_on_request():
     assert command == "aws eks update-kubeconfig --region us-west-2 --name mine"
 
 
-@pytest.mark.parametrize("inside", [True, False])
-def test_functions_for_an_existing_l2_cluster_run_in_the_given_subnets(inside: bool):
+@pytest.mark.parametrize("in_vpc", [True, False])
+def test_functions_for_an_existing_l2_cluster_run_in_the_given_subnets(in_vpc: bool):
     def build(stack):
         vpc = ec2.Vpc(stack, "Vpc", max_azs=2)
         HyperPodCluster(
@@ -220,25 +223,27 @@ def test_functions_for_an_existing_l2_cluster_run_in_the_given_subnets(inside: b
             vpc=vpc,
             eks_cluster=eks_v2.Cluster(stack, "Eks", version=eks_v2.KubernetesVersion.of("1.35"), vpc=vpc),
             instance_groups=[SYSTEM],
-            handler_subnets=vpc.private_subnets if inside else (),
+            handler_subnets=vpc.private_subnets if in_vpc else (),
         )
 
     template = synthesize(build)
-    ours = [f for f in template.of("AWS::Lambda::Function").values() if f["Handler"].startswith("handlers.kubernetes")]
-    assert ours
-    if not inside:
-        assert not any("VpcConfig" in function for function in ours)
+    functions = [
+        f for f in template.of("AWS::Lambda::Function").values() if f["Handler"].startswith("handlers.kubernetes")
+    ]
+    assert functions
+    if not in_vpc:
+        assert not any("VpcConfig" in function for function in functions)
         return
     nodes = template.one("AWS::SageMaker::Cluster")["VpcConfig"]["SecurityGroupIds"]
-    assert every(function["VpcConfig"]["SecurityGroupIds"] == nodes for function in ours)
-    assert every(len(function["VpcConfig"]["SubnetIds"]) == 2 for function in ours)
+    assert every(function["VpcConfig"]["SecurityGroupIds"] == nodes for function in functions)
+    assert every(len(function["VpcConfig"]["SubnetIds"]) == 2 for function in functions)
 
 
 def test_an_imported_l2_cluster_need_not_know_its_security_group():
     def build(stack):
         vpc = ec2.Vpc(stack, "Vpc", max_azs=2)
-        known = eks_v2.Cluster.from_cluster_attributes(stack, "Eks", cluster_name="mine", vpc=vpc)
-        HyperPodCluster(stack, "HyperPod", vpc=vpc, eks_cluster=known, instance_groups=[SYSTEM])
+        existing = eks_v2.Cluster.from_cluster_attributes(stack, "Eks", cluster_name="mine", vpc=vpc)
+        HyperPodCluster(stack, "HyperPod", vpc=vpc, eks_cluster=existing, instance_groups=[SYSTEM])
 
     rules = synthesize(build).of("AWS::EC2::SecurityGroupIngress").values()
     assert not [rule for rule in rules if rule["Description"] == "HyperPod"]

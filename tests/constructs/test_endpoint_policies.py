@@ -22,12 +22,14 @@ from hyperpod_constructs.core.spec import Network, Platform
 
 
 def allows(policy: dict[str, Any], action: str, resource: str, *, owner: str, caller: str = "1") -> bool:
-    """Whether an endpoint's policy lets a principal of an account do something with a resource of another."""
+    """Whether an endpoint policy allows a principal of one account to access a resource of another account."""
     context = {"aws:PrincipalAccount": caller, "aws:ResourceAccount": owner, "aws:PrincipalIsAWSService": "false"}
 
     def holds(condition: dict[str, dict[str, Any]]) -> bool:
-        checked = [(key, wanted) for test in condition.values() for key, wanted in test.items()]
-        return all(context.get(key) in (wanted if isinstance(wanted, list) else [wanted]) for key, wanted in checked)
+        checked = [(key, expected) for test in condition.values() for key, expected in test.items()]
+        return all(
+            context.get(key) in (expected if isinstance(expected, list) else [expected]) for key, expected in checked
+        )
 
     return any(
         statement["Effect"] == "Allow"
@@ -48,14 +50,14 @@ PUSH = (
 @pytest.mark.parametrize("images", [["*"], ["602401143452"], []])
 def test_nothing_is_pushed_to_a_repository_of_another_account(service: str, images: list[str]) -> None:
     policy = endpoint_policy(service, account="1", region="us-west-2", accounts=["2"], image_accounts=images)
-    for account, own in (("1", True), ("2", True), ("999988887777", False), ("602401143452", False)):
+    for account, allowed in (("1", True), ("2", True), ("999988887777", False), ("602401143452", False)):
         repository = f"arn:aws:ecr:us-west-2:{account}:repository/data"
         for action in PUSH:
-            assert allows(policy, f"ecr:{action}", repository, owner=account) is own, (action, account)
-        # credentials of another account that somebody brings along
+            assert allows(policy, f"ecr:{action}", repository, owner=account) is allowed, (action, account)
+        # credentials of another account
         assert not allows(policy, "ecr:PutImage", repository, owner=account, caller="999988887777")
-    elsewhere = "arn:aws:ecr:us-west-2:999988887777:repository/data"
-    assert allows(policy, "ecr:BatchGetImage", elsewhere, owner="999988887777") is (images == ["*"])
+    other_account = "arn:aws:ecr:us-west-2:999988887777:repository/data"
+    assert allows(policy, "ecr:BatchGetImage", other_account, owner="999988887777") is (images == ["*"])
 
 
 def test_nothing_is_written_to_a_bucket_of_another_account() -> None:
@@ -71,7 +73,7 @@ def platform(**parts: Any) -> Platform:
 
 
 def pulled_from(policy: dict[str, Any]) -> set[str]:
-    """Accounts whose images a policy lets be pulled; `*` for any."""
+    """Accounts from which a policy allows images to be pulled; `*` for any."""
     (statement,) = [item for item in policy["Statement"] if item["Sid"].startswith("Pull")]
     return set(re.findall(r":ecr:\*:([0-9*]+):repository", json.dumps(statement["Resource"])))
 
@@ -101,7 +103,7 @@ def test_any_account_is_an_explicit_setting() -> None:
     ],
 )
 def test_a_config_of_the_first_version_pulls_images_from_any_account(network: dict[str, Any], expected: Any) -> None:
-    """Its endpoints had no policy: an upgrade must not reject an image that is in use."""
+    """The endpoints of that version had no policy, so an upgrade must not reject an image in use."""
     assert completed({"network": dict(network)})["network"].get("image_accounts") == expected
     assert completed({"defaults": 2, "network": dict(network)})["network"] == network
 
@@ -191,7 +193,7 @@ def network_assembly(folder: Path, *image_accounts: str) -> Path:
 def test_an_edit_of_the_accounts_changes_only_the_policies_of_the_two_registry_endpoints(
     tmp_path: Path,
 ) -> None:
-    """Accounts are added, all are allowed, and both is undone: no endpoint is replaced or deleted, and no trace is left."""
+    """Accounts are added, all accounts are allowed, and both changes are reverted: no endpoint is replaced or deleted."""
 
     def template(name: str, *accounts: str) -> dict[str, Any]:
         return json.loads((network_assembly(tmp_path / name, *accounts) / "Network.template.json").read_text())
@@ -199,7 +201,7 @@ def test_an_edit_of_the_accounts_changes_only_the_policies_of_the_two_registry_e
     published = template("published")
     for edited in (template("added", "763104351884"), template("any", "*")):
         for old, new in ((published, edited), (edited, published)):
-            assert deployment({"Network": old}, {"Network": new}).edits == []  # nothing worse than an update in place
+            assert deployment({"Network": old}, {"Network": new}).edits == []  # updates in place only
             changed = {name for name, item in new["Resources"].items() if item != old["Resources"][name]}
             assert {new["Resources"][name]["Type"] for name in changed} == {"AWS::EC2::VPCEndpoint"}
             assert len(changed) == 2

@@ -15,17 +15,17 @@ MORE = InstanceGroup(name="more", instance_type="ml.m5.4xlarge", count=1)
 
 
 @pytest.fixture(scope="module")
-def seen() -> list[str]:
+def visited_types() -> list[str]:
     return []
 
 
 @pytest.fixture(scope="module")
-def overridden(seen: list[str]) -> Synthesized:
+def overridden(visited_types: list[str]) -> Synthesized:
     @jsii.implements(IAspect)
     class Look:
         def visit(self, node):
             if isinstance(node, sagemaker.CfnCluster):
-                seen.append(node.node.path)
+                visited_types.append(node.node.path)
 
     def build(stack):
         spec = Cluster(instance_groups=(SYSTEM, WORKERS), tags={"team": "vision"}, properties={"GainedLater": {"A": 1}})
@@ -76,6 +76,6 @@ def test_tags_of_the_app_reach_the_cluster(overridden: Synthesized):
     assert tags == {"SageMaker": "true", "team": "vision", "cost-center": "42"}
 
 
-def test_aspects_see_the_l1(overridden: Synthesized, seen: list[str]):
+def test_aspects_see_the_l1(overridden: Synthesized, visited_types: list[str]):
     assert overridden.template
-    assert [path.rpartition("/")[2] for path in seen] == ["Resource"]
+    assert [path.rpartition("/")[2] for path in visited_types] == ["Resource"]

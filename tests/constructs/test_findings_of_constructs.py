@@ -1,4 +1,4 @@
-"""What rules say about arguments of single constructs, and errors that name what was given."""
+"""Findings about arguments of single constructs, and errors that contain the specified value."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def texts(build: Callable[[Stack], object], *, region: str = "us-west-2", accoun
 
 
 def warnings(build: Callable[[Stack], object]) -> list[str]:
-    """Warnings of an app that come from a rule."""
+    """Warnings of an app that a rule reports."""
     stack = Stack(
         App(context=UNCOPIED, analytics_reporting=False),
         "Test",
@@ -105,18 +105,18 @@ def test_data_that_only_one_of_two_settings_allows_to_delete_is_a_warning() -> N
 
 
 def test_jobs_that_would_be_one_object_are_an_error_and_others_of_one_name_are_not() -> None:
-    def build(stack: Stack, *more: Job) -> None:
+    def build(stack: Stack, *others: Job) -> None:
         cluster = existing_cluster(stack)
-        for index, job in enumerate([TRAIN, *more]):
+        for index, job in enumerate([TRAIN, *others]):
             TrainingJob(stack, f"Job{index}", cluster=cluster, job=job)
 
-    same = "error HP750 Test/Job1.name: 'train' is also the name of Test/Job0"
-    assert [text for text in texts(lambda stack: build(stack, TRAIN)) if "HP750" in text] == [same]
+    message = "error HP750 Test/Job1.name: 'train' is also the name of Test/Job0"
+    assert [text for text in texts(lambda stack: build(stack, TRAIN)) if "HP750" in text] == [message]
     changed = TRAIN.model_copy(update={"image": "a/b:2"})
     assert not [text for text in texts(lambda stack: build(stack, changed)) if "HP750" in text]
     fixed = [TRAIN.model_copy(update={"on_change": "replace", "image": f"a/b:{tag}"}) for tag in (1, 2)]
-    second = "error HP750 Test/Job2.name: 'train' is also the name of Test/Job1"
-    assert [text for text in texts(lambda stack: build(stack, *fixed)) if "HP750" in text] == [second]
+    second_message = "error HP750 Test/Job2.name: 'train' is also the name of Test/Job1"
+    assert [text for text in texts(lambda stack: build(stack, *fixed)) if "HP750" in text] == [second_message]
 
 
 NOT_AN_ARN: dict[str, Callable[[Stack], object]] = {
@@ -144,11 +144,11 @@ NOT_AN_ARN: dict[str, Callable[[Stack], object]] = {
 }
 
 
-@pytest.mark.parametrize("wanted", NOT_AN_ARN)
-def test_a_text_that_is_not_an_arn_is_a_finding_instead_of_cdks_error(wanted: str) -> None:
-    with pytest.raises(InvalidSpec) as refused:
-        synthesize(NOT_AN_ARN[wanted])
-    assert str(refused.value).startswith(f"error {wanted}: ")
+@pytest.mark.parametrize("expected", NOT_AN_ARN)
+def test_a_text_that_is_not_an_arn_is_a_finding_instead_of_cdks_error(expected: str) -> None:
+    with pytest.raises(InvalidSpec) as error:
+        synthesize(NOT_AN_ARN[expected])
+    assert str(error.value).startswith(f"error {expected}: ")
 
 
 def test_log_settings_are_checked() -> None:
@@ -164,9 +164,9 @@ def test_an_add_on_without_a_key_is_reported_with_the_alternative() -> None:
     def build(stack: Stack) -> None:
         EksAddon(stack, "Agent", key="aws-guardduty-agent", eks_cluster=make_cluster(stack).eks_cluster)
 
-    with pytest.raises(LookupError) as refused:
+    with pytest.raises(LookupError) as error:
         synthesize(build)
-    assert str(refused.value) == (
+    assert str(error.value) == (
         "unknown EKS add-on 'aws-guardduty-agent': its key must be one of `addons` in a config; "
         "use aws_eks_v2.CfnAddon for others"
     )
@@ -178,9 +178,9 @@ def test_a_misspelled_field_is_answered_with_the_nearest_or_all() -> None:
         (Cluster, "name", "did you mean 'cluster_name'?"),
         (Alarms, "zebra", "valid fields: emails, node_failures_per_hour, topic_arn"),
     ):
-        with pytest.raises(ValidationError) as refused:
+        with pytest.raises(ValidationError) as raised:
             model(**{name: "x"})
-        (error,) = refused.value.errors()
+        (error,) = raised.value.errors()
         assert (error["loc"], error["msg"]) == ((name,), f"is not a field of {model.__name__}: {cure}")
 
 

@@ -1,4 +1,4 @@
-"""What constructs put on one EKS cluster is checked as a whole when the app is synthesized."""
+"""All constructs on one EKS cluster are checked together when the app is synthesized."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What exists is used: a HyperPod cluster, an EKS cluster of any kind, and any VPC."""
+"""Existing resources are used: a HyperPod cluster, an EKS cluster of any kind, and any VPC."""
 
 from __future__ import annotations
 
@@ -47,31 +47,31 @@ JOB = Job(name="train", image="registry/a:1", instance_type="ml.p5.48xlarge", no
 TEAM = Team(name="vision", quota=[QuotaResource(instance_type="ml.p5.48xlarge", count=1)])
 
 
-class Made(Synthesized):
+class WithWarnings(Synthesized):
     """A template with the warnings of its synthesis."""
 
     warnings: list[str]
 
 
-def synthesize(build) -> Made:
+def synthesize(build) -> WithWarnings:
     app = App(context=cdk_context() | UNCOPIED, analytics_reporting=False)
     stack = Stack(app, "Test", env=Environment(account="222233334444", region="us-west-2"))
     build(stack)
     folder = Path(app.synth().directory)
-    result = Made(json.loads((folder / "Test.template.json").read_text()))
+    result = WithWarnings(json.loads((folder / "Test.template.json").read_text()))
     result.warnings = warnings_in(folder)
     return result
 
 
-def refused(build) -> str:
+def error_of(build) -> str:
     with pytest.raises(RuntimeError) as error:
         synthesize(build)
     return str(error.value)
 
 
-def attributes(**more) -> EksClusterAttributes:
+def attributes(**extra) -> EksClusterAttributes:
     return EksClusterAttributes(
-        cluster_name="shared", security_group_id="sg-0123456789abcdef0", kubernetes_version="1.35", **more
+        cluster_name="shared", security_group_id="sg-0123456789abcdef0", kubernetes_version="1.35", **extra
     )
 
 
@@ -117,10 +117,10 @@ def test_addons_teams_storage_and_jobs_on_an_imported_cluster():
 
 
 def test_jobs_on_an_imported_cluster_are_checked_against_its_groups_if_known():
-    def build(**told):
-        return lambda stack: TrainingJob(stack, "Job", cluster=imported(stack, **told), job=JOB)
+    def build(**options):
+        return lambda stack: TrainingJob(stack, "Job", cluster=imported(stack, **options), job=JOB)
 
-    text = refused(build(instance_groups=[SYSTEM]))
+    text = error_of(build(instance_groups=[SYSTEM]))
     assert "error HP740 Test/Job.instance_type: the cluster has no nodes of ml.p5.48xlarge" in text
     assert synthesize(build(instance_groups=[SYSTEM, GPU])).of("Custom::HyperPodKubernetesObjects")
     assert synthesize(build()).of("Custom::HyperPodKubernetesObjects")
@@ -130,14 +130,14 @@ def test_a_missing_attribute_of_an_imported_cluster_is_reported_when_required():
     stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "Test")
     cluster = HyperPodCluster.from_attributes(stack, "H", cluster_name="research", eks_cluster=attributes())
     assert cluster.cluster_name == "research"
-    for needed, ask in {
+    for needed, use in {
         "cluster_arn": lambda: cluster.cluster_arn,
         "security_group": lambda: cluster.connections,
         "vpc and security_group": lambda: cluster.subnet_id("usw2-az1"),
         "execution_role": lambda: cluster.execution_role_of("gpu"),
     }.items():
         with pytest.raises(ValueError) as refusal:
-            ask()
+            use()
         assert str(refusal.value) == (
             f"Test/H: the imported cluster requires {needed}; pass it to HyperPodCluster.from_attributes"
         )
@@ -146,8 +146,8 @@ def test_a_missing_attribute_of_an_imported_cluster_is_reported_when_required():
 # ---- an EKS cluster of CDK's own classes ----
 
 
-def v1(stack, vpc, **more):
-    options = {"authentication_mode": eks_v1.AuthenticationMode.API_AND_CONFIG_MAP, **more}
+def v1(stack, vpc, **overrides):
+    options = {"authentication_mode": eks_v1.AuthenticationMode.API_AND_CONFIG_MAP, **overrides}
     return eks_v1.Cluster(
         stack,
         "Theirs",
@@ -159,31 +159,33 @@ def v1(stack, vpc, **more):
     )
 
 
-def v2(stack, vpc, **more):
+def v2(stack, vpc, **overrides):
     options = {
         "default_capacity_type": eks_v2.DefaultCapacityType.NODEGROUP,
         "default_capacity": 0,
         "endpoint_access": eks_v2.EndpointAccess.PUBLIC_AND_PRIVATE,
-        **more,
+        **overrides,
     }
     return eks_v2.Cluster(stack, "Theirs", version=eks_v2.KubernetesVersion.of("1.35"), vpc=vpc, **options)
 
 
-def on(kind, build=None, **more):
-    def made(stack):
+def build_on(kind, build=None, **extra):
+    def build_stack(stack):
         vpc = ec2.Vpc(stack, "Vpc", max_azs=2)
         cluster = HyperPodCluster(
-            stack, "HyperPod", vpc=vpc, eks_cluster=kind(stack, vpc, **more), instance_groups=[SYSTEM]
+            stack, "HyperPod", vpc=vpc, eks_cluster=kind(stack, vpc, **extra), instance_groups=[SYSTEM]
         )
         if build:
             build(stack, cluster)
 
-    return made
+    return build_stack
 
 
 @pytest.mark.parametrize("kind", [v1, v2])
 def test_the_version_of_an_l2_cluster_chooses_the_addons(kind):
-    synthesized = synthesize(on(kind, lambda stack, cluster: TrainingOperatorAddon(stack, "Operator", cluster=cluster)))
+    synthesized = synthesize(
+        build_on(kind, lambda stack, cluster: TrainingOperatorAddon(stack, "Operator", cluster=cluster))
+    )
     addon = next(a for n, a in synthesized.of("AWS::EKS::Addon").items() if n.startswith("Operator"))
     assert addon["AddonVersion"] == "v1.3.0-eksbuild.1"
     assert not [warning for warning in synthesized.warnings if "HP94" in warning]
@@ -193,10 +195,10 @@ def test_the_version_of_an_l2_cluster_chooses_the_addons(kind):
     ("kind", "private"), [(v1, eks_v1.EndpointAccess.PRIVATE), (v2, eks_v2.EndpointAccess.PRIVATE)]
 )
 def test_functions_are_inside_where_an_l2_cluster_has_a_private_endpoint_only(kind, private):
-    synthesized = synthesize(on(kind, endpoint_access=private))
-    ours = {n: f for n, f in synthesized.of("AWS::Lambda::Function").items() if "KubernetesApplier" in n}
-    assert ours
-    assert every("VpcConfig" in function for function in ours.values())
+    synthesized = synthesize(build_on(kind, endpoint_access=private))
+    functions = {n: f for n, f in synthesized.of("AWS::Lambda::Function").items() if "KubernetesApplier" in n}
+    assert functions
+    assert every("VpcConfig" in function for function in functions.values())
 
 
 def test_functions_run_in_the_vpc_if_the_attributes_have_a_private_endpoint():
@@ -209,20 +211,20 @@ def test_functions_run_in_the_vpc_if_the_attributes_have_a_private_endpoint():
             instance_groups=[SYSTEM],
         )
 
-    ours = [f for n, f in synthesize(build).of("AWS::Lambda::Function").items() if "KubernetesApplier" in n]
-    assert len(ours[0]["VpcConfig"]["SubnetIds"]) == 2
+    functions = [f for n, f in synthesize(build).of("AWS::Lambda::Function").items() if "KubernetesApplier" in n]
+    assert len(functions[0]["VpcConfig"]["SubnetIds"]) == 2
 
 
 def test_an_authentication_mode_that_hyperpod_rejects_fails_the_synth():
-    text = refused(on(v1, authentication_mode=None))  # the default of CDK's older class
+    text = error_of(build_on(v1, authentication_mode=None))  # the default of CDK's older class
     assert "error HP941 eks_cluster: authentication mode is CONFIG_MAP" in text
     assert "fix: authentication_mode=AuthenticationMode.API_AND_CONFIG_MAP" in text
 
 
 def test_auto_mode_and_a_public_endpoint_are_warnings():
-    synthesized = synthesize(on(v2, default_capacity_type=None, default_capacity=None))
+    synthesized = synthesize(build_on(v2, default_capacity_type=None, default_capacity=None))
     assert [warning for warning in synthesized.warnings if "HP207" in warning and "EKS Auto Mode is enabled" in warning]
-    synthesized = synthesize(on(v2, endpoint_access=eks_v2.EndpointAccess.PUBLIC))
+    synthesized = synthesize(build_on(v2, endpoint_access=eks_v2.EndpointAccess.PUBLIC))
     assert [warning for warning in synthesized.warnings if "the Kubernetes API has a public endpoint only" in warning]
     assert not [warning for warning in synthesized.warnings if "HP207" in warning]
 
@@ -237,10 +239,10 @@ def test_nothing_is_known_of_what_cdk_imported():
 def test_an_oidc_provider_that_an_imported_cluster_lacks_is_reported():
     stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "Test")
     vpc = vpc_by_attributes(stack)
-    theirs = eks_v2.Cluster.from_cluster_attributes(
+    existing = eks_v2.Cluster.from_cluster_attributes(
         stack, "E", cluster_name="a", vpc=vpc, cluster_security_group_id="sg-0123456789abcdef0"
     )
-    cluster = HyperPodCluster(stack, "H", vpc=vpc, eks_cluster=theirs, instance_groups=[SYSTEM])
+    cluster = HyperPodCluster(stack, "H", vpc=vpc, eks_cluster=existing, instance_groups=[SYSTEM])
     with pytest.raises(ValueError, match="OIDC provider, which is unknown; set open_id_connect_provider where"):
         MountpointS3CsiAddon(stack, "Mountpoint", cluster=cluster)
 
@@ -266,7 +268,7 @@ def test_an_arn_in_place_of_the_name_of_an_eks_cluster_is_a_finding():
         )
         HyperPodCluster(stack, "H", vpc=vpc_by_attributes(stack), eks_cluster=eks, instance_groups=[SYSTEM])
 
-    assert "error HP210 eks.existing.cluster_name" in refused(build)
+    assert "error HP210 eks.existing.cluster_name" in error_of(build)
 
 
 def test_two_hyperpod_clusters_on_one_existing_eks_cluster_are_rejected():
@@ -275,7 +277,7 @@ def test_two_hyperpod_clusters_on_one_existing_eks_cluster_are_rejected():
         for id in ("A", "B"):
             HyperPodCluster(stack, id, vpc=vpc, eks_cluster=attributes(), instance_groups=[SYSTEM])
 
-    assert "error HP027 cluster: 2 HyperPod clusters on one EKS cluster: Test/A and Test/B" in refused(build)
+    assert "error HP027 cluster: 2 HyperPod clusters on one EKS cluster: Test/A and Test/B" in error_of(build)
 
 
 # ---- any VPC ----
@@ -291,28 +293,28 @@ def platform_in(vpc, **network):
 
 
 @pytest.fixture(scope="module")
-def in_a_vpc() -> Made:
+def in_a_vpc() -> WithWarnings:
     """A platform in a VPC of the app."""
     return synthesize(platform_in(lambda stack: ec2.Vpc(stack, "Vpc", max_azs=2), zones=ZONES))
 
 
 def test_zones_of_a_vpc_are_looked_up_among_its_private_subnets(in_a_vpc):
-    made = in_a_vpc
-    lookups = list(made.of("Custom::AWS"))
+    template = in_a_vpc
+    lookups = list(template.of("Custom::AWS"))
     assert len(lookups) == 2
     subnets = [{"Fn::GetAtt": [lookup, "Subnets.0.SubnetId"]} for lookup in lookups]
-    cluster = made.one("AWS::SageMaker::Cluster")
+    cluster = template.one("AWS::SageMaker::Cluster")
     assert cluster["VpcConfig"]["Subnets"] == subnets
     assert cluster["InstanceGroups"][1]["OverrideVpcConfig"]["Subnets"] == subnets[:1]
-    assert made.one("AWS::EKS::Cluster")["ResourcesVpcConfig"]["SubnetIds"] == subnets
+    assert template.one("AWS::EKS::Cluster")["ResourcesVpcConfig"]["SubnetIds"] == subnets
 
 
 def test_routes_of_a_vpc_of_the_app_are_created_before_the_cluster(in_a_vpc):
-    made, resources = in_a_vpc, in_a_vpc.template["Resources"]
+    template, resources = in_a_vpc, in_a_vpc.template["Resources"]
     routes = {name for name, resource in resources.items() if resource["Type"] == "AWS::EC2::Route"}
     assert len(routes) == 4
     for kind in ("AWS::EKS::Cluster", "AWS::SageMaker::Cluster"):
-        (name,) = made.of(kind)
+        (name,) = template.of(kind)
         assert routes <= set(resources[name]["DependsOn"]), kind
 
 
@@ -340,7 +342,7 @@ def test_a_network_from_a_vpc_needs_zones_or_subnets():
 
 
 def test_zones_of_another_region_are_findings_of_a_network_from_a_vpc():
-    text = refused(platform_in(vpc_by_attributes, zones=("use1-az1", "use1-az2")))
+    text = error_of(platform_in(vpc_by_attributes, zones=("use1-az1", "use1-az2")))
     assert "error HP112 network.existing.node_subnets[0].availability_zone_id" in text
 
 
@@ -351,8 +353,8 @@ def test_the_vpc_of_another_stack_and_parameters_for_its_subnets():
     vpc = ec2.Vpc(base, "Vpc", max_azs=2)
     stack = Stack(app, "Test", env=env)
     subnet = CfnParameter(stack, "Subnet").value_as_string
-    given = ec2.Subnet.from_subnet_id(stack, "Given", subnet)
-    subnets = dict(zip(ZONES, [vpc.private_subnets[0], given], strict=True))
+    imported_subnet = ec2.Subnet.from_subnet_id(stack, "Given", subnet)
+    subnets = dict(zip(ZONES, [vpc.private_subnets[0], imported_subnet], strict=True))
     network = HyperPodNetwork.from_vpc(stack, "Network", vpc=vpc, node_subnets=subnets)
     eks = HyperPodEks(stack, "Eks", network=network)
     HyperPodCluster(stack, "HyperPod", vpc=network, eks_cluster=eks, instance_groups=[SYSTEM])

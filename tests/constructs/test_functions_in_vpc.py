@@ -1,4 +1,4 @@
-"""All functions of a deployment in the VPC, where an organization rejects functions outside of one."""
+"""All functions of a deployment in the VPC, for organizations that reject functions outside a VPC."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ pytestmark = pytest.mark.slow
 
 
 def platform() -> Platform:
-    """An example with waits, releases, buckets that are emptied, quotas by our function and dashboards."""
+    """An example with waits, releases, buckets that are emptied, quotas of the handler, and dashboards."""
     spec = load(ROOT / "examples" / "everything.yaml").platform
     assert spec is not None
     return spec.model_copy(update={"network": spec.network.model_copy(update={"functions_in_vpc": True})})
 
 
 @pytest.fixture(scope="module")
-def inside(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+def assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     folder = tmp_path_factory.mktemp("inside") / "out"
     build([platform()], context={**cdk_context(), **UNCOPIED}, outdir=str(folder), validate=False).synth()
     return read_assembly(folder)
@@ -46,19 +46,19 @@ def outside(resources: dict[str, Any]) -> list[str]:
     ]
 
 
-def test_every_function_is_in_the_vpc(inside: Assembly) -> None:
-    assert len(inside.resources("AWS::Lambda::Function")) > 12
-    assert outside(inside.resources()) == []
+def test_every_function_is_in_the_vpc(assembly: Assembly) -> None:
+    assert len(assembly.resources("AWS::Lambda::Function")) > 12
+    assert outside(assembly.resources()) == []
 
 
 def test_without_the_field_only_functions_that_need_the_vpc_are_inside(assemble: Any) -> None:
     assert outside(assemble("examples/everything.yaml").resources())
 
 
-def test_every_role_of_a_function_may_have_interfaces(inside: Assembly) -> None:
+def test_every_role_of_a_function_may_have_interfaces(assembly: Assembly) -> None:
     roles = {
         name: role["Properties"]
-        for name, role in inside.resources("AWS::IAM::Role").items()
+        for name, role in assembly.resources("AWS::IAM::Role").items()
         if "lambda.amazonaws.com" in json.dumps(role["Properties"]["AssumeRolePolicyDocument"])
     }
     assert len(roles) > 10
@@ -67,8 +67,8 @@ def test_every_role_of_a_function_may_have_interfaces(inside: Assembly) -> None:
         assert [list(VPC_ACTIONS)] == [statement["Action"] for statements in inline for statement in statements], name
 
 
-def test_functions_have_network_access_while_they_are_called(inside: Assembly) -> None:
-    proved(inside.folder, "routes-before-handlers", "security-group-rules-before-handlers")
+def test_functions_have_network_access_while_they_are_called(assembly: Assembly) -> None:
+    proved(assembly.folder, "routes-before-handlers", "security-group-rules-before-handlers")
 
 
 def test_a_closed_network_lets_custom_resources_respond() -> None:
@@ -87,13 +87,15 @@ def test_functions_of_others_in_the_stack_stay_where_they_are() -> None:
     app = App(context=cdk_context() | UNCOPIED, analytics_reporting=False)
     stack = Stack(app, "Test", env=Environment(region="us-west-2"))
     code = lambda_.Code.from_inline("def handler(event, context): pass")
-    mine = lambda_.Function(stack, "Mine", runtime=lambda_.Runtime.PYTHON_3_13, handler="index.handler", code=code)
+    user_function = lambda_.Function(
+        stack, "Mine", runtime=lambda_.Runtime.PYTHON_3_13, handler="index.handler", code=code
+    )
     loaded = load(ROOT / "hyperpod.yaml").platform
     assert loaded is not None
     network = loaded.network.model_copy(update={"functions_in_vpc": True})
     HyperPodPlatform(stack, "Platform", platform=loaded.model_copy(update={"network": network}))
     template = assertions.Template.from_stack(stack).to_json()
-    resources, outsider = template["Resources"], stack.get_logical_id(mine.node.default_child)  # type: ignore[arg-type]
+    resources, outsider = template["Resources"], stack.get_logical_id(user_function.node.default_child)  # type: ignore[arg-type]
     assert outside(resources) == [outsider]
     order = Graph.of({"Test": template})
     routes = [name for name, resource in resources.items() if "NatGatewayId" in resource.get("Properties", {})]

@@ -1,4 +1,4 @@
-"""Scheduler config, quotas and teams: both ways, exact rights, order, and a job that only names its team."""
+"""Scheduler config, quotas and teams: native types and handler, permissions, order, and a job with only its team."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ SCHEDULER = Scheduler(
 )
 
 
-def platform(region: str = "us-west-2", through: str = "auto", **more: Any) -> Platform:
+def platform(region: str = "us-west-2", through: str = "auto", **overrides: Any) -> Platform:
     return Platform.model_validate(
         {
             "name": "research",
@@ -82,7 +82,7 @@ def platform(region: str = "us-west-2", through: str = "auto", **more: Any) -> P
             },
             "addons": {"training_operator": {}, "task_governance": {}},
             "governance": Governance(scheduler=SCHEDULER, teams=(VISION, SPEECH), through=through),  # type: ignore[arg-type]
-            **more,
+            **overrides,
         }
     )
 
@@ -92,23 +92,23 @@ Synth = Callable[..., Assembly]
 
 @pytest.fixture(scope="module")
 def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:
-    done: dict[str, Assembly] = {}
+    assemblies: dict[str, Assembly] = {}
 
-    def make(region: str = "us-west-2", through: str = "auto", **more: Any) -> Assembly:
-        key = f"{region} {through} {sorted(more)}"
-        if key not in done:
+    def make(region: str = "us-west-2", through: str = "auto", **extra: Any) -> Assembly:
+        key = f"{region} {through} {sorted(extra)}"
+        if key not in assemblies:
             folder = tmp_path_factory.mktemp("governance")
             app = cdk.App(outdir=str(folder), context=UNCOPIED, analytics_reporting=False)
-            platform_stacks(app, platform(region, through, **more), prefix="research-")
+            platform_stacks(app, platform(region, through, **extra), prefix="research-")
             app.synth()
-            done[key] = read_assembly(folder)
-        return done[key]
+            assemblies[key] = read_assembly(folder)
+        return assemblies[key]
 
     return make
 
 
 def requests(assembly: Assembly, kind: str) -> list[dict[str, Any]]:
-    """What is sent for each resource of a kind, whichever way; tokens read `<token>`."""
+    """The request for each resource of a kind, native or by the handler; tokens are `<token>`."""
     native = [resource["Properties"] for resource in assembly.resources(f"AWS::SageMaker::{kind}").values()]
     handled = [
         json.loads(plain(resource["Properties"]["Request"]))
@@ -161,7 +161,7 @@ def test_native_where_the_region_has_the_types(synth: Synth, region: str, schedu
 
 
 @pytest.mark.parametrize(
-    ("operation", "made"),
+    ("operation", "properties"),
     [
         ("CreateComputeQuota", compute_quota_properties(VISION, name="vision", cluster_arn="arn", tags={"a": "b"})),
         ("CreateComputeQuota", compute_quota_properties(Team(name="idle"), name="idle", cluster_arn="arn")),
@@ -172,15 +172,15 @@ def test_native_where_the_region_has_the_types(synth: Synth, region: str, schedu
         ("CreateClusterSchedulerConfig", scheduler_config_properties(Scheduler(), name="policy", cluster_arn="arn")),
     ],
 )
-def test_requests_are_valid_in_the_service_model(operation: str, made: dict[str, Any]) -> None:
+def test_requests_are_valid_in_the_service_model(operation: str, properties: dict[str, Any]) -> None:
     shape = botocore.session.get_session().get_service_model("sagemaker").operation_model(operation).input_shape
-    report = ParamValidator().validate(made, shape)
+    report = ParamValidator().validate(properties, shape)
     assert not report.has_errors(), report.generate_report()
 
 
 def test_every_option_arrives() -> None:
-    made = compute_quota_properties(VISION, name="vision", cluster_arn="arn")
-    assert made == {
+    properties = compute_quota_properties(VISION, name="vision", cluster_arn="arn")
+    assert properties == {
         "Name": "vision",
         "ClusterArn": "arn",
         "Description": "The vision team",
@@ -209,8 +209,8 @@ def test_every_option_arrives() -> None:
 
 def test_names_are_unique_and_allowed(synth: Synth) -> None:
     assembly = synth("us-east-1", "native")
-    named = [*requests(assembly, "ComputeQuota"), *requests(assembly, "ClusterSchedulerConfig")]
-    names = [item["Name"] for item in named]
+    all_requests = [*requests(assembly, "ComputeQuota"), *requests(assembly, "ClusterSchedulerConfig")]
+    names = [item["Name"] for item in all_requests]
     assert len(set(names)) == 3
     import re
 
@@ -263,9 +263,9 @@ def test_members_have_access_to_their_namespace_only(synth: Synth) -> None:
     }
     assert entries[OTHER]["KubernetesGroups"] == ["hyperpod-team-speech"]
     assert entries[VIEWER]["KubernetesGroups"] == ["hyperpod-team-vision-viewers"]
-    both = entries[MEMBER]  # in two teams: one entry, as EKS wants it
-    assert both["KubernetesGroups"] == ["hyperpod-team-vision", "hyperpod-team-speech"]
-    (association,) = both["AccessPolicies"]
+    policies = entries[MEMBER]  # in two teams: one entry, because EKS allows one for each principal
+    assert policies["KubernetesGroups"] == ["hyperpod-team-vision", "hyperpod-team-speech"]
+    (association,) = policies["AccessPolicies"]
     assert association["AccessScope"] == {
         "Type": "namespace",
         "Namespaces": ["hyperpod-ns-vision", "hyperpod-ns-speech"],
@@ -335,11 +335,11 @@ def test_a_job_that_only_names_its_team_lands_right(synth: Synth) -> None:
         if item["kind"] == "HyperPodPyTorchJob"
     ]
     assert manifest["metadata"]["namespace"] == "hyperpod-ns-vision"
-    wanted = {
+    expected = {
         "kueue.x-k8s.io/queue-name": "hyperpod-ns-vision-localqueue",
         "kueue.x-k8s.io/priority-class": "high-priority",
     }
-    assert manifest["metadata"]["labels"].items() >= wanted.items()
+    assert manifest["metadata"]["labels"].items() >= expected.items()
     proved(str(assembly.folder), "quotas-before-jobs")
 
 
@@ -365,11 +365,11 @@ def test_the_team_construct_gives_its_names_to_jobs(tmp_path: Path) -> None:
 
 def test_single_constructs_with_a_cluster(tmp_path: Path) -> None:
     app = cdk.App(outdir=str(tmp_path), context=UNCOPIED)
-    bare = platform().model_copy(update={"governance": None})
-    built = platform_stacks(app, bare, prefix="research-")
+    without_governance = platform().model_copy(update={"governance": None})
+    built = platform_stacks(app, without_governance, prefix="research-")
     stack = cdk.Stack.of(built.addons["task_governance"])
     ComputeQuota(stack, "Quota", cluster=built.cluster, team=SPEECH)
-    ClusterSchedulerConfig(stack, "Policy", cluster=built.cluster)  # in whichever order they are written
+    ClusterSchedulerConfig(stack, "Policy", cluster=built.cluster)  # in any order
     job = Job(name="resnet", image="registry/train:v1", instance_type=P5, team="speech")
     TrainingJob(stack, "Job", cluster=built.cluster, job=job)
     app.synth()

@@ -1,4 +1,4 @@
-"""The code of the Kubernetes functions as an asset: what is in it, what it needs, and what its hash depends on."""
+"""The code of the Kubernetes functions as an asset: content, imports, and the inputs of its hash."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def test_the_asset_contains_only_the_sources_and_runs_without_others(app: App, t
     asset = _handler_asset(app, tmp_path / "out")
     files = {str(path.relative_to(asset)) for path in asset.rglob("*") if path.is_file()}
     source = Path(handlers.__file__).parent
-    kept = {path for name in ("kubernetes", "shared") for path in (source / name).glob("*.py")} | {
+    expected = {path for name in ("kubernetes", "shared") for path in (source / name).glob("*.py")} | {
         source / "__init__.py"
     }
-    assert files == {f"handlers/{path.relative_to(source)}" for path in kept}
+    assert files == {f"handlers/{path.relative_to(source)}" for path in expected}
     code = "from handlers.kubernetes import apply, wait; print(apply.on_event, wait.on_event, wait.is_complete)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=asset, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("<function") == 3
+    completed = subprocess.run([sys.executable, "-c", code], cwd=asset, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stderr
+    assert completed.stdout.count("<function") == 3
 
 
 def test_the_functions_need_nothing_but_the_lambda_runtime() -> None:

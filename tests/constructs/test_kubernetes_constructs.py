@@ -1,4 +1,4 @@
-"""The constructs of the Kubernetes provider: what they put into templates, in which order, and what they refuse."""
+"""The constructs of the Kubernetes provider: their resources, the order, and rejected arguments."""
 
 from __future__ import annotations
 
@@ -180,13 +180,13 @@ def test_objects_are_created_after_access_and_deleted_before_it(app: App) -> Non
     kinds = ("AWS::EKS::AccessEntry", "AWS::IAM::Role", "AWS::IAM::Policy")
     found = [name for kind in kinds for name in resources(template, kind)]
     for kind, prefixes, count in (
-        # the access entry of the functions that wait too: all callers are let in before anything is applied
+        # also the access entry of the waiting functions: all callers have access before an object is applied
         (OBJECTS, ("KubernetesAccessEntry", "KubernetesRole", "KubernetesWaitAccessEntry"), 4),
         (WAIT, ("KubernetesWaitAccessEntry", "KubernetesWaitRole"), 3),
     ):
-        wanted = {name for name in found if name.startswith(prefixes)}
-        assert len(wanted) == count
-        assert set(only(template, kind)["DependsOn"]) == wanted
+        expected = {name for name in found if name.startswith(prefixes)}
+        assert len(expected) == count
+        assert set(only(template, kind)["DependsOn"]) == expected
 
 
 def test_waiting_only_reads(app: App) -> None:
@@ -299,7 +299,7 @@ def test_a_token_that_cdk8s_did_not_keep_is_rejected(app: App) -> None:
 
 
 @pytest.mark.parametrize(
-    ("objects", "says"),
+    ("objects", "message"),
     [
         ([], "the manifest contains no object"),
         ([{"kind": "ConfigMap", "metadata": {"name": "a"}}], "requires apiVersion, kind and metadata.name"),
@@ -310,8 +310,8 @@ def test_a_token_that_cdk8s_did_not_keep_is_rejected(app: App) -> None:
         ([config_map("a", x=float("nan"))], "ConfigMap team/a is not JSON"),
     ],
 )
-def test_an_object_that_is_not_in_a_list_is_rejected_with_its_name(app: App, objects: list[Any], says: str) -> None:
-    with pytest.raises(ValueError, match=rf"^Platform/Settings: .*{says}"):
+def test_an_object_that_is_not_in_a_list_is_rejected_with_its_name(app: App, objects: list[Any], message: str) -> None:
+    with pytest.raises(ValueError, match=rf"^Platform/Settings: .*{message}"):
         KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=objects)
 
 

@@ -59,7 +59,7 @@ def test_the_handler_supports_every_condition() -> None:
     from hyperpod_constructs.handlers.kubernetes.wait import read
 
     job = {"api_version": "batch/v1", "kind": "Job", "namespace": "team", "name": "train"}
-    made = [
+    waits = [
         conditions.crd_established("a.b"),
         conditions.deployment_available("team", "web"),
         conditions.daemon_set_ready("team", "agent", minimum_ready=3),
@@ -71,7 +71,7 @@ def test_the_handler_supports_every_condition() -> None:
         conditions.endpoints_ready("team", "hook"),
     ]
     public = {name for name, value in vars(conditions).items() if callable(value) and name.islower() and name[0] != "_"}
-    assert len(made) == len(public - {"dataclass"})
-    for condition in made:
+    assert len(waits) == len(public - {"dataclass"})
+    for condition in waits:
         properties = {key: str(value) for key, value in condition.properties().items()}  # as CloudFormation sends them
         assert read({"ClusterName": "research", "Condition": properties})

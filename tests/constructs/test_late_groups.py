@@ -1,4 +1,4 @@
-"""Groups that are added late are those that file systems, teams, jobs, NodePools and roles are made with."""
+"""File systems, teams, jobs, NodePools and roles use groups that are added after them."""
 
 from __future__ import annotations
 
@@ -40,28 +40,28 @@ GPU = InstanceGroup(
     taints=({"key": "research", "effect": "NoSchedule"},),
 )
 TEAM = Team(name="vision", quota=[QuotaResource(instance_type="ml.p5.48xlarge", count=2)])
-each_order = pytest.mark.parametrize("last", [True, False])
+each_order = pytest.mark.parametrize("groups_late", [True, False])
 
 
 @cache
-def made(*, last: bool) -> Synthesized:
+def synthesized(*, groups_late: bool) -> Synthesized:
     """A file system and a team, before or after the accelerated group."""
 
     def build(stack: Stack) -> None:
         cluster = make_cluster(stack, Cluster(instance_groups=(SYSTEM,)))
-        if not last:
+        if not groups_late:
             cluster.add_instance_group(GPU)
         HyperPodFileSystem(stack, "Data", cluster=cluster, file_system=LustreFileSystem(name="data"))
         HyperPodTeam(stack, "Vision", cluster=cluster, team=TEAM)
-        if last:
+        if groups_late:
             cluster.add_instance_group(GPU)
 
     return synthesize(build)
 
 
 @each_order
-def test_the_file_system_is_in_the_zone_of_the_accelerated_group(last: bool) -> None:
-    found = made(last=last)
+def test_the_file_system_is_in_the_zone_of_the_accelerated_group(groups_late: bool) -> None:
+    found = synthesized(groups_late=groups_late)
     system = found.one("AWS::FSx::FileSystem")
     (gpu,) = (g for g in found.one("AWS::SageMaker::Cluster")["InstanceGroups"] if g["InstanceGroupName"] == "gpu")
     assert system["SubnetIds"] == gpu["OverrideVpcConfig"]["Subnets"]
@@ -70,10 +70,10 @@ def test_the_file_system_is_in_the_zone_of_the_accelerated_group(last: bool) -> 
 
 
 @each_order
-def test_a_team_can_tolerate_the_taints_of_its_groups_and_not_those_of_the_system_nodes(last: bool) -> None:
+def test_a_team_can_tolerate_the_taints_of_its_groups_and_not_those_of_the_system_nodes(groups_late: bool) -> None:
     (manifest,) = (
         json.loads(properties["Manifest"])
-        for name, properties in made(last=last).of("Custom::HyperPodKubernetesObjects").items()
+        for name, properties in synthesized(groups_late=groups_late).of("Custom::HyperPodKubernetesObjects").items()
         if "Isolation" in name
     )
     rules = {rule["message"].partition(": ")[2]: rule["expression"] for rule in manifest[0]["spec"]["validations"]}
@@ -83,7 +83,7 @@ def test_a_team_can_tolerate_the_taints_of_its_groups_and_not_those_of_the_syste
 
 
 def test_the_templates_of_both_orders_have_the_same_resources() -> None:
-    first, second = made(last=True), made(last=False)
+    first, second = synthesized(groups_late=True), synthesized(groups_late=False)
     assert sorted(first.template["Resources"]) == sorted(second.template["Resources"])
 
 
@@ -130,14 +130,14 @@ def manifests(found: Synthesized) -> dict[str, list[dict[str, object]]]:
 
 
 @cache
-def with_jobs(pools: str, *, last: bool) -> Synthesized:
+def with_jobs(pools: str, *, groups_late: bool) -> Synthesized:
     """Jobs before or after the group that Karpenter fills."""
 
     def build(stack: Stack) -> None:
-        cluster = scaled(stack, pools, *([] if last else [FILLED]))
+        cluster = scaled(stack, pools, *([] if groups_late else [FILLED]))
         TrainingJob(stack, "Train", cluster=cluster, job=TRAIN, wait_for="start")
         TrainingJobs(stack, "More", cluster=cluster, jobs=[TRAIN.model_copy(update={"name": "more"})])
-        if last:
+        if groups_late:
             cluster.add_instance_group(FILLED)
 
     return synthesize(build)
@@ -145,8 +145,8 @@ def with_jobs(pools: str, *, last: bool) -> Synthesized:
 
 @pytest.mark.parametrize("pools", ["shared", "per-group"])
 @each_order
-def test_karpenters_groups_can_be_added_after_the_job(pools: str, last: bool) -> None:
-    found = with_jobs(pools, last=last)
+def test_karpenters_groups_can_be_added_after_the_job(pools: str, groups_late: bool) -> None:
+    found = with_jobs(pools, groups_late=groups_late)
     applied = manifests(found)
     names = set()
     for id, name in (("TrainJob", "train"), ("MoreAllmoreJob", "more")):
@@ -155,14 +155,17 @@ def test_karpenters_groups_can_be_added_after_the_job(pools: str, last: bool) ->
         assert replica["template"]["metadata"]["annotations"] == {"karpenter.sh/do-not-disrupt": "true"}
         names.add(job["metadata"]["name"])
         assert job["metadata"]["name"].startswith(f"{name}-")
-    waited = [wait["Condition"].get("Name") for wait in found.of("Custom::HyperPodKubernetesWait").values()]
-    assert names & set(waited) == {manifests(found)["TrainJob"][0]["metadata"]["name"]}
+    awaited = [wait["Condition"].get("Name") for wait in found.of("Custom::HyperPodKubernetesWait").values()]
+    assert names & set(awaited) == {manifests(found)["TrainJob"][0]["metadata"]["name"]}
     decrypts = found.allows("ClusterRole", "kms:CreateGrant")
     assert [statement["Resource"] for statement in decrypts] == [KEY]
 
 
 def test_the_job_has_the_same_name_in_both_orders() -> None:
-    first, second = (manifests(with_jobs("per-group", last=last))["TrainJob"][0]["metadata"] for last in (True, False))
+    first, second = (
+        manifests(with_jobs("per-group", groups_late=groups_late))["TrainJob"][0]["metadata"]
+        for groups_late in (True, False)
+    )
     assert first["name"] == second["name"]
 
 
@@ -170,12 +173,12 @@ def test_a_name_that_is_read_before_the_groups_are_added_fails_the_synth() -> No
     def build(stack: Stack) -> None:
         cluster = scaled(stack, "per-group")
         job = TrainingJob(stack, "Train", cluster=cluster, job=TRAIN)
-        before = job.job_name
+        name = job.job_name
         cluster.add_instance_group(FILLED)
         problems = [text for item in job.node.validate() for text in [item]]
         assert len(problems) == 1
         assert problems[0].splitlines()[0] == (
-            f"error HP751 Test/Train.job_name: was read as {before!r}, but is {job.manifest['metadata']['name']!r}"
+            f"error HP751 Test/Train.job_name: was read as {name!r}, but is {job.manifest['metadata']['name']!r}"
         )
 
     with pytest.raises(RuntimeError, match="HP751"):
@@ -221,7 +224,7 @@ def test_the_copy_of_the_network_agent_is_recreated_when_a_team_changes_the_add_
 
 
 @each_order
-def test_a_job_is_created_after_manifests_in_either_order(last: bool) -> None:
+def test_a_job_is_created_after_manifests_in_either_order(groups_late: bool) -> None:
     def build(stack: Stack) -> None:
         cluster = existing_cluster(stack)
         job = TRAIN.model_copy(update={"instance_type": "ml.m5.4xlarge"})
@@ -229,7 +232,7 @@ def test_a_job_is_created_after_manifests_in_either_order(last: bool) -> None:
             lambda: TrainingJob(stack, "Train", cluster=cluster, job=job),
             lambda: Manifests(stack, "Manifests", cluster=cluster, objects=[ORDERED]),
         )
-        for item in make if last else reversed(make):
+        for item in make if groups_late else reversed(make):
             item()
 
     resources = synthesize(build).template["Resources"]

@@ -1,4 +1,4 @@
-"""Log groups: every one has the retention and the key of the config, and the control plane's is ours."""
+"""Log groups: each has the retention and the key of the config, including that of the control plane."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ def test_it_reaches_every_stack(tmp_path: Path):
 
 def test_the_control_planes_log_group_is_created_before_the_cluster(default: dict[str, Any]):
     name = platform().name
-    ours = [
+    log_groups = [
         (id, resource)
         for id, resource in default["Resources"].items()
         if resource.get("Properties", {}).get("LogGroupName") == f"/aws/eks/{name}/cluster"
     ]
-    ((id, log_group),) = ours
+    ((id, log_group),) = log_groups
     assert log_group["DeletionPolicy"] == "Delete"
     (cluster,) = [item for item in default["Resources"].values() if item["Type"] == "AWS::EKS::Cluster"]
     assert cluster["Properties"]["Name"] == name

@@ -1,4 +1,4 @@
-"""Kubernetes objects that come with jobs, in the templates of a config."""
+"""Kubernetes objects that jobs require, in the templates of a config."""
 
 from __future__ import annotations
 

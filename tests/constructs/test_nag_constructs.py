@@ -1,4 +1,4 @@
-"""cdk-nag on single constructs: what is accepted is told by the class that makes it, and nothing broader passes."""
+"""cdk-nag on single constructs: findings are accepted by class, and broader permissions are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network: what each option makes, and what it leaves alone in a network that exists."""
+"""The network: the resources of each option, and an existing network, which is not changed."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def existing(**options: Any) -> Synthesized:
         }
         for i, zone in enumerate(ZONES)
     ]
-    brought = {"vpc_id": "vpc-0123456789abcdef0", "node_subnets": subnets, **options.pop("brought", {})}
-    return network(availability_zone_ids=(), existing=brought, **options)
+    existing_network = {"vpc_id": "vpc-0123456789abcdef0", "node_subnets": subnets, **options.pop("brought", {})}
+    return network(availability_zone_ids=(), existing=existing_network, **options)
 
 
 def service(endpoint: dict[str, Any]) -> str:
@@ -62,9 +62,9 @@ def test_a_subnet_of_a_secondary_range_waits_for_the_range(default: Synthesized)
     blocks = {properties["CidrBlock"]: name for name, properties in default.of("AWS::EC2::VPCCidrBlock").items()}
     assert len(blocks) == len(ZONES)
     subnets = [body for body in default.template["Resources"].values() if body["Type"] == "AWS::EC2::Subnet"]
-    for subnet in subnets:  # and one of the VPC's first range waits for none
-        own = blocks.get(subnet["Properties"]["CidrBlock"])
-        assert subnet.get("DependsOn") == ([own] if own else None)
+    for subnet in subnets:  # a subnet in the VPC's first CIDR depends on no block
+        block = blocks.get(subnet["Properties"]["CidrBlock"])
+        assert subnet.get("DependsOn") == ([block] if block else None)
 
 
 def test_the_public_route_waits_for_the_gateways_attachment(default: Synthesized):
@@ -102,8 +102,8 @@ def test_interface_endpoints_are_in_the_node_subnets_and_allow_https():
     interfaces = [e for e in template.of("AWS::EC2::VPCEndpoint").values() if e["VpcEndpointType"] == "Interface"]
     assert {service(e) for e in interfaces} == {"ecr.api", "sts"}
     assert [(len(e["SubnetIds"]), e["PrivateDnsEnabled"]) for e in interfaces] == [(2, True), (2, True)]
-    admitted = [r for r in template.of("AWS::EC2::SecurityGroupIngress").values() if r.get("FromPort") == 443]
-    assert {r["CidrIp"] for r in admitted} == {"10.192.0.0/16", "10.1.0.0/16", "10.2.0.0/16"}
+    ingress_rules = [r for r in template.of("AWS::EC2::SecurityGroupIngress").values() if r.get("FromPort") == 443]
+    assert {r["CidrIp"] for r in ingress_rules} == {"10.192.0.0/16", "10.1.0.0/16", "10.2.0.0/16"}
 
 
 def test_flow_logs_are_written_on_request(default: Synthesized):
@@ -143,9 +143,9 @@ def test_endpoints_of_a_network_without_known_cidrs_admit_the_nodes():
     assert rule["SourceSecurityGroupId"] == "sg-0123456789abcdef0"
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_subnets_of_an_existing_network_have_their_route_table_without_a_warning(told: bool):
-    table = {"route_table_id": "rtb-0123456789abcdef0"} if told else {}
+@pytest.mark.parametrize("with_route_tables", [True, False])
+def test_subnets_of_an_existing_network_have_their_route_table_without_a_warning(with_route_tables: bool):
+    table = {"route_table_id": "rtb-0123456789abcdef0"} if with_route_tables else {}
     subnets = [
         {"subnet_id": f"subnet-0123456789abcdef{i}", "availability_zone_id": zone, **table}
         for i, zone in enumerate(ZONES)
@@ -153,7 +153,7 @@ def test_subnets_of_an_existing_network_have_their_route_table_without_a_warning
     spec = Network.model_validate({"existing": {"vpc_id": "vpc-0123456789abcdef0", "node_subnets": subnets}})
     stack = Stack(App(context=cdk_context() | UNCOPIED), "Test")
     network = HyperPodNetwork(stack, "Network", network=spec)
-    if told:
+    if with_route_tables:
         assert network.node_subnets["usw2-az2"].route_table.route_table_id == "rtb-0123456789abcdef0"
     warnings = [
         entry.data

@@ -1,4 +1,4 @@
-"""What execution roles may do for the network of nodes and for restricted groups."""
+"""Permissions of execution roles for the network of nodes and for restricted groups."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RESTRICTED = RestrictedInstanceGroup(
 )
 
 
-def made(cluster: Cluster) -> Synthesized:
+def synthesized(cluster: Cluster) -> Synthesized:
     def build(stack: Stack) -> None:
         make_cluster(stack, cluster)
 
@@ -33,12 +33,12 @@ def made(cluster: Cluster) -> Synthesized:
 
 @pytest.fixture(scope="module")
 def ordinary() -> Synthesized:
-    return made(Cluster(instance_groups=(SYSTEM,)))
+    return synthesized(Cluster(instance_groups=(SYSTEM,)))
 
 
 @pytest.fixture(scope="module")
 def restricted() -> Synthesized:
-    return made(
+    return synthesized(
         Cluster(instance_groups=(SYSTEM,), restricted_instance_groups=(RESTRICTED,), execution_roles="per-group")
     )
 

@@ -105,6 +105,6 @@ def test_pods_of_jobs_are_not_evicted_from_a_cluster_that_karpenter_fills():
 
 
 def test_a_job_keeps_its_own_setting_and_jobs_of_other_clusters_do_not_change():
-    own = TRAIN.model_copy(update={"annotations": {"karpenter.sh/do-not-disrupt": "false"}})
-    assert not_disrupted(own, CLUSTER) == own
+    annotated = TRAIN.model_copy(update={"annotations": {"karpenter.sh/do-not-disrupt": "false"}})
+    assert not_disrupted(annotated, CLUSTER) == annotated
     assert not_disrupted(TRAIN, Cluster(instance_groups=(SYSTEM,))) is TRAIN

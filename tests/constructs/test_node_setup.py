@@ -1,4 +1,4 @@
-"""What templates give the lifecycle scripts of each instance group."""
+"""The lifecycle scripts and settings of each instance group in the templates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gate of ready nodes is about the groups that the cluster has in the end, whenever they were added."""
+"""The nodes-ready wait uses all groups of the cluster, regardless of when they were added."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BIG = InstanceGroup(name="big", instance_type="ml.m5.8xlarge", count=5)
 TAINTED = InstanceGroup(
     name="tainted", instance_type="ml.g5.8xlarge", count=2, taints=({"key": "a", "effect": "NoSchedule"},)
 )
-THEIRS = Network(
+EXISTING_NETWORK = Network(
     existing=ExistingNetwork(
         vpc_id="vpc-0123456789abcdef0",
         node_subnets=(NodeSubnet(subnet_id="subnet-0123456789abcdef0", availability_zone_id="usw2-az1"),),
@@ -35,20 +35,22 @@ THEIRS = Network(
 )
 
 
-def waits(made: Synthesized) -> list[dict[str, object]]:
-    return [w["Condition"] for name, w in made.of("Custom::HyperPodKubernetesWait").items() if "NodesReady" in name]
+def waits(synthesized: Synthesized) -> list[dict[str, object]]:
+    return [
+        w["Condition"] for name, w in synthesized.of("Custom::HyperPodKubernetesWait").items() if "NodesReady" in name
+    ]
 
 
-def depends(made: Synthesized, text: str) -> list[str]:
-    """What the add-on's resource comes after."""
-    resources = made.template["Resources"]
+def depends(synthesized: Synthesized, text: str) -> list[str]:
+    """The dependencies of the add-on's resource."""
+    resources = synthesized.template["Resources"]
     return next(r["DependsOn"] for n, r in resources.items() if text in n and r["Type"] == "AWS::EKS::Addon")
 
 
 def test_groups_that_are_added_later_make_the_gate():
     def build(stack):
         cluster = make_cluster(stack, Cluster())
-        CoreDnsAddon(stack, "Dns", cluster=cluster)  # before there is a group
+        CoreDnsAddon(stack, "Dns", cluster=cluster)  # before a group exists
         for group in (GPU, SYSTEM):
             cluster.add_instance_group(group)
 
@@ -74,7 +76,7 @@ def test_a_better_group_that_is_added_later_is_the_one_waited_for():
 def test_without_a_group_to_wait_for_the_cluster_is_created_first():
     def build(stack):
         existing_eks = Eks(existing=ExistingEks(cluster_name="mine", security_group_id="sg-0123456789abcdef0"))
-        cluster = make_cluster(stack, Cluster(instance_groups=(TAINTED,)), eks=existing_eks, network=THEIRS)
+        cluster = make_cluster(stack, Cluster(instance_groups=(TAINTED,)), eks=existing_eks, network=EXISTING_NETWORK)
         CoreDnsAddon(stack, "Dns", cluster=cluster)
 
     synthesized = synthesize(build)

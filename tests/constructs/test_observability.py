@@ -49,11 +49,11 @@ Synth = Callable[..., Assembly]
 
 @pytest.fixture(scope="module")
 def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:
-    done: dict[str, Assembly] = {}
+    assemblies: dict[str, Assembly] = {}
 
-    def make(settings: dict[str, Any], **more: Any) -> Assembly:
-        key = json.dumps([settings, more], sort_keys=True)
-        if key not in done:
+    def make(settings: dict[str, Any], **overrides: Any) -> Assembly:
+        key = json.dumps([settings, overrides], sort_keys=True)
+        if key not in assemblies:
             folder = tmp_path_factory.mktemp("observability")
             app = cdk.App(outdir=str(folder), context=UNCOPIED, analytics_reporting=False)
             platform = Platform.model_validate(
@@ -63,13 +63,13 @@ def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:
                     "network": {"availability_zone_ids": ["usw2-az1", "usw2-az2"]},
                     "cluster": {"instance_groups": [{"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2}]},
                     "addons": {"task_governance": {}, "observability": settings},
-                    **more,
+                    **overrides,
                 }
             )
             platform_stacks(app, platform, prefix="research-")
             app.synth()
-            done[key] = read_assembly(folder)
-        return done[key]
+            assemblies[key] = read_assembly(folder)
+        return assemblies[key]
 
     return make
 
@@ -185,8 +185,8 @@ def test_a_new_workspace_is_retained(synth: Synth) -> None:
 
 @pytest.mark.parametrize(("allow", "policy"), [(False, "RetainExceptOnCreate"), (True, "Delete")])
 def test_it_is_deleted_only_if_two_settings_allow_it(synth: Synth, allow: bool, policy: str) -> None:
-    more = {"allow_data_loss": True} if allow else {}
-    (workspace,) = synth(BARE, **more).resources(AMP).values()
+    options = {"allow_data_loss": True} if allow else {}
+    (workspace,) = synth(BARE, **options).resources(AMP).values()
     assert workspace["DeletionPolicy"] == policy
 
 

@@ -1,4 +1,4 @@
-"""A platform in one stack of somebody's: tags and the permissions boundary reach all that it makes, and nothing else."""
+"""A platform in one stack of a user: tags and the permissions boundary apply to all resources of the platform only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BOUNDARY = "arn:aws:iam::111122223333:policy/Boundary"
 
 @pytest.fixture(scope="module")
 def one_stack() -> Synthesized:
-    """Everything at once, with all that CDK makes functions for, beside a role of somebody else."""
+    """A complete platform, with all features for which CDK creates functions, and a role of the user."""
     platform = load(ROOT / "examples" / "everything.yaml").platform
     assert platform is not None
     assert platform.governance is not None
@@ -57,13 +57,13 @@ def test_every_function_and_log_group_has_the_tags(one_stack: Synthesized):
         synthesized = one_stack.of(kind)
         assert len(synthesized) > 5
         untagged = [name for name, item in synthesized.items() if "research" not in json.dumps(item.get("Tags"))]
-        # CDK's function that empties buckets is a plain resource, which tags do not reach
+        # CDK's function that empties buckets is a plain resource, to which tags are not applied
         assert [name for name in untagged if not name.startswith("CustomS3AutoDeleteObjects")] == [], kind
 
 
 def test_an_existing_role_has_no_tags(one_stack: Synthesized):
-    (theirs,) = [role for name, role in one_stack.of("AWS::IAM::Role").items() if name.startswith("Theirs")]
-    assert "Tags" not in theirs
+    (existing,) = [role for name, role in one_stack.of("AWS::IAM::Role").items() if name.startswith("Theirs")]
+    assert "Tags" not in existing
 
 
 def test_grafana_in_the_cluster_waits_for_nodes_without_the_order_of_stacks():

@@ -1,4 +1,4 @@
-"""Options that no other test of constructs looks at: each is where it belongs in the template, and its default is not."""
+"""Options that no other test of constructs covers: each sets its property, which the default does not."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ from hyperpod_constructs.core.spec.dependencies import OciChart
 
 pytestmark = pytest.mark.slow
 
-MINE = "arn:aws:iam::111122223333:role/Mine"
+ROLE_ARN = "arn:aws:iam::111122223333:role/Mine"
 SCALED = InstanceGroup(name="scaled", instance_type="ml.g5.8xlarge", count=0)
 
 
-def added(construct: Any, on: Any = existing_cluster, **options: Any) -> Synthesized:
-    """A cluster that exists with one add-on, which takes a role that exists where `role` is its ARN."""
+def added(construct: Any, cluster: Any = existing_cluster, **options: Any) -> Synthesized:
+    """An existing cluster with one add-on, which uses an existing role if `role` is its ARN."""
 
     def build(stack: Stack) -> None:
         if "role" in options:
             options["role"] = iam.Role.from_role_arn(stack, "Mine", options["role"])
-        construct(stack, "Added", cluster=on(stack), **options)
+        construct(stack, "Added", cluster=cluster(stack), **options)
 
     return synthesize(build, account="111122223333")
 
@@ -113,25 +113,25 @@ def test_the_training_operators_controller_has_the_specified_nodes_and_resources
 @pytest.mark.parametrize(
     ("construct", "options"),
     [
-        (TrainingOperatorAddon, {"settings": TrainingOperator(role_arn=MINE)}),
-        (TrainingOperatorAddon, {"role": MINE}),
-        (EbsCsiAddon, {"role": MINE}),
-        (FsxCsiAddon, {"role": MINE}),
+        (TrainingOperatorAddon, {"settings": TrainingOperator(role_arn=ROLE_ARN)}),
+        (TrainingOperatorAddon, {"role": ROLE_ARN}),
+        (EbsCsiAddon, {"role": ROLE_ARN}),
+        (FsxCsiAddon, {"role": ROLE_ARN}),
     ],
 )
 def test_an_existing_role_is_used_for_pods(construct: Any, options: dict[str, Any]):
     template = added(construct, **options)
     (association,) = template.of("AWS::EKS::PodIdentityAssociation").values()
-    assert association["RoleArn"] == MINE
+    assert association["RoleArn"] == ROLE_ARN
     assert not [name for name in template.of("AWS::IAM::Role") if name.startswith("AddedRole")]
 
 
 def test_an_existing_role_is_used_for_mountpoint():
-    template = added(MountpointS3CsiAddon, on=make_cluster, settings=MountpointS3(role_arn=MINE))
+    template = added(MountpointS3CsiAddon, cluster=make_cluster, settings=MountpointS3(role_arn=ROLE_ARN))
     (driver,) = [
         o for o in template.of("AWS::EKS::Addon").values() if o["AddonName"] == ADDON_NAMES["mountpoint_s3_csi"]
     ]
-    assert driver["ServiceAccountRoleArn"] == MINE
+    assert driver["ServiceAccountRoleArn"] == ROLE_ARN
     assert not template.of("AWS::IAM::OIDCProvider")
 
 
@@ -147,13 +147,13 @@ def test_only_dynamic_provisioning_allows_the_fsx_driver_to_create_file_systems(
 
 def test_kueues_chart_can_be_the_users():
     digest = f"sha256:{'ab' * 32}"
-    own = OciChart(
+    chart = OciChart(
         reference="oci://111122223333.dkr.ecr.us-west-2.amazonaws.com/kueue", version="0.19.2", digest=digest
     )
-    for options in ({"settings": Kueue(chart=own)}, {"chart": own}):
+    for options in ({"settings": Kueue(chart=chart)}, {"chart": chart}):
         release = added(KueueAddon, **options).one("Custom::HyperPodHelmRelease")
         assert release["Chart"]["Kind"] == "oci"
-        assert release["Chart"]["Reference"] == own.reference
+        assert release["Chart"]["Reference"] == chart.reference
 
 
 def test_the_inference_operators_defaults_make_a_bucket_and_three_roles():
@@ -161,21 +161,21 @@ def test_the_inference_operators_defaults_make_a_bucket_and_three_roles():
     assert [name for name in template.of("AWS::S3::Bucket") if "Tls" in name]
     roles = {name for name in template.of("AWS::IAM::Role") if name.startswith("Added")}
     assert len(roles) == 3
-    bare = added(InferenceOperatorAddon, settings=InferenceOperator(load_balancer=False, keda=False))
-    assert len([name for name in bare.of("AWS::IAM::Role") if name.startswith("Added")]) == 1
+    minimal = added(InferenceOperatorAddon, settings=InferenceOperator(load_balancer=False, keda=False))
+    assert len([name for name in minimal.of("AWS::IAM::Role") if name.startswith("Added")]) == 1
 
 
 def test_a_disabled_addon_is_not_installed_as_a_prerequisite():
     off = Addons(training_operator={}, cert_manager={"enabled": False}, kube_proxy={"enabled": False})
     assert set(off.effective()) == {"vpc_cni", "coredns", "pod_identity_agent", "training_operator"}
     template = synthesize(lambda stack: make_cluster(stack, addons=off) and None)
-    made = {addon["AddonName"] for addon in template.of("AWS::EKS::Addon").values()}
-    assert made == {"vpc-cni", "eks-pod-identity-agent"}
+    addon_names = {addon["AddonName"] for addon in template.of("AWS::EKS::Addon").values()}
+    assert addon_names == {"vpc-cni", "eks-pod-identity-agent"}
 
 
 def test_settings_of_core_addons_arrive():
-    own = Addons(vpc_cni={"version": "v1.20.0-eksbuild.1", "configuration": {"env": {"WARM_ENI_TARGET": "0"}}})
-    template = synthesize(lambda stack: make_cluster(stack, addons=own) and None)
+    addons = Addons(vpc_cni={"version": "v1.20.0-eksbuild.1", "configuration": {"env": {"WARM_ENI_TARGET": "0"}}})
+    template = synthesize(lambda stack: make_cluster(stack, addons=addons) and None)
     (cni,) = [addon for addon in template.of("AWS::EKS::Addon").values() if addon["AddonName"] == "vpc-cni"]
     assert cni["AddonVersion"] == "v1.20.0-eksbuild.1"
     assert json.loads(cni["ConfigurationValues"])["env"] == {"WARM_ENI_TARGET": "0"}
@@ -214,8 +214,10 @@ def test_karpenter_scales_the_specified_groups():
 
 
 def test_karpenters_role_may_exist():
-    synthesized = of_cluster(Cluster(instance_groups=(SYSTEM, SCALED), autoscaling=Autoscaling(cluster_role_arn=MINE)))
-    assert synthesized.one("AWS::SageMaker::Cluster")["ClusterRole"] == MINE
+    synthesized = of_cluster(
+        Cluster(instance_groups=(SYSTEM, SCALED), autoscaling=Autoscaling(cluster_role_arn=ROLE_ARN))
+    )
+    assert synthesized.one("AWS::SageMaker::Cluster")["ClusterRole"] == ROLE_ARN
     assert not [name for name in synthesized.of("AWS::IAM::Role") if "HyperPodClusterRole" in name]
 
 
@@ -235,10 +237,10 @@ def test_nodes_are_waited_for_until_the_timeout():
 
 def test_a_cluster_has_a_physical_name_only_if_it_is_set():
     assert "ClusterName" not in default_cluster().one("AWS::SageMaker::Cluster")
-    named = of_cluster(Cluster(cluster_name="mine", instance_groups=(SYSTEM,), nodes_ready_minutes=55))
-    assert named.one("AWS::SageMaker::Cluster")["ClusterName"] == "mine"
-    assert named.one("Custom::HyperPodClusterGuard")["ClusterName"] == "mine"
-    assert int(named.one("Custom::HyperPodKubernetesWait")["TimeoutSeconds"]) == 55 * 60
+    template = of_cluster(Cluster(cluster_name="mine", instance_groups=(SYSTEM,), nodes_ready_minutes=55))
+    assert template.one("AWS::SageMaker::Cluster")["ClusterName"] == "mine"
+    assert template.one("Custom::HyperPodClusterGuard")["ClusterName"] == "mine"
+    assert int(template.one("Custom::HyperPodKubernetesWait")["TimeoutSeconds"]) == 55 * 60
 
 
 MOUNT = {"dns_name": "fs-0123456789abcdef0.fsx.us-west-2.amazonaws.com", "mount_name": "abcdefgh"}
@@ -273,19 +275,19 @@ def test_only_the_group_that_needs_it_is_allowed_it(needs: str):
 
 
 def test_reward_functions_and_queues_of_restricted_groups_are_those_of_sagemakers_prefix():
-    def made(*, on: bool) -> Synthesized:
+    def synthesized(*, enabled: bool) -> Synthesized:
         group = RestrictedInstanceGroup(
             name="nova", instance_type="ml.p5.48xlarge", count=1, lustre_size_gib=1200, lustre_throughput=125,
-            reward_functions=on,
+            reward_functions=enabled,
         )  # fmt: skip
         return of_cluster(Cluster(instance_groups=(SYSTEM,), restricted_instance_groups=(group,)))
 
-    allowing = made(on=True)
+    allowing = synthesized(enabled=True)
     (call,) = allowing.allows("ExecutionRoles", "lambda:InvokeFunction")
     (send,) = allowing.allows("ExecutionRoles", "sqs:SendMessage")
     assert json.dumps(call["Resource"]).endswith(':function:*SageMaker*"]]}')
     assert json.dumps(send["Resource"]).endswith(':*SageMaker*"]]}')
-    assert not made(on=False).allows("ExecutionRoles", "lambda:InvokeFunction")
+    assert not synthesized(enabled=False).allows("ExecutionRoles", "lambda:InvokeFunction")
 
 
 # ---- storage ----
@@ -298,11 +300,12 @@ def test_options_of_a_bucket():
 
     buckets = synthesize(build).of("AWS::S3::Bucket")
     (plain,) = [bucket for name, bucket in buckets.items() if name.startswith("Plain")]
-    (told,) = [bucket for name, bucket in buckets.items() if name.startswith("Told")]
+    (configured,) = [bucket for name, bucket in buckets.items() if name.startswith("Told")]
     assert "LoggingConfiguration" not in plain
-    assert told["LoggingConfiguration"] == {"DestinationBucketName": "logs", "LogFilePrefix": "told/"}
+    assert configured["LoggingConfiguration"] == {"DestinationBucketName": "logs", "LogFilePrefix": "told/"}
     days = [
-        b["LifecycleConfiguration"]["Rules"][0]["NoncurrentVersionExpiration"]["NoncurrentDays"] for b in (plain, told)
+        b["LifecycleConfiguration"]["Rules"][0]["NoncurrentVersionExpiration"]["NoncurrentDays"]
+        for b in (plain, configured)
     ]
     assert days == [90, 7]
 
@@ -335,7 +338,7 @@ def test_a_permissions_boundary_and_tags_are_on_everything():
             "permissions_boundary_arn": boundary,
             "tags": {"cost": "research"},
             "network": {"availability_zone_ids": ["usw2-az1", "usw2-az2"]},
-            "eks": {"kubernetes_version": "1.35", "admins": [MINE]},
+            "eks": {"kubernetes_version": "1.35", "admins": [ROLE_ARN]},
             "cluster": {"instance_groups": [{"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2}]},
             "addons": {"task_governance": {}},
             "governance": {"teams": [{"name": "a", "quota": [{"instance_type": "ml.m5.4xlarge", "count": 1}]}]},
@@ -352,8 +355,8 @@ def test_a_permissions_boundary_and_tags_are_on_everything():
     assert len(roles) > 10
     assert [name for name, role in roles.items() if role.get("PermissionsBoundary") != boundary] == []
     for kind in ("AWS::SageMaker::Cluster", "AWS::SageMaker::ComputeQuota", "AWS::EC2::VPC", "AWS::EKS::Cluster"):
-        (made,) = [item for template in templates for item in template.of(kind).values()]
-        assert "research" in json.dumps(made["Tags"]), kind
+        (resource,) = [item for template in templates for item in template.of(kind).values()]
+        assert "research" in json.dumps(resource["Tags"]), kind
 
 
 def test_an_existing_networks_control_plane_subnets_and_the_existing_clusters_oidc_provider():
@@ -370,7 +373,7 @@ def test_an_existing_networks_control_plane_subnets_and_the_existing_clusters_oi
                 "control_plane_subnet_ids": subnets,
             },
         },
-        "eks": {"kubernetes_version": "1.35", "admins": [MINE]},
+        "eks": {"kubernetes_version": "1.35", "admins": [ROLE_ARN]},
         "cluster": {"instance_groups": [{"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2}]},
     }
     synthesized = synthesize(
@@ -379,13 +382,13 @@ def test_an_existing_networks_control_plane_subnets_and_the_existing_clusters_oi
     assert synthesized.one("AWS::EKS::Cluster")["ResourcesVpcConfig"]["SubnetIds"] == subnets
     provider = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/ABC"
     existing = {"cluster_name": "mine", "oidc_provider_arn": provider, "security_group_id": "sg-0123456789abcdef1"}
-    brought = {
+    network = {
         **platform,
         "eks": {"kubernetes_version": "1.35", "existing": existing},
         "addons": {"mountpoint_s3_csi": {"bucket_arns": ["arn:aws:s3:::data"]}},
     }
     synthesized = synthesize(
-        lambda stack: HyperPodPlatform(stack, "Platform", platform=Platform.model_validate(brought)) and None
+        lambda stack: HyperPodPlatform(stack, "Platform", platform=Platform.model_validate(network)) and None
     )
     trusts = [r["AssumeRolePolicyDocument"] for r in synthesized.of("AWS::IAM::Role").values()]
     assert [t["Fn::Sub"][1]["Provider"] for t in trusts if "Fn::Sub" in t] == [provider]

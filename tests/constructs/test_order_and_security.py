@@ -105,30 +105,30 @@ TEXTS = {"Ref", "Fn::GetAtt", "Fn::GetStackOutput", "Fn::ImportValue", "Fn::Join
 HASH = re.compile(r"\b[0-9a-f]{64}\b")
 
 
-def flat(words: Words, stack: str, value: Any) -> Any:
-    """A value in which references and joined texts are texts."""
+def flat(names: Words, stack: str, value: Any) -> Any:
+    """A value in which references and joined strings are replaced by strings."""
     if isinstance(value, list):
-        return [flat(words, stack, item) for item in value]
+        return [flat(names, stack, item) for item in value]
     if not isinstance(value, dict):
         return value
     if len(value) == 1 and value.keys() & TEXTS:
-        return words.text(stack, value)
-    return {key: flat(words, stack, item) for key, item in value.items()}
+        return names.text(stack, value)
+    return {key: flat(names, stack, item) for key, item in value.items()}
 
 
 def lines(stacks: Mapping[str, dict[str, Any]]) -> Iterator[str]:
     """The order and the security settings of templates."""
-    words = words_of(stacks)
+    names = words_of(stacks)
     for stack, template in stacks.items():
         for name, resource in template["Resources"].items():
-            title, type_ = words.name(stack, name), resource["Type"]
+            title, type_ = names.name(stack, name), resource["Type"]
             after = resource.get("DependsOn", [])
             for other in [after] if isinstance(after, str) else after:
-                yield f"{title} after {words.name(stack, other)}"
-            kept = [resource.get(key) for key in ("DeletionPolicy", "UpdateReplacePolicy")]
-            if any(kept) and kept != ["Delete", "Delete"]:
-                yield f"{title} {type_} on deletion and replacement: {kept}"
-            properties = flat(words, stack, resource.get("Properties", {}))
+                yield f"{title} after {names.name(stack, other)}"
+            policies = [resource.get(key) for key in ("DeletionPolicy", "UpdateReplacePolicy")]
+            if any(policies) and policies != ["Delete", "Delete"]:
+                yield f"{title} {type_} on deletion and replacement: {policies}"
+            properties = flat(names, stack, resource.get("Properties", {}))
             for key in POLICIES:
                 policy = properties.get(key, {})
                 statements = policy.get("Statement", [policy]) if isinstance(policy, dict) else [policy]
@@ -140,7 +140,7 @@ def lines(stacks: Mapping[str, dict[str, Any]]) -> Iterator[str]:
 
 
 def single_constructs(app: App) -> None:
-    """Constructs of which no config has the options, on a VPC and an EKS cluster that exist."""
+    """Constructs with options that no config has, on an existing VPC and an existing EKS cluster."""
     environment = Environment(account="111122223333", region="us-west-2")
     stack, later = Stack(app, "Cluster", env=environment), Stack(app, "Jobs", env=environment)
     vpc = ec2.Vpc.from_vpc_attributes(
@@ -160,8 +160,8 @@ def single_constructs(app: App) -> None:
     cluster = HyperPodCluster(stack, "HyperPod", vpc=vpc, eks_cluster=existing_eks, cluster=spec)
     key = kms.Key(stack, "Key")
     cluster.grant_volume_key(key)
-    late = Volume(size_gib=500, kms_key_arn=KEY)
-    cluster.add_instance_group(groups[1].model_copy(update={"name": "late", "volume": late}))
+    volume = Volume(size_gib=500, kms_key_arn=KEY)
+    cluster.add_instance_group(groups[1].model_copy(update={"name": "late", "volume": volume}))
     HyperPodBucket(stack, "Results", cluster=cluster, bucket=Bucket(name="results", nodes=True), encryption_key=key)
     TrainingOperatorAddon(stack, "Operator", cluster=cluster)
     job = Job(name="train", image="registry/train:v1", instance_type="ml.p5.48xlarge")
@@ -178,14 +178,16 @@ def existing_control_plane(app: App) -> None:
         stack, "Vpc", vpc_id="vpc-1", availability_zones=["us-west-2a", "us-west-2b"], private_subnet_ids=["s-1", "s-2"]
     )
     subnets = [ec2.SubnetSelection(subnets=vpc.private_subnets)]
-    theirs = eks_v2.Cluster(stack, "Theirs", version=eks_v2.KubernetesVersion.of("1.35"), vpc=vpc, vpc_subnets=subnets)
+    existing = eks_v2.Cluster(
+        stack, "Theirs", version=eks_v2.KubernetesVersion.of("1.35"), vpc=vpc, vpc_subnets=subnets
+    )
     nodes = ec2.SecurityGroup(stack, "Nodes", vpc=vpc)
     system = InstanceGroup(name="system", instance_type="ml.m5.4xlarge", count=2, availability_zone_id="usw2-az1")
     cluster = HyperPodCluster(
         stack,
         "Shared",
         vpc=vpc,
-        eks_cluster=ImportedEks(stack, "There", eks_cluster=theirs, vpc=vpc),
+        eks_cluster=ImportedEks(stack, "There", eks_cluster=existing, vpc=vpc),
         node_subnets=dict(zip(("usw2-az1", "usw2-az2"), vpc.private_subnets, strict=True)),
         security_group=nodes,
         cluster=Cluster(execution_roles="shared", instance_groups=(system,)),
@@ -201,10 +203,10 @@ def existing_control_plane(app: App) -> None:
     )
     apart = ImportedEks(stack, "Private", eks_cluster=private, vpc=vpc, node_security_group=nodes)
     apart.kubernetes.connections.allow_from(ec2.Peer.ipv4("203.0.113.0/24"), ec2.Port.tcp(443))
-    mine = Construct(stack, "Mine")
-    HyperPodBucket(mine, "Results", bucket=Bucket(name="results", removal="destroy"), allow_data_loss=True)
+    scope = Construct(stack, "Mine")
+    HyperPodBucket(scope, "Results", bucket=Bucket(name="results", removal="destroy"), allow_data_loss=True)
     lambda_.Function(
-        mine,
+        scope,
         "Function",
         runtime=lambda_.Runtime.PYTHON_3_13,
         handler="index.handler",
@@ -229,7 +231,7 @@ def imported_by_attributes(app: App) -> None:
     system = InstanceGroup(name="system", instance_type="ml.m5.4xlarge", count=2, availability_zone_id="usw2-az2")
     spec = Cluster(instance_groups=(system,), properties={"GainedLater": {"Mode": "Strict"}})
     HyperPodCluster(stack, "HyperPod", vpc=network, eks_cluster=eks, cluster=spec)
-    there = HyperPodCluster.from_attributes(
+    cluster = HyperPodCluster.from_attributes(
         stack,
         "There",
         eks_cluster=eks,
@@ -239,7 +241,7 @@ def imported_by_attributes(app: App) -> None:
         node_subnets=subnets,
         security_group=ec2.SecurityGroup.from_security_group_id(stack, "NodesThere", "sg-c123456789abcdef0"),
     )
-    there.connections.allow_from(office, ssh)
+    cluster.connections.allow_from(office, ssh)
     spec_of_eks = Eks(existing=ExistingEks(cluster_name="mine", security_group_id="sg-d123456789abcdef0"))
     other = HyperPodEks(stack, "Other", network=network, eks=spec_of_eks)
     other.connections.allow_from(office, ec2.Port.tcp(443))
@@ -256,7 +258,7 @@ def imported_by_attributes(app: App) -> None:
 
 
 def one_stack(app: App) -> None:
-    """The order between stacks as that of resources."""
+    """The order of stacks as an order of resources."""
     platform = platform_of(Path("tests/configs/keys-and-options.yaml"))
     stack = Stack(app, "One", env=Environment(account=platform.account, region=platform.region))
     HyperPodPlatform(stack, "Platform", platform=platform)
@@ -278,7 +280,7 @@ def stacks_of(config: str, folder: Path) -> dict[str, dict[str, Any]]:
         app.synth()
         return read_assembly(folder / config).templates
     path = Path(config)
-    if "closed-network" in config:  # its chart is downloaded: a stand-in, whose content is not in the template
+    if "closed-network" in config:  # its chart must be downloaded: a placeholder, whose content is not in the template
         chart = folder / "vendor" / "hyperpod-chart" / "Chart.yaml"
         chart.parent.mkdir(parents=True, exist_ok=True)
         chart.write_text("apiVersion: v2\nname: hyperpod-helm-chart\nversion: 0.1.0\n")

@@ -1,4 +1,4 @@
-"""Order that one line of a construct makes, where nothing else in the stack happens to make it too."""
+"""Dependencies that one line of a construct creates, in stacks where no other dependency implies them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ORDER = [
 
 @pytest.fixture(scope="module")
 def waiting() -> Waiting:
-    """One team with a quota by our function, a claim in its namespace, and a job outside of it."""
+    """A team with a quota of the handler, a claim in its namespace, and a job outside the namespace."""
 
     def build(stack: Stack) -> None:
         cluster = make_cluster(stack)
@@ -58,9 +58,9 @@ def waiting() -> Waiting:
     return Waiting({"Test": synthesize(build).template})
 
 
-@pytest.mark.parametrize(("then", "first", "why"), ORDER)
-def test_order(waiting: Waiting, then: str, first: str, why: str) -> None:
-    assert waiting.after(then, first), why
+@pytest.mark.parametrize(("later", "earlier", "why"), ORDER)
+def test_order(waiting: Waiting, later: str, earlier: str, why: str) -> None:
+    assert waiting.after(later, earlier), why
 
 
 def test_functions_in_a_vpc_wait_for_their_routes() -> None:
@@ -70,6 +70,8 @@ def test_functions_in_a_vpc_wait_for_their_routes() -> None:
     lambda_.Function(stack, "Mine", runtime=lambda_.Runtime.PYTHON_3_13, handler="index.handler", code=code)
     put_functions_into_vpc(stack, subnet_ids=["subnet-1"], security_group_ids=["sg-1"], after=[route])
     template = assertions.Template.from_stack(stack).to_json()
-    (function,) = [one for one in template["Resources"].values() if one["Type"] == "AWS::Lambda::Function"]
+    (function,) = [
+        resource for resource in template["Resources"].values() if resource["Type"] == "AWS::Lambda::Function"
+    ]
     assert function["Properties"]["VpcConfig"] == {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
     assert "Route" in function["DependsOn"]

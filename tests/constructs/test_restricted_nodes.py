@@ -1,4 +1,4 @@
-"""Restricted nodes: a network agent and DNS servers of their own, in the template and on an API server."""
+"""Restricted nodes: a separate network agent and separate DNS servers, in the template and on an API server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RESTRICTED = Cluster(
 )
 
 
-def made(cluster: Cluster, addons: Addons | None = None) -> Synthesized:
+def synthesized(cluster: Cluster, addons: Addons | None = None) -> Synthesized:
     addons = addons or Addons()
 
     def build(stack: Any) -> None:
@@ -45,7 +45,7 @@ def made(cluster: Cluster, addons: Addons | None = None) -> Synthesized:
 
 @pytest.fixture(scope="module")
 def restricted() -> Synthesized:
-    return made(RESTRICTED)
+    return synthesized(RESTRICTED)
 
 
 def existing_objects(template: Synthesized) -> dict[str, dict[str, Any]]:
@@ -101,20 +101,22 @@ def test_the_proof_detects_a_missing_order(restricted: Synthesized, rule: str) -
 
 def test_copies_are_recreated_with_the_addons_version_and_configuration(restricted: Synthesized) -> None:
     pinned = Addons(vpc_cni={"version": "v1.20.4-eksbuild.1", "configuration": {"env": {"WARM_ENI_TARGET": "1"}}})
-    other = existing_objects(made(RESTRICTED, pinned))
+    other = existing_objects(synthesized(RESTRICTED, pinned))
     before = existing_objects(restricted)
     assert other["rig-aws-node"]["RerunOn"].startswith("v1.20.4-eksbuild.1 {")
     assert "WARM_ENI_TARGET" in other["rig-aws-node"]["RerunOn"]
     assert other["rig-aws-node"]["Manifest"] == before["rig-aws-node"]["Manifest"]
-    dns = existing_objects(made(RESTRICTED, Addons(coredns={"version": "v1.12.4-eksbuild.1"})))
+    dns = existing_objects(synthesized(RESTRICTED, Addons(coredns={"version": "v1.12.4-eksbuild.1"})))
     for name in ("rig-coredns", "node-coredns", "kube-dns"):
         assert dns[name]["RerunOn"] == "v1.12.4-eksbuild.1 {}"
 
 
 def test_an_affinity_of_the_user_is_combined_with_the_built_in_affinity() -> None:
-    """Terms that replace ours are HP376."""
-    mine = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}
-    found = configuration(made(RESTRICTED, Addons(vpc_cni={"configuration": {"affinity": mine}})))["affinity"]
+    """HP376 reports affinity terms that replace those of the library."""
+    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}
+    found = configuration(synthesized(RESTRICTED, Addons(vpc_cni={"configuration": {"affinity": affinity}})))[
+        "affinity"
+    ]
     assert found["nodeAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"] == []
     assert terms(found)[GROUP] == ("NotIn", ["Restricted"])
 
@@ -125,7 +127,7 @@ def test_an_affinity_of_the_user_is_combined_with_the_built_in_affinity() -> Non
     ids=["ordinary groups only", "prepared by somebody else"],
 )
 def test_no_existing_object_is_changed_where_nothing_is_to_be_prepared(cluster: Cluster) -> None:
-    template = made(cluster)
+    template = synthesized(cluster)
     assert existing_objects(template) == {}
     assert configuration(template) == {}
 
@@ -147,7 +149,7 @@ def test_an_existing_cluster_gets_the_agent_and_its_addons_are_not_changed() -> 
 
 @pytest.mark.parametrize("managed", [False, True])
 def test_core_addons_of_an_existing_cluster_are_not_changed_unless_managed_here(managed: bool) -> None:
-    """Making an add-on that is there fails the deployment. Restricted nodes get copies of theirs either way."""
+    """Creating an installed add-on fails. Restricted nodes get copies in both cases."""
     subnets = [
         {
             "subnet_id": f"subnet-0123456789abcdef{n}",
@@ -178,7 +180,7 @@ def test_core_addons_of_an_existing_cluster_are_not_changed_unless_managed_here(
 
 
 def workload(kind: str, name: str, labels: dict[str, str], container: str, **spec: Any) -> dict[str, Any]:
-    """An add-on's object, as short as an API server takes it."""
+    """A minimal object of an add-on that an API server accepts."""
     terms = [{"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}]
     required = {"nodeSelectorTerms": [{"matchExpressions": terms}]}
     pod = {
@@ -227,7 +229,7 @@ SERVICE = {
 
 @pytest.fixture
 def applied(restricted: Synthesized) -> Iterator[tuple[Target, list[CloudFormation]]]:
-    """An API server with the add-ons' objects, after CloudFormation made ours in the order of the template."""
+    """An API server with the add-ons' objects, after CloudFormation created the objects of the template in order."""
     with FakeApiServer() as server:
         for item in (AGENT, DNS, SERVICE):
             server.store.put(copy.deepcopy(item))
@@ -235,8 +237,8 @@ def applied(restricted: Synthesized) -> Iterator[tuple[Target, list[CloudFormati
         resources = []
         for name in ("rig-aws-node", "rig-coredns", "node-coredns", "kube-dns"):
             properties = existing_objects(restricted)[name]
-            given = {key: value for key, value in properties.items() if key not in ("ServiceToken", "Manifest")}
-            resource = CloudFormation(target, name, **{**given, "ClusterName": "research"})
+            settings = {key: value for key, value in properties.items() if key not in ("ServiceToken", "Manifest")}
+            resource = CloudFormation(target, name, **{**settings, "ClusterName": "research"})
             resource.create(json.loads(properties["Manifest"]))
             resources.append(resource)
         yield target, resources
@@ -277,17 +279,17 @@ def test_dns_servers_run_on_every_node_and_only_the_service_finds_them(
     applied: tuple[Target, list[CloudFormation]],
 ) -> None:
     target, _ = applied
-    where = {}
+    nodes_of = {}
     for name in ("rig-coredns", "node-coredns"):
         spec = daemon_set(target, name)["spec"]
         pod, labels = spec["template"]["spec"], spec["template"]["metadata"]["labels"]
-        where[name] = terms(pod["affinity"])[GROUP]
+        nodes_of[name] = terms(pod["affinity"])[GROUP]
         assert pod["tolerations"] == [{"operator": "Exists"}]
         assert "podAntiAffinity" not in pod["affinity"]
         assert SERVICE["spec"]["selector"].items() <= labels.items()
         assert not DNS_LABELS.items() <= labels.items(), "the Deployment and its disruption budget select these"
         assert spec["updateStrategy"]["rollingUpdate"] == {"maxSurge": "10%", "maxUnavailable": 0}
-    assert where == {"rig-coredns": ("In", ["Restricted"]), "node-coredns": ("NotIn", ["Restricted"])}
+    assert nodes_of == {"rig-coredns": ("In", ["Restricted"]), "node-coredns": ("NotIn", ["Restricted"])}
     service = target.find("/api/v1/namespaces/kube-system/services/kube-dns")
     assert service is not None
     assert service["spec"] == {**SERVICE["spec"], "internalTrafficPolicy": "Local"}

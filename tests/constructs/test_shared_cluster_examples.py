@@ -51,7 +51,7 @@ def test_it_fits_into_one_stack_of_another_app(name: str, tmp_path: Path) -> Non
 
 
 def test_cfn_lint_finds_no_errors(assemble: Assemble) -> None:
-    # the stacks that only these examples have; network and control plane are those of every config
+    # the stacks that only these examples have; network and control plane are the same in every config
     templates = [
         str(path)
         for name in EXAMPLES
@@ -61,11 +61,11 @@ def test_cfn_lint_finds_no_errors(assemble: Assemble) -> None:
     assert len(templates) == len(EXAMPLES) + 1
     templates = sample(templates, 2)
     command = [Path(sys.executable).parent / "cfn-lint", "--regions", "us-west-2", "--ignore-checks", "W", "--"]
-    # E3644 is a list of instance types made from prices, which lacks types that HyperPod has
-    done = subprocess.run(
+    # E3644 uses a list of instance types from prices, which lacks types that HyperPod supports
+    completed = subprocess.run(
         [*command[:-1], "E3644", "--", *templates], capture_output=True, text=True, check=False, timeout=110
     )
-    assert done.returncode == 0, done.stdout[:4000]
+    assert completed.returncode == 0, completed.stdout[:4000]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -1,4 +1,4 @@
-"""A team, a file system, observability and alarms on a HyperPod cluster in somebody else's VPC and EKS cluster."""
+"""A team, a file system, observability and alarms on a HyperPod cluster in an existing VPC and EKS cluster."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
         members=("arn:aws:iam::111122223333:role/Vision",),
         quota=(QuotaResource(instance_type=P5, count=2),),
     )
-    HyperPodTeam(stack, "Vision", cluster=cluster, team=team)  # before its add-on: the order is not that of the lines
+    HyperPodTeam(
+        stack, "Vision", cluster=cluster, team=team
+    )  # before its add-on: the order of the lines does not matter
     TaskGovernanceAddon(stack, "Governance", cluster=cluster)
     CoreDnsAddon(stack, "Dns", cluster=cluster)
     FsxCsiAddon(stack, "Fsx", cluster=cluster)

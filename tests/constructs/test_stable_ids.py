@@ -1,4 +1,4 @@
-"""No logical id, name or hash comes from the number of a token: what an app makes earlier changes none of them."""
+"""Logical ids, names and hashes do not depend on token numbers: resources that an app creates earlier do not change them."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ def _template(unrelated: int) -> dict:
 
     template = synthesize(build).template
     for resource in template["Resources"].values():
-        resource.get("Metadata", {}).pop("aws:asset:path", None)  # CDK's own functions are packed in a temporary folder
+        resource.get("Metadata", {}).pop("aws:asset:path", None)  # CDK's functions are packed in a temporary folder
     return template
 
 
 def test_unrelated_resources_change_no_id_and_no_content():
-    alone, with_others = _template(0), _template(3)
+    without_others, with_others = _template(0), _template(3)
     others = {name for name in with_others["Resources"] if name.startswith("Unrelated")}
     assert len(others) == 3
     for name in others:
         del with_others["Resources"][name]
-    assert len(alone["Resources"]) > 80
-    assert with_others == alone
+    assert len(without_others["Resources"]) > 80
+    assert with_others == without_others

@@ -1,4 +1,4 @@
-"""File systems, buckets and claims: defaults, every option, rights, retention, and the order of their lives."""
+"""File systems, buckets and claims: defaults, every option, permissions, retention, and order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from assembly import Assembly
 from proving import every, proved
-from storage_platforms import FSX, KEY, LINK, OBJECTS, Synth, bucket_of, named, synthesizer
+from storage_platforms import FSX, KEY, LINK, OBJECTS, Synth, bucket_of, only_named, synthesizer
 from waiting import Waiting
 
 pytestmark = pytest.mark.slow
@@ -87,10 +87,10 @@ ACCESS = {
 @pytest.fixture(scope="module")
 def buckets(synth: Synth) -> Assembly:
     """Buckets of each access for nodes and for pods, one for the pods of two namespaces, and one that is mounted."""
-    made = [{"name": f"{access}-nodes", "access": access, "nodes": True} for access in ACCESS]
-    made += [{"name": f"{access}-pods", "access": access, "used_by": ["vision"]} for access in ACCESS]
+    configs = [{"name": f"{access}-nodes", "access": access, "nodes": True} for access in ACCESS]
+    configs += [{"name": f"{access}-pods", "access": access, "used_by": ["vision"]} for access in ACCESS]
     shared = {"name": "results", "used_by": ["vision", "default"], "expire_days": 30}
-    return synth({"buckets": [*made, shared, {"name": "mounted", "access": "read", "namespaces": ["vision"]}]})
+    return synth({"buckets": [*configs, shared, {"name": "mounted", "access": "read", "namespaces": ["vision"]}]})
 
 
 def manifests(assembly: Assembly) -> list[dict[str, Any]]:
@@ -110,7 +110,7 @@ def test_nothing_billed_is_created_by_default(synth: Synth) -> None:
 
 
 def test_defaults_of_a_file_system(systems: Assembly) -> None:
-    _, resource = named(systems, FSX, "plain")
+    _, resource = only_named(systems, FSX, "plain")
     properties = resource["Properties"]
     assert properties["FileSystemType"] == "LUSTRE"
     assert properties["StorageCapacity"] == 1200
@@ -135,13 +135,13 @@ def test_it_is_in_the_zone_of_the_accelerated_group(linked: Assembly) -> None:
 
 def test_the_guard_keeps_it_where_it_is_unless_it_names_its_zone(systems: Assembly) -> None:
     (guard,) = systems.resources("Custom::HyperPodClusterGuard")
-    following = [(name, *named(systems, FSX, name)) for name in ("plain", "scratch")]
+    following = [(name, *only_named(systems, FSX, name)) for name in ("plain", "scratch")]
     assert systems.one("Custom::HyperPodClusterGuard")["FileSystems"] == [
         {"Name": name, "LogicalId": id_, "SubnetId": resource["Properties"]["SubnetIds"][0]}
         for name, id_, resource in following
     ]
     assert every(guard in resource["DependsOn"] for _, _, resource in following)
-    assert guard not in named(systems, FSX, "placed")[1].get("DependsOn", [])
+    assert guard not in only_named(systems, FSX, "placed")[1].get("DependsOn", [])
 
 
 def test_every_option_of_a_file_system(linked: Assembly) -> None:
@@ -160,17 +160,17 @@ def test_every_option_of_a_file_system(linked: Assembly) -> None:
 def test_links_to_s3(linked: Assembly) -> None:
     links = {resource["Properties"]["FileSystemPath"]: resource for resource in linked.resources(LINK).values()}
     events = {"Events": ["NEW", "CHANGED", "DELETED"]}
-    ours = links["/data"]["Properties"]
-    assert ours["S3"] == {"AutoExportPolicy": events, "AutoImportPolicy": events}
-    assert ours["DataRepositoryPath"]["Fn::Join"][1][0] == "s3://"
-    assert ours["BatchImportMetaDataOnCreate"] is True
+    properties = links["/data"]["Properties"]
+    assert properties["S3"] == {"AutoExportPolicy": events, "AutoImportPolicy": events}
+    assert properties["DataRepositoryPath"]["Fn::Join"][1][0] == "s3://"
+    assert properties["BatchImportMetaDataOnCreate"] is True
     assert links["/raw"]["Properties"]["DataRepositoryPath"] == "s3://elsewhere/raw"
     assert links["/raw"]["Properties"]["S3"] == {"AutoImportPolicy": events}
     assert {link["DeletionPolicy"] for link in links.values()} == {"RetainExceptOnCreate"}
 
 
 def test_a_scratch_file_system_has_no_throughput(systems: Assembly) -> None:
-    properties = named(systems, FSX, "scratch")[1]["Properties"]
+    properties = only_named(systems, FSX, "scratch")[1]["Properties"]
     assert properties["LustreConfiguration"] == {"DataCompressionType": "NONE", "DeploymentType": "SCRATCH_2"}
 
 
@@ -319,7 +319,7 @@ def test_the_pods_of_a_team_get_one_role_by_pod_identity(buckets: Assembly) -> N
     assert set(trust["Condition"]) == {"StringEquals", "ArnEquals"}
     waiting = Waiting(str(buckets.folder))
     for name, item in buckets.resources("AWS::EKS::PodIdentityAssociation").items():
-        if item["Properties"]["ServiceAccount"] == "default":  # credentials without permissions would be of no use
+        if item["Properties"]["ServiceAccount"] == "default":  # credentials without permissions would be useless
             (policy,) = [
                 policy
                 for policy, resource in buckets.resources("AWS::IAM::Policy").items()

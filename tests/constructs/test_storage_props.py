@@ -1,4 +1,4 @@
-"""Properties of file systems and buckets as CDK's own classes have them: sizes, keys, connections and metrics."""
+"""Props of file systems and buckets as in CDK's classes: sizes, keys, connections and metrics."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def number(stack: Stack) -> float:
     return CfnParameter(stack, "Capacity", type="Number").value_as_number
 
 
-def of_file_system(given: Callable[[Stack], dict[str, Any]]) -> Synthesized:
+def of_file_system(props: Callable[[Stack], dict[str, Any]]) -> Synthesized:
     def build(stack: Stack) -> None:
         system = LustreFileSystem(name="data", throughput=500)
         HyperPodFileSystem(
-            stack, "Data", cluster=existing_cluster(stack, SYSTEM, GPU), file_system=system, **given(stack)
+            stack, "Data", cluster=existing_cluster(stack, SYSTEM, GPU), file_system=system, **props(stack)
         )
 
     return synthesize(build)
@@ -57,8 +57,8 @@ def test_the_capacity_is_a_parameter(by_size: bool) -> None:
     def build(stack: Stack) -> None:
         capacity = number(stack)
         spec = LustreFileSystem(name="data") if by_size else LustreFileSystem(name="data", size_gib=capacity)
-        given = {"storage_capacity": Size.gibibytes(capacity)} if by_size else {}
-        HyperPodFileSystem(stack, "Data", cluster=existing_cluster(stack, SYSTEM, GPU), file_system=spec, **given)
+        options = {"storage_capacity": Size.gibibytes(capacity)} if by_size else {}
+        HyperPodFileSystem(stack, "Data", cluster=existing_cluster(stack, SYSTEM, GPU), file_system=spec, **options)
 
     assert synthesize(build).one("AWS::FSx::FileSystem")["StorageCapacity"] == {"Ref": "Capacity"}
 
@@ -151,14 +151,18 @@ def test_connections_of_an_existing_file_system_need_its_security_group() -> Non
     def build(stack: Stack) -> None:
         cluster = existing_cluster(stack, SYSTEM, GPU)
         system = HyperPodFileSystem(stack, "Data", cluster=cluster, file_system=spec)
-        with pytest.raises(ValueError) as refused:
+        with pytest.raises(ValueError) as error:
             _ = system.connections
-        assert str(refused.value) == (
+        assert str(error.value) == (
             f"Test/Data: the security group of the existing file system {file_system_id} is unknown; set security_group"
         )
-        theirs = ec2.SecurityGroup.from_security_group_id(stack, "Theirs", "sg-0123456789abcdef0")
+        existing = ec2.SecurityGroup.from_security_group_id(stack, "Theirs", "sg-0123456789abcdef0")
         known = HyperPodFileSystem(
-            stack, "Known", cluster=cluster, file_system=spec.model_copy(update={"name": "more"}), security_group=theirs
+            stack,
+            "Known",
+            cluster=cluster,
+            file_system=spec.model_copy(update={"name": "more"}),
+            security_group=existing,
         )
         known.connections.allow_default_port_from(cluster, "Nodes")
 

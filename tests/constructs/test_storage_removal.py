@@ -1,4 +1,4 @@
-"""Data is deleted only when two switches say so; security groups of file systems."""
+"""Data is deleted only if two settings allow it; security groups of file systems."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import aws_cdk as cdk
 import pytest
 from assembly import UNCOPIED, Assembly, read_assembly
 from aws_cdk import aws_ec2 as ec2
-from storage_platforms import FSX, LINK, bucket_of, named, platform, synthesizer
+from storage_platforms import FSX, LINK, bucket_of, only_named, platform, synthesizer
 
 from hyperpod_constructs import HyperPodFileSystem
 from hyperpod_constructs.assembly.stacks import platform_stacks
@@ -43,7 +43,7 @@ def test_data_is_deleted_only_if_two_settings_allow_it(
 ) -> None:
     assembly = removals(allow)
     (link,) = (item for name, item in assembly.resources(LINK).items() if name.startswith(f"StorageLustre{removal}"))
-    data = [named(assembly, FSX, removal)[1], link, bucket_of(assembly, removal)[1]]
+    data = [only_named(assembly, FSX, removal)[1], link, bucket_of(assembly, removal)[1]]
     assert {item["DeletionPolicy"] for item in data} == {policy}
     emptied = f"StorageBucket{removal}"
     empties = [name for name in assembly.resources("Custom::S3AutoDeleteObjects") if name.startswith(emptied)]
@@ -55,9 +55,9 @@ def test_a_security_group_of_the_user_gets_lustres_ports(tmp_path_factory: pytes
     app = cdk.App(outdir=str(folder), context=UNCOPIED)
     built = platform_stacks(app, platform(), prefix="research-")
     stack = cdk.Stack.of(built.cluster)
-    own = ec2.SecurityGroup(stack, "Own", vpc=built.network.vpc, allow_all_outbound=False)
+    security_group = ec2.SecurityGroup(stack, "Own", vpc=built.network.vpc, allow_all_outbound=False)
     HyperPodFileSystem(
-        stack, "Fs", cluster=built.cluster, file_system=LustreFileSystem(name="data"), security_group=own
+        stack, "Fs", cluster=built.cluster, file_system=LustreFileSystem(name="data"), security_group=security_group
     )
     app.synth()
     assembly = read_assembly(folder)

@@ -42,21 +42,21 @@ class Seen:
             self.found.append(node.cfn_resource_type)
 
 
-def synthesized(through: str) -> tuple[Synthesized, list[str]]:
+def synthesized(tagged_by: str) -> tuple[Synthesized, list[str]]:
     app = App(context=cdk_context() | UNCOPIED)
     stack = Stack(app, "Test", env=Environment(account="222233334444", region="us-east-1"))
     network = Network(availability_zone_ids=["use1-az4", "use1-az6"])
     cluster = make_cluster(stack, Cluster(instance_groups=(SYSTEM,), tags={"Own": "1"}), network=network)
     TaskGovernanceAddon(stack, "TaskGovernance", cluster=cluster)
-    governance = Governance(teams=(TEAM,), scheduler=Scheduler(), through=through)
+    governance = Governance(teams=(TEAM,), scheduler=Scheduler(), through=tagged_by)
     HyperPodGovernance(
         stack, "Governance", cluster=cluster, governance=governance, tags={"Given": "2", "CostCenter": "0"}
     )
     Tags.of(app).add("CostCenter", "42")
-    seen = Seen()
-    Aspects.of(app).add(seen)
+    visitor = Seen()
+    Aspects.of(app).add(visitor)
     assembly = app.synth()
-    return Synthesized(assembly.get_stack_artifact(stack.artifact_id).template), seen.found
+    return Synthesized(assembly.get_stack_artifact(stack.artifact_id).template), visitor.found
 
 
 def tags(properties) -> dict[str, str]:

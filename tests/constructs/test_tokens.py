@@ -1,4 +1,4 @@
-"""CloudFormation parameters: taken where CloudFormation can take them, refused by path where synthesis needs the value."""
+"""CloudFormation parameters: accepted where CloudFormation supports them, rejected by path if synthesis needs the value."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def test_the_gate_waits_for_the_parameter_of_the_system_group():
     synthesized = synthesize(build)
     assert synthesized.one("AWS::SageMaker::Cluster")["InstanceGroups"][2]["InstanceCount"] == {"Ref": "Number"}
 
-    def alone(stack):
+    def single_group(stack):
         system = InstanceGroup(name="system", instance_type="ml.m5.4xlarge", count=number(stack))
         make_cluster(stack, Cluster(instance_groups=(system,)))
 
-    waits = synthesize(alone).of("Custom::HyperPodKubernetesWait")
+    waits = synthesize(single_group).of("Custom::HyperPodKubernetesWait")
     (condition,) = (wait["Condition"] for name, wait in waits.items() if "NodesReady" in name)
     assert condition["Count"] == {"Ref": "Number"}
 
@@ -73,9 +73,9 @@ def test_rules_report_only_what_is_true_for_every_count():
     from hyperpod_constructs import Governance, Team
 
     governance = Governance(teams=(Team(name="vision", quota=[quota]),))
-    some = Context(cluster=Cluster(instance_groups=(SYSTEM, group(count=1))), governance=governance)
+    context = Context(cluster=Cluster(instance_groups=(SYSTEM, group(count=1))), governance=governance)
     unknown = Context(cluster=Cluster(instance_groups=(SYSTEM, group(count=token))), governance=governance)
-    only = {f.rule for f in check(some)} - {f.rule for f in check(unknown)}
+    only = {f.rule for f in check(context)} - {f.rule for f in check(unknown)}
     assert only, "a quota over the capacity is a finding where the capacity is known"
 
 
@@ -89,9 +89,9 @@ def test_rules_report_only_what_is_true_for_every_count():
 )
 def test_a_number_that_synthesis_needs_is_reported(make, name: str):
     stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "S")
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError) as error:
         make(number(stack))
-    assert str(refused.value) == (
+    assert str(error.value) == (
         f"{name} is a CDK token, which is known only at deploy time, but synthesis requires the value: specify a literal "
         "number"
     )
@@ -102,12 +102,12 @@ def test_a_token_for_the_version_is_a_finding():
     stack = Stack(app, "Test", env=Environment(account="222233334444", region="us-west-2"))
     version = ssm.StringParameter.value_for_string_parameter(stack, "/platform/version")
     make_cluster(stack, eks=Eks(kubernetes_version=version))
-    with pytest.raises(RuntimeError) as refused:
+    with pytest.raises(RuntimeError) as error:
         app.synth()
     assert (
         "error HP201 eks.kubernetes_version: the value is a CDK token, known only at deploy time, but synthesis selects "
         "add-on versions by it"
-    ) in str(refused.value)
+    ) in str(error.value)
 
 
 def test_a_token_for_a_range_is_reported():
@@ -117,9 +117,9 @@ def test_a_token_for_a_range_is_reported():
         (Network(availability_zone_ids=ZONES, vpc_cidr=cidr), "network.vpc_cidr"),
         (Network(availability_zone_ids=ZONES, node_cidrs=(cidr, "10.2.0.0/16")), "network.node_cidrs"),
     ):
-        with pytest.raises(ValueError) as refused:
+        with pytest.raises(ValueError) as error:
             HyperPodNetwork(stack, path, network=network)
-        assert str(refused.value) == (
+        assert str(error.value) == (
             f"S/{path}: {path} is known only at deploy time (a CDK token), and subnets are cut from it at synthesis: "
             "give the value itself"
         )

@@ -1,4 +1,4 @@
-"""TrainingJob: what is applied, after what, under which name, and what an edit does."""
+"""TrainingJob: the applied object, its dependencies, its name, and the effect of an edit."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_jobs_are_created_after_operators_queues_namespaces_and_volumes():
 
 def test_an_unchanged_job_gives_the_same_resource_in_two_synths():
     first, second = (synthesized(llama()).find_resources(OBJECTS) for _ in range(2))
-    assert first == second  # CloudFormation calls no handler, so a finished or expired job is not made again
+    assert first == second  # CloudFormation calls no handler, so a finished or expired job is not created again
 
 
 def test_a_changed_job_is_a_new_object_of_the_same_resource():
@@ -100,8 +100,8 @@ def test_tokens_pass_and_the_name_does_not_depend_on_their_numbering():
         (resource,) = Template.from_stack(stack).find_resources(OBJECTS).values()
         return training_job.job_name, json.dumps(resource["Properties"]["Manifest"])
 
-    (name, manifest), (again, _) = synth(others_before=0), synth(others_before=7)
-    assert name == again
+    (name, manifest), (second_name, _) = synth(others_before=0), synth(others_before=7)
+    assert name == second_name
     assert "Token[" not in manifest
     assert "unresolved-token" not in manifest
     assert '"Fn::GetAtt": ["Role' in manifest
@@ -137,10 +137,14 @@ def test_fixed_names_only_with_an_explicit_policy(on_change: str, replaced: bool
     assert resource["Properties"].get("ReplaceOnImmutable") == ("true" if replaced else None)
 
 
-@pytest.mark.parametrize(("policy", "kept"), [(RemovalPolicy.DESTROY, None), (RemovalPolicy.RETAIN, "Retain")])
-def test_the_removal_policy_determines_whether_a_running_job_is_deleted(policy: RemovalPolicy, kept: str | None):
+@pytest.mark.parametrize(
+    ("policy", "deletion_policy"), [(RemovalPolicy.DESTROY, None), (RemovalPolicy.RETAIN, "Retain")]
+)
+def test_the_removal_policy_determines_whether_a_running_job_is_deleted(
+    policy: RemovalPolicy, deletion_policy: str | None
+):
     (resource,) = synthesized(llama(), removal_policy=policy).find_resources(OBJECTS).values()
-    assert resource["Properties"].get("DeletionPolicy") == kept
+    assert resource["Properties"].get("DeletionPolicy") == deletion_policy
 
 
 @pytest.mark.parametrize(("wait_for", "type"), [("start", "JobStarted"), ("completion", "JobFinished")])
@@ -178,16 +182,16 @@ def test_groups_added_after_the_job_count():
     stack = Stack(app, "Jobs")
     cluster = cluster_in(stack, instance_type="ml.g5.8xlarge")
     TrainingJob(stack, "Llama", cluster=cluster, job=llama())
-    more = InstanceGroup(name="late", instance_type="ml.p5.48xlarge", count=16)
-    cluster.spec = cluster.spec.model_copy(update={"instance_groups": (*cluster.spec.instance_groups, more)})
+    late_group = InstanceGroup(name="late", instance_type="ml.p5.48xlarge", count=16)
+    cluster.spec = cluster.spec.model_copy(update={"instance_groups": (*cluster.spec.instance_groups, late_group)})
     app.synth()
 
 
 def test_warnings_are_annotations():
     stack = Stack(App(context=UNCOPIED), "Jobs")
     TrainingJob(stack, "Llama", cluster=cluster_in(stack, count=2), job=llama())
-    said = Match.string_like_regexp("16 replicas, but workers can run 2")
-    Annotations.from_stack(stack).has_warning("*", said)
+    message = Match.string_like_regexp("16 replicas, but workers can run 2")
+    Annotations.from_stack(stack).has_warning("*", message)
 
 
 def many(count: int) -> list[Job]:
@@ -207,10 +211,10 @@ def sharded(jobs: list[Job], **options: object) -> tuple[App, TrainingJobs]:
 @pytest.mark.slow
 def test_many_jobs_stay_inside_the_limits():
     count, stacks = (1000, 4) if ALL else (MAX_JOBS + 1, 2)
-    app, made = sharded(many(count))
+    app, training_jobs = sharded(many(count))
     templates = [stack.template for stack in app.synth().stacks if stack.stack_name != "Cluster"]
-    assert len(made.jobs) == count
-    assert len(templates) == len(made.stacks) == stacks
+    assert len(training_jobs.jobs) == count
+    assert len(templates) == len(training_jobs.stacks) == stacks
     assert every(len(template["Resources"]) <= MAX_JOBS + 5 for template in templates)
     assert every(len(json.dumps(template)) < 1_000_000 for template in templates)
     names = [
@@ -225,14 +229,14 @@ def test_many_jobs_stay_inside_the_limits():
 def test_large_jobs_are_spread_by_bytes():
     script = "x" * 100_000
     jobs = [llama(name=f"big-{number}", command=["bash", "-c", script]) for number in range(12)]
-    _, made = sharded(jobs)
-    assert len(made.stacks) > 1
+    _, training_jobs = sharded(jobs)
+    assert len(training_jobs.stacks) > 1
 
 
 def test_adding_a_job_moves_no_other_one():
     place = {id: Stack.of(job).node.id for id, job in sharded(many(40), shards=4)[1].jobs.items()}
-    more = {id: Stack.of(job).node.id for id, job in sharded([*many(41)][::-1], shards=4)[1].jobs.items()}
-    assert {id: more[id] for id in place} == place
+    shards = {id: Stack.of(job).node.id for id, job in sharded([*many(41)][::-1], shards=4)[1].jobs.items()}
+    assert {id: shards[id] for id in place} == place
 
 
 def test_doubling_moves_jobs_only_to_stacks_that_are_deployed_earlier():
@@ -274,8 +278,8 @@ def test_shards_are_a_power_of_two():
 
 
 def test_one_name_in_several_namespaces_and_kinds():
-    _, made = sharded([llama(), llama(team="vision"), llama(kind="PyTorchJob")])
-    assert list(made.jobs) == ["llama", "hyperpod-ns-vision.llama", "PyTorchJob.llama"]
+    _, training_jobs = sharded([llama(), llama(team="vision"), llama(kind="PyTorchJob")])
+    assert list(training_jobs.jobs) == ["llama", "hyperpod-ns-vision.llama", "PyTorchJob.llama"]
 
 
 def test_names_that_are_tokens_require_a_separate_construct():
@@ -284,15 +288,15 @@ def test_names_that_are_tokens_require_a_separate_construct():
 
 
 def test_no_jobs_make_nothing():
-    app, made = sharded([])
-    assert made.jobs == {}
+    app, training_jobs = sharded([])
+    assert training_jobs.jobs == {}
     assert "Resources" not in app.synth().get_stack_by_name("Jobs").template
 
 
 @pytest.mark.parametrize("on_change", ["new-object", "replace"])
 def test_the_size_of_a_job_counts_the_hash_of_its_name(on_change: str):
     (job,) = [item.model_copy(update={"on_change": on_change}) for item in many(1)]
-    sizes = [len(json.dumps(made, separators=(",", ":"))) for made in (compile_job(job), manifest_of(job))]
+    sizes = [len(json.dumps(manifest, separators=(",", ":"))) for manifest in (compile_job(job), manifest_of(job))]
     assert sizes[0] == sizes[1] + _hash_length(job)
 
 

@@ -1,4 +1,4 @@
-"""Who may assume the roles of a deployment, invoke its functions, and touch its network interfaces."""
+"""Which principals can assume the roles of a deployment, invoke its functions, and change its network interfaces."""
 
 from __future__ import annotations
 
@@ -122,8 +122,8 @@ def test_the_guard_gets_the_role_of_each_group(assemble: Callable[[str], Assembl
     default = assemble("hyperpod.yaml")
     cluster = default.one("AWS::SageMaker::Cluster")
     guard = default.one("Custom::HyperPodClusterGuard")
-    wanted = [
+    expected = [
         {"Name": instance_group["InstanceGroupName"], "Role": instance_group["ExecutionRole"]}
         for instance_group in cluster["InstanceGroups"]
     ]
-    assert guard["Roles"] == wanted
+    assert guard["Roles"] == expected

@@ -1,4 +1,4 @@
-"""A zone that a network does not have is a finding of the rules, and one that is only known later is looked up."""
+"""A zone outside the network is reported by a rule; a zone that is known only at deployment is looked up."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def refusal(build) -> str:
     app = App(context=cdk_context() | UNCOPIED)
     stack = Stack(app, "Test", env=Environment(account="222233334444", region="us-west-2"))
     build(stack)
-    with pytest.raises(RuntimeError) as refused:
+    with pytest.raises(RuntimeError) as error:
         app.synth()
-    return str(refused.value)
+    return str(error.value)
 
 
 def in_our_network(zone: str):
@@ -45,10 +45,10 @@ def in_our_network(zone: str):
     return build
 
 
-def in_subnets(zone: str, *named: str):
+def in_subnets(zone: str, *subnet_ids: str):
     def build(stack):
         vpc = vpc_by_attributes(stack)
-        subnets = dict(zip(named, vpc.private_subnets, strict=False))
+        subnets = dict(zip(subnet_ids, vpc.private_subnets, strict=False))
         HyperPodCluster(
             stack, "H", vpc=vpc, node_subnets=subnets, eks_cluster=THERE, instance_groups=[SYSTEM, group(zone)]
         )

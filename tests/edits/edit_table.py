@@ -1,7 +1,7 @@
-"""Edits of a platform and what each does, from AWS's documentation and the create-only lists of the resource schemas.
+"""Edits of a platform and their consequences, from the AWS documentation and the create-only lists of the resource schemas.
 
-A row is an edit (config path and new value; `GONE` removes it, `APPEND(x)` adds a member) and the consequence that
-`hyperpod diff` has to tell: the change of the edit at that path, or at another path. `nothing` means that it tells nothing.
+A row is an edit (config path and new value; `REMOVED` removes it, `APPEND(x)` adds a member) and the consequence that
+`hyperpod diff` must report: the change of the edit at that path, or at another path. `nothing` means no finding.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ tags: {owner: ml}
 allow_data_loss: true
 """
 BASE: dict[str, Any] = yaml.safe_load(BASE_TEXT)
-GONE = object()
+REMOVED = object()
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Row:
     """Whether the edited config passes the checks, so that it can be synthesized."""
 
     def __str__(self) -> str:
-        return f"{self.path}={str(self.value)[:40]}" if self.value is not GONE else f"{self.path} gone"
+        return f"{self.path}={str(self.value)[:40]}" if self.value is not REMOVED else f"{self.path} gone"
 
 
 def edited(path: str, value: Any) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def edited(path: str, value: Any) -> dict[str, Any]:
     *parents, last = [int(p[1:-1]) if p.startswith("[") else p for p in re.findall(r"\[\d+\]|[^.\[\]]+", path)]
     for part in parents:
         target = target[part] if isinstance(part, int) else target.setdefault(part, {})
-    if value is GONE:
+    if value is REMOVED:
         del target[last]
     elif isinstance(value, Append):
         target[last] = [*target.get(last, []), value.item]
@@ -144,10 +144,10 @@ ROWS: list[Row] = [
     row("name", "research2", "leaves-behind"),
     row("region", "us-east-1", "leaves-behind", valid=False),
     row("account", "310987654321", "leaves-behind", valid=False),
-    row("account", GONE, "none"),
+    row("account", REMOVED, "none"),
     row("tags.owner", "platform", "in-place"),
     row("tags.cost", "42", "in-place"),
-    row("tags", GONE, "in-place", "tags.owner"),
+    row("tags", REMOVED, "in-place", "tags.owner"),
     row("permissions_boundary_arn", "arn:aws:iam::210987654321:policy/Limit", "in-place"),
     row("allow_cluster_replacement", True, "none"),
     # the network
@@ -168,7 +168,7 @@ ROWS: list[Row] = [
         "network.control_plane_zone_ids",
         valid=False,
     ),
-    row("network.control_plane_zone_ids", GONE, "nothing"),
+    row("network.control_plane_zone_ids", REMOVED, "nothing"),
     row("network.control_plane_zone_ids", ["usw2-az2", "usw2-az1"], "nothing"),
     row("network.control_plane_zone_ids", ["usw2-az1", "usw2-az2", "usw2-az3"], "refused"),
     row("network.control_plane_zone_ids", ["usw2-az1", "usw2-az3"], "refused"),
@@ -187,7 +187,7 @@ ROWS: list[Row] = [
     row("eks.admins", Append(ROLE + "Second"), "in-place"),
     row("eks.admins", [ROLE + "Second"], "in-place"),
     row("eks.access", Append({"principal": ROLE + "Reader"}), "in-place", "eks.access[1]"),
-    row("eks.access", GONE, "in-place", "eks.access[0]"),
+    row("eks.access", REMOVED, "in-place", "eks.access[0]"),
     row("eks.access[0].policy", "admin-view", "in-place", "eks.access[0]"),
     row("eks.access[0].namespaces", ["default"], "in-place"),
     row("eks.endpoint_access", "private", "in-place"),
@@ -219,14 +219,14 @@ ROWS: list[Row] = [
         BASE["cluster"]["instance_groups"][::-1],
         "replaces",
         "storage.lustre[0].availability_zone_id",
-    ),  # the first accelerated group is another one
+    ),  # another group becomes the first accelerated group
     row(
         "cluster.instance_groups",
         BASE["cluster"]["instance_groups"][::-1],
         "loses-data",
         "storage.lustre[1].availability_zone_id",
     ),
-    row(  # a new accelerated group goes before the one that file systems follow
+    row(  # a new accelerated group before the one that determines the zone of file systems
         "cluster.instance_groups",
         [{**GROUP, "availability_zone_id": "usw2-az1"}, *BASE["cluster"]["instance_groups"]],
         "replaces",
@@ -234,14 +234,14 @@ ROWS: list[Row] = [
     ),
     row(f"{W}.availability_zone_id", "usw2-az1", "replaces", "storage.lustre[0].availability_zone_id"),
     row(f"{W}.availability_zone_id", "usw2-az1", "loses-data", "storage.lustre[1].availability_zone_id"),
-    row(  # the group that they follow goes
+    row(  # the group that determines their zone is removed
         "cluster.instance_groups",
         [BASE["cluster"]["instance_groups"][0], BASE["cluster"]["instance_groups"][2]],
         "replaces",
         "storage.lustre[0].availability_zone_id",
         valid=False,
     ),
-    row(  # a group that comes after it moves nothing
+    row(  # a group after it moves no file system
         "cluster.instance_groups",
         [*BASE["cluster"]["instance_groups"], {**GROUP, "availability_zone_id": "usw2-az1"}],
         "in-place",
@@ -254,10 +254,10 @@ ROWS: list[Row] = [
     row(f"{W}.count", 4, "nothing"),
     row(f"{S}.instance_type", "ml.m5.8xlarge", "replaces-group"),
     row(f"{S}.availability_zone_id", "usw2-az2", "replaces-group"),
-    row("cluster.instance_groups[2].availability_zone_id", GONE, "nothing"),
+    row("cluster.instance_groups[2].availability_zone_id", REMOVED, "nothing"),
     row(f"{W}.labels.pool", "eval", "in-place"),
     row(f"{W}.labels.tier", "a", "in-place"),
-    row(f"{W}.taints", GONE, "in-place", f"{W}.taints[0]", valid=False),
+    row(f"{W}.taints", REMOVED, "in-place", f"{W}.taints[0]", valid=False),
     row(f"{W}.taints", Append({"key": "x", "effect": "NoSchedule"}), "in-place", f"{W}.taints[1]", valid=False),
     row(f"{W}.taints", Append({"key": "x", "effect": "NoExecute"}), "drains", f"{W}.taints[1]", valid=False),
     row(f"{W}.taints[0].effect", "NoExecute", "drains", f"{W}.taints[0]"),
@@ -287,19 +287,19 @@ ROWS: list[Row] = [
     # add-ons
     row("addons.cert_manager", {}, "nothing"),
     row("addons.ebs_csi", {}, "in-place"),
-    row("addons.metrics_server", GONE, "drains"),
+    row("addons.metrics_server", REMOVED, "drains"),
     row("addons.metrics_server.enabled", False, "drains", "addons.metrics_server"),
     row("addons.ebs_csi", {"enabled": False}, "nothing"),
-    row("addons.training_operator", GONE, "drains", valid=False),
+    row("addons.training_operator", REMOVED, "drains", valid=False),
     row("addons.metrics_server.version", "v0.8.0-eksbuild.1", "drains", valid=False),
     row(
         "addons.metrics_server.configuration", {"replicas": 3}, "drains", "addons.metrics_server.configuration.replicas"
     ),
     row("addons.metrics_server.resolve_conflicts", "PRESERVE", "in-place"),
     row("addons.coredns", {}, "nothing"),
-    row("addons.mountpoint_s3_csi", GONE, "drains", valid=False),
+    row("addons.mountpoint_s3_csi", REMOVED, "drains", valid=False),
     # governance
-    row("governance", GONE, "drains", valid=False),
+    row("governance", REMOVED, "drains", valid=False),
     row("governance.teams", BASE["governance"]["teams"][:1], "drains", "governance.teams[1]", valid=False),
     row("governance.teams", Append({"name": "web"}), "in-place", "governance.teams[2]"),
     row("governance.teams[1].name", "audio", "drains", "governance.teams[1]", valid=False),
@@ -325,7 +325,7 @@ ROWS: list[Row] = [
     row(f"{L}.size_gib", 1200, "refused"),
     row(f"{L}.throughput", 500, "drains"),
     row(f"{L}.throughput", 125, "drains"),
-    row(f"{L}.throughput", GONE, "nothing"),
+    row(f"{L}.throughput", REMOVED, "nothing"),
     row(f"{L}.lustre_version", "2.15", "drains"),
     row("storage.lustre[1].lustre_version", "2.12", "refused"),
     row(f"{L}.deployment_type", "PERSISTENT_1", "replaces", valid=False),

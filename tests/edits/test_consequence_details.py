@@ -18,7 +18,7 @@ from hyperpod_constructs.core.changes.effective import effective
 Config = dict[str, Any]
 
 
-def told(old: Config, new: Config) -> list[tuple[str, str, str]]:
+def reported_edits(old: Config, new: Config) -> list[tuple[str, str, str]]:
     return [(edit.path, str(edit.change), edit.message) for edit in edits(platform(old), platform(new))]
 
 
@@ -124,7 +124,7 @@ def test_a_data_repository_of_another_bucket() -> None:
             buckets(access="none"),
             [("storage.buckets[0].access", "drains", '"read" becomes "none"')],
         ),
-        (  # of an existing file system that the stacks take over with another type, only the first is told
+        (  # if the stacks replace an existing file system by one of another type, only the first consequence is reported
             {"storage": {"lustre": [LUSTRE | {"deployment_type": "SCRATCH_2"}]}},
             {"storage": {"lustre": [{**LUSTRE, "existing_id": None, "deployment_type": "PERSISTENT_2"}]}},
             [("storage.lustre[0].existing_id", "refused", '"fs-0123456789abcdef0" becomes not set')],
@@ -169,7 +169,7 @@ def test_a_data_repository_of_another_bucket() -> None:
     ids=text,
 )
 def test_one_consequence(old: Config, new: Config, expected: list[tuple[str, str, str]]) -> None:
-    assert told(old, new) == expected
+    assert reported_edits(old, new) == expected
 
 
 def test_a_network_that_opens() -> None:
@@ -181,12 +181,12 @@ def test_a_network_that_opens() -> None:
 
 def test_a_job_that_changes_while_its_nodes_begin_to_scale_is_told_once() -> None:
     new = autoscaling() | {"jobs": [{**JOB, "image": "registry/train:v2"}]}
-    assert [(path, message) for path, _, message in told({"jobs": [JOB]}, new) if path.startswith("jobs")] == [
-        ("jobs[0]", 'image of "train" changes')
-    ]
+    assert [
+        (path, message) for path, _, message in reported_edits({"jobs": [JOB]}, new) if path.startswith("jobs")
+    ] == [("jobs[0]", 'image of "train" changes')]
 
 
-# What is filled in before configs are compared
+# Values that are set before configs are compared
 
 
 def test_an_existing_cluster_keeps_no_version() -> None:
@@ -196,9 +196,9 @@ def test_an_existing_cluster_keeps_no_version() -> None:
 
 
 def test_the_zone_of_groups_without_one() -> None:
-    bare = {key: value for key, value in RESTRICTED.items() if key != "availability_zone_id"}
+    without_zone = {key: value for key, value in RESTRICTED.items() if key != "availability_zone_id"}
     found = effective(
-        platform({"cluster": {"instance_groups": GROUPS[:1], "restricted_instance_groups": [bare, RESTRICTED]}})
+        platform({"cluster": {"instance_groups": GROUPS[:1], "restricted_instance_groups": [without_zone, RESTRICTED]}})
     )
     assert [group.availability_zone_id for group in found.cluster.restricted_instance_groups] == [ZONES[0]] * 2
     others = [

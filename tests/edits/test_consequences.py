@@ -1,4 +1,4 @@
-"""Edits whose consequence depends on what else is configured: what each says, exactly.
+"""Edits whose consequence depends on other settings, with their exact messages.
 
 The table of `edit_table.py` has one edit of one base; here both sides are edited first.
 """
@@ -47,7 +47,7 @@ def platform(edit: dict[str, Any]) -> Platform:
     return Platform.model_validate(config)
 
 
-def told(old: dict[str, Any], new: dict[str, Any]) -> str:
+def reported_edits(old: dict[str, Any], new: dict[str, Any]) -> str:
     return "\n".join(str(edit) for edit in edits(platform(old), platform(new))) or "nothing"
 
 
@@ -193,8 +193,8 @@ TEXTS = Path(__file__).parent / "consequence_texts.txt"
 
 
 def test_the_text_of_each_edit() -> None:
-    """Messages, impacts and advice, exactly; HYPERPOD_WRITE_DOCS=1 writes them anew."""
-    text = "\n".join(f"--- {title}\n{told(*pair)}\n" for title, pair in PAIRS.items())
+    """Exact messages, impacts and advice; HYPERPOD_WRITE_DOCS=1 writes them."""
+    text = "\n".join(f"--- {title}\n{reported_edits(*pair)}\n" for title, pair in PAIRS.items())
     if os.environ.get("HYPERPOD_WRITE_DOCS"):
         TEXTS.write_text(text)
     assert text == TEXTS.read_text()

@@ -14,7 +14,7 @@ from hyperpod_constructs.core.spec.base import Change
 Told = list[tuple[str, str]]
 
 
-def told(old: Json, new: Json) -> Told:
+def reported_edits(old: Json, new: Json) -> Told:
     return [(str(edit.change), edit.path) for edit in deployment(old, new).edits]
 
 
@@ -73,12 +73,12 @@ def test_two_references_to_the_same_resource(before: Any, after: Any, same: bool
         {"net": net, "app": stack(Topic=resource("X"), Fs=resource("AWS::FSx::FileSystem", "Retain", SubnetIds=value))}
         for value in (before, after)
     )
-    assert (told(old, new) == []) is same
+    assert (reported_edits(old, new) == []) is same
     old, new = (
         {"net": net, "app": stack(Topic=resource("X"), C=resource("Custom::C", ServiceToken=value))}
         for value in (before, after)
     )
-    assert told(old, new) == ([] if same else [("refused", "C (Custom::C).ServiceToken")])
+    assert reported_edits(old, new) == ([] if same else [("refused", "C (Custom::C).ServiceToken")])
 
 
 # Replacements
@@ -102,7 +102,7 @@ def test_two_references_to_the_same_resource(before: Any, after: Any, same: bool
 )
 def test_create_only_properties(kind: str, before: Json, after: Json, path: str | None) -> None:
     old, new = ({"s": stack(It=resource(kind, "Retain", **value))} for value in (before, after))
-    assert told(old, new) == ([("replaces", f"It ({kind}).{path}")] if path else [])
+    assert reported_edits(old, new) == ([("replaces", f"It ({kind}).{path}")] if path else [])
     assert str(deployment(old, new).steps[0]) == f"s: updated (1 {'replaced' if path else 'changed'})"
 
 
@@ -117,9 +117,9 @@ def test_a_function_that_is_replaced_moves_the_tokens_that_name_it() -> None:
         token = {"Fn::Join": ["", [{"Ref": "Other"}, {"Ref": "Fn"}]]}
         return {"s": stack(**{**resources, "C": resource("Custom::C", ServiceToken=token), "Other": resource("X")})}
 
-    assert told(app("a"), app("a")) == []
-    assert told(either("a"), either("b"))[0] == ("refused", "C (Custom::C).ServiceToken")
-    assert told(app("a"), app("b")) == [
+    assert reported_edits(app("a"), app("a")) == []
+    assert reported_edits(either("a"), either("b"))[0] == ("refused", "C (Custom::C).ServiceToken")
+    assert reported_edits(app("a"), app("b")) == [
         ("refused", "C (Custom::C).ServiceToken"),
         ("replaces", "Fn (AWS::Lambda::Function).FunctionName"),
     ]
@@ -153,11 +153,13 @@ def test_a_replaced_cluster_is_told_without_its_groups() -> None:
         listed = [{"InstanceGroupName": group} for group in groups]
         return {"s": stack(C=resource("AWS::SageMaker::Cluster", ClusterName=name, InstanceGroups=listed))}
 
-    assert told(app("a", "x", "y"), app("b", "x")) == [("replaces-cluster", "C (AWS::SageMaker::Cluster).ClusterName")]
-    assert told(app("a", "x", "y"), app("a", "x")) == [("drains", "C.InstanceGroups[y]")]
-    bare = {"s": stack(C={"Type": "AWS::SageMaker::Cluster"})}
-    assert told(bare, bare) == []
-    assert told({"s": stack(C=resource("AWS::SageMaker::Cluster", InstanceGroups=[]))}, bare) == []
+    assert reported_edits(app("a", "x", "y"), app("b", "x")) == [
+        ("replaces-cluster", "C (AWS::SageMaker::Cluster).ClusterName")
+    ]
+    assert reported_edits(app("a", "x", "y"), app("a", "x")) == [("drains", "C.InstanceGroups[y]")]
+    without_groups = {"s": stack(C={"Type": "AWS::SageMaker::Cluster"})}
+    assert reported_edits(without_groups, without_groups) == []
+    assert reported_edits({"s": stack(C=resource("AWS::SageMaker::Cluster", InstanceGroups=[]))}, without_groups) == []
 
 
 @pytest.mark.parametrize("part", allowed("immutable_of_instance_group"))
@@ -166,7 +168,7 @@ def test_each_property_of_a_group_that_cannot_change(part: str) -> None:
         {"s": stack(C=resource("AWS::SageMaker::Cluster", InstanceGroups=[{"InstanceGroupName": "g", **value}]))}
         for value in ({part: 1, "InstanceCount": 1}, {"InstanceCount": 2})
     )
-    assert told(old, new) == [("replaces-group", f"C.InstanceGroups[g].{part}")]
+    assert reported_edits(old, new) == [("replaces-group", f"C.InstanceGroups[g].{part}")]
     found = only(deployment(old, new).edits)
     assert (found.before, found.after, found.message, found.stack) == (1, None, "1 becomes not set", "s")
 
@@ -199,7 +201,7 @@ def test_policies_that_retain(policy: str) -> None:
 
 
 def test_two_stacks_that_change_sides() -> None:
-    """The one that stops importing is deployed first, so nothing blocks."""
+    """The stack that stops importing is deployed first, so the edit is not blocked."""
     a, b = stack(exported("A", "1"), X=resource("X")), stack(X=resource("X", Of=imported("A")))
     new_a, new_b = stack(X=resource("X", Of=imported("B"))), stack(exported("B", "1"), X=resource("X"))
     found = deployment({"a": a, "b": b}, {"a": new_a, "b": new_b})
@@ -249,8 +251,8 @@ def test_an_export_that_goes_and_one_that_changes_for_a_stack_that_needs_more() 
 
 def test_an_export_of_several_resources_of_which_one_is_replaced() -> None:
     def net(cidr: str) -> Json:
-        both = {"Fn::Join": ["", [{"Ref": "Other"}, {"Ref": "Vpc"}]]}
-        return stack(exported("Both", both), Vpc=resource("AWS::EC2::VPC", CidrBlock=cidr), Other=resource("X"))
+        value = {"Fn::Join": ["", [{"Ref": "Other"}, {"Ref": "Vpc"}]]}
+        return stack(exported("Both", value), Vpc=resource("AWS::EC2::VPC", CidrBlock=cidr), Other=resource("X"))
 
     app = stack(X=resource("X", Of=imported("Both")))
     found = deployment({"net": net("10.0.0.0/16"), "app": app}, {"net": net("10.1.0.0/16"), "app": app}).edits
@@ -258,14 +260,14 @@ def test_an_export_of_several_resources_of_which_one_is_replaced() -> None:
 
 
 def test_all_stacks_that_stop_importing_have_to_be_able_to_go_first() -> None:
-    """They can read outputs that are deployed, and none that are new."""
+    """The stacks can read deployed outputs, but not new ones."""
     outputs = exported("Id", "1") | {"Old": {"Value": "1"}}
     old = {"net": stack(outputs, X=resource("X")), **{name: stack(X=resource("X", Of=imported("Id"))) for name in "ab"}}
 
     def new(a: str, b: str) -> Json:
-        kept = {name: {"Value": "1"} for name in ("Old", "New")}
+        exports = {name: {"Value": "1"} for name in ("Old", "New")}
         read = {n: {"Fn::GetStackOutput": {"StackName": "net", "OutputName": name}} for n, name in (("a", a), ("b", b))}
-        return {"net": stack(kept, X=resource("X")), **{n: stack(X=resource("X", Of=read[n])) for n in read}}
+        return {"net": stack(exports, X=resource("X")), **{n: stack(X=resource("X", Of=read[n])) for n in read}}
 
     first = "two deployments: first `npx cdk deploy --exclusively a b` (the stacks that stop importing), "
     assert only(deployment(old, new("Old", "Old")).edits).advice == first + "then `npx cdk deploy --all`"
@@ -283,7 +285,7 @@ def test_templates_without_outputs_and_a_new_stack() -> None:
         "gone: not in the app, remains deployed",
     ]
     assert not found.changes_nothing
-    assert told(old, new) == [("leaves-behind", "gone")]
+    assert reported_edits(old, new) == [("leaves-behind", "gone")]
 
 
 def test_stacks_that_are_not_in_the_app_and_import_are_deleted_first() -> None:

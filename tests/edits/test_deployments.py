@@ -1,4 +1,4 @@
-"""Templates compared as CloudFormation does: what is refused, replaced, deleted, retained, and in which order."""
+"""Templates compared as CloudFormation does: what is rejected, replaced, deleted and retained, and in which order."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_weak_reference_never_blocks() -> None:
 
 
 def test_another_reference_to_the_same_resource_replaces_nothing() -> None:
-    """As when a strong reference becomes a weak one."""
+    """For example, a strong reference that becomes a weak one."""
     plain = exported("Subnet", {"Ref": "Subnet"}) | {"Id": {"Value": {"Ref": "Subnet"}}}
     net = stack(plain, Vpc=VPC, Subnet=SUBNET)
     old = {"net": net, "app": stack(Rule=resource("AWS::Events::Rule", Name=imported("Subnet")))}
@@ -117,32 +117,32 @@ def test_another_reference_to_the_same_resource_replaces_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "change", "words"),
+    ("policy", "change", "message"),
     [
         ("Retain", Change.REPLACES, "the old one is retained outside the stack, and billed"),
         ("Delete", Change.LOSES_DATA, "the old one is deleted"),
     ],
 )
-def test_a_replaced_file_system_is_retained_or_deleted(policy: str, change: Change, words: str) -> None:
+def test_a_replaced_file_system_is_retained_or_deleted(policy: str, change: Change, message: str) -> None:
     old, new = (stack(Fs=resource("AWS::FSx::FileSystem", policy, SubnetIds=[subnet])) for subnet in ("a", "b"))
     edit = only(deployment({"s": old}, {"s": new}).edits)
     assert (edit.change, edit.rule) == (change, "HP973")
-    assert edit.impact == f"a new, empty file system is created; {words}"
+    assert edit.impact == f"a new, empty file system is created; {message}"
 
 
 def test_readers_of_a_replaced_file_system_are_reported() -> None:
-    """CDK does not deploy a stack whose template is the same: it goes on with the old file system until it changes."""
+    """CDK does not deploy an unchanged template: the stack uses the old file system until its template changes."""
     out = {"Id": {"Value": {"Ref": "Fs"}}}
     claims = stack(
         Rule=resource("AWS::Events::Rule", Name={"Fn::GetStackOutput": {"StackName": "s", "OutputName": "Id"}})
     )
     old, new = (stack(out, Fs=resource("AWS::FSx::FileSystem", "Retain", SubnetIds=[subnet])) for subnet in ("a", "b"))
-    told = next(
+    edit = next(
         finding
         for finding in deployment({"s": old, "app": claims}, {"s": new, "app": claims}).edits
         if finding.rule == "HP973"
     )
-    assert str(told) == (
+    assert str(edit) == (
         'replaces HP973: s: Fs (AWS::FSx::FileSystem).SubnetIds: ["a"] becomes ["b"]\n  impact: a new, empty '
         "file system is created, which app will refer to after its next update; the old one is retained "
         "outside the stack, and billed\n  instead: restore the value, or create a second file system and "
@@ -152,10 +152,10 @@ def test_readers_of_a_replaced_file_system_are_reported() -> None:
 
 @pytest.mark.parametrize("kind", ["AWS::FSx::FileSystem", "AWS::S3::Bucket", "AWS::APS::Workspace"])
 def test_removed_data_is_retained_or_deleted(kind: str) -> None:
-    kept = only(deployment({"s": stack(It=resource(kind, "Retain"))}, {"s": stack()}).edits)
-    lost = only(deployment({"s": stack(It=resource(kind))}, {"s": stack()}).edits)
-    assert (kept.change, kept.impact) == (Change.IN_PLACE, "it is retained outside the stack, and billed")
-    assert (lost.change, lost.rule) == (Change.LOSES_DATA, "HP973")
+    retained = only(deployment({"s": stack(It=resource(kind, "Retain"))}, {"s": stack()}).edits)
+    deleted = only(deployment({"s": stack(It=resource(kind))}, {"s": stack()}).edits)
+    assert (retained.change, retained.impact) == (Change.IN_PLACE, "it is retained outside the stack, and billed")
+    assert (deleted.change, deleted.rule) == (Change.LOSES_DATA, "HP973")
 
 
 def test_types_and_service_tokens_cannot_change() -> None:
@@ -238,9 +238,9 @@ def test_groups_that_are_removed_or_cannot_change(group: str) -> None:
     def cluster(*groups: Json) -> Json:
         return {"s": stack(C=resource("AWS::SageMaker::Cluster", **{group: list(groups)}))}
 
-    one, other = ({"InstanceGroupName": name, "InstanceType": "ml.p5.48xlarge"} for name in "ab")
+    first, second = ({"InstanceGroupName": name, "InstanceType": "ml.p5.48xlarge"} for name in "ab")
     found = deployment(
-        cluster(one, other), cluster(other | {"InstanceType": "ml.p5e.48xlarge", "InstanceCount": 3})
+        cluster(first, second), cluster(second | {"InstanceType": "ml.p5e.48xlarge", "InstanceCount": 3})
     ).edits
     assert [(edit.path, edit.change, edit.message) for edit in found] == [
         (
@@ -253,7 +253,7 @@ def test_groups_that_are_removed_or_cannot_change(group: str) -> None:
 
 
 def test_stacks_that_stop_importing_are_deployed_first() -> None:
-    """What else they import and read is deployed; then all the rest."""
+    """The other stacks that they import from and read are deployed first, then all remaining stacks."""
     net = stack(exported("Subnet", {"Ref": "Subnet"}) | exported("Vpc", {"Ref": "Vpc"}), Vpc=VPC, Subnet=SUBNET)
     apps = {name: stack(Rule=resource("X", Name=imported("Subnet"), Vpc=imported("Vpc"))) for name in ("app", "b")}
     fewer = {name: stack(Rule=resource("X", Vpc=imported("Vpc"))) for name in apps}
@@ -265,8 +265,8 @@ def test_stacks_that_stop_importing_are_deployed_first() -> None:
         "two deployments: first `npx cdk deploy --exclusively app b` (the stacks that stop importing), "
         "then `npx cdk deploy --all`"
     )
-    every = {name: stack(Rule=resource("X")) for name in apps}
-    edit = only(deployment({"net": net, **apps}, {"net": stack(Vpc=VPC), **every}).edits)
+    all_stacks = {name: stack(Rule=resource("X")) for name in apps}
+    edit = only(deployment({"net": net, **apps}, {"net": stack(Vpc=VPC), **all_stacks}).edits)
     assert edit.message == "removes 2 exports that app, b import: Subnet"
 
 
@@ -301,7 +301,7 @@ def test_templates_are_found_under_other_file_names() -> None:
 
 
 def test_another_content_of_a_layer_is_its_next_version() -> None:
-    """Every change of a layer is a replacement, and no function stops."""
+    """Every change of a layer is a replacement, and does not interrupt a function."""
     function = resource("AWS::Lambda::Function", Layers=[{"Ref": "Layer"}])
     old, new = (
         stack(Layer=resource("AWS::Lambda::LayerVersion", Content={"S3Key": key}), Function=function)

@@ -1,4 +1,4 @@
-"""`hyperpod diff` tells the right consequence of each edit of the table, and CloudFormation's comparison agrees."""
+"""`hyperpod diff` reports the correct consequence of each edit in the table, and the comparison of templates agrees."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hyperpod_constructs.core.changes import REPLACING, Deployment, deployment, 
 from hyperpod_constructs.core.spec import Platform
 from hyperpod_constructs.core.spec.base import Change, SpecModel
 
-each = pytest.mark.parametrize("row", ROWS, ids=str)
+each_row = pytest.mark.parametrize("row", ROWS, ids=str)
 
 
 def test_the_table_is_large_and_varied(capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,7 +30,7 @@ def test_the_table_is_large_and_varied(capsys: pytest.CaptureFixture[str]) -> No
     assert set(counted) == {str(change) for change in Change} | {"nothing"}
 
 
-@each
+@each_row
 def test_the_consequence_of_an_edit(row: Row) -> None:
     old, new = Platform.model_validate(BASE), Platform.model_validate(edited(row.path, row.value))
     found = [(edit.path, str(edit.change)) for edit in edits(old, new)]
@@ -44,7 +44,7 @@ TEXTS = Path(__file__).parent / "edit_texts.txt"
 
 
 def test_the_text_of_each_edit() -> None:
-    """Messages, impacts and advice, exactly; HYPERPOD_WRITE_DOCS=1 writes them anew."""
+    """Exact messages, impacts and advice; HYPERPOD_WRITE_DOCS=1 writes them."""
     old = Platform.model_validate(BASE)
     blocks = [
         "".join(f"{edit}\n" for edit in edits(old, Platform.model_validate(edited(row.path, row.value))))
@@ -56,11 +56,11 @@ def test_the_text_of_each_edit() -> None:
     assert text == TEXTS.read_text()
 
 
-@each
+@each_row
 def test_no_edit_is_reported_with_python_values(row: Row) -> None:
     old, new = Platform.model_validate(BASE), Platform.model_validate(edited(row.path, row.value))
     for edit in edits(old, new):
-        assert not any(odd in str(edit) for odd in ("a setting", " None", "('", "True", "False", "Platform("))
+        assert not any(fragment in str(edit) for fragment in ("a setting", " None", "('", "True", "False", "Platform("))
         assert edit.impact
 
 
@@ -96,13 +96,13 @@ PLAYED = [VALID[index] for index in covering([{"change": row.change} for row in 
 @pytest.mark.slow
 @pytest.mark.parametrize("row", PLAYED, ids=str)
 def test_cloudformations_comparison_agrees(row: Row) -> None:
-    """What is told from the config alone is never milder than what the templates say, and never worse without reason."""
+    """The config's consequence is never less severe than that of the templates, nor more severe without a reason."""
     old, new = Platform.model_validate(BASE), Platform.model_validate(edited(row.path, row.value))
     if row.change == "leaves-behind":
         return  # other stacks
     changes = [edit.change for edit in edits(old, new)]
-    played: Deployment = deployment(templates(old), templates(new))
-    stopping = [edit for edit in played.edits if edit.change in REPLACING and edit.change is not Change.REPLACES]
+    simulated: Deployment = deployment(templates(old), templates(new))
+    stopping = [edit for edit in simulated.edits if edit.change in REPLACING and edit.change is not Change.REPLACES]
     if not any(change in REPLACING for change in changes):
         assert not stopping, [str(edit) for edit in stopping]
     if row.change in ("replaces-cluster", "loses-data"):

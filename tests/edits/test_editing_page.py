@@ -1,4 +1,4 @@
-"""docs/editing.md: its words are those of `hyperpod diff`, and its commands run."""
+"""docs/editing.md: its keywords are those of `hyperpod diff`, and its commands run."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def test_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, defau
     monkeypatch.chdir(tmp_path)
     Path("deployed.yaml").write_text(yaml.safe_dump(BASE))
     Path("hyperpod.yaml").write_text(yaml.safe_dump({**BASE, "tags": {"owner": "platform"}}))
-    done = CliRunner().invoke(main, [*commands[0].split()[1:], "--configs-only"])
-    assert (done.exit_code, done.output.splitlines()[0]) == (0, 'in-place: tags.owner: "ml" becomes "platform"')
-    monkeypatch.chdir(ROOT)  # with the app's own cdk.json, as it was deployed
+    result = CliRunner().invoke(main, [*commands[0].split()[1:], "--configs-only"])
+    assert (result.exit_code, result.output.splitlines()[0]) == (0, 'in-place: tags.owner: "ml" becomes "platform"')
+    monkeypatch.chdir(ROOT)  # with the app's cdk.json, as deployed
     arguments = commands[1].replace(" deployed ", f" {default.folder} ").split()[1:]
-    done = CliRunner().invoke(main, arguments)
-    assert (done.exit_code, done.output) == (0, "no differences\n")
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, result.output) == (0, "no differences\n")

@@ -1,4 +1,4 @@
-"""Ordinary edits deploy: played old against new on the synthesized templates of every example."""
+"""Ordinary edits can be deployed: the synthesized templates of every example before and after each edit are compared."""
 
 from __future__ import annotations
 
@@ -20,25 +20,28 @@ from hyperpod_constructs.core.stack_templates import exports_of, imports_of
 pytestmark = pytest.mark.slow
 
 Templates = dict[str, dict[str, Any]]
-CONFIGS = sorted(set(RECORDED) - {"examples/closed-network.yaml"})  # that one needs a vendored chart
+CONFIGS = sorted(set(RECORDED) - {"examples/closed-network.yaml"})  # this example requires a vendored chart
 EDITED = [CONFIGS[index] for index in covering([{what: "" for what, _ in ordinary(content(name))} for name in CONFIGS])]
 """In the sample, configs that allow every ordinary edit."""
 
 
 def changes(config: Config) -> dict[str, Config]:
-    """New contents by what was edited: each edit alone; in the sample all removals at once, all additions, and a zone."""
-    alone = dict(ordinary(config))
+    """Edited configs by the name of the edit: single edits, or, in the sample, all removals, all additions, and a zone."""
+    single_edits = dict(ordinary(config))
     if ALL:
-        return alone
-    kinds = [[what for what in alone if what.endswith("removed")], ["zone added"] if "zone added" in alone else []]
-    kinds.append([what for what in alone if what not in kinds[0] + kinds[1]])
+        return single_edits
+    kinds = [
+        [name for name in single_edits if name.endswith("removed")],
+        ["zone added"] if "zone added" in single_edits else [],
+    ]
+    kinds.append([name for name in single_edits if name not in kinds[0] + kinds[1]])
     return {", ".join(kind): edited(config, kind) for kind in kinds if kind}
 
 
 def edited(config: Config, kind: list[str]) -> Config:
-    """The config after several edits; one that another of them includes does nothing more."""
-    for what in kind:
-        config = dict(ordinary(config)).get(what, config)
+    """The config after several edits; an edit that another one includes has no further effect."""
+    for name in kind:
+        config = dict(ordinary(config)).get(name, config)
     return config
 
 
@@ -56,7 +59,7 @@ def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path | Con
     return make
 
 
-_GONE = ("HyperPodLifecycleScriptsUpload", "CustomCDKBucketDeployment", "JobsAll")
+_DELETED_BY_UPGRADE = ("HyperPodLifecycleScriptsUpload", "CustomCDKBucketDeployment", "JobsAll")
 """Resources that the upgrade deletes: CDK's upload of lifecycle scripts, which deletes no script with it
 (`test_the_upgrade_keeps_the_scripts_of_running_groups`), and jobs, whose ids follow their content."""
 
@@ -71,36 +74,37 @@ def test_ordinary_edits_of_each_config_deploy(
 ) -> None:
     config = content(name)
     deployed = synthesize(config)
-    tried = []
-    for what, new in changes(config).items():
+    deployed_edits = []
+    for edit_name, new in changes(config).items():
         try:
             after = synthesize(new)
         except AssertionError:
-            assert ALL, what
-            continue  # a combination that the checks refuse before anything is deployed
-        assert stopping(deployment(deployed, after)) == [], what
-        assert stopping(deployment(after, deployed)) == [] or what == "zone added", f"{what}, back"
-        tried += what.split(", ")
+            assert ALL, edit_name
+            continue  # a combination that the checks reject before the deployment
+        assert stopping(deployment(deployed, after)) == [], edit_name
+        assert stopping(deployment(after, deployed)) == [] or edit_name == "zone added", f"{edit_name}, back"
+        deployed_edits += edit_name.split(", ")
     with capsys.disabled():
-        print(f"\n{name}: {len(tried)} edits deploy, and back: {', '.join(tried)}")
-    assert len(tried) >= 5
+        print(f"\n{name}: {len(deployed_edits)} edits deploy, and back: {', '.join(deployed_edits)}")
+    assert len(deployed_edits) >= 5
 
 
 @pytest.mark.parametrize("name", sample(CONFIGS, 5))
 def test_the_first_deployment_after_an_upgrade_succeeds(
     name: str, synthesize: Callable[[Path | Config], Templates]
 ) -> None:
-    """From the recorded assembly of the released version: nothing refused, replaced, lost or left behind."""
+    """From the recorded assembly of the released version: nothing is rejected, replaced, lost or left behind."""
     old, new = RECORDED[name], synthesize(content(name, RELEASED))
     assert [str(edit) for edit in deployment(old, new).edits if edit.change in REPLACING] == []
     for stack, template in old.items():
-        assert exports_of(template).keys() <= exports_of(new[stack]).keys()  # what is imported is exported still
-        gone = {
+        assert exports_of(template).keys() <= exports_of(new[stack]).keys()  # imported values are still exported
+        deleted = {
             (id_, resource["Type"])
             for id_, resource in template["Resources"].items()
-            if new[stack]["Resources"].get(id_, {}).get("Type") != resource["Type"] and not id_.startswith(_GONE)
+            if new[stack]["Resources"].get(id_, {}).get("Type") != resource["Type"]
+            and not id_.startswith(_DELETED_BY_UPGRADE)
         }
-        assert gone == set()
+        assert deleted == set()
 
 
 def test_the_upgrade_keeps_the_scripts_of_running_groups() -> None:
@@ -117,7 +121,7 @@ def test_the_upgrade_keeps_the_scripts_of_running_groups() -> None:
 
 
 def test_no_node_of_karpenter_is_drained_by_the_upgrade(synthesize: Callable[[Path | Config], Templates]) -> None:
-    """Its NodePool and node class keep their names, and the template of the NodePool stays as it was."""
+    """The NodePool and the node class keep their names, and the template of the NodePool does not change."""
     name = "examples/karpenter-spot.yaml"
 
     def manifest(templates: Templates, logical_id: str) -> dict[str, Any]:
@@ -128,13 +132,13 @@ def test_no_node_of_karpenter_is_drained_by_the_upgrade(synthesize: Callable[[Pa
     new = synthesize(content(name, RELEASED))
     node_class, pool = "HyperPodNodePoolNodeClass2918CF57", "HyperPodNodePool8ED5821B"
     assert manifest(new, node_class) == manifest(RECORDED[name], node_class)
-    was, now = manifest(RECORDED[name], pool), manifest(new, pool)
-    assert {**now, "spec": {"template": now["spec"]["template"]}} == was
-    assert now["spec"]["disruption"] == {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "10m"}
+    recorded, current = manifest(RECORDED[name], pool), manifest(new, pool)
+    assert {**current, "spec": {"template": current["spec"]["template"]}} == recorded
+    assert current["spec"]["disruption"] == {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "10m"}
 
 
 def test_the_last_job_can_be_removed_during_the_upgrade(synthesize: Callable[[Path | Config], Templates]) -> None:
-    """The stack of the jobs stays in the app, and nothing that it imports goes."""
+    """The stack of the jobs remains in the app, and no value that it imports is removed."""
     config = content("hyperpod.yaml", RELEASED)
     del config["jobs"]
     assert stopping(deployment(RECORDED["hyperpod.yaml"], synthesize(config))) == []
@@ -143,15 +147,15 @@ def test_the_last_job_can_be_removed_during_the_upgrade(synthesize: Callable[[Pa
 def test_removing_a_file_system_during_the_upgrade_requires_two_deployments(
     synthesize: Callable[[Path | Config], Templates],
 ) -> None:
-    """The released version imports its id: after one deployment of this version it is read weakly."""
+    """The released version imports the id; after one deployment of this version, the reference is weak."""
     config = content("examples/lustre.yaml", RELEASED)
     first = synthesize(config)
-    gone = synthesize({key: value for key, value in config.items() if key not in ("storage", "jobs")})
-    refused = deployment(RECORDED["examples/lustre.yaml"], gone).edits[0]
-    assert (refused.rule, refused.path) == ("HP970", "fed-HyperPod")
-    assert refused.advice.startswith("two deployments: first `npx cdk deploy --exclusively fed-Addons`")
+    without_storage = synthesize({key: value for key, value in config.items() if key not in ("storage", "jobs")})
+    rejected = deployment(RECORDED["examples/lustre.yaml"], without_storage).edits[0]
+    assert (rejected.rule, rejected.path) == ("HP970", "fed-HyperPod")
+    assert rejected.advice.startswith("two deployments: first `npx cdk deploy --exclusively fed-Addons`")
     assert stopping(deployment(RECORDED["examples/lustre.yaml"], first)) == []
-    assert stopping(deployment(first, gone)) == []
+    assert stopping(deployment(first, without_storage)) == []
 
 
 CASE = yaml.safe_load("""
@@ -191,19 +195,19 @@ def test_a_feature_is_added_and_removed_again(feature: str, synthesize: Callable
     assert stopping(deployment(plain, with_it)) == []
     found = deployment(with_it, plain)
     assert stopping(found) == []
-    assert {step.stack for step in found.steps} == set(with_it)  # each stack is in the app, also one that holds nothing
+    assert {step.stack for step in found.steps} == set(with_it)  # each stack is in the app, even if it is empty
 
 
 def test_exports_of_stacks_do_not_depend_on_their_use(synthesize: Callable[[Path | Config], Templates]) -> None:
-    """Beyond the fixed set there are only exports of values that are read weakly, which nothing imports."""
+    """All exports outside the fixed set are values with weak references, which no stack imports."""
     fixed = {stack: set(exports_of(template)) for stack, template in synthesize(CASE).items()}
     for feature in FEATURES.values():
         templates = synthesize({**CASE, **feature})
         imported = frozenset().union(*map(imports_of, templates.values()))
         for stack, template in templates.items():
             assert fixed[stack] <= set(exports_of(template))
-            more = set(exports_of(template)) - fixed[stack]
-            assert not {name for name in more & imported if "az3" not in name}
+            new_exports = set(exports_of(template)) - fixed[stack]
+            assert not {name for name in new_exports & imported if "az3" not in name}
 
 
 def test_a_zone_and_its_group_are_removed_in_two_deployments(synthesize: Callable[[Path | Config], Templates]) -> None:
@@ -211,9 +215,9 @@ def test_a_zone_and_its_group_are_removed_in_two_deployments(synthesize: Callabl
     third = {"name": "third", "instance_type": "ml.g5.2xlarge", "count": 1, "availability_zone_id": "usw2-az3"}
     groups = CASE["cluster"]["instance_groups"]
     used = {**three, "cluster": {"instance_groups": [*groups, third]}}
-    [refused] = deployment(synthesize(used), synthesize(CASE)).edits[:1]
-    assert (refused.change, refused.rule) == (Change.REFUSED, "HP970")
-    assert refused.advice == (
+    [rejected] = deployment(synthesize(used), synthesize(CASE)).edits[:1]
+    assert (rejected.change, rejected.rule) == (Change.REFUSED, "HP970")
+    assert rejected.advice == (
         "two deployments: first `npx cdk deploy --exclusively field-HyperPod` (the stacks that stop importing), "
         "then `npx cdk deploy --all`"
     )
@@ -224,11 +228,11 @@ def test_a_zone_and_its_group_are_removed_in_two_deployments(synthesize: Callabl
 def test_exports_that_depend_on_their_use_would_be_reported(
     synthesize: Callable[[Path | Config], Templates], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The proof can fail: without the fixed set, an edit that stops using the chart is refused."""
+    """The test can fail: without the fixed set, an edit that stops using the chart is rejected."""
     from hyperpod_constructs.constructs import platform as module
 
     monkeypatch.setattr(module, "export_shared_values", lambda **_: None)
     tagged = {**CASE, "tags": {"proof": "cut"}}  # not the templates that other tests synthesized
     before, after = synthesize(tagged), synthesize({**tagged, **FEATURES["no dependency chart"]})
-    [refused] = deployment(before, after).edits[:1]
-    assert (refused.change, refused.rule, refused.path) == (Change.REFUSED, "HP970", "field-Eks")
+    [rejected] = deployment(before, after).edits[:1]
+    assert (rejected.change, rejected.rule, rejected.path) == (Change.REFUSED, "HP970", "field-Eks")

@@ -1,4 +1,4 @@
-"""Edits of lists: which are compared without order, and by what their members are told apart."""
+"""Edits of lists: which lists are compared without order, and how their members are identified."""
 
 from __future__ import annotations
 
@@ -123,11 +123,11 @@ ACKNOWLEDGED = [{"rule": "HP312", "path": f"cluster.instance_groups[{index}]", "
     ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_members_of_a_list_are_told_apart(members: list[Any], other: Any, path: str, section: Any) -> None:
-    """Each by what identifies it: the order has no effect, and a member with another identity is another one."""
+    """Members are identified by their keys: the order has no effect, and a member with another key is a different member."""
     old = platform(section(members))
     assert edits(old, platform(section(members[::-1]))) == []
     found = edits(old, platform(section([members[0], other])))
-    assert sorted((each.path, each.message.rpartition('" is ')[2].split()[0].strip(",")) for each in found) == [
+    assert sorted((edit.path, edit.message.rpartition('" is ')[2].split()[0].strip(",")) for edit in found) == [
         (f"{path}[1]", "new"),
         (f"{path}[1]", "removed"),
     ]
@@ -135,11 +135,11 @@ def test_members_of_a_list_are_told_apart(members: list[Any], other: Any, path: 
 
 def test_a_list_of_models_that_becomes_empty_or_begins() -> None:
     access = {"eks": {"access": ACCESS}}
-    assert [each.path for each in edits(platform(access), platform({"eks": {"access": []}}))] == [
+    assert [edit.path for edit in edits(platform(access), platform({"eks": {"access": []}}))] == [
         "eks.access[0]",
         "eks.access[1]",
     ]
-    assert [each.path for each in edits(platform({"eks": {"access": []}}), platform(access))] == [
+    assert [edit.path for edit in edits(platform({"eks": {"access": []}}), platform(access))] == [
         "eks.access[0]",
         "eks.access[1]",
     ]

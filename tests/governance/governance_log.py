@@ -24,46 +24,46 @@ def refusal(code: str, message: str = "no") -> ClientError:
 
 
 class Events:
-    """Sends events of quotas; ``said`` is the log of the last call."""
+    """Sends events of quotas; ``messages`` is the log of the last call."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO)
         self.caplog, self.clock = caplog, Clock()
         self.faults: list[Exception | None] = []
-        self.asked: list[str] = []
+        self.operations: list[str] = []
         self.client = DirectClient(self._hook)
         self.service = GovernanceService(self.client)  # type: ignore[arg-type]
 
     def _hook(self, operation: str) -> None:
-        self.asked.append(operation)
+        self.operations.append(operation)
         fault = self.faults.pop(0) if self.faults else None
         if fault:
             raise fault
 
     @property
-    def said(self) -> list[str]:
+    def messages(self) -> list[str]:
         return self.caplog.messages
 
-    def event(self, type_: str, properties: Json, *, id: str = "A", **more: Any) -> Json:
+    def event(self, type_: str, properties: Json, *, id: str = "A", **overrides: Any) -> Json:
         return {
-            "RequestType": type_, "StackId": STACK, "LogicalResourceId": id, "ResourceProperties": properties, **more
+            "RequestType": type_, "StackId": STACK, "LogicalResourceId": id, "ResourceProperties": properties, **overrides
         }  # fmt: skip
 
     def begin(self, event: Json) -> Json:
         self.caplog.clear()
-        self.asked.clear()
+        self.operations.clear()
         self.clock.slept.clear()
         return {**event, **index.begin(event, self.client, self.clock)}
 
     def poll(self, event: Json) -> Json:
         self.caplog.clear()
-        self.asked.clear()
+        self.operations.clear()
         return index.poll(event, self.client, self.clock)
 
     def run(self, event: Json) -> Json:
         """Begin, and poll every 15 seconds until it is complete."""
-        begun = self.begin(event)
-        while not (answer := self.poll(begun))["IsComplete"]:
+        started = self.begin(event)
+        while not (answer := self.poll(started))["IsComplete"]:
             self.clock.sleep(15)
         return answer
 
@@ -73,8 +73,8 @@ class Events:
         return str(failure.value)
 
 
-def properties(count: int = 4, **more: str) -> Json:
-    return {**quota("vision", count).properties, **more}
+def properties(count: int = 4, **overrides: str) -> Json:
+    return {**quota("vision", count).properties, **overrides}
 
 
 def request(count: int = 4) -> Json:

@@ -1,4 +1,4 @@
-"""Ways out of a team's namespace, and pods that training needs, as changes of one ordinary pod."""
+"""Attempts to escape from a team's namespace, and pods that training requires, as changes of one ordinary pod."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ POD: dict[str, Any] = {
 def pod(
     spec: dict[str, Any] | None = None, *, container: dict[str, Any] | None = None, **metadata: Any
 ) -> dict[str, Any]:
-    """The ordinary pod with changes; None takes a field away."""
+    """The ordinary pod with changes; None removes a field."""
     changed = copy.deepcopy(POD)
     for key, value in (spec or {}).items():
         if value is None:

@@ -1,4 +1,4 @@
-"""Each call of the task governance API, and what is stored in tags, word for word."""
+"""Each call of the task governance API, and the exact content of tags."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ A, B, C = (Owner(f"Platform/{letter.upper()}", letter * 16) for letter in "abc")
 
 
 class Client(DirectClient):
-    """Answers in turn by operation (the last one again), in pages, and records every call."""
+    """Returns the responses of an operation in sequence (the last one repeatedly), in pages, and records every call."""
 
     def __init__(self, **answers: Any) -> None:
         super().__init__()
         self.given = {
             operation: list(answer) if isinstance(answer, list) else [answer] for operation, answer in answers.items()
         }
-        self.asked: list[tuple[str, Json]] = []
+        self.requests: list[tuple[str, Json]] = []
 
-    def call(self, operation: str, asked: Json) -> Json:
-        self.asked.append((operation, asked))
-        left = self.given.get(operation, [{}])
-        answer = left.pop(0) if len(left) > 1 else left[0]
+    def call(self, operation: str, request: Json) -> Json:
+        self.requests.append((operation, request))
+        answers = self.given.get(operation, [{}])
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, Exception):
             raise answer
         found: Json = answer
@@ -49,8 +49,8 @@ class Client(DirectClient):
         client = self
 
         class Pages:
-            def paginate(self, **asked: Any) -> Any:
-                return iter(client.__getattr__(name)(**asked)["pages"])
+            def paginate(self, **request: Any) -> Any:
+                return iter(client.__getattr__(name)(**request)["pages"])
 
         return Pages()
 
@@ -76,8 +76,8 @@ def quota_api(client: Client, request: Json = QUOTA, kind: str = "ComputeQuota")
     return Api(client, kind, request, stack_id=STACK, logical_id="Quota")
 
 
-def live(**more: Any) -> Live:
-    return Live(**{"id": "q-1", "arn": ARN, "version": 3, "status": "Created", "reason": "", **more})
+def live(**overrides: Any) -> Live:
+    return Live(**{"id": "q-1", "arn": ARN, "version": 3, "status": "Created", "reason": "", **overrides})
 
 
 ME = owner(STACK, "Quota", f"{CLUSTER}/ComputeQuota/vision-quota/vision")
@@ -118,9 +118,9 @@ def test_create() -> None:
     )
     assert quota_api(client).create() == "q-1"
     mark = {"Key": ME.tag_key, "Value": "Platform/Quota"}
-    assert client.asked == [("CreateComputeQuota", {**QUOTA, "Tags": [{"Key": "cost", "Value": "a"}, mark]})]
+    assert client.requests == [("CreateComputeQuota", {**QUOTA, "Tags": [{"Key": "cost", "Value": "a"}, mark]})]
     assert quota_api(client, POLICY, "ClusterSchedulerConfig").create() == "s-1"
-    assert len(client.asked[1][1]["Tags"]) == 1
+    assert len(client.requests[1][1]["Tags"]) == 1
 
 
 def test_update() -> None:
@@ -128,11 +128,11 @@ def test_update() -> None:
     assert quota_api(client).update(live()) == 4
     assert quota_api(client).update(live(), {"Description": "d"}) == 4
     assert quota_api(client).update(live(), {}) == 4
-    named = {"ComputeQuotaId": "q-1", "TargetVersion": 3}
-    wanted = {key: QUOTA[key] for key in ("ComputeQuotaTarget", "ComputeQuotaConfig")}
-    assert client.asked == [
-        ("UpdateComputeQuota", {**named, **wanted}), ("UpdateComputeQuota", {**named, "Description": "d"}),
-        ("UpdateComputeQuota", named),
+    version = {"ComputeQuotaId": "q-1", "TargetVersion": 3}
+    content = {key: QUOTA[key] for key in ("ComputeQuotaTarget", "ComputeQuotaConfig")}
+    assert client.requests == [
+        ("UpdateComputeQuota", {**version, **content}), ("UpdateComputeQuota", {**version, "Description": "d"}),
+        ("UpdateComputeQuota", version),
     ]  # fmt: skip
 
 
@@ -140,7 +140,7 @@ def test_delete() -> None:
     for error_code in ("ResourceNotFound", "ResourceNotFoundException"):
         client = Client(DeleteComputeQuota=refusal(error_code))
         quota_api(client).delete(live())
-        assert client.asked == [("DeleteComputeQuota", {"ComputeQuotaId": "q-1"})]
+        assert client.requests == [("DeleteComputeQuota", {"ComputeQuotaId": "q-1"})]
     with pytest.raises(ClientError, match="ConflictException"):
         quota_api(Client(DeleteComputeQuota=refusal("ConflictException"))).delete(live())
 
@@ -167,7 +167,7 @@ def test_tags(tags: dict[str, str], added: Json, removed: list[str]) -> None:
     client = Client()
     quota_api(client).tag(live(tags=tags))
     listed = [{"Key": key, "Value": value} for key, value in added.items()]
-    assert client.asked == [
+    assert client.requests == [
         *([("AddTags", {"ResourceArn": ARN, "Tags": listed})] if added else []),
         *([("DeleteTags", {"ResourceArn": ARN, "TagKeys": removed})] if removed else []),
     ]
@@ -177,9 +177,9 @@ def summary(id: str, name: str = "vision-quota", team: str = "vision", status: s
     return {"ComputeQuotaId": id, "Name": name, "ComputeQuotaTarget": {"TeamName": team}, "Status": status}
 
 
-def described(**more: Any) -> Json:
-    named = {"ComputeQuotaArn": ARN, "ComputeQuotaVersion": 3, "Status": "Created", "Name": "vision-quota"}
-    return {**named, **{key: QUOTA[key] for key in ("ComputeQuotaTarget", "ComputeQuotaConfig")}, **more}
+def described(**overrides: Any) -> Json:
+    summary_fields = {"ComputeQuotaArn": ARN, "ComputeQuotaVersion": 3, "Status": "Created", "Name": "vision-quota"}
+    return {**summary_fields, **{key: QUOTA[key] for key in ("ComputeQuotaTarget", "ComputeQuotaConfig")}, **overrides}
 
 
 def test_find() -> None:
@@ -197,7 +197,7 @@ def test_find() -> None:
         content={key: QUOTA[key] for key in ("ComputeQuotaTarget", "ComputeQuotaConfig")},
         tags={"cost": "a", "b": "2"},
     )
-    assert client.asked == [
+    assert client.requests == [
         ("ListComputeQuotas", {"ClusterArn": CLUSTER, "NameContains": "vision-quota"}),
         ("DescribeComputeQuota", {"ComputeQuotaId": "q-1"}),
         ("ListTags", {"ResourceArn": ARN}),
@@ -219,12 +219,12 @@ def test_find_a_scheduler_config() -> None:
     )
 
 
-@pytest.mark.parametrize("gone", ["ResourceNotFound", "ResourceNotFoundException"])
-def test_what_is_gone_is_not_found(gone: str) -> None:
+@pytest.mark.parametrize("error_code", ["ResourceNotFound", "ResourceNotFoundException"])
+def test_what_is_gone_is_not_found(error_code: str) -> None:
     listed = {"pages": [{"ComputeQuotaSummaries": [summary("q-1")]}]}
-    assert quota_api(Client(ListComputeQuotas=refusal(gone))).find() is None
+    assert quota_api(Client(ListComputeQuotas=refusal(error_code))).find() is None
     assert quota_api(Client(ListComputeQuotas={"pages": []})).find() is None
-    assert quota_api(Client(ListComputeQuotas=listed, DescribeComputeQuota=refusal(gone))).find() is None
+    assert quota_api(Client(ListComputeQuotas=listed, DescribeComputeQuota=refusal(error_code))).find() is None
     assert quota_api(Client(ListComputeQuotas=listed, DescribeComputeQuota=described(Status="Deleted"))).find() is None
     for client in (
         Client(ListComputeQuotas=refusal("Throttling")),
@@ -311,11 +311,11 @@ def test_transient_errors(error: Exception, text: str, transient: bool) -> None:
 
 
 def attempts(clock: Clock, until: float, *errors: Exception, also: str = "") -> str | Exception:
-    left = list(errors)
+    remaining = list(errors)
 
     def action() -> str:
-        if left:
-            raise left.pop(0)
+        if remaining:
+            raise remaining.pop(0)
         return "done"
 
     try:

@@ -1,4 +1,4 @@
-"""Events of a quota that fail: the reason, what is undone, and what the next poll does."""
+"""Events of a quota that fail: the reason, what is reverted, and what the next poll does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def events(caplog: pytest.LogCaptureFixture) -> Events:
 
 
 @pytest.mark.parametrize(
-    ("error", "says"),
+    ("error", "message"),
     [
         (refusal("ValidationException", "bad"), "ComputeQuota 'vision': bad (ValidationException)"),
         (
@@ -28,10 +28,10 @@ def events(caplog: pytest.LogCaptureFixture) -> Events:
         ),
     ],
 )
-def test_a_rejected_request_is_quoted(events: Events, error: ClientError, says: str) -> None:
+def test_a_rejected_request_is_quoted(events: Events, error: ClientError, message: str) -> None:
     events.faults = [None, error]
-    assert events.fails(events.event("Create", properties())) == says
-    assert events.asked == ["ListComputeQuotas", "CreateComputeQuota", "ListComputeQuotas"], (
+    assert events.fails(events.event("Create", properties())) == message
+    assert events.operations == ["ListComputeQuotas", "CreateComputeQuota", "ListComputeQuotas"], (
         "it might exist all the same"
     )
 
@@ -45,7 +45,7 @@ def test_a_missing_connection_ends_after_four_minutes(events: Events) -> None:
 
 
 def test_a_failed_create_gives_back_what_it_took_over(events: Events) -> None:
-    thing = events.service.put(request(4), tags={})
+    item = events.service.put(request(4), tags={})
     event = events.event("Create", properties(8, Adopt="true"))
     events.faults = [
         None,
@@ -59,7 +59,7 @@ def test_a_failed_create_gives_back_what_it_took_over(events: Events) -> None:
         refusal("ConflictException"),
     ]
     assert events.fails(event) == "ComputeQuota 'vision': bad (ValidationException)"
-    assert (thing.tags, thing.version, events.clock.slept) == ({}, 1, [1.0])
+    assert (item.tags, item.version, events.clock.slept) == ({}, 1, [1.0])
 
 
 def test_what_cannot_be_given_back_is_logged(events: Events) -> None:
@@ -67,7 +67,7 @@ def test_what_cannot_be_given_back_is_logged(events: Events) -> None:
     event = events.event("Create", properties(8, Adopt="true"))
     events.faults = [*[None] * 4, refusal("ValidationException", "bad"), *[refusal("Throttling", "slow")] * 99]
     assert events.fails(event) == "ComputeQuota 'vision': bad (ValidationException)"
-    assert events.said == [
+    assert events.messages == [
         "vision: shared with its creator",
         "vision: could not be released: An error occurred (Throttling) when calling the Operation operation: slow",
     ]
@@ -80,7 +80,7 @@ def test_a_failed_update_in_place_is_left_to_the_rollback(events: Events) -> Non
     event = events.event("Update", properties(8), OldResourceProperties=properties(4), PhysicalResourceId=ID)
     events.faults = [*[None] * 4, refusal("ValidationException", "bad")]
     events.fails(event)
-    assert events.asked[-1] == "UpdateComputeQuota"
+    assert events.operations[-1] == "UpdateComputeQuota"
     assert events.service.only.tags, "the mark stays"
 
 
@@ -99,23 +99,23 @@ def test_an_update_releases_what_a_failed_update_left(events: Events) -> None:
     events.run(events.event("Create", properties()))
     events.run(events.event("Create", speech))
     events.begin(events.event("Update", properties(), OldResourceProperties=speech, PhysicalResourceId=ID))
-    assert events.asked[-1] == "DeleteComputeQuota"
-    assert {thing.request["Name"]: thing.status for thing in events.service.things.values()}["speech"] == "Deleting"
+    assert events.operations[-1] == "DeleteComputeQuota"
+    assert {item.request["Name"]: item.status for item in events.service.items.values()}["speech"] == "Deleting"
 
 
 def test_an_update_that_replaces_leaves_the_former_to_cloudformation(events: Events) -> None:
     speech = dict(quota("speech").properties)
     events.run(events.event("Create", properties()))
     events.run(events.event("Update", speech, OldResourceProperties=properties(), PhysicalResourceId=ID))
-    assert "DeleteComputeQuota" not in events.asked
-    assert {thing.status for thing in events.service.things.values()} == {"Created"}
+    assert "DeleteComputeQuota" not in events.operations
+    assert {item.status for item in events.service.items.values()} == {"Created"}
 
 
 # Polls.
 
 
 @pytest.mark.parametrize(
-    ("error", "waited", "says"),
+    ("error", "waited", "message"),
     [
         (refusal("Throttling"), 0, None),
         (refusal("ConflictException"), 0, None),
@@ -125,17 +125,17 @@ def test_an_update_that_replaces_leaves_the_former_to_cloudformation(events: Eve
         (refusal("ValidationException", "bad"), 0, "ComputeQuota 'vision': bad (ValidationException)"),
     ],
 )
-def test_a_poll_that_fails(events: Events, error: ClientError, waited: float, says: str | None) -> None:
-    begun = events.begin(events.event("Create", properties()))
+def test_a_poll_that_fails(events: Events, error: ClientError, waited: float, message: str | None) -> None:
+    started = events.begin(events.event("Create", properties()))
     events.clock.advance(waited)
     events.faults = [error]
-    if says:
+    if message:
         with pytest.raises(GovernanceError) as failure:
-            events.poll(begun)
-        assert str(failure.value) == says
+            events.poll(started)
+        assert str(failure.value) == message
     else:
-        assert events.poll(begun) == {"IsComplete": False}
-        assert events.said == [f"vision: polling failed: {error.response['Error']['Code']}"]
+        assert events.poll(started) == {"IsComplete": False}
+        assert events.messages == [f"vision: polling failed: {error.response['Error']['Code']}"]
 
 
 def test_a_status_that_never_settles(events: Events) -> None:
@@ -147,22 +147,22 @@ def test_a_status_that_never_settles(events: Events) -> None:
 
 
 def test_what_disappears_is_created_again_for_seven_minutes(events: Events) -> None:
-    begun = events.begin(events.event("Create", properties()))
-    events.service.things.clear()
-    assert events.poll(begun) == {"IsComplete": False}
-    assert events.said == ["vision: gone after 0 s: create", "vision: created as 000000000002"]
-    events.service.things.clear()
+    started = events.begin(events.event("Create", properties()))
+    events.service.items.clear()
+    assert events.poll(started) == {"IsComplete": False}
+    assert events.messages == ["vision: gone after 0 s: create", "vision: created as 000000000002"]
+    events.service.items.clear()
     events.clock.advance(420)
     with pytest.raises(GovernanceError, match=r"^ComputeQuota 'vision' does not exist after 420 s$"):
-        events.poll(begun)
+        events.poll(started)
 
 
 def test_a_failed_create_is_deleted_and_created_again(events: Events) -> None:
     events.service.outcomes = ["CreateFailed", "Deleted", "Created"]
-    begun = events.begin(events.event("Create", properties()))
+    started = events.begin(events.event("Create", properties()))
     messages = []
-    while not events.poll(begun)["IsComplete"]:
-        messages += events.said
+    while not events.poll(started)["IsComplete"]:
+        messages += events.messages
     assert messages == [
         "vision: Creating after 0 s: wait",
         "vision: CreateFailed after 0 s: delete",
@@ -186,7 +186,7 @@ def test_a_replacement_is_polled_like_a_create(events: Events) -> None:
     events.run(events.event("Create", properties()))
     events.service.outcomes = ["CreateFailed", "Deleted", "Created"]
     events.run(events.event("Update", speech, OldResourceProperties=properties(), PhysicalResourceId=ID))
-    assert sorted(thing.request["Name"] for thing in events.service.things.values()) == ["speech", "vision"]
+    assert sorted(item.request["Name"] for item in events.service.items.values()) == ["speech", "vision"]
 
 
 @pytest.mark.parametrize(
@@ -194,14 +194,14 @@ def test_a_replacement_is_polled_like_a_create(events: Events) -> None:
 )
 def test_a_deletion_that_is_rejected_is_seen_by_the_next_poll(events: Events, code: str, passes: bool) -> None:
     events.run(events.event("Create", properties()))
-    begun = events.begin(events.event("Delete", properties(), PhysicalResourceId=ID))
+    started = events.begin(events.event("Delete", properties(), PhysicalResourceId=ID))
     events.faults = [None, None, None, refusal(code, "no")]
     if passes:
-        assert events.poll(begun) == {"IsComplete": False}
-        assert events.said == ["vision: Created after 0 s: delete"], "nothing was logged as a failed poll"
+        assert events.poll(started) == {"IsComplete": False}
+        assert events.messages == ["vision: Created after 0 s: delete"], "nothing was logged as a failed poll"
     else:
         with pytest.raises(GovernanceError, match=r"^ComputeQuota 'vision': no \(ValidationException\)$"):
-            events.poll(begun)
+            events.poll(started)
 
 
 def test_the_owner_is_the_resource(events: Events) -> None:

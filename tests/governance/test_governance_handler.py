@@ -1,4 +1,4 @@
-"""The task governance handlers against a local service, with every status, faults, rivals and what is gone already."""
+"""The task governance handlers against a local service, with every status, faults, other owners and deleted quotas."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ P5 = "ml.p5.48xlarge"
 
 
 class FakeClock:
-    """Time that passes only by sleeping."""
+    """A clock that advances only by sleeping."""
 
     def __init__(self) -> None:
         self.time = 1_000_000.0
@@ -75,8 +75,8 @@ class CloudFormation:
         return event | answer
 
 
-def quota(count: int = 4, name: str = "vision-quota", **more: Any) -> dict[str, Any]:
-    team = Team(name="vision", quota=[QuotaResource(instance_type=P5, count=count)], **more)
+def quota(count: int = 4, name: str = "vision-quota", **extra: Any) -> dict[str, Any]:
+    team = Team(name="vision", quota=[QuotaResource(instance_type=P5, count=count)], **extra)
     return compute_quota_properties(team, name=name, cluster_arn=CLUSTER)
 
 
@@ -87,7 +87,7 @@ def policy(weight: int = 90) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[FakeAws]:
-    """One server and one client for all tests: making a client takes longer than a test."""
+    """One server and one client for all tests, because creating a client takes longer than a test."""
     with FakeAws() as aws:
         aws.client = aws.session().client("sagemaker", config=Config(retries={"total_max_attempts": 1}))  # type: ignore[attr-defined]
         yield aws
@@ -121,18 +121,18 @@ def test_a_whole_life(aws: FakeAws, kind: str, first: dict[str, Any], second: di
     cfn = CloudFormation(aws, kind)
     answer = cfn.run("Create", first)
     assert answer["Data"] == {"Id": service.only.id, "Arn": service.only.arn}
-    sent = service.asked("Create")[0]
+    sent = service.received("Create")[0]
     assert {key: value for key, value in sent.items() if key != "Tags"} == first
     physical_id = cfn.physical_id
     cfn.run("Update", second)
     assert cfn.physical_id == physical_id
-    (update,) = service.asked("Update")
+    (update,) = service.received("Update")
     assert update["TargetVersion"] == 1
     assert not {"Name", "ClusterArn", "Tags"} & update.keys()
     assert service.only.version == 2
     assert service.only.status == "Updated"
     cfn.run("Delete")
-    assert service.things == {}
+    assert service.items == {}
 
 
 # ---- what each status means ----
@@ -179,7 +179,7 @@ def test_failures_that_do_not_pass_are_final_after_a_while(event: str, status: s
 
 def test_no_status_of_the_service_is_forgotten(cfn: CloudFormation) -> None:
     shape = cfn.client.meta.service_model.shape_for("SchedulerResourceStatus")
-    covered = {status for _, status, _ in SETTLED} | {"Deleted"}  # Deleted is read as gone
+    covered = {status for _, status, _ in SETTLED} | {"Deleted"}  # Deleted counts as not existing
     assert set(shape.enum) - covered == set()
 
 
@@ -193,7 +193,7 @@ def test_an_update_is_not_done_before_its_version_is_there() -> None:
 def test_a_failed_create_is_deleted_and_repeated(service: GovernanceService, cfn: CloudFormation) -> None:
     service.outcomes = ["CreateFailed", "Deleted", "CreateRollbackFailed", "Deleted", "Created"]
     cfn.run("Create", quota())
-    assert len(service.asked("Create")) == 3
+    assert len(service.received("Create")) == 3
     assert service.only.status == "Created"
 
 
@@ -201,7 +201,7 @@ def test_an_update_that_failed_is_tried_again(service: GovernanceService, cfn: C
     cfn.run("Create", quota(4))
     service.outcomes = ["UpdateFailed", "Updated"]
     cfn.run("Update", quota(8))
-    assert [update["TargetVersion"] for update in service.asked("Update")] == [1, 2]
+    assert [update["TargetVersion"] for update in service.received("Update")] == [1, 2]
     assert service.only.status == "Updated"
 
 
@@ -209,7 +209,7 @@ def test_a_deletion_that_failed_is_tried_again(service: GovernanceService, cfn: 
     cfn.run("Create", quota())
     service.outcomes = ["DeleteFailed", "Deleted"]
     cfn.run("Delete")
-    assert service.things == {}
+    assert service.items == {}
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalFailure", "ServiceUnavailable"])
@@ -223,7 +223,7 @@ def test_faults_of_the_service_pass(aws: FakeAws, service: GovernanceService, ve
         cfn.run("Create" if verb == "Create" else "Update", quota(8))
     else:
         cfn.run(verb, quota(8) if verb == "Update" else None)
-    assert len(service.things) == (0 if verb == "Delete" else 1)
+    assert len(service.items) == (0 if verb == "Delete" else 1)
 
 
 def test_another_update_at_the_same_time_is_waited_for(service: GovernanceService, cfn: CloudFormation) -> None:
@@ -231,15 +231,15 @@ def test_another_update_at_the_same_time_is_waited_for(service: GovernanceServic
     service._move(service.only, "Updating", "Updated")  # a rival's
     service.only.version = 7
     cfn.run("Update", quota(8))
-    assert service.asked("Update")[-1]["TargetVersion"] == 7
-    assert len(service.asked("Update")) > 1
+    assert service.received("Update")[-1]["TargetVersion"] == 7
+    assert len(service.received("Update")) > 1
     assert service.only.request["ComputeQuotaConfig"]["ComputeQuotaResources"][0]["Count"] == 8
 
 
 def test_a_cluster_that_is_busy_is_waited_for(aws: FakeAws, service: GovernanceService, cfn: CloudFormation) -> None:
     aws.fail("sagemaker", "CreateComputeQuota", "ConflictException", "another operation is in progress", times=2)
     cfn.run("Create", quota())
-    assert len(service.asked("Create")) == 3
+    assert len(service.received("Create")) == 3
 
 
 # ---- what does not ----
@@ -253,14 +253,14 @@ def test_a_final_failure_states_the_reason_and_the_fix(service: GovernanceServic
     text = str(failure.value)
     assert "ComputeQuota 'vision-quota' is UpdateRollbackFailed after" in text
     assert "the webhook did not answer; delete it and create it again" in text
-    assert not service.asked("Delete"), "a quota that worked is never deleted to mend it"
+    assert not service.received("Delete"), "a quota that worked is never deleted to mend it"
 
 
 def test_limits_are_reported_at_once(aws: FakeAws, service: GovernanceService, cfn: CloudFormation) -> None:
     aws.fail("sagemaker", "CreateComputeQuota", "ResourceLimitExceeded", "too many quotas")
     with pytest.raises(GovernanceError, match=r"'vision-quota': too many quotas \(ResourceLimitExceeded\)"):
         cfn.begin("Create", quota())
-    assert len(service.asked("Create")) == 1
+    assert len(service.received("Create")) == 1
 
 
 def test_a_service_that_never_settles_ends_with_a_reason(service: GovernanceService, cfn: CloudFormation) -> None:
@@ -274,17 +274,17 @@ def test_a_request_that_the_model_does_not_allow_never_leaves(service: Governanc
     broken = quota() | {"ActivationState": {"no": "text"}}
     with pytest.raises(Exception, match="Invalid type for parameter ActivationState"):
         cfn.begin("Create", broken)
-    assert not service.asked("Create")
+    assert not service.received("Create")
 
 
-# ---- deliveries, owners, things that are gone ----
+# ---- deliveries, owners, deleted quotas ----
 
 
 def test_an_event_delivered_twice_makes_one(service: GovernanceService, cfn: CloudFormation) -> None:
     cfn.begin("Create", quota())
     cfn.run("Create", quota())
-    assert len(service.things) == 1
-    assert len(service.asked("Create")) == 1
+    assert len(service.items) == 1
+    assert len(service.received("Create")) == 1
 
 
 def test_a_lost_response_creates_no_second_object(
@@ -292,8 +292,8 @@ def test_a_lost_response_creates_no_second_object(
 ) -> None:
     create = service._create
 
-    def lost(asked: dict[str, Any]) -> dict[str, Any]:
-        create(asked)
+    def lost(request: dict[str, Any]) -> dict[str, Any]:
+        create(request)
         aws.on("sagemaker", "CreateComputeQuota", create)
         from fake_aws import AwsFault
 
@@ -301,7 +301,7 @@ def test_a_lost_response_creates_no_second_object(
 
     aws.on("sagemaker", "CreateComputeQuota", lost)
     cfn.run("Create", quota())
-    assert len(service.things) == 1
+    assert len(service.items) == 1
 
 
 def test_another_owners_quota_is_not_adopted(service: GovernanceService, cfn: CloudFormation) -> None:
@@ -320,14 +320,14 @@ def test_another_owners_quota_is_not_deleted(service: GovernanceService, cfn: Cl
     service.put(quota(1), tags={})
     cfn.properties, cfn.physical_id = cfn.properties_of(quota()), f"{CLUSTER}/ComputeQuota/vision-quota/vision"
     cfn.run("Delete")
-    assert len(service.things) == 1
+    assert len(service.items) == 1
 
 
 def test_deleting_a_deleted_object_succeeds(service: GovernanceService, cfn: CloudFormation) -> None:
     cfn.run("Create", quota())
-    service.things.clear()
+    service.items.clear()
     cfn.run("Delete")
-    assert not service.asked("Delete")
+    assert not service.received("Delete")
 
 
 def test_deleting_on_a_deleted_cluster_succeeds(aws: FakeAws, service: GovernanceService, cfn: CloudFormation) -> None:
@@ -341,8 +341,8 @@ def test_gone_between_looking_and_deleting_is_fine(
 ) -> None:
     cfn.run("Create", quota())
 
-    def gone(asked: dict[str, Any]) -> dict[str, Any]:
-        service.things.clear()
+    def gone(request: dict[str, Any]) -> dict[str, Any]:
+        service.items.clear()
         from fake_aws import AwsFault
 
         raise AwsFault("ResourceNotFound")
@@ -353,7 +353,7 @@ def test_gone_between_looking_and_deleting_is_fine(
 
 def test_updating_a_deleted_object_recreates_it(service: GovernanceService, cfn: CloudFormation) -> None:
     cfn.run("Create", quota(4))
-    service.things.clear()
+    service.items.clear()
     cfn.run("Update", quota(8))
     assert service.only.request["ComputeQuotaConfig"]["ComputeQuotaResources"][0]["Count"] == 8
 
@@ -363,7 +363,7 @@ def test_another_name_is_a_replacement(service: GovernanceService, cfn: CloudFor
     before, properties = cfn.physical_id, cfn.properties
     cfn.run("Update", quota(name="vision-quota-2"))
     assert cfn.physical_id != before
-    assert {thing.request["Name"] for thing in service.things.values()} == {"vision-quota", "vision-quota-2"}
+    assert {item.request["Name"] for item in service.items.values()} == {"vision-quota", "vision-quota-2"}
     cfn.physical_id, cfn.properties = before, properties
     cfn.run("Delete")  # CloudFormation's clean-up of the former
     assert service.only.request["Name"] == "vision-quota-2"
@@ -385,7 +385,7 @@ def test_objects_of_the_former_version_are_updated_and_deleted(service: Governan
     assert LEGACY_TAG not in existing.tags
     assert [o.name for o in owners(existing.tags)] == ["Addons/Quota"]
     cfn.run("Delete")
-    assert not service.things
+    assert not service.items
 
 
 def test_many_pages_are_read(aws: FakeAws, service: GovernanceService, cfn: CloudFormation) -> None:
@@ -393,6 +393,6 @@ def test_many_pages_are_read(aws: FakeAws, service: GovernanceService, cfn: Clou
         service.put(quota(name=f"vision-quota-{number}"))
     aws.page_size = 2
     cfn.run("Create", quota())
-    assert len(service.asked("Create")) == 1
+    assert len(service.received("Create")) == 1
     cfn.run("Delete")
-    assert len(service.things) == 5
+    assert len(service.items) == 5

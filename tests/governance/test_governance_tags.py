@@ -1,4 +1,4 @@
-"""Owners of a quota, and the content that each of them wants, in its tags."""
+"""Owners of a quota, and the content of each owner, in the tags of the quota."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ A, B, C = (Owner(f"Platform/{letter.upper()}", letter * 16) for letter in "abc")
 
 def stored(name: str, content: Any) -> dict[str, str]:
     text = base64.b64encode(gzip.compress(json.dumps(content, sort_keys=True).encode(), mtime=0)).decode()
-    parts = [text[at : at + 240] for at in range(0, len(text), 240)]
+    parts = [text[start : start + 240] for start in range(0, len(text), 240)]
     return {f"hyperpod-constructs:{name}-{n}": part for n, part in enumerate([*parts, "."])}
 
 
-def record(me: Owner, order: int, content: Json) -> dict[str, str]:
-    return stored(f"wants-{me.digest}", [order, content])
+def record(owner: Owner, order: int, content: Json) -> dict[str, str]:
+    return stored(f"wants-{owner.digest}", [order, content])
 
 
 EXISTED = {"hyperpod-constructs:existed": "true"}
@@ -53,8 +53,8 @@ def test_owners_in_tags() -> None:
 
 def test_joining_what_existed() -> None:
     assert joining({}, A, [], ONE, TWO) == {A.tag_key: A.value, **EXISTED, **stored("before", ONE), **record(A, 2, TWO)}
-    kept = {**EXISTED, **stored("before", ONE)}
-    assert joining(kept, A, [], TWO, THREE) == {A.tag_key: A.value, **EXISTED, **record(A, 2, THREE)}
+    existing_tags = {**EXISTED, **stored("before", ONE)}
+    assert joining(existing_tags, A, [], TWO, THREE) == {A.tag_key: A.value, **EXISTED, **record(A, 2, THREE)}
 
 
 def test_the_same_content_is_stored_as_the_same_text() -> None:
@@ -77,7 +77,7 @@ MARKS = {owner.tag_key: owner.value for owner in (A, B, C)}
 
 
 @pytest.mark.parametrize(
-    ("tags", "others", "gone", "content"),
+    ("tags", "others", "removed_tags", "content"),
     [
         ({"cost": "a", A.tag_key: "x"}, [], {A.tag_key: "x"}, None),
         (
@@ -109,9 +109,9 @@ MARKS = {owner.tag_key: owner.value for owner in (A, B, C)}
         ),
     ],
 )
-def test_leaving(tags: dict[str, str], others: list[Owner], gone: Json, content: Json | None) -> None:
+def test_leaving(tags: dict[str, str], others: list[Owner], removed_tags: Json, content: Json | None) -> None:
     removed, restored = leaving(tags, A, iter(others))
-    assert (sorted(removed), restored) == (sorted(gone), content)
+    assert (sorted(removed), restored) == (sorted(removed_tags), content)
 
 
 def test_long_content_is_stored_in_parts() -> None:
@@ -152,7 +152,7 @@ def test_content_in_eight_tags_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found", "expected"),
+    ("desired", "found", "expected"),
     [
         ({"a": 1}, {"a": 1, "default": 2}, True),
         ({"a": 1}, {"a": 2}, False),
@@ -167,5 +167,5 @@ def test_content_in_eight_tags_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         (1, 1.0, True),
     ],
 )
-def test_the_same_content(wanted: Any, found: Any, expected: bool) -> None:
-    assert same(wanted, found) is expected
+def test_the_same_content(desired: Any, found: Any, expected: bool) -> None:
+    assert same(desired, found) is expected

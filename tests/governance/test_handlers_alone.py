@@ -1,4 +1,4 @@
-"""Functions run from their asset alone: nothing of the library, only what Lambda has."""
+"""Functions run from their asset, with only the packages that Lambda provides."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ sys.meta_path.insert(0, Block())
 from handlers.{source} import index
 assert callable(index.on_event)
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    completed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stderr

@@ -1,4 +1,4 @@
-"""The isolation of teams, evaluated by Google's CEL runtime (cel-expr-python): escapes refused, training admitted."""
+"""The isolation of teams, evaluated by Google's CEL runtime (cel-expr-python): escapes rejected, training admitted."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def compiled(expression: str) -> Any:
 
 
 def evaluated(expression: str, request: Mapping[str, Any]) -> bool:
-    """What the expression gives; an error is a refusal, as `failurePolicy: Fail` has it."""
+    """The result of the expression; an error is a rejection, as with `failurePolicy: Fail`."""
     value = compiled(expression).eval(data=dict(request)).plain_value()
     assert isinstance(value, bool), f"{value}: {expression}"
     return value
@@ -63,7 +63,7 @@ def evaluated(expression: str, request: Mapping[str, Any]) -> bool:
 def answers(
     policy: Mapping[str, Any], new: dict[str, Any], old: dict[str, Any] | None = None, operation: str = "CREATE"
 ) -> list[str]:
-    """The messages with which a policy refuses an object; none where it admits it."""
+    """The messages with which a policy rejects an object; empty if the object is admitted."""
     spec = policy["spec"]
     request = {"object": new, "oldObject": old, "request": {"operation": operation}}
     if not all(
@@ -96,9 +96,9 @@ def test_the_table_has_enough_escapes() -> None:
 
 @pytest.mark.parametrize("name", ESCAPES)
 def test_an_escape_is_rejected(name: str) -> None:
-    limit, made = ESCAPES[name]
-    assert len(answers(pods_policy(), made)) == 1
-    assert refused(made, VISION, cluster=CLUSTER) == [limit], "the check before the deployment says the same"
+    limit, manifest = ESCAPES[name]
+    assert len(answers(pods_policy(), manifest)) == 1
+    assert refused(manifest, VISION, cluster=CLUSTER) == [limit], "the check before the deployment says the same"
 
 
 @pytest.mark.parametrize("name", NEEDED)
@@ -184,7 +184,7 @@ SWITCHES: dict[str, tuple[dict[str, Any], set[str]]] = {
 def test_a_switch_opens_what_it_names_and_nothing_else(name: str) -> None:
     values, opened = SWITCHES[name]
     team = VISION.model_copy(update={"isolation": Isolation.model_validate(values)})
-    assert {escape for escape, (_, made) in ESCAPES.items() if not answers(pods_policy(team), made)} == opened
+    assert {escape for escape, (_, manifest) in ESCAPES.items() if not answers(pods_policy(team), manifest)} == opened
 
 
 def test_without_isolation_no_policy_is_created() -> None:
@@ -238,8 +238,8 @@ def test_pods_do_not_reach_the_instance_metadata_service_and_other_teams_not_the
     (egress,) = policy["spec"]["egress"]
     assert egress["to"][1]["ipBlock"]["except"] == ["169.254.169.254/32"]
     (ingress,) = policy["spec"]["ingress"]
-    own, operators = ingress["from"]
-    assert own == {"podSelector": {}}
+    same_namespace, operators = ingress["from"]
+    assert same_namespace == {"podSelector": {}}
     allowed = operators["namespaceSelector"]["matchExpressions"][0]["values"]
     assert "aws-hyperpod" in allowed
     assert not [name for name in allowed if name.startswith("hyperpod-ns-") or name == "default"]
@@ -287,7 +287,7 @@ def test_the_jobs_of_every_example_are_admitted() -> None:
     admitted = 0
     for example in EXAMPLES:
         platform = load(ROOT / example).platform
-        if platform is None:  # the closed example needs its vendored chart
+        if platform is None:  # the closed example requires its vendored chart
             continue
         for job in platform.completed_jobs:
             team = _in_team(job, platform.cluster)
@@ -317,9 +317,9 @@ def test_the_isolation_is_created_before_the_permissions(assemble: Callable[[str
     shared = assemble("examples/teams.yaml")
     resources = shared.resources("Custom::HyperPodKubernetesObjects")
     for team in ("vision", "speech", "interns"):
-        named = {name: resource for name, resource in resources.items() if f"Team{team}" in name}
-        rights = next(item for name, item in named.items() if f"Team{team}Rights" in name)
-        needs = {name for name in named if "Isolation" in name or "PodSecurity" in name}
+        created = {name: resource for name, resource in resources.items() if f"Team{team}" in name}
+        rights = next(item for name, item in created.items() if f"Team{team}Rights" in name)
+        needs = {name for name in created if "Isolation" in name or "PodSecurity" in name}
         assert len(needs) == 2
         assert needs <= set(rights["DependsOn"])
 

@@ -1,4 +1,4 @@
-"""What checks say of teams, storage and observability, beyond each rule's own examples."""
+"""Findings about teams, storage and observability, in addition to the examples of each rule."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def found(rule: str, **parts: Any) -> list[Finding]:
     return [finding for finding in check(Context(**parts)) if finding.rule == rule]
 
 
-def teams(*quotas: list[dict[str, Any]], **more: Any) -> Governance:
+def teams(*quotas: list[dict[str, Any]], **overrides: Any) -> Governance:
     return Governance.model_validate(
-        {"teams": [{"name": f"team-{index}", "quota": quota, **more} for index, quota in enumerate(quotas)]}
+        {"teams": [{"name": f"team-{index}", "quota": quota, **overrides} for index, quota in enumerate(quotas)]}
     )
 
 

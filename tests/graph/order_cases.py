@@ -1,4 +1,4 @@
-"""Small templates for each order rule, and a whole platform in order."""
+"""Small templates for each order rule, and the base of a complete platform."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def template(**resources: dict[str, Any]) -> dict[str, Any]:
     return {"Resources": resources}
 
 
-# Rules, one by one: resources, the pair, and the gate between them
+# For each rule: resources, the pair, and the gate between them
 
 EKS = resource("AWS::EKS::Cluster", ResourcesVpcConfig={"SecurityGroupIds": [ref("PlaneGroup")]})
 GROUP = resource("AWS::EC2::SecurityGroup", VpcId=ref("Vpc"))
@@ -45,8 +45,8 @@ GOVERNANCE = "amazon-sagemaker-hyperpod-taskgovernance"
 OBSERVABILITY = "amazon-sagemaker-hyperpod-observability"
 
 
-def addon(name: str, **more: Any) -> dict[str, Any]:
-    return resource("AWS::EKS::Addon", AddonName=name, ClusterName=ref("Eks"), **more)
+def addon(name: str, **extra: Any) -> dict[str, Any]:
+    return resource("AWS::EKS::Addon", AddonName=name, ClusterName=ref("Eks"), **extra)
 
 
 def objects(*items: dict[str, Any]) -> dict[str, Any]:
@@ -54,14 +54,14 @@ def objects(*items: dict[str, Any]) -> dict[str, Any]:
     return resource("Custom::HyperPodKubernetesObjects", ClusterName=ref("Eks"), ServiceToken=att("Fn"), Manifest=text)
 
 
-def from_existing(item: dict[str, Any], **more: Any) -> dict[str, Any]:
+def from_existing(item: dict[str, Any], **extra: Any) -> dict[str, Any]:
     found = objects(item)
-    found["Properties"] |= more
+    found["Properties"] |= extra
     return found
 
 
-def thing(kind: str, name: str = "x", namespace: str | None = None, **more: Any) -> dict[str, Any]:
-    return {"kind": kind, "metadata": {"name": name, **({"namespace": namespace} if namespace else {})}, **more}
+def k8s_object(kind: str, name: str = "x", namespace: str | None = None, **overrides: Any) -> dict[str, Any]:
+    return {"kind": kind, "metadata": {"name": name, **({"namespace": namespace} if namespace else {})}, **overrides}
 
 
 def wait(**condition: Any) -> dict[str, Any]:
@@ -78,7 +78,7 @@ FUNCTION = resource(
     Role=att("FnRole"),
     VpcConfig={"SubnetIds": [ref("Subnet")], "SecurityGroupIds": [ref("FnGroup")]},
 )
-JOB = objects(thing("HyperPodPyTorchJob", namespace="hyperpod-ns-blue"))
+JOB = objects(k8s_object("HyperPodPyTorchJob", namespace="hyperpod-ns-blue"))
 ROUTE = resource("AWS::EC2::Route", RouteTableId=ref("Table"), NatGatewayId=ref("Nat"))
 BASE = {
     "Vpc": VPC,
@@ -122,10 +122,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
         None,
     ),
     "security-group-rules-before-nodes": (
-        {
-            "In": resource("AWS::EC2::SecurityGroupIngress", GroupId=att("Group", "GroupId")),
-            "HyperPod": HYPERPOD,
-        },
+        {"In": resource("AWS::EC2::SecurityGroupIngress", GroupId=att("Group", "GroupId")), "HyperPod": HYPERPOD},
         "In",
         "HyperPod",
         None,
@@ -202,7 +199,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
     "restricted-network-before-cluster": (
         {
             "RigAgent": from_existing(
-                thing("DaemonSet", "rig-aws-node"), CopyOf={"kind": "DaemonSet", "name": "aws-node"}
+                k8s_object("DaemonSet", "rig-aws-node"), CopyOf={"kind": "DaemonSet", "name": "aws-node"}
             ),
             "HyperPod": HYPERPOD,
         },
@@ -223,16 +220,16 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
         "Ready",
     ),
     "originals-before-copies": (
-        {"Dns": addon("coredns"), "Servers": from_existing(thing("DaemonSet", "node-coredns"), CopyOf=COREDNS)},
+        {"Dns": addon("coredns"), "Servers": from_existing(k8s_object("DaemonSet", "node-coredns"), CopyOf=COREDNS)},
         "Dns",
         "Servers",
         None,
     ),
     "dns-servers-before-policy": (
         {
-            "Servers": from_existing(thing("DaemonSet", "node-coredns"), CopyOf=COREDNS),
+            "Servers": from_existing(k8s_object("DaemonSet", "node-coredns"), CopyOf=COREDNS),
             "Ready": wait(Type="DaemonSetReady", Name="node-coredns"),
-            "Local": from_existing(thing("Service", "kube-dns"), FieldsOnly="true"),
+            "Local": from_existing(k8s_object("Service", "kube-dns"), FieldsOnly="true"),
         },
         "Servers",
         "Local",
@@ -321,7 +318,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
     "csi-driver-before-volumes": (
         {
             "Driver": addon("aws-fsx-csi-driver"),
-            "Volume": objects(thing("PersistentVolume", "data", spec={"csi": {"driver": "fsx.csi.aws.com"}})),
+            "Volume": objects(k8s_object("PersistentVolume", "data", spec={"csi": {"driver": "fsx.csi.aws.com"}})),
         },
         "Driver",
         "Volume",
@@ -329,21 +326,21 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
     ),
     "volumes-before-claims": (
         {
-            "Volume": objects(thing("PersistentVolume", "data")),
-            "Claim": objects(thing("PersistentVolumeClaim", "mine", "blue", **PVC_SPEC)),
+            "Volume": objects(k8s_object("PersistentVolume", "data")),
+            "Claim": objects(k8s_object("PersistentVolumeClaim", "mine", "blue", **PVC_SPEC)),
         },
         "Volume",
         "Claim",
         None,
     ),
     "namespace-before-contents": (
-        {"Space": objects(thing("Namespace", "blue")), "Map": objects(thing("ConfigMap", "m", "blue"))},
+        {"Space": objects(k8s_object("Namespace", "blue")), "Map": objects(k8s_object("ConfigMap", "m", "blue"))},
         "Space",
         "Map",
         None,
     ),
     "parts-before-jobs": (
-        {"Claim": objects(thing("PersistentVolumeClaim", "mine", "hyperpod-ns-blue")), "Job": JOB},
+        {"Claim": objects(k8s_object("PersistentVolumeClaim", "mine", "hyperpod-ns-blue")), "Job": JOB},
         "Claim",
         "Job",
         None,
@@ -356,7 +353,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
                 ClusterArn=att("HyperPod"),
                 ComputeQuotaTarget={"TeamName": "blue"},
             ),
-            "Claim": objects(thing("PersistentVolumeClaim", "mine", "hyperpod-ns-blue", **PVC_SPEC)),
+            "Claim": objects(k8s_object("PersistentVolumeClaim", "mine", "hyperpod-ns-blue", **PVC_SPEC)),
         },
         "Quota",
         "Claim",
@@ -387,7 +384,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
         "Ready",
     ),
     "chart-before-kubeflow-jobs": (
-        {"Chart": release("hyperpod-dependencies"), "Job": objects(thing("PyTorchJob", namespace="x"))},
+        {"Chart": release("hyperpod-dependencies"), "Job": objects(k8s_object("PyTorchJob", namespace="x"))},
         "Chart",
         "Job",
         None,

@@ -1,18 +1,20 @@
-"""A whole platform in order: the cases of all rules in one template, with the edges that the rules ask for."""
+"""A complete platform in order: the cases of all rules in one template, with the edges that the rules require."""
 
 from __future__ import annotations
 
 from copy import deepcopy
 from typing import Any
 
-from order_cases import BASE, CASES, JOB, PVC_SPEC, addon, objects, thing, wait
+from order_cases import BASE, CASES, JOB, PVC_SPEC, addon, k8s_object, objects, wait
 
 
 def platform() -> dict[str, Any]:
     resources = deepcopy(BASE)
-    for rule, (more, *_) in CASES.items():
+    for rule, (resources_of_rule, *_) in CASES.items():
         if rule != "control-plane-before-cluster":
-            resources.update(deepcopy({name: body for name, body in more.items() if name not in ("Ready", "Metrics")}))
+            resources.update(
+                deepcopy({name: body for name, body in resources_of_rule.items() if name not in ("Ready", "Metrics")})
+            )
     resources |= deepcopy(
         {
             "NodesReady": wait(Type="NodesReady", Count=1),
@@ -21,10 +23,10 @@ def platform() -> dict[str, Any]:
             "KueueReady": wait(Type="DeploymentAvailable", Name="kueue-controller-manager"),
             "OperatorReady": wait(Type="CrdEstablished", Name="hyperpodpytorchjobs.sagemaker.amazonaws.com"),
             "Job": JOB,
-            "Kubeflow": objects(thing("PyTorchJob", namespace="x")),
+            "Kubeflow": objects(k8s_object("PyTorchJob", namespace="x")),
             "Metrics": addon("metrics-server"),
-            "Volume": objects(thing("PersistentVolume", "data", spec={"csi": {"driver": "fsx.csi.aws.com"}})),
-            "Claim": objects(thing("PersistentVolumeClaim", "mine", "hyperpod-ns-blue", **PVC_SPEC)),
+            "Volume": objects(k8s_object("PersistentVolume", "data", spec={"csi": {"driver": "fsx.csi.aws.com"}})),
+            "Claim": objects(k8s_object("PersistentVolumeClaim", "mine", "hyperpod-ns-blue", **PVC_SPEC)),
         }
     )
     order = {
@@ -56,6 +58,6 @@ def platform() -> dict[str, Any]:
         "Job": ["OperatorReady", "Quota", "Claim", "Map"],
         "Kubeflow": ["NodesReady"],
     }
-    for then, firsts in order.items():
-        resources[then].setdefault("DependsOn", []).extend(firsts)
+    for later, earlier in order.items():
+        resources[later].setdefault("DependsOn", []).extend(earlier)
     return {"Platform": {"Resources": resources}}

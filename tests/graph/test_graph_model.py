@@ -93,11 +93,11 @@ def test_a_conditional_resource_carries_order_only_between_resources_that_exist_
 
 
 def test_a_reference_in_one_branch_counts_when_its_target_exists_in_that_branch() -> None:
-    one = {"Type": "T", "Condition": "C"}
+    conditional = {"Type": "T", "Condition": "C"}
     value = {"Fn::If": ["C", ref("One"), "none"]}
-    assert Graph.of({"S": template(One=one, Two=resource("T", V=value))}).before("S.One", "S.Two")
+    assert Graph.of({"S": template(One=conditional, Two=resource("T", V=value))}).before("S.One", "S.Two")
     other = {"Fn::If": ["C", "none", ref("One")]}
-    assert not Graph.of({"S": template(One=one, Two=resource("T", V=other))}).before("S.One", "S.Two")
+    assert not Graph.of({"S": template(One=conditional, Two=resource("T", V=other))}).before("S.One", "S.Two")
 
 
 def test_a_reference_to_what_the_template_does_not_have_orders_nothing() -> None:
@@ -275,13 +275,13 @@ def test_a_cloud_assembly_with_stages_nested_stacks_and_dependencies(tmp_path: P
     graph = Graph(stacks)
     ids = {found.path.split("/")[-2]: found.id for found in graph.resources.values() if "/" in found.path}
     assert graph.before(ids["Queue"], ids["Last"])
-    inside = next(name for name in graph.resources if "Inside" in name)
+    nested_name = next(name for name in graph.resources if "Inside" in name)
     outside = next(name for name in graph.resources if "Outside" in name)
-    assert graph.before(ids["Queue"], inside)
-    assert graph.before(inside, outside)
+    assert graph.before(ids["Queue"], nested_name)
+    assert graph.before(nested_name, outside)
     assert not graph.unresolved
     without_stacks = [Stack(s.name, s.template, s.stack_name, s.environment, nested=s.nested) for s in stacks]
-    assert Graph(without_stacks).before(ids["Queue"], inside), "by the reference alone"
+    assert Graph(without_stacks).before(ids["Queue"], nested_name), "by the reference alone"
     assert not Graph(without_stacks).before(ids["Queue"], ids["Last"])
 
 
@@ -340,13 +340,13 @@ def test_cutting_an_edge_is_noticed_exactly_when_it_is_critical(
     a, b = data.draw(st.sampled_from(sorted(closure(size, edges))))
     templates = as_templates(size, edges)
     graph = Graph.of(templates)
-    first, then = f"S.R{a}", f"S.R{b}"
-    critical = {(edge.first, edge.then) for edge in graph.critical_edges(first, then)}
+    earlier, later = f"S.R{a}", f"S.R{b}"
+    critical = {(edge.first, edge.then) for edge in graph.critical_edges(earlier, later)}
     for edge in graph.edges():
         if not edge.inherent:
-            after = Graph.of(without_edge(templates, edge)).before(first, then)
+            after = Graph.of(without_edge(templates, edge)).before(earlier, later)
             assert after != ((edge.first, edge.then) in critical)
-    assert not Graph.of(without_edge(templates, *graph.cut_set(first, then))).before(first, then)
+    assert not Graph.of(without_edge(templates, *graph.cut_set(earlier, later))).before(earlier, later)
 
 
 @given(dags(), st.data())

@@ -1,4 +1,4 @@
-"""Paths, cuts, cycles and waves of the graph, and what it knows of other stacks and regions, exactly."""
+"""Exact paths, cuts, cycles and waves of the graph, also across stacks and regions."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from hyperpod_constructs.assembly.graph import (
 )
 
 
-def plain(*depends: str, **more: Any) -> dict[str, Any]:
-    return {"Type": "T", "DependsOn": list(depends), **more}
+def plain(*depends: str, **overrides: Any) -> dict[str, Any]:
+    return {"Type": "T", "DependsOn": list(depends), **overrides}
 
 
 def chain(edges: tuple[Edge, ...]) -> list[tuple[str, str, str]]:
@@ -93,9 +93,9 @@ def test_an_order_by_nesting_only_cannot_be_cut() -> None:
 
 def test_the_message_of_a_cycle() -> None:
     graph = Graph.of({"S": template(A=plain("C"), B=plain("A"), C=plain("B"), D=plain("C"), Z=plain())})
-    with pytest.raises(CycleError, match=r"^dependency cycle: S\.B -> S\.C -> S\.A -> S\.B$") as caught:
+    with pytest.raises(CycleError, match=r"^dependency cycle: S\.B -> S\.C -> S\.A -> S\.B$") as error:
         graph.waves()
-    assert caught.value.cycle == ("S.B", "S.C", "S.A", "S.B")
+    assert error.value.cycle == ("S.B", "S.C", "S.A", "S.B")
 
 
 def test_waves() -> None:
@@ -161,9 +161,9 @@ def test_only_the_edge_that_is_named_is_cut() -> None:
         Stack("U", template(C=plain()), depends_on=("S", "T")),
     )
     (edge,) = Graph(stacks).critical_edges("S.A", "S.B")
-    first, *rest = without_edge(stacks, edge)
+    first, *others = without_edge(stacks, edge)
     assert first.resources == {"A": plain(), "B": plain()}
-    assert rest == list(stacks[1:])
+    assert others == list(stacks[1:])
     dependency = Edge("T (complete)", "U (start)", "stack dependency")
     assert [stack.depends_on for stack in without_edge(stacks, dependency)] == [(), (), ("S",)]
     assert without_edge(stacks) == stacks
@@ -181,9 +181,9 @@ def test_an_edge_inside_a_nested_stack_is_cut() -> None:
 @pytest.mark.parametrize("first", ["S (start)", "S.B"])
 def test_what_no_template_can_lose(first: str) -> None:
     edge = Edge(first, "S.A", "within the stack" if "start" in first else "DependsOn")
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError) as error:
         without_edge({"S": template(A=plain(), B=plain())}, edge)
-    assert str(caught.value) == f"{first} -> S.A is not an edge that can be removed from these templates"
+    assert str(error.value) == f"{first} -> S.A is not an edge that can be removed from these templates"
 
 
 # Cuts of a proof
@@ -202,7 +202,7 @@ GATED = rule(gate=Selector("w", ("Wait",)), per_cluster=True)
     [
         (rule(), {"A": {"Type": "A"}, "B": {"Type": "B", "DependsOn": "A"}}, [["A B"]]),
         (rule(), {"A": {"Type": "A"}, "B": {"Type": "B"}}, []),
-        (  # two ways: both are lost together
+        (  # two paths, which are lost together
             rule(),
             {"A": {"Type": "A"}, "M": plain("A"), "B": {"Type": "B", "DependsOn": ["A", "M"]}},
             [["A B", "M B"]],
@@ -212,7 +212,7 @@ GATED = rule(gate=Selector("w", ("Wait",)), per_cluster=True)
             {"A": {"Type": "A"}, "W": {"Type": "Wait", "DependsOn": "A"}, "B": {"Type": "B", "DependsOn": "W"}},
             [["A W"], ["W B"]],
         ),
-        (  # out of order, although there is a way around the gate
+        (  # out of order, although a path around the gate exists
             GATED,
             {"A": {"Type": "A"}, "W": {"Type": "Wait"}, "B": {"Type": "B", "DependsOn": ["A", "W"]}},
             [],

@@ -34,8 +34,8 @@ def test_the_short_forms_become_long(tmp_path: Path, name: str) -> None:
     }
 
 
-def nested(**more: Any) -> dict[str, Any]:
-    return {"Type": "AWS::CloudFormation::Stack", **more}
+def nested(**overrides: Any) -> dict[str, Any]:
+    return {"Type": "AWS::CloudFormation::Stack", **overrides}
 
 
 MAIN = template(

@@ -1,4 +1,4 @@
-"""What the proof of the order says, word for word, and what it cannot read."""
+"""Exact texts of the order proof, and files that cannot be read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from order_cases import CASES, att, from_existing, ref, resource, template, thing
+from order_cases import CASES, att, from_existing, k8s_object, ref, resource, template
 from test_order_rules import TABLE_BEFORE_FUNCTION, case, violated
 
 from hyperpod_constructs.assembly.graph import Stack, order_table, prove
@@ -18,7 +18,7 @@ TABLE, FUNCTION = resource("AWS::DynamoDB::Table"), resource("AWS::Lambda::Funct
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "says"),
+    ("name", "content", "message"),
     [
         (
             "a.json",
@@ -31,12 +31,12 @@ TABLE, FUNCTION = resource("AWS::DynamoDB::Table"), resource("AWS::Lambda::Funct
     ],
 )
 def test_a_file_that_is_not_a_template(
-    name: str, content: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, content: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / name
     path.write_text(content)
     assert main([str(path)]) == 2
-    assert capsys.readouterr().err == says.format(path=path) + "\n"
+    assert capsys.readouterr().err == message.format(path=path) + "\n"
 
 
 def test_the_help_and_the_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,7 +77,9 @@ def test_the_short_forms_of_yaml(tmp_path: Path) -> None:
         "  F: {Type: T, Properties: {P: !Select [0, [!GetAtt [E, Arn]]]}}\n"
     )
     graph = prove(str(path)).graph
-    assert [graph.before(f"a.{first}", f"a.{then}") for first, then in zip("ABCDE", "BCDEF", strict=True)] == [True] * 5
+    assert [graph.before(f"a.{earlier}", f"a.{later}") for earlier, later in zip("ABCDE", "BCDEF", strict=True)] == [
+        True
+    ] * 5
 
 
 def test_the_report_of_a_violation() -> None:
@@ -138,7 +140,7 @@ DNS, NODES = "Dns (AWS::EKS::Addon, stack Platform)", "HyperPod (AWS::SageMaker:
 
 
 @pytest.mark.parametrize(
-    ("gone", "depends", "says", "missing", "fix"),
+    ("missing_gate", "depends", "message", "missing", "fix"),
     [
         (
             False,
@@ -163,12 +165,14 @@ DNS, NODES = "Dns (AWS::EKS::Addon, stack Platform)", "HyperPod (AWS::SageMaker:
         ),
     ],
 )
-def test_a_gate(gone: bool, depends: list[tuple[str, str]], says: str, missing: tuple[str, str], fix: str) -> None:
+def test_a_gate(
+    missing_gate: bool, depends: list[tuple[str, str]], message: str, missing: tuple[str, str], fix: str
+) -> None:
     templates = case("nodes-before-addons", *depends)
-    if gone:
+    if missing_gate:
         del templates["Platform"]["Resources"]["Ready"]
     (found,) = [violation for violation in prove(templates).violations if violation.rule.id == "nodes-before-addons"]
-    assert (found.explanation, found.missing, found.fix) == (says, missing, fix)
+    assert (found.explanation, found.missing, found.fix) == (message, missing, fix)
 
 
 def test_a_gate_of_another_cluster_is_none() -> None:
@@ -198,13 +202,13 @@ def test_the_blocks_around_a_subnet(block: Any, subnet: Any, holds: bool) -> Non
     templates = case("address-block-before-subnets")
     resources = templates["Platform"]["Resources"]
     resources["Block"]["Properties"]["CidrBlock"], resources["Subnet"]["Properties"]["CidrBlock"] = block, subnet
-    first, then = (f"Platform.{name}" for name in CASES["address-block-before-subnets"][1:3])
-    assert ((first, then) in violated(templates, "address-block-before-subnets")) is holds
+    earlier, later = (f"Platform.{name}" for name in CASES["address-block-before-subnets"][1:3])
+    assert ((earlier, later) in violated(templates, "address-block-before-subnets")) is holds
 
 
 def test_fields_of_an_object_are_set_when_it_is_there() -> None:
     templates = case("originals-before-copies")
-    fields = from_existing(thing("Deployment", "coredns", "kube-system"), FieldsOnly="true")
+    fields = from_existing(k8s_object("Deployment", "coredns", "kube-system"), FieldsOnly="true")
     templates["Platform"]["Resources"]["Servers"] = fields
     assert violated(templates, "originals-before-copies") == [("Platform.Dns", "Platform.Servers")]
     del fields["Properties"]["FieldsOnly"]

@@ -1,4 +1,4 @@
-"""What values refer to: references, origins, clusters, roles, handlers and Kubernetes objects, exactly."""
+"""Exact references of values: origins, clusters, roles, handlers and Kubernetes objects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from order_cases import att, objects, ref, resource, template, thing
+from order_cases import att, k8s_object, objects, ref, resource, template
 
 from hyperpod_constructs.assembly.graph import Graph, Resource, Stack, Templates
 from hyperpod_constructs.assembly.graph._keys import buckets
@@ -98,7 +98,7 @@ def templates(**resources: Any) -> Templates:
     return Templates(Graph(stacks(**resources)))
 
 
-def one(found: Templates, name: str) -> Resource:
+def resource_named(found: Templates, name: str) -> Resource:
     return found.graph.resources[f"S.{name}"]
 
 
@@ -149,8 +149,8 @@ def test_an_output_of_a_nested_stack_that_has_none() -> None:
 
 def test_the_resources_of_some_types_that_a_resource_mentions() -> None:
     found = templates(B=resource("U"), One=resource("T", Of=[ref("A"), att("B"), "S.A", ref("AWS::Region")]))
-    assert found.mentioned(one(found, "One"), "T") == {"S.A"}
-    assert found.mentioned(one(found, "One"), "T", "U") == {"S.A", "S.B"}
+    assert found.mentioned(resource_named(found, "One"), "T") == {"S.A"}
+    assert found.mentioned(resource_named(found, "One"), "T", "U") == {"S.A", "S.B"}
 
 
 def test_names_at_the_end_of_arns_and_uris() -> None:
@@ -167,8 +167,12 @@ def test_buckets_of_scripts() -> None:
     )
     upload = resource("Custom::CDKBucketDeployment", DestinationBucketName="theirs")
     found = templates(Cluster=cluster, Literal=literal, Upload=upload)
-    assert buckets(found, one(found, "Cluster")) == {"S.A", "/scripts/"}
-    assert buckets(found, one(found, "Literal")) == buckets(found, one(found, "Upload")) == {"theirs"}
+    assert buckets(found, resource_named(found, "Cluster")) == {"S.A", "/scripts/"}
+    assert (
+        buckets(found, resource_named(found, "Literal"))
+        == buckets(found, resource_named(found, "Upload"))
+        == {"theirs"}
+    )
 
 
 # Clusters
@@ -222,19 +226,19 @@ def test_the_clusters_of_a_resource(body: Any, clusters: set[str]) -> None:
         Custom=resource("Custom::AWSCDK-EKS-Cluster", Config={"name": "custom"}),
         HyperPod=resource("AWS::SageMaker::Cluster", Orchestrator={"Eks": {"ClusterArn": att("Two")}}),
     )
-    assert found.clusters(one(found, "It")) == clusters
+    assert found.clusters(resource_named(found, "It")) == clusters
 
 
 def test_a_stage_without_clusters() -> None:
     found = templates(It=resource("T"))
-    assert found.clusters(one(found, "It")) == {"?"}
+    assert found.clusters(resource_named(found, "It")) == {"?"}
     addon = resource("AWS::EKS::Addon", ClusterName="theirs")
     found = templates(It=resource("T"), Addon=addon)
-    assert found.clusters(one(found, "It")) == {"theirs"}, "the cluster of its add-ons"
-    everything = Templates(
+    assert found.clusters(resource_named(found, "It")) == {"theirs"}, "the cluster of its add-ons"
+    all_templates = Templates(
         Graph([Stack("A", template(Eks=EKS), stage="A"), Stack("B", template(It=resource("T")), stage="B")])
     )
-    assert everything.clusters(everything.graph.resources["B.It"]) == {"A.Eks"}
+    assert all_templates.clusters(all_templates.graph.resources["B.It"]) == {"A.Eks"}
 
 
 # Network and handlers
@@ -242,7 +246,7 @@ def test_a_stage_without_clusters() -> None:
 
 @pytest.mark.timeout(120)
 def test_a_subnet_whose_nat_gateway_is_in_it() -> None:
-    """A mistake, but the proof ends."""
+    """The reference is a mistake, but the proof terminates."""
     found = templates(
         Subnet=resource("AWS::EC2::Subnet"),
         Nat=resource("AWS::EC2::NatGateway", SubnetId=ref("Subnet")),
@@ -250,7 +254,7 @@ def test_a_subnet_whose_nat_gateway_is_in_it() -> None:
         Link=resource("AWS::EC2::SubnetRouteTableAssociation", SubnetId=ref("Subnet"), RouteTableId="table"),
         Nodes=resource("AWS::EKS::Nodegroup", Subnets=[ref("Subnet")]),
     )
-    assert found.egress(one(found, "Nodes")) == {"S.Route", "S.Link"}
+    assert found.egress(resource_named(found, "Nodes")) == {"S.Route", "S.Link"}
 
 
 def test_security_groups_of_nodes_the_control_plane_and_the_endpoints_of_the_vpc() -> None:
@@ -267,8 +271,13 @@ def test_security_groups_of_nodes_the_control_plane_and_the_endpoints_of_the_vpc
         ),
         NoSubnet=resource("AWS::EKS::Nodegroup", ClusterName=ref("Eks")),
     )
-    assert found.security_groups(one(found, "Nodes")) == {"S.GroupNode", "S.GroupPlane", "S.GroupEnd", "S.Eks"}
-    assert found.security_groups(one(found, "NoSubnet")) == NEVER
+    assert found.security_groups(resource_named(found, "Nodes")) == {
+        "S.GroupNode",
+        "S.GroupPlane",
+        "S.GroupEnd",
+        "S.Eks",
+    }
+    assert found.security_groups(resource_named(found, "NoSubnet")) == NEVER
 
 
 def test_the_functions_behind_a_custom_resource() -> None:
@@ -283,14 +292,14 @@ def test_the_functions_behind_a_custom_resource() -> None:
         OfTopic=resource("Custom::A", ServiceToken=ref("Topic")),
         Without=resource("Custom::A"),
     )
-    assert found.handlers(one(found, "Custom")) == {"S.Fn", "S.Next"}
-    assert found.handler_roles(one(found, "Custom")) == {"S.Role", "theirs"}
-    assert found.handlers(one(found, "OfTopic")) == found.handlers(one(found, "Without")) == NEVER
+    assert found.handlers(resource_named(found, "Custom")) == {"S.Fn", "S.Next"}
+    assert found.handler_roles(resource_named(found, "Custom")) == {"S.Role", "theirs"}
+    assert found.handlers(resource_named(found, "OfTopic")) == found.handlers(resource_named(found, "Without")) == NEVER
 
 
 # Kubernetes
 
-MAP = thing("ConfigMap", "a", "b")
+MAP = k8s_object("ConfigMap", "a", "b")
 
 
 @pytest.mark.parametrize(
@@ -320,15 +329,15 @@ MAP = thing("ConfigMap", "a", "b")
 )
 def test_the_objects_of_a_manifest(manifest: Any, found: list[Any]) -> None:
     read = templates(It=resource("Custom::HyperPodKubernetesObjects", Manifest=manifest))
-    assert list(read.objects(one(read, "It"))) == found
+    assert list(read.objects(resource_named(read, "It"))) == found
 
 
 def test_only_custom_resources_of_objects_have_some() -> None:
-    read = templates(It=resource("T", Manifest=[MAP]), Two=objects(MAP, thing("Secret")))
-    assert read.objects(one(read, "It")) == ()
-    assert read.kinds(one(read, "Two")) == {"ConfigMap", "Secret"}
+    read = templates(It=resource("T", Manifest=[MAP]), Two=objects(MAP, k8s_object("Secret")))
+    assert read.objects(resource_named(read, "It")) == ()
+    assert read.kinds(resource_named(read, "Two")) == {"ConfigMap", "Secret"}
 
 
 def test_the_text_of_properties_that_hold_json() -> None:
     read = templates(It=resource("T", Condition='{"Type": "NodesReady"}'))
-    assert read.text(one(read, "It")) == '{"Condition": "{"Type": "NodesReady"}"}'
+    assert read.text(resource_named(read, "It")) == '{"Condition": "{"Type": "NodesReady"}"}'

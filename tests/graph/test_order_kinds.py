@@ -1,4 +1,4 @@
-"""What the order rules recognize: every type, property, kind and add-on, one by one."""
+"""Every type, property, kind and add-on that the order rules recognize."""
 
 from __future__ import annotations
 
@@ -8,7 +8,21 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from order_cases import BASE, CASES, HYPERPOD, JOB, addon, att, objects, ref, release, resource, template, thing, wait
+from order_cases import (
+    BASE,
+    CASES,
+    HYPERPOD,
+    JOB,
+    addon,
+    att,
+    k8s_object,
+    objects,
+    ref,
+    release,
+    resource,
+    template,
+    wait,
+)
 from test_order_rules import case, violated
 
 from hyperpod_constructs.assembly.graph import prove
@@ -96,11 +110,11 @@ ROLE = att("Role")
 def test_each_type_and_the_property_that_relates_it(
     rule: str, name: str, kind: str, properties: dict[str, Any]
 ) -> None:
-    _, first, then, _ = CASES[rule]
+    _, earlier, later, _ = CASES[rule]
     templates = case(rule)
     templates["Platform"]["Resources"][name] = resource(kind, **properties)
     pairs = [(pair.first, pair.then) for pair in prove(templates).pairs if pair.rule.id == rule]
-    assert (f"Platform.{first}", f"Platform.{then}") in pairs
+    assert (f"Platform.{earlier}", f"Platform.{later}") in pairs
 
 
 @pytest.mark.parametrize("kind", ["AWS::Lambda::Alias", "AWS::Lambda::Version"])
@@ -127,8 +141,8 @@ def test_the_properties_that_name_the_cluster_of_a_resource(name: str, value: st
         arn = f"arn:aws:eks:us-west-2:111122223333:cluster/{cluster}"
         return resource("AWS::SageMaker::Cluster", Orchestrator={"Eks": {"ClusterArn": arn}})
 
-    one = resource(kind, AddonName="coredns", **{name: value})
-    templates = {"S": template(A=hyperpod("one"), B=hyperpod("two"), One=one)}
+    changed = resource(kind, AddonName="coredns", **{name: value})
+    templates = {"S": template(A=hyperpod("one"), B=hyperpod("two"), One=changed)}
     rule = "nodes-before-addons" if kind == "AWS::EKS::Addon" else "cluster-before-quotas"
     assert violated(templates, rule) == [("S.A", "S.One")]
 
@@ -151,13 +165,13 @@ def test_the_properties_that_name_the_cluster_of_a_resource(name: str, value: st
 )
 def test_networks_roles_and_buckets_can_be_shared_by_clusters(rule: str) -> None:
     """A resource that belongs to one cluster can be required by another."""
-    _, first, then, _ = CASES[rule]
+    _, earlier, later, _ = CASES[rule]
     templates = case(rule)
     resources = templates["Platform"]["Resources"]
     resources["Other"] = resource("AWS::EKS::Cluster")
-    for name, cluster in ((first, "Other"), (then, "Eks")):
+    for name, cluster in ((earlier, "Other"), (later, "Eks")):
         resources[name]["Properties"].setdefault("Tags", []).append({"Key": "cluster", "Value": ref(cluster)})
-    assert (f"Platform.{first}", f"Platform.{then}") in violated(templates, rule)
+    assert (f"Platform.{earlier}", f"Platform.{later}") in violated(templates, rule)
 
 
 GOVERNANCE, TRAINING, OBSERVABILITY, INFERENCE = (
@@ -174,10 +188,7 @@ SPACES = "amazon-sagemaker-spaces"
             "core-addons-before-cluster",
             {(name, "HyperPod") for name in ("vpc-cni", "kube-proxy", "eks-pod-identity-agent")},
         ),
-        (
-            "cert-manager-before-webhooks",
-            {("cert-manager", name) for name in (TRAINING, INFERENCE, SPACES, "adot")},
-        ),
+        ("cert-manager-before-webhooks", {("cert-manager", name) for name in (TRAINING, INFERENCE, SPACES, "adot")}),
         (
             "pod-identity-agent-before-consumers",
             {("eks-pod-identity-agent", name) for name in (TRAINING, OBSERVABILITY, SPACES)},
@@ -197,7 +208,7 @@ SPACES = "amazon-sagemaker-spaces"
 def test_the_add_ons_of_each_rule(rule: str, pairs: set[tuple[str, str]]) -> None:
     addons = {name: addon(name) for name in catalog.addons()}
     templates = {"S": {"Resources": {**BASE, **addons, "HyperPod": HYPERPOD, "Unknown": addon("of-a-partner")}}}
-    assert set(violated(templates, rule)) == {(f"S.{first}", f"S.{then}") for first, then in pairs}
+    assert set(violated(templates, rule)) == {(f"S.{earlier}", f"S.{later}") for earlier, later in pairs}
 
 
 def test_add_ons_that_require_a_node() -> None:
@@ -205,7 +216,7 @@ def test_add_ons_that_require_a_node() -> None:
     templates = {"S": {"Resources": {**BASE, **addons, "HyperPod": HYPERPOD, "Unknown": addon("of-a-partner")}}}
     first = {name for name, fact in catalog.addons().items() if not fact.needs_nodes}
     assert {"vpc-cni", "kube-proxy", "eks-pod-identity-agent", "prometheus-node-exporter"} <= first
-    found = [then for _, then in violated(templates, "nodes-before-addons")]
+    found = [later for _, later in violated(templates, "nodes-before-addons")]
     assert found == [f"S.{name}" for name in catalog.addons() if name not in first]
 
 
@@ -215,10 +226,10 @@ def test_add_ons_that_require_a_node() -> None:
 @pytest.mark.parametrize("kind", ["HyperPodPyTorchJob", "PyTorchJob", "Job"])
 def test_each_kind_of_job(kind: str) -> None:
     templates = case("parts-before-jobs")
-    templates["Platform"]["Resources"]["Job"] = objects(thing(kind, namespace="hyperpod-ns-blue"))
+    templates["Platform"]["Resources"]["Job"] = objects(k8s_object(kind, namespace="hyperpod-ns-blue"))
     assert violated(templates, "parts-before-jobs") == [("Platform.Claim", "Platform.Job")]
     nodes = case("nodes-before-workloads")
-    nodes["Platform"]["Resources"]["Job"] = objects(thing(kind))
+    nodes["Platform"]["Resources"]["Job"] = objects(k8s_object(kind))
     assert violated(nodes, "nodes-before-workloads") == [("Platform.HyperPod", "Platform.Job")]
 
 
@@ -228,17 +239,19 @@ SHARED = ["ClusterQueue", "ResourceFlavor", "Topology", "WorkloadPriorityClass",
 
 
 @pytest.mark.parametrize(
-    ("kind", "same", "elsewhere"),
+    ("kind", "same_namespace", "other_namespace"),
     [
         *((kind, True, False) for kind in PARTS),
         *((kind, True, True) for kind in SHARED),
         *((kind, False, False) for kind in ("Deployment", "StorageClass", "HyperPodPyTorchJob")),
     ],
 )
-def test_what_a_job_requires_in_its_namespace_and_in_the_cluster(kind: str, same: bool, elsewhere: bool) -> None:
-    for namespace, expected in (("hyperpod-ns-blue", same), ("other", elsewhere)):
+def test_what_a_job_requires_in_its_namespace_and_in_the_cluster(
+    kind: str, same_namespace: bool, other_namespace: bool
+) -> None:
+    for namespace, expected in (("hyperpod-ns-blue", same_namespace), ("other", other_namespace)):
         templates = case("parts-before-jobs")
-        templates["Platform"]["Resources"]["Claim"] = objects(thing(kind, "x", namespace))
+        templates["Platform"]["Resources"]["Claim"] = objects(k8s_object(kind, "x", namespace))
         pairs = [("Platform.Claim", "Platform.Job")] if expected else []
         assert violated(templates, "parts-before-jobs") == pairs, namespace
 
@@ -246,13 +259,13 @@ def test_what_a_job_requires_in_its_namespace_and_in_the_cluster(kind: str, same
 @pytest.mark.parametrize(
     ("job", "first"),
     [
-        (thing("PyTorchJob", namespace="hyperpod-ns-blue"), ["Config", "Quota"]),
-        (thing("PyTorchJob", namespace="hyperpod-ns-red"), ["Config"]),
-        (thing("PyTorchJob", namespace="x"), []),
+        (k8s_object("PyTorchJob", namespace="hyperpod-ns-blue"), ["Config", "Quota"]),
+        (k8s_object("PyTorchJob", namespace="hyperpod-ns-red"), ["Config"]),
+        (k8s_object("PyTorchJob", namespace="x"), []),
         ({"kind": "PyTorchJob", "metadata": {"labels": {"kueue.x-k8s.io/queue-name": "q"}}}, ["Config"]),
         ({"kind": "PyTorchJob", "metadata": {"labels": None}}, []),
         ({"kind": "PyTorchJob", "metadata": None}, []),
-        (thing("ConfigMap", namespace="hyperpod-ns-blue"), []),
+        (k8s_object("ConfigMap", namespace="hyperpod-ns-blue"), []),
     ],
     ids=str,
 )
@@ -261,22 +274,22 @@ def test_a_job_that_is_queued_requires_the_policy_and_the_quota_of_its_team(job:
     resources = templates["Platform"]["Resources"]
     resources["Config"] = resource("AWS::SageMaker::ClusterSchedulerConfig", ClusterArn=att("HyperPod"))
     resources["Job"] = objects(job)
-    found = [one for one, then in violated(templates, "quotas-before-jobs") if then == "Platform.Job"]
+    found = [earlier for earlier, later in violated(templates, "quotas-before-jobs") if later == "Platform.Job"]
     assert sorted(found) == [f"Platform.{name}" for name in first]
 
 
 @pytest.mark.parametrize(
     ("space", "item", "pair"),
     [
-        (thing("Namespace", "blue"), thing("ConfigMap", "m", "blue"), True),
-        (thing("Namespace", "blue"), thing("ConfigMap", "m", "red"), False),
-        (thing("Namespace", "default"), thing("ConfigMap", "m"), True),
-        (thing("Namespace", "a-${token}"), thing("ConfigMap", "m", "red"), True),
-        (thing("Namespace", "red"), thing("ConfigMap", "m", "${token}"), True),
-        (thing("Namespace", "blue"), thing("Namespace", "red", "blue"), False),
-        (thing("ServiceAccount", "blue"), thing("ConfigMap", "m", "blue"), False),
-        ({"kind": "Namespace"}, thing("ConfigMap", "m", "blue"), False),
-        (thing("Namespace", "default"), {"kind": "ConfigMap", "metadata": None}, True),
+        (k8s_object("Namespace", "blue"), k8s_object("ConfigMap", "m", "blue"), True),
+        (k8s_object("Namespace", "blue"), k8s_object("ConfigMap", "m", "red"), False),
+        (k8s_object("Namespace", "default"), k8s_object("ConfigMap", "m"), True),
+        (k8s_object("Namespace", "a-${token}"), k8s_object("ConfigMap", "m", "red"), True),
+        (k8s_object("Namespace", "red"), k8s_object("ConfigMap", "m", "${token}"), True),
+        (k8s_object("Namespace", "blue"), k8s_object("Namespace", "red", "blue"), False),
+        (k8s_object("ServiceAccount", "blue"), k8s_object("ConfigMap", "m", "blue"), False),
+        ({"kind": "Namespace"}, k8s_object("ConfigMap", "m", "blue"), False),
+        (k8s_object("Namespace", "default"), {"kind": "ConfigMap", "metadata": None}, True),
     ],
     ids=str,
 )
@@ -292,14 +305,14 @@ CLAIM = {"kind": "PersistentVolumeClaim"}
 @pytest.mark.parametrize(
     ("volume", "claim", "pair"),
     [
-        (thing("PersistentVolume", "data"), {**CLAIM, "spec": {"volumeName": "data"}}, True),
-        (thing("PersistentVolume", "data"), {**CLAIM, "spec": {"storageClassName": "data"}}, False),
-        (thing("StorageClass", "fast"), {**CLAIM, "spec": {"storageClassName": "fast"}}, True),
-        (thing("StorageClass", "fast"), {**CLAIM, "spec": {"volumeName": "fast"}}, False),
-        (thing("StorageClass", "fast"), CLAIM, False),
-        (thing("StorageClass", "fast"), {**CLAIM, "spec": {"storageClassName": "${token}"}}, True),
-        (thing("StorageClass", "fast"), {"kind": "StatefulSet", "spec": {"storageClassName": "fast"}}, False),
-        (thing("ConfigMap", "fast"), {**CLAIM, "spec": {"storageClassName": "fast"}}, False),
+        (k8s_object("PersistentVolume", "data"), {**CLAIM, "spec": {"volumeName": "data"}}, True),
+        (k8s_object("PersistentVolume", "data"), {**CLAIM, "spec": {"storageClassName": "data"}}, False),
+        (k8s_object("StorageClass", "fast"), {**CLAIM, "spec": {"storageClassName": "fast"}}, True),
+        (k8s_object("StorageClass", "fast"), {**CLAIM, "spec": {"volumeName": "fast"}}, False),
+        (k8s_object("StorageClass", "fast"), CLAIM, False),
+        (k8s_object("StorageClass", "fast"), {**CLAIM, "spec": {"storageClassName": "${token}"}}, True),
+        (k8s_object("StorageClass", "fast"), {"kind": "StatefulSet", "spec": {"storageClassName": "fast"}}, False),
+        (k8s_object("ConfigMap", "fast"), {**CLAIM, "spec": {"storageClassName": "fast"}}, False),
     ],
     ids=str,
 )
@@ -312,14 +325,18 @@ def test_volumes_and_classes_and_their_claims(volume: dict[str, Any], claim: dic
 @pytest.mark.parametrize(
     ("driver", "volume", "pair"),
     [
-        ("aws-fsx-csi-driver", thing("PersistentVolume", spec={"csi": {"driver": "fsx.csi.aws.com"}}), True),
-        ("aws-ebs-csi-driver", thing("StorageClass", provisioner="ebs.csi.aws.com"), True),
-        ("aws-mountpoint-s3-csi-driver", thing("PersistentVolume", spec={"csi": {"driver": "s3.csi.aws.com"}}), True),
-        ("aws-efs-csi-driver", thing("StorageClass", provisioner="ebs.csi.aws.com"), False),
-        ("aws-efs-csi-driver", thing("StorageClass", provisioner="${token}"), True),
-        ("aws-efs-csi-driver", thing("PersistentVolume", spec={"hostPath": {}}), False),
-        ("aws-efs-csi-driver", thing("PersistentVolume", spec=None), False),
-        ("coredns", thing("PersistentVolume", spec={"csi": {"driver": "coredns"}}), False),
+        ("aws-fsx-csi-driver", k8s_object("PersistentVolume", spec={"csi": {"driver": "fsx.csi.aws.com"}}), True),
+        ("aws-ebs-csi-driver", k8s_object("StorageClass", provisioner="ebs.csi.aws.com"), True),
+        (
+            "aws-mountpoint-s3-csi-driver",
+            k8s_object("PersistentVolume", spec={"csi": {"driver": "s3.csi.aws.com"}}),
+            True,
+        ),
+        ("aws-efs-csi-driver", k8s_object("StorageClass", provisioner="ebs.csi.aws.com"), False),
+        ("aws-efs-csi-driver", k8s_object("StorageClass", provisioner="${token}"), True),
+        ("aws-efs-csi-driver", k8s_object("PersistentVolume", spec={"hostPath": {}}), False),
+        ("aws-efs-csi-driver", k8s_object("PersistentVolume", spec=None), False),
+        ("coredns", k8s_object("PersistentVolume", spec={"csi": {"driver": "coredns"}}), False),
     ],
     ids=str,
 )
@@ -338,7 +355,7 @@ def test_volumes_and_their_drivers(driver: str, volume: dict[str, Any], pair: bo
         (release("hyperpod-dependencies"), False),
         (resource("Custom::AWSCDK-EKS-HelmChart", ClusterName=ref("Eks"), Chart="HyperPodHelmChart"), False),
         (resource("Custom::AWSCDK-EKS-HelmChart", ClusterName=ref("Eks"), Chart="hyperpod-helm-chart"), False),
-        (objects(thing("Deployment")), False),
+        (objects(k8s_object("Deployment")), False),
         (JOB, True),
     ],
     ids=str,

@@ -1,4 +1,4 @@
-"""The order rules one by one, what makes two resources a pair, and the proof of a whole platform."""
+"""Each order rule, the conditions for a pair of resources, and the proof of a complete platform."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def test_every_rule_has_a_case_and_a_unique_id() -> None:
 
 def case(rule: str, *depends: tuple[str, str]) -> dict[str, Any]:
     resources = deepcopy({**BASE, **CASES[rule][0]})
-    for then, first in depends:
-        resources[then].setdefault("DependsOn", []).append(first)
+    for later, first in depends:
+        resources[later].setdefault("DependsOn", []).append(first)
     return {"Platform": {"Resources": resources}}
 
 
@@ -44,10 +44,10 @@ def violated(templates: Any, rule: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("rule", CASES)
 def test_a_rule_fails_without_the_order_and_passes_with_it(rule: str) -> None:
-    _, first, then, gate = CASES[rule]
-    pair = (f"Platform.{first}", f"Platform.{then}")
+    _, earlier, later, gate = CASES[rule]
+    pair = (f"Platform.{earlier}", f"Platform.{later}")
     assert pair in violated(case(rule), rule)
-    right = [(gate, first), (then, gate)] if gate else [(then, first)]
+    right = [(gate, earlier), (later, gate)] if gate else [(later, earlier)]
     proof = prove(case(rule, *right))
     assert pair not in [
         (violation.first, violation.then) for violation in proof.violations if violation.rule.id == rule
@@ -57,10 +57,10 @@ def test_a_rule_fails_without_the_order_and_passes_with_it(rule: str) -> None:
 
 @pytest.mark.parametrize("rule", [rule for rule, (*_, gate) in CASES.items() if gate])
 def test_a_gate_must_be_between_both_resources(rule: str) -> None:
-    _, first, then, gate = CASES[rule]
+    _, earlier, later, gate = CASES[rule]
     assert gate
-    pair = (f"Platform.{first}", f"Platform.{then}")
-    for wrong in ([(then, first)], [(then, first), (gate, first)], [(then, first), (then, gate)]):
+    pair = (f"Platform.{earlier}", f"Platform.{later}")
+    for wrong in ([(later, earlier)], [(later, earlier), (gate, earlier)], [(later, earlier), (later, gate)]):
         assert pair in violated(case(rule, *wrong), rule), wrong
 
 
@@ -78,16 +78,16 @@ def test_the_message_names_both_their_stack_and_the_fix() -> None:
 
 
 @pytest.mark.parametrize(
-    ("depends", "words"),
+    ("depends", "message"),
     [
         ((("Dns", "HyperPod"),), "Ready (Custom::HyperPodKubernetesWait, stack Platform), does not depend on"),
         ((("Ready", "HyperPod"),), "Dns (AWS::EKS::Addon, stack Platform) does not depend on the nodes-ready wait"),
     ],
 )
-def test_a_gate_that_exists_but_not_between_is_reported(depends: tuple[tuple[str, str], ...], words: str) -> None:
+def test_a_gate_that_exists_but_not_between_is_reported(depends: tuple[tuple[str, str], ...], message: str) -> None:
     proof = prove(case("nodes-before-addons", *depends))
     (violation,) = [item for item in proof.violations if item.rule.id == "nodes-before-addons"]
-    assert words in violation.explanation
+    assert message in violation.explanation
 
 
 def test_a_missing_gate_is_reported() -> None:
@@ -260,16 +260,16 @@ def test_cutting_any_edge_that_a_rule_relies_on_breaks_the_proof() -> None:
 
 
 def test_of_two_gates_both_are_cut() -> None:
-    """Either carries the order alone, so losing one breaks nothing."""
+    """Either of them ensures the order, so removing one has no effect."""
     rule = "nodes-before-addons"
-    _, first, then, gate = CASES[rule]
+    _, earlier, later, gate = CASES[rule]
     assert gate
-    templates = case(rule, (gate, first), (then, gate))
+    templates = case(rule, (gate, earlier), (later, gate))
     resources = templates["Platform"]["Resources"]
     resources["Other"] = deepcopy(resources[gate])
-    resources[then]["DependsOn"].append("Other")
+    resources[later]["DependsOn"].append("Other")
     (found,) = [
-        (pair, edges) for pair, edges in prove(templates).cuts() if pair.rule.id == rule and pair.then.endswith(then)
+        (pair, edges) for pair, edges in prove(templates).cuts() if pair.rule.id == rule and pair.then.endswith(later)
     ]
     pair, edges = found
     assert set(pair.gates) == {f"Platform.{gate}", "Platform.Other"}

@@ -1,4 +1,4 @@
-"""`hyperpod adopt`: what an import describes is taken over without a replacement, or refused with both values."""
+"""`hyperpod adopt`: imported resources are adopted without a replacement, or rejected with both values."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def run(*arguments: object) -> Result:
 
 @cache
 def imported() -> str:
-    """What an import writes of the cluster that is deployed."""
+    """The config that an import writes for the deployed cluster."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "hyperpod.yaml"
         assert run("import", "live", "--cluster-name", "shared", "-o", file).exit_code == 0
@@ -59,7 +59,7 @@ def imported() -> str:
 
 @pytest.fixture
 def config(aws: FakeAws, tmp_path: Path) -> Path:
-    """The config that an import wrote of somebody else's cluster."""
+    """The config that an import wrote for a cluster of another project."""
     deploy(aws, platform_of("teams"), ours=False)
     file = tmp_path / "hyperpod.yaml"
     file.write_text(imported())
@@ -169,10 +169,10 @@ TAMPERED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
 """What was changed since the import, to what the proof says about it."""
 
 
-@pytest.mark.parametrize("what", TAMPERED)
-def test_the_proof_fails_with_the_property_and_both_values(what: str, config: Path, aws: FakeAws):
+@pytest.mark.parametrize("change", TAMPERED)
+def test_the_proof_fails_with_the_property_and_both_values(change: str, config: Path, aws: FakeAws):
     live = deploy(aws, platform_of("teams"), ours=False)
-    tamper, expected = TAMPERED[what]
+    tamper, expected = TAMPERED[change]
     tamper(live)
     aws.on("sagemaker", "DescribeCluster", live)
     result, _ = adopted(config)
@@ -186,16 +186,16 @@ def test_the_proof_fails_with_the_property_and_both_values(what: str, config: Pa
 
 
 def test_the_simulated_deployment_itself_shows_a_replacement(aws: FakeAws, config: Path, tmp_path: Path):
-    """An access entry of another type: what compares the properties says nothing, and CloudFormation replaces it."""
-    where = {"region": "us-west-2", "account": "111122223333"}
+    """An access entry of another type: the comparison reports nothing, and CloudFormation replaces it."""
+    environment = {"region": "us-west-2", "account": "111122223333"}
     found = read(aws.session("us-west-2"), "shared")
     app = _assembly(config, tmp_path / "app")
-    made = adoption(_templates(app), found, **where)
-    assert prove(app, made, found, **where).ok
-    entry = next(takeover for takeover in made.takeovers if takeover.kind == "AWS::EKS::AccessEntry")
+    plan = adoption(_templates(app), found, **environment)
+    assert prove(app, plan, found, **environment).ok
+    entry = next(takeover for takeover in plan.takeovers if takeover.kind == "AWS::EKS::AccessEntry")
     other = replace(entry, properties={**entry.properties, "Type": "EC2_LINUX"})
-    made.takeovers = [other if takeover is entry else takeover for takeover in made.takeovers]
-    proof = prove(app, made, found, **where)
+    plan.takeovers = [other if takeover is entry else takeover for takeover in plan.takeovers]
+    proof = prove(app, plan, found, **environment)
     findings = [finding for finding in proof.findings if finding.rule == "HPR07"]
     assert [finding.path for finding in findings] == [f"{entry.stack}.{entry.logical_id}"]
     assert "Type: EC2_LINUX now, not set in the config" in findings[0].message
@@ -242,8 +242,8 @@ def test_the_networks_order_is_that_of_the_cluster_which_cannot_change(
     answer["VpcConfig"]["Subnets"] = [f"subnet-0123456789abcdef{index}" for index in order]
     file = tmp_path / "hyperpod.yaml"
     run("import", "live", "--cluster-name", "shared", "-o", file)
-    named = yaml.safe_load(file.read_text())["network"].get("control_plane_zone_ids")
-    assert named == ([zones[index] for index in order] if len(order) > 2 else None)
+    zone_ids = yaml.safe_load(file.read_text())["network"].get("control_plane_zone_ids")
+    assert zone_ids == ([zones[index] for index in order] if len(order) > 2 else None)
     result, resources = adopted(file)
     assert (result.exit_code, resources["AWS::SageMaker::Cluster"]["replaced"]) == (0, [])
 

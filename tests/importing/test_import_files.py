@@ -1,4 +1,4 @@
-"""`hyperpod import` of files: every name is accounted for, and the written config makes what the source makes."""
+"""`hyperpod import` of files: every name is handled, and the written config creates the resources of the source."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_each_kind_has_twelve_files():
 def test_a_source_is_converted_to_this_config(
     source: str, tmp_path: Path, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.chdir(DATA.parent)  # the header names the path as it was given
+    monkeypatch.chdir(DATA.parent)  # the header contains the path as specified
     result = imported(source, tmp_path / "hyperpod.yaml", folder=Path("data"))
     text = (tmp_path / "hyperpod.yaml").read_text()
     messages = [line for line in result.stderr.splitlines() if line.startswith(("note:", "not imported:"))]
@@ -94,7 +94,7 @@ def test_validate_finds_only_what_the_user_must_answer(source: str, tmp_path: Pa
     result = imported(source, file)
     found = load(file).findings
     assert {finding.rule for finding in errors(found)} == FOR_THE_USER.get(source, set())
-    for finding in found:  # what import tells is what validate tells
+    for finding in found:  # import and validate report the same findings
         assert f"{finding.severity} {finding.rule} {finding.path}: {finding.message}" in result.stderr
     assert result.exit_code == (3 if errors(found) or "not imported: " in result.stderr else 0)
 
@@ -138,13 +138,13 @@ ANSWERS: dict[str, dict[str, Any]] = {
 
 
 def put(data: Any, path: str, value: Any) -> None:
-    *around, last = path.split(".")
-    for part in around:
+    *parents, last = path.split(".")
+    for part in parents:
         data = data[int(part)] if isinstance(data, list) else data.setdefault(part, {})
     data[last] = value
 
 
-def answered(source: str, folder: Path) -> Path:
+def completed_config(source: str, folder: Path) -> Path:
     """The written file with the user's answers."""
     file = folder / "hyperpod.yaml"
     imported(source, file)
@@ -165,16 +165,16 @@ def answered(source: str, folder: Path) -> Path:
     return file
 
 
-def given(source: str) -> dict[str, Any]:
-    """What the source says, with the defaults of its format, in the words of the templates."""
+def source_values(source: str) -> dict[str, Any]:
+    """The values of the source, with the defaults of its format, by the names of the templates."""
     table = catalog.load("importing")
     path = DATA / source
     if source.startswith("tfvars"):
         import hcl2
 
         options = hcl2.SerializationOptions(strip_string_quotes=True, with_comments=False)
-        said = hcl2.loads(path.read_text(), serialization_options=options)
-        return {name: said.get(name, entry.get("default")) for name, entry in table["variables"].items()}
+        variables = hcl2.loads(path.read_text(), serialization_options=options)
+        return {name: variables.get(name, entry.get("default")) for name, entry in table["variables"].items()}
     content = yaml.safe_load(path.read_text())
     if source.startswith("stack"):
         if isinstance(content, dict):
@@ -192,43 +192,46 @@ def given(source: str) -> dict[str, Any]:
     }
 
 
-def makes(source: str) -> dict[str, bool]:
-    """Which kinds of resource the source makes, read from its switches."""
-    said = given(source)
+def created_kinds(source: str) -> dict[str, bool]:
+    """Which kinds of resource the source creates, read from its settings."""
+    values = source_values(source)
 
-    def on(name: str) -> bool:
-        return str(said[name]).lower() == "true"
+    def enabled(name: str) -> bool:
+        return str(values[name]).lower() == "true"
 
     if source.startswith("tfvars"):
-        restricted = bool(said["restricted_instance_groups"])
+        restricted = bool(values["restricted_instance_groups"])
         return {
-            "AWS::EC2::VPC": on("create_vpc_module"),
-            "AWS::EC2::NatGateway": on("create_vpc_module") and not on("closed_network"),
-            "AWS::EKS::Cluster": on("create_eks_module"),
+            "AWS::EC2::VPC": enabled("create_vpc_module"),
+            "AWS::EC2::NatGateway": enabled("create_vpc_module") and not enabled("closed_network"),
+            "AWS::EKS::Cluster": enabled("create_eks_module"),
             "AWS::SageMaker::Cluster": True,
-            "AWS::FSx::FileSystem": not restricted and on("create_fsx_module") and on("create_new_fsx_filesystem"),
-            "AWS::S3::Bucket": not restricted and on("create_s3_bucket_module"),
-            "Custom::HyperPodHelmRelease": on("create_helm_chart_module"),
+            "AWS::FSx::FileSystem": not restricted
+            and enabled("create_fsx_module")
+            and enabled("create_new_fsx_filesystem"),
+            "AWS::S3::Bucket": not restricted and enabled("create_s3_bucket_module"),
+            "Custom::HyperPodHelmRelease": enabled("create_helm_chart_module"),
             "AWS::APS::Workspace": not restricted
-            and on("create_observability_module")
-            and on("create_prometheus_workspace"),
+            and enabled("create_observability_module")
+            and enabled("create_prometheus_workspace"),
             "AWS::Grafana::Workspace": not restricted
-            and on("create_observability_module")
-            and on("create_grafana_workspace"),
-            "addon amazon-sagemaker-hyperpod-taskgovernance": not restricted and on("create_task_governance_module"),
+            and enabled("create_observability_module")
+            and enabled("create_grafana_workspace"),
+            "addon amazon-sagemaker-hyperpod-taskgovernance": not restricted
+            and enabled("create_task_governance_module"),
             "addon amazon-sagemaker-hyperpod-training-operator": not restricted
-            and on("create_hyperpod_training_operator_module"),
-            "addon aws-fsx-csi-driver": not restricted and on("create_fsx_module"),
-            "AWS::SageMaker::ComputeQuota": bool(said["task_governance_compute_quotas"]),
+            and enabled("create_hyperpod_training_operator_module"),
+            "addon aws-fsx-csi-driver": not restricted and enabled("create_fsx_module"),
+            "AWS::SageMaker::ComputeQuota": bool(values["task_governance_compute_quotas"]),
         }
     return {
-        "AWS::EC2::VPC": on("CreateVPCStack"),
-        "AWS::EC2::NatGateway": on("CreateVPCStack"),
-        "AWS::EKS::Cluster": on("CreateEKSClusterStack"),
+        "AWS::EC2::VPC": enabled("CreateVPCStack"),
+        "AWS::EC2::NatGateway": enabled("CreateVPCStack"),
+        "AWS::EKS::Cluster": enabled("CreateEKSClusterStack"),
         "AWS::SageMaker::Cluster": True,
-        "AWS::FSx::FileSystem": on("CreateFsxStack") and not said.get("FsxFileSystemId"),
-        "Custom::HyperPodHelmRelease": on("CreateHelmChartStack"),
-        "addon amazon-sagemaker-hyperpod-inference": on("EnableHPInferenceFeature"),
+        "AWS::FSx::FileSystem": enabled("CreateFsxStack") and not values.get("FsxFileSystemId"),
+        "Custom::HyperPodHelmRelease": enabled("CreateHelmChartStack"),
+        "addon amazon-sagemaker-hyperpod-inference": enabled("EnableHPInferenceFeature"),
     }
 
 
@@ -237,15 +240,17 @@ def makes(source: str) -> dict[str, bool]:
 def test_the_templates_have_the_kinds_of_resource_that_the_source_makes(
     source: str, tmp_path: Path, assemble: Callable[[Path], Assembly]
 ):
-    file = answered(source, tmp_path)
+    file = completed_config(source, tmp_path)
     assert [str(finding) for finding in errors(load(file).findings)] == []
     resources = assemble(file).resources()
     kinds = {resource["Type"] for resource in resources.values()}
     kinds |= {f"addon {r['Properties']['AddonName']}" for r in resources.values() if r["Type"] == "AWS::EKS::Addon"}
-    wanted = makes(source)
+    expected = created_kinds(source)
     if source == "tfvars/04-closed.tfvars":
-        del wanted["Custom::HyperPodHelmRelease"]  # the answer is to go without: a vendored chart needs a download
-    assert {kind: kind in kinds for kind in wanted} == wanted
+        del expected[
+            "Custom::HyperPodHelmRelease"
+        ]  # configured without the chart: a vendored chart requires a download
+    assert {kind: kind in kinds for kind in expected} == expected
     groups = json.dumps(next(r for r in resources.values() if r["Type"] == "AWS::SageMaker::Cluster")["Properties"])
     text = (DATA / source).read_text()
     names = set(
@@ -262,7 +267,7 @@ def test_the_templates_have_the_kinds_of_resource_that_the_source_makes(
 
 
 def _effects(make: Callable[[dict[str, Any]], Draft], base: dict[str, Any], name: str, value: Any) -> bool:
-    """Whether a value of a name changes the config or is told."""
+    """Whether a value of a name changes the config or is reported."""
     before, after = make(base), make({**base, name: value})
     messages = [*after.losses, *after.messages]
     return (
@@ -359,7 +364,7 @@ def test_a_group_is_restored_from_its_properties(group: InstanceGroup | Restrict
     properties = restricted_group_properties(group, PLACE) if restricted else group_properties(group, PLACE)
     back = group_of(properties, AROUND, restricted=restricted)
     assert back.losses == [] or group.properties
-    again = type(group).model_validate(back.data)
+    restored = type(group).model_validate(back.data)
     names = {"subnet_ids", "security_group_ids", "availability_zone_id", "execution_role_arn", "lifecycle"}
     names |= {
         "container_data",
@@ -370,7 +375,7 @@ def test_a_group_is_restored_from_its_properties(group: InstanceGroup | Restrict
         "reward_functions",
     }
     names |= {"gated_recipes"}  # these are not in the group's properties, or in other ones
-    assert again.model_dump(exclude=names) == group.model_dump(exclude=names)
+    assert restored.model_dump(exclude=names) == group.model_dump(exclude=names)
 
 
 # ---- the writer ----

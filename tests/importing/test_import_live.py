@@ -1,4 +1,4 @@
-"""`hyperpod import live`: what we deployed comes back as the config that deployed it; what others did, as existing."""
+"""`hyperpod import live`: a platform of this project results in its config; other resources are imported as existing."""
 
 from __future__ import annotations
 
@@ -62,26 +62,28 @@ def imported(aws: FakeAws, platform: Platform) -> Platform:
 def test_an_import_of_a_deployed_platform_results_in_its_config(example: str, aws: FakeAws):
     platform = platform_of(example)
     deploy(aws, platform)
-    again = imported(aws, platform)
-    assert (again.name, again.region) == (platform.name, platform.region)
+    result = imported(aws, platform)
+    assert (result.name, result.region) == (platform.name, platform.region)
     network = NOT_READ["network"] | {"availability_zone_ids"}
-    assert again.network.model_dump(exclude=network) == platform.network.model_dump(exclude=network)
-    seen = again.network.availability_zone_ids
-    assert seen == platform.network.availability_zone_ids[: len(seen)]
-    assert again.completed_eks.model_dump(
+    assert result.network.model_dump(exclude=network) == platform.network.model_dump(exclude=network)
+    zones = result.network.availability_zone_ids
+    assert zones == platform.network.availability_zone_ids[: len(zones)]
+    assert result.completed_eks.model_dump(
         exclude={"kubernetes_version", "access"}
     ) == platform.completed_eks.model_dump(exclude={"kubernetes_version", "access"})
-    assert again.eks.version == platform.eks.version
+    assert result.eks.version == platform.eks.version
     cluster = NOT_READ["cluster"] | {"instance_groups", "restricted_instance_groups", "tags", "autoscaling"}
-    assert again.completed_cluster.model_dump(exclude=cluster) == platform.completed_cluster.model_dump(exclude=cluster)
-    assert (again.cluster.scaling is None) == (platform.cluster.scaling is None)
+    assert result.completed_cluster.model_dump(exclude=cluster) == platform.completed_cluster.model_dump(
+        exclude=cluster
+    )
+    assert (result.cluster.scaling is None) == (platform.cluster.scaling is None)
     first = platform.network.availability_zone_ids[0]
-    for before, after in zip(platform.cluster.groups, again.cluster.groups, strict=True):
-        placed = before.model_copy(update={"availability_zone_id": before.availability_zone_id or first})
-        assert after.model_dump(exclude=NOT_READ["groups"]) == placed.model_dump(exclude=NOT_READ["groups"])
-    wanted = {key for key, addon in platform.addons.effective().items() if key != "kueue"}
-    assert set(again.addons.effective()) == wanted
-    before_teams, after_teams = (value.governance.teams if value.governance else () for value in (platform, again))
+    for before, after in zip(platform.cluster.groups, result.cluster.groups, strict=True):
+        expected = before.model_copy(update={"availability_zone_id": before.availability_zone_id or first})
+        assert after.model_dump(exclude=NOT_READ["groups"]) == expected.model_dump(exclude=NOT_READ["groups"])
+    addons = {key for key, addon in platform.addons.effective().items() if key != "kueue"}
+    assert set(result.addons.effective()) == addons
+    before_teams, after_teams = (value.governance.teams if value.governance else () for value in (platform, result))
     assert [team.model_dump(exclude=NOT_READ["teams"]) for team in after_teams] == [
         team.model_dump(exclude=NOT_READ["teams"]) for team in before_teams
     ]

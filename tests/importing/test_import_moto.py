@@ -1,4 +1,4 @@
-"""The network and the EKS cluster of an import as moto has them: its own ids, routes and add-ons, not answers of ours."""
+"""Import of a network and an EKS cluster from moto, with moto's ids, routes and add-ons instead of written responses."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.slow
 
 
 @dataclass
-class Made:
-    """What moto made, and what an import read of it."""
+class MotoDeployment:
+    """The resources that moto created, and the result of an import."""
 
     found: deployed.Deployed
     vpc: str
@@ -37,7 +37,7 @@ class Made:
 
 
 @contextmanager
-def deployed_by_moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
+def deployed_by_moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[MotoDeployment]:
     with moto_account(monkeypatch):
         ec2, eks, iam = (boto3.client(name) for name in ("ec2", "eks", "iam"))
         vpc = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
@@ -85,19 +85,19 @@ def deployed_by_moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
         found = deployed.Deployed(cluster=cluster, failures=reads.failures)
         deployed._read_network(reads, found)
         found.eks = reads.one("eks:DescribeCluster", name="shared")["cluster"]
-        yield Made(found, vpc, subnets, table, group)
+        yield MotoDeployment(found, vpc, subnets, table, group)
 
 
 def test_a_network_and_an_eks_cluster_of_moto_are_described(monkeypatch: pytest.MonkeyPatch):
-    with deployed_by_moto(monkeypatch) as made:
-        found, subnets = made.found, made.subnets
+    with deployed_by_moto(monkeypatch) as account:
+        found, subnets = account.found, account.subnets
         platform = Platform.model_validate(describe(found).data)
     existing = platform.network.existing
     assert existing is not None
     assert (existing.vpc_id, existing.vpc_cidrs, existing.security_group_id) == (
-        made.vpc,
+        account.vpc,
         ("10.20.0.0/16",),
-        made.group,
+        account.group,
     )
     assert [
         (node_subnet.subnet_id, node_subnet.availability_zone_id, node_subnet.cidr)
@@ -106,26 +106,26 @@ def test_a_network_and_an_eks_cluster_of_moto_are_described(monkeypatch: pytest.
         (subnets[0], "usw2-az1", "10.20.0.0/18"),
         (subnets[1], "usw2-az2", "10.20.64.0/18"),
     ]
-    assert existing.node_subnets[1].route_table_id == made.table
-    assert existing.node_subnets[0].route_table_id not in (None, made.table)  # the main one
+    assert existing.node_subnets[1].route_table_id == account.table
+    assert existing.node_subnets[0].route_table_id not in (None, account.table)  # the main one
     assert (platform.eks.kubernetes_version, platform.cluster.provisioning) == ("1.35", "Request")
     assert platform.cluster.instance_groups[0].availability_zone_id == "usw2-az2"
     assert found.failures == {}
 
 
 def test_adopting_what_moto_has_replaces_nothing_unless_it_differs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    with deployed_by_moto(monkeypatch) as made:
-        found = made.found
+    with deployed_by_moto(monkeypatch) as account:
+        found = account.found
     config = tmp_path / "hyperpod.yaml"
     config.write_text(finished(describe(found), origin="moto").text)
-    app, where = _assembly(config, tmp_path / "app"), {"region": "us-west-2", "account": "123456789012"}
-    proof = prove(app, adoption(_templates(app), found, **where), found, **where)
+    app, environment = _assembly(config, tmp_path / "app"), {"region": "us-west-2", "account": "123456789012"}
+    proof = prove(app, adoption(_templates(app), found, **environment), found, **environment)
     assert [finding.message for finding in proof.findings] == []
     assert [path.partition(".")[0] for path in (*proof.updated, *proof.unchanged)] == ["shared-HyperPod"]
 
-    moved = {**found.cluster, "VpcConfig": {"Subnets": made.subnets, "SecurityGroupIds": ["sg-0fedcba9876543210"]}}
+    moved = {**found.cluster, "VpcConfig": {"Subnets": account.subnets, "SecurityGroupIds": ["sg-0fedcba9876543210"]}}
     other = replace(found, cluster=moved)
-    proof = prove(app, adoption(_templates(app), other, **where), other, **where)
+    proof = prove(app, adoption(_templates(app), other, **environment), other, **environment)
     assert [finding.rule for finding in proof.findings] == ["HPR01", "HPR07"]
     assert "sg-0fedcba9876543210" in proof.findings[1].message
-    assert made.group in proof.findings[1].message
+    assert account.group in proof.findings[1].message

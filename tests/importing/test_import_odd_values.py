@@ -1,4 +1,4 @@
-"""Values of the wrong kind anywhere in a foreign document: an import tells of them, and never fails."""
+"""Values of an incorrect type anywhere in a document: an import reports them and does not fail."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from hyperpod_constructs.core.importing.stack import import_stack, parameters_in
 from hyperpod_constructs.core.importing.terraform import import_variables
 
 DATA = Path(__file__).parent / "data"
-ODD = (None, 5, 2.5, "x", "", [], {}, [1], [None], ["x"], [{"a": 1}], {"a": 1}, True)
+INVALID_VALUES = (None, 5, 2.5, "x", "", [], {}, [1], [None], ["x"], [{"a": 1}], {"a": 1}, True)
 
 
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     if path:
         yield path
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:
-        yield from places(inner, (*path, key))
+        yield from paths(inner, (*path, key))
 
 
 def with_odd_values(data: Any) -> Iterator[Any]:
-    for place in places(data):
-        for odd in ODD:
+    for path in paths(data):
+        for invalid in INVALID_VALUES:
             changed = copy.deepcopy(data)
-            around = changed
-            for part in place[:-1]:
-                around = around[part]
-            around[place[-1]] = odd
+            container = changed
+            for part in path[:-1]:
+                container = container[part]
+            container[path[-1]] = invalid
             yield changed
 
 
@@ -52,8 +52,8 @@ def test_no_value_makes_an_import_fail(path: Path):
         options = hcl2.SerializationOptions(strip_string_quotes=True, with_comments=False)
         data, make = hcl2.loads(text, serialization_options=options), import_variables
     elif path.parent.name == "stack":
-        given = parameters_in(yaml.safe_load(text)) or {}
-        data = {key: json.loads(value) if str(value).startswith("[") else value for key, value in given.items()}
+        parameters = parameters_in(yaml.safe_load(text)) or {}
+        data = {key: json.loads(value) if str(value).startswith("[") else value for key, value in parameters.items()}
         make = import_stack
     else:
         data, make = yaml.safe_load(text), import_cluster_stack

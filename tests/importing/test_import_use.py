@@ -1,4 +1,4 @@
-"""`hyperpod import`: wrong use, files that are there already, parameters from several files."""
+"""`hyperpod import`: incorrect usage, existing files, parameters from several files."""
 
 from __future__ import annotations
 

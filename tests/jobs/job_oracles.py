@@ -1,4 +1,4 @@
-"""Judges of manifests that are not ours: the CRD's shape, the Kubernetes schemas, and the official job compilers."""
+"""Third-party oracles for manifests: the schema of the CRD, the Kubernetes schemas, and the official job compilers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def main_container(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def assert_valid(manifest: dict[str, Any]) -> None:
-    """Raises when the CRD's shape or the Kubernetes schemas refuse the manifest."""
+    """Raises if the schema of the CRD or the Kubernetes schemas reject the manifest."""
     json.dumps(manifest, allow_nan=False)
     if manifest["kind"] == "HyperPodPyTorchJob":
         _crd().validate(manifest)
@@ -80,7 +80,7 @@ def assert_valid(manifest: dict[str, Any]) -> None:
 
 
 def _assert_resources(resources: dict[str, Any]) -> None:
-    """What the API server checks beyond the schema: extended resources are equal, limits are no less than requests."""
+    """Checks of the API server beyond the schema: extended resources are equal, limits are not less than requests."""
     requests, limits = resources.get("requests", {}), resources.get("limits", {})
     for name, value in requests.items():
         if "/" in name or name.startswith("hugepages-"):
@@ -95,7 +95,7 @@ def number(quantity: Any) -> float:
 
 
 class _Record:
-    """Stands for the package's Kubernetes classes, which live in a package of 200 MB: keeps what it is given."""
+    """A replacement for the Kubernetes classes of the package, which are in a package of 200 MB: stores its arguments."""
 
     def __init__(self, **values: Any) -> None:
         self.values = values
@@ -105,8 +105,8 @@ class _Record:
 
 
 def _camel(key: str) -> str:
-    first, *rest = key.split("_")
-    return first + "".join(part.title() for part in rest)
+    first, *others = key.split("_")
+    return first + "".join(part.title() for part in others)
 
 
 def _wire(value: Any) -> Any:
@@ -119,7 +119,7 @@ def _wire(value: Any) -> Any:
 
 @cache
 def _official() -> Any:
-    """The official package's model of schema 1.1, over stand-ins for what it imports."""
+    """The official package's model of schema 1.1, with replacements for its imports."""
     base = "sagemaker.hyperpod"
     for name in ("", ".training", ".training.config", ".cli", ".common"):
         sys.modules.setdefault(base + name, ModuleType(base + name)).__path__ = []  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Configs of the official CLI: both styles, both schemas, every field, notes where we differ, places of findings."""
+"""Configs of the official CLI: both styles, both schemas, every field, notes about differences, paths of findings."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ def test_both_styles_and_versions_give_one_job(style: str, version: str, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("head", "said"),
+    ("head", "message"),
     [
         ("# version: 3.0\n", "'3.0' is not a known schema version"),
         ("template: hyp-jumpstart-endpoint\n", "'hyp-jumpstart-endpoint' is not a training job template"),
     ],
 )
-def test_other_templates_and_versions_are_rejected(head: str, said: str, tmp_path: Path):
+def test_other_templates_and_versions_are_rejected(head: str, message: str, tmp_path: Path):
     file = tmp_path / "config.yaml"
     file.write_text(head + CONTENT)
     (finding,) = errors(read_job(file).findings)
-    assert (finding.rule, finding.message) == ("HP791", said)
+    assert (finding.rule, finding.message) == ("HP791", message)
 
 
 def test_differences_on_purpose_are_notes_at_their_lines():
@@ -152,7 +152,7 @@ def test_alternative_fields_work(name: str):
 
 def test_each_field_changes_the_manifest():
     base = compile_job(Job(**job_from_mapping(FIELDS).data))
-    silent = {"accelerators_limit", "efa_limit", "accelerators", "efa"}  # of the two that are equal, one is enough
+    silent = {"accelerators_limit", "efa_limit", "accelerators", "efa"}  # one of the two equal values is sufficient
     needed = {"job_name", "image", "instance_type", "max_replica_count", "vcpu", "memory"}  # by others of this config
     for key in FIELDS.keys() - silent - needed:
         fewer = {name: value for name, value in FIELDS.items() if name != key}

@@ -1,4 +1,4 @@
-"""The numbers: whole nodes as the official CLI computes them, parts that fit, and what is refused."""
+"""The numbers: whole nodes as the official CLI computes them, shares that fit, and rejected requests."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def job(**fields: object) -> Job:
 
 
 def numbers(**fields: object):
-    one = job(**fields)
-    return share(one, one)
+    requested = job(**fields)
+    return share(requested, requested)
 
 
-def refused(**fields: object) -> list[str]:
+def rejections(**fields: object) -> list[str]:
     return [f"{finding.rule} {finding.path}: {finding.message}" for finding in errors(check_job(job(**fields)))]
 
 
@@ -58,30 +58,30 @@ def test_the_other_types_follow_the_same_formula():
 
 
 @pytest.mark.parametrize(
-    ("vcpu", "left"), [(1, "0.6"), (2, "1.45"), (3, "2.35"), (4, "3.25"), (8, "7.01"), (192, "179.97")]
+    ("vcpu", "remaining"), [(1, "0.6"), (2, "1.45"), (3, "2.35"), (4, "3.25"), (8, "7.01"), (192, "179.97")]
 )
-def test_reserved_vcpu(vcpu: int, left: str):
-    assert usable("vcpu", vcpu) == Decimal(left)
+def test_reserved_vcpu(vcpu: int, remaining: str):
+    assert usable("vcpu", vcpu) == Decimal(remaining)
 
 
-@pytest.mark.parametrize(("gib", "left"), [(2, "0.9"), (4, "2.3"), (8, "5.3"), (16, "11.7"), (128, "104.66")])
-def test_reserved_memory(gib: int, left: str):
-    assert usable("memory_gib", gib) == Decimal(left)
+@pytest.mark.parametrize(("gib", "remaining"), [(2, "0.9"), (4, "2.3"), (8, "5.3"), (16, "11.7"), (128, "104.66")])
+def test_reserved_memory(gib: int, remaining: str):
+    assert usable("memory_gib", gib) == Decimal(remaining)
 
 
 @given(st.sampled_from(ACCELERATED), st.data())
 def test_parts_fit_the_node_as_often_as_its_accelerators_allow(name: str, data: st.DataObject):
     total = instance_type(name).accelerator.count
-    wanted = data.draw(st.integers(1, total))
-    part = numbers(instance_type=name, accelerators=wanted)
-    assert part.per_node == total // wanted
-    assert refused(instance_type=name, accelerators=wanted) == []
+    requested = data.draw(st.integers(1, total))
+    part = numbers(instance_type=name, accelerators=requested)
+    assert part.per_node == total // requested
+    assert rejections(instance_type=name, accelerators=requested) == []
 
 
 @given(st.sampled_from(ACCELERATED), st.data())
 def test_devices_requested_equal_their_limits(name: str, data: st.DataObject):
-    wanted = data.draw(st.none() | st.integers(1, instance_type(name).accelerator.count))
-    part = numbers(instance_type=name, accelerators=wanted, neuron_resource=data.draw(st.sampled_from(NEURON)))
+    requested = data.draw(st.none() | st.integers(1, instance_type(name).accelerator.count))
+    part = numbers(instance_type=name, accelerators=requested, neuron_resource=data.draw(st.sampled_from(NEURON)))
     devices = {key for key in part.requests if "/" in key}
     assert devices
     assert every(part.requests[key] == part.limits[key] for key in devices)
@@ -98,7 +98,7 @@ NEURON = ["neurondevice", "neuron", "neuroncore"]
 def test_stated_values_are_used_or_rejected_never_changed(name: str, vcpu: float, memory: float):
     kind = instance_type(name)
     fits = vcpu <= offered("vcpu", kind) and memory <= offered("memory_gib", kind)
-    problems = refused(instance_type=name, vcpu=vcpu, memory_gib=memory)
+    problems = rejections(instance_type=name, vcpu=vcpu, memory_gib=memory)
     assert bool(problems) != fits
     part = numbers(instance_type=name, vcpu=vcpu, memory_gib=memory)
     assert (number(part.requests["cpu"]), number(part.requests["memory"])) == (vcpu, memory)
@@ -114,8 +114,8 @@ def test_partitions_fit_the_node_and_no_more(name: str, data: st.DataObject):
     assert part.requests[f"nvidia.com/{profile}"] == part.limits[f"nvidia.com/{profile}"] == count
     assert "nvidia.com/gpu" not in part.limits
     assert part.per_node >= 1
-    assert refused(instance_type=name, mig_profile=profile, mig_count=count) == []
-    (problem,) = refused(instance_type=name, mig_profile=profile, mig_count=maximum + 1)
+    assert rejections(instance_type=name, mig_profile=profile, mig_count=count) == []
+    (problem,) = rejections(instance_type=name, mig_profile=profile, mig_count=maximum + 1)
     assert f"{maximum + 1} partitions, but a node of {name} has at most {maximum}" in problem
 
 
@@ -142,17 +142,17 @@ def test_examples(fields: dict, expected: dict):
 
 
 @pytest.mark.parametrize(
-    ("chosen", "name", "count"),
+    ("resource", "name", "count"),
     [
         ("neurondevice", "aws.amazon.com/neurondevice", 2),
         ("neuron", "aws.amazon.com/neuron", 2),
         ("neuroncore", "aws.amazon.com/neuroncore", 4),
     ],
 )
-def test_neuron_jobs_select_the_resource_name_and_report_it(chosen: str, name: str, count: int):
-    one = job(instance_type="ml.trn1.32xlarge", accelerators=2, neuron_resource=chosen)
-    assert share(one, one).requests[name] == count
-    assert f"requests {name}" in [finding.message for finding in check_job(one)]
+def test_neuron_jobs_select_the_resource_name_and_report_it(resource: str, name: str, count: int):
+    requested = job(instance_type="ml.trn1.32xlarge", accelerators=2, neuron_resource=resource)
+    assert share(requested, requested).requests[name] == count
+    assert f"requests {name}" in [finding.message for finding in check_job(requested)]
 
 
 def test_sidecars_are_subtracted_from_the_nodes_share():
@@ -204,7 +204,7 @@ def test_sidecars_are_subtracted_from_the_nodes_share():
     ],
 )
 def test_rejections_have_the_numbers(fields: dict, problem: str):
-    assert refused(**fields) == [problem]
+    assert rejections(**fields) == [problem]
 
 
 def test_a_wrong_mig_profile_is_rejected_with_the_right_ones():
@@ -368,14 +368,14 @@ def test_each_number_has_its_derivation(fields: dict, per_node: int | None, step
         (
             {**P5, "accelerators": 8, "memory_gib": 100, "efa": 0},
             {"nvidia.com/gpu": 8},
-        ),  # the pod has the node to itself
+        ),  # the only pod on the node
         ({**P5, "accelerators": 7, "memory_gib": 100, "efa": 0}, {"nvidia.com/gpu": 7, "memory": "100Gi"}),
         ({**P5, "accelerators": 7, "memory_limit_gib": 300, "efa": 0}, {"nvidia.com/gpu": 7, "memory": "300Gi"}),
         (
             {"vcpu": 1, "vcpu_limit": 2, "memory_gib": 3, "ephemeral_storage_limit_gib": 20},
             {"memory": "3Gi", "ephemeral-storage": "20Gi", "cpu": "2"},
         ),
-        ({"accelerators": 8, "memory_gib": 3}, {"nvidia.com/gpu": 8}),  # it may be all of an unknown type's
+        ({"accelerators": 8, "memory_gib": 3}, {"nvidia.com/gpu": 8}),  # could be all accelerators of an unknown type
     ],
     ids=str,
 )

@@ -34,8 +34,8 @@ def compiled(**config: object) -> dict:
     return manifest
 
 
-def refused(**config: object) -> str:
-    """What is said about an official config that has errors."""
+def rejections(**config: object) -> str:
+    """The messages about an official config with errors."""
     converted = job_from_mapping({**BASE, **config})
     found = errors(converted.findings)
     if not found:
@@ -141,24 +141,24 @@ def test_bug_10_names_of_digits_are_names(name: str):
     [({"vcpu": 300}, ("300", "192 vCPU")), ({"memory": 4000}, ("4000", "2048 GiB"))],
 )
 def test_bug_11_over_capacity_is_rejected_not_trimmed(config: dict, numbers: tuple[str, str]):
-    message = refused(instance_type=P5, **config)
+    message = rejections(instance_type=P5, **config)
     assert every(number in message for number in numbers)
 
 
 def test_bug_12_limits_below_requests_are_rejected():
-    message = refused(instance_type="ml.g5.8xlarge", memory_limit=64, vcpu_limit=8)
+    message = rejections(instance_type="ml.g5.8xlarge", memory_limit=64, vcpu_limit=8)
     assert "64 is less than the request of 104" in message
     assert "8 is less than the request of 29" in message
-    assert "9000" in refused(instance_type="ml.g5.8xlarge", memory_limit=9000)
+    assert "9000" in rejections(instance_type="ml.g5.8xlarge", memory_limit=9000)
 
 
 def test_bug_13_accelerators_on_a_cpu_type_are_rejected():
-    assert "4 accelerators, but ml.c5.4xlarge has none" in refused(instance_type="ml.c5.4xlarge", accelerators=4)
+    assert "4 accelerators, but ml.c5.4xlarge has none" in rejections(instance_type="ml.c5.4xlarge", accelerators=4)
 
 
 @pytest.mark.parametrize("config", [{"accelerators": -1}, {"vcpu": -4}, {"accelerators": 0}])
 def test_bug_14_negative_numbers_are_no_whole_node(config: dict):
-    assert "greater than" in refused(instance_type=P5, **config)
+    assert "greater than" in rejections(instance_type=P5, **config)
 
 
 def test_bug_15_accelerators_without_a_type_are_requested():
@@ -168,17 +168,17 @@ def test_bug_15_accelerators_without_a_type_are_requested():
 def test_bug_16_efa_is_a_share_and_can_be_disabled_or_stated():
     assert requests(compiled(instance_type=P5, accelerators=4))["vpc.amazonaws.com/efa"] == 16
     assert "vpc.amazonaws.com/efa" not in requests(compiled(instance_type=P5, replica_count=2, efa=0))
-    alone = compiled(instance_type=P5, replica_count=2, efa=8)
-    assert requests(alone)["vpc.amazonaws.com/efa"] == limits(alone)["vpc.amazonaws.com/efa"] == 8
+    container = compiled(instance_type=P5, replica_count=2, efa=8)
+    assert requests(container)["vpc.amazonaws.com/efa"] == limits(container)["vpc.amazonaws.com/efa"] == 8
 
 
 def test_bug_17_partitions_are_counted_equal_bounded_and_may_have_replicas():
     mig = {"instance_type": P5, "accelerator_partition_type": "mig-1g.10gb"}
-    assert "requires mig_count" in refused(**mig)
-    assert "Kubernetes requires them to be equal" in refused(
+    assert "requires mig_count" in rejections(**mig)
+    assert "Kubernetes requires them to be equal" in rejections(
         **mig, accelerator_partition_count=2, accelerator_partition_limit=4
     )
-    assert "500 partitions, but a node of ml.p5.48xlarge has at most 56" in refused(
+    assert "500 partitions, but a node of ml.p5.48xlarge has at most 56" in rejections(
         **mig, accelerator_partition_count=500
     )
     manifest = compiled(**mig, accelerator_partition_count=2, replica_count=3)
@@ -188,14 +188,16 @@ def test_bug_17_partitions_are_counted_equal_bounded_and_may_have_replicas():
 
 
 def test_bug_18_impossible_bounds_and_two_topologies_are_rejected():
-    assert "2 is less than the minimum of 4 replicas" in refused(instance_type=P5, replica_count=4, max_replica_count=2)
+    assert "2 is less than the minimum of 4 replicas" in rejections(
+        instance_type=P5, replica_count=4, max_replica_count=2
+    )
     layer = "topology.k8s.aws/network-node-layer-1"
-    assert "are both set" in refused(preferred_topology=layer, required_topology=layer)
+    assert "are both set" in rejections(preferred_topology=layer, required_topology=layer)
 
 
 def test_bug_19_enumerations_are_checked():
-    assert "pull_policy" in refused(pull_policy="Sometimes")
-    assert "is not a valid Kubernetes name" in refused(priority="very high!")
+    assert "pull_policy" in rejections(pull_policy="Sometimes")
+    assert "is not a valid Kubernetes name" in rejections(priority="very high!")
 
 
 def test_bug_20_lists_are_never_split():
@@ -218,7 +220,7 @@ def test_bug_21_writing_a_job_file_keeps_it_readable(tmp_path: Path):
 def test_bug_22_the_version_named_is_the_version_used():
     found = job_from_mapping({**BASE, "version": 1.0}).findings + job_from_mapping({**BASE, "version": "1.1"}).findings
     assert errors(found) == []
-    assert "'2.0' is not a known schema version" in refused(version="2.0")
+    assert "'2.0' is not a known schema version" in rejections(version="2.0")
 
 
 def test_bug_23_rendering_writes_nothing_and_claims_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -230,14 +232,14 @@ def test_bug_23_rendering_writes_nothing_and_claims_nothing(tmp_path: Path, monk
 
 
 def test_bug_24_what_is_shown_is_what_is_applied():
-    shown = CliRunner().invoke(main, ["jobs", "render", str(ROOT / "jobs" / "neuron-hello.yaml")])
-    assert yaml.safe_load(shown.stdout) == compile_job(read_job(ROOT / "jobs" / "neuron-hello.yaml").job)
+    result = CliRunner().invoke(main, ["jobs", "render", str(ROOT / "jobs" / "neuron-hello.yaml")])
+    assert yaml.safe_load(result.stdout) == compile_job(read_job(ROOT / "jobs" / "neuron-hello.yaml").job)
     # tests/jobs/test_job_outputs.py compares with the chart and the custom resource
 
 
 @pytest.mark.parametrize("value", ["512Mi", "16Gi", "16 GB"])
 def test_bug_25_a_unit_is_never_ignored(value: str):
-    assert "memory_gib" in refused(instance_type=P5, memory=value)
+    assert "memory_gib" in rejections(instance_type=P5, memory=value)
 
 
 def test_bug_26_nothing_is_swallowed():
@@ -268,12 +270,12 @@ def test_bug_28_every_command_of_the_docs_exists():
     text = (ROOT / "docs" / "jobs.md").read_text()
     for line in text.splitlines():
         if line.startswith("hyperpod "):
-            words = line.split()[1:]
+            arguments = line.split()[1:]
             command = main
-            while words and hasattr(command, "get_command"):
-                found = command.get_command(None, words[0])
+            while arguments and hasattr(command, "get_command"):
+                found = command.get_command(None, arguments[0])
                 assert found is not None, line
-                command, words = found, words[1:]
+                command, arguments = found, arguments[1:]
 
 
 def test_bug_29_the_exported_schema_is_json_schema():
@@ -288,7 +290,7 @@ def test_bug_29_the_exported_schema_is_json_schema():
 
 
 def test_bug_30_messages_refer_to_fields_and_flags_have_no_value():
-    message = refused(instance_type=P5, node_count=2, accelerators=4)
+    message = rejections(instance_type=P5, node_count=2, accelerators=4)
     assert "nodes: 2" in message
     assert "node_count" not in message
     arguments = ["jobs", "render", "--name", "demo", "--image", "a", "--deep-health-check-passed-only"]

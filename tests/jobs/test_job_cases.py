@@ -1,4 +1,4 @@
-"""Job files that were once rendered wrong or let through: each kind of mistake with the outcome it has now."""
+"""Job files that were once rendered incorrectly or accepted: each kind of mistake with its current result."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_an_elastic_pytorchjob_has_workers_only():
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         (
             {"elastic": {"min_replicas": 3}},
@@ -88,8 +88,8 @@ def test_an_elastic_pytorchjob_has_workers_only():
         ),
     ],
 )
-def test_elastic_fields_of_the_other_kind_and_bounds(fields: dict[str, Any], said: str):
-    assert said in found(**{**TWO, **fields})
+def test_elastic_fields_of_the_other_kind_and_bounds(fields: dict[str, Any], message: str):
+    assert message in found(**{**TWO, **fields})
 
 
 def test_roles_of_a_pytorchjob_differ():
@@ -117,7 +117,7 @@ def test_workers_only_without_elastic_training():
 
 
 @pytest.mark.parametrize(
-    ("specs", "said"),
+    ("specs", "message"),
     [
         ([{"name": "ps"}], "error HP725 replica_specs[0].name: 'ps' is not a role of a PyTorchJob"),
         (
@@ -130,8 +130,8 @@ def test_workers_only_without_elastic_training():
         ),
     ],
 )
-def test_roles_that_kubeflow_rejects(specs: list[dict[str, Any]], said: str):
-    assert said in found(kind="PyTorchJob", replica_specs=specs)
+def test_roles_that_kubeflow_rejects(specs: list[dict[str, Any]], message: str):
+    assert message in found(kind="PyTorchJob", replica_specs=specs)
 
 
 def test_names_of_replica_specs_are_unique_dns_labels():
@@ -152,7 +152,7 @@ def test_a_log_rule_can_be_a_fault_on_match():
 
 
 @pytest.mark.parametrize(
-    ("rule", "said"),
+    ("rule", "message"),
     [
         (
             {"pattern": "a(b", "starts_within_seconds": 1},
@@ -175,12 +175,12 @@ def test_a_log_rule_can_be_a_fault_on_match():
         ),
     ],
 )
-def test_log_rules_are_regular_expressions_that_watch_something(rule: dict[str, Any], said: str):
-    assert found(run_policy={"log_rules": [{"name": "r", **rule}]}) == [said]
+def test_log_rules_are_regular_expressions_that_watch_something(rule: dict[str, Any], message: str):
+    assert found(run_policy={"log_rules": [{"name": "r", **rule}]}) == [message]
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "fine"),
+    ("kind", "value", "valid"),
     [
         ("HyperPodPyTorchJob", "OnlyComplete", True),
         ("HyperPodPyTorchJob", "Running", False),
@@ -189,16 +189,16 @@ def test_log_rules_are_regular_expressions_that_watch_something(rule: dict[str, 
         ("Job", "All", False),
     ],
 )
-def test_values_of_clean_pods_by_kind(kind: str, value: str, fine: bool):
+def test_values_of_clean_pods_by_kind(kind: str, value: str, valid: bool):
     messages = [
         item for item in found(kind=kind, run_policy={"clean_pods": value}) if "HP704 run_policy.clean_pods" in item
     ]
-    assert bool(messages) != fine
+    assert bool(messages) != valid
 
 
 def resources(**fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    both = main_container(rendered(**fields)).get("resources", {})
-    return both.get("requests", {}), both.get("limits", {})
+    requirements = main_container(rendered(**fields)).get("resources", {})
+    return requirements.get("requests", {}), requirements.get("limits", {})
 
 
 def test_a_stated_request_is_not_a_limit_for_a_replica_with_all_accelerators():
@@ -236,26 +236,26 @@ def test_accelerators_without_a_type_follow_from_the_affinity_or_are_reported():
         }
     ]
     required = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
-    wanted = {"instance_type": None, "replicas": 2, "accelerators": 16, "efa": 16}
-    assert resources(**wanted, affinity=required)[0] == {"aws.amazon.com/neurondevice": 16, "vpc.amazonaws.com/efa": 16}
-    assert found(**wanted, affinity=required) == []
-    assert found(**wanted) == [
+    fields = {"instance_type": None, "replicas": 2, "accelerators": 16, "efa": 16}
+    assert resources(**fields, affinity=required)[0] == {"aws.amazon.com/neurondevice": 16, "vpc.amazonaws.com/efa": 16}
+    assert found(**fields, affinity=required) == []
+    assert found(**fields) == [
         "warning HP711 accelerators: 16 of nvidia.com/gpu, but no instance type is set",
         "warning HP711 efa: 16 EFA interfaces, but no instance type is set",
     ]
-    assert resources(**wanted, accelerator_resource="aws.amazon.com/neuron")[0]["aws.amazon.com/neuron"] == 16
-    assert found(**wanted, accelerator_resource="aws.amazon.com/neuron") == []
-    over = {**wanted, "accelerators": 17, "affinity": required}
-    assert found(**over) == ["error HP713 accelerators: 17 accelerators, but ml.trn2.48xlarge has 16 x AWS Trainium2"]
+    assert resources(**fields, accelerator_resource="aws.amazon.com/neuron")[0]["aws.amazon.com/neuron"] == 16
+    assert found(**fields, accelerator_resource="aws.amazon.com/neuron") == []
+    above = {**fields, "accelerators": 17, "affinity": required}
+    assert found(**above) == ["error HP713 accelerators: 17 accelerators, but ml.trn2.48xlarge has 16 x AWS Trainium2"]
 
 
 def test_requests_between_the_estimate_and_the_kubelets_offer_are_a_warning():
-    wanted = {"replicas": 1, "accelerators": 8, "memory_limit_gib": "none"}
-    assert found(**wanted, vcpu=185) == [
+    fields = {"replicas": 1, "accelerators": 8, "memory_limit_gib": "none"}
+    assert found(**fields, vcpu=185) == [
         "warning HP714 vcpu: 185 vCPU exceeds the estimate for ml.p5.48xlarge: 179.97 vCPU for pods (192 minus 12.03)"
     ]
-    assert found(**wanted, vcpu=191.45)[0].startswith("warning HP714")
-    assert found(**wanted, vcpu=191.5)[0].startswith("error HP714 vcpu: 191.5 vCPU, but ml.p5.48xlarge has 192 vCPU")
+    assert found(**fields, vcpu=191.45)[0].startswith("warning HP714")
+    assert found(**fields, vcpu=191.5)[0].startswith("error HP714 vcpu: 191.5 vCPU, but ml.p5.48xlarge has 192 vCPU")
 
 
 def test_huge_pages_count_with_the_memory():
@@ -263,20 +263,20 @@ def test_huge_pages_count_with_the_memory():
         "error HP714 hugepages_2mi_mib: 2097152 MiB, but ml.p5.48xlarge has 2048 GiB, of which at most 2047.13 are "
         "allocatable"
     ]
-    (said,) = found(replicas=1, accelerators=8, memory_gib=1800, hugepages_2mi_mib=256 * 1024)
-    assert said.startswith("error HP714 memory_gib: 1800 GiB plus 256 for huge pages, but ml.p5.48xlarge has 2048 GiB")
+    (text,) = found(replicas=1, accelerators=8, memory_gib=1800, hugepages_2mi_mib=256 * 1024)
+    assert text.startswith("error HP714 memory_gib: 1800 GiB plus 256 for huge pages, but ml.p5.48xlarge has 2048 GiB")
 
 
 def test_auto_resume_counts_apart_from_the_backoff_limit():
     manifest = rendered(**TWO, auto_resume=True, auto_resume_retries=4)
     assert manifest["metadata"]["annotations"]["sagemaker.amazonaws.com/job-max-retry-count"] == "4"
     assert "runPolicy" not in manifest["spec"]
-    both = {**TWO, "auto_resume": True, "restart_pods": "OnFailure", "run_policy": {"max_retries": 4}}
-    assert found(**both) == [
+    fields = {**TWO, "auto_resume": True, "restart_pods": "OnFailure", "run_policy": {"max_retries": 4}}
+    assert found(**fields) == [
         "warning HP726 run_policy.max_retries: 4 limits restarts by auto-resume and restarts of containers together"
         " (backoffLimit)"
     ]
-    assert found(**{**both, "auto_resume_retries": 2}) == []
+    assert found(**{**fields, "auto_resume_retries": 2}) == []
 
 
 @pytest.mark.parametrize("policy", ["ExitCode", "Never"])
@@ -371,10 +371,10 @@ def test_ephemeral_storage_and_topology_spread():
     ],
 )
 def test_a_job_that_refers_to_its_own_pods_is_reported_with_the_fix(fields: dict[str, Any], pod: str):
-    (said,) = [finding for finding in check_job(Job(**{**BASE, "nodes": 2, **fields})) if finding.rule == "HP729"]
-    assert said.message == f"refers to the pod '{pod}'..., but the job's name includes a hash"
-    assert "on_change: replace" in said.cure
-    assert "pod_field" in said.cure
+    (reported,) = [finding for finding in check_job(Job(**{**BASE, "nodes": 2, **fields})) if finding.rule == "HP729"]
+    assert reported.message == f"refers to the pod '{pod}'..., but the job's name includes a hash"
+    assert "on_change: replace" in reported.cure
+    assert "pod_field" in reported.cure
     assert not [item for item in found(nodes=2, on_change="refuse", **fields) if "HP729" in item]
 
 
@@ -391,10 +391,10 @@ def test_a_priority_may_carry_its_suffix():
         assert labels["kueue.x-k8s.io/priority-class"] == "high-priority"
 
 
-@pytest.mark.parametrize("where", ["labels", "job_labels"])
-def test_a_label_does_not_override_the_teams_queue(where: str):
-    findings = found(nodes=1, team="research", **{where: {"kueue.x-k8s.io/queue-name": "other"}})
+@pytest.mark.parametrize("field", ["labels", "job_labels"])
+def test_a_label_does_not_override_the_teams_queue(field: str):
+    findings = found(nodes=1, team="research", **{field: {"kueue.x-k8s.io/queue-name": "other"}})
     assert findings == [
-        f"""error HP703 {where}["kueue.x-k8s.io/queue-name"]: sets kueue.x-k8s.io/queue-name to 'other', but team"""
+        f"""error HP703 {field}["kueue.x-k8s.io/queue-name"]: sets kueue.x-k8s.io/queue-name to 'other', but team"""
         " 'research' requires 'hyperpod-ns-research-localqueue'"
     ]

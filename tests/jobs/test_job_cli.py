@@ -38,20 +38,20 @@ def file(tmp_path: Path) -> Path:
 
 def test_flags_without_a_file_are_a_job():
     flags = ["--name", "my-training", "--image", "a", "--command", "python", "--command", "train.py"]
-    shown = rendered(*flags, "--instance-type", "ml.trn1.32xlarge", "--nodes", "2")
+    manifest = rendered(*flags, "--instance-type", "ml.trn1.32xlarge", "--nodes", "2")
     job = Job(name="my-training", image="a", command=["python", "train.py"], instance_type="ml.trn1.32xlarge", nodes=2)
-    assert shown == compile_job(job)
+    assert manifest == compile_job(job)
 
 
 def test_flags_override_a_file(file: Path):
-    shown = rendered(str(file), "--nodes", "3", "--run-policy.clean-pods", "None", "--on-change", "replace")
-    assert shown["spec"]["replicaSpecs"][0]["replicas"] == 3
-    assert shown["spec"]["runPolicy"] == {"cleanPodPolicy": "None", "jobMaxRetryCount": 1}
-    assert shown["metadata"]["name"] == "train"
+    manifest = rendered(str(file), "--nodes", "3", "--run-policy.clean-pods", "None", "--on-change", "replace")
+    assert manifest["spec"]["replicaSpecs"][0]["replicas"] == 3
+    assert manifest["spec"]["runPolicy"] == {"cleanPodPolicy": "None", "jobMaxRetryCount": 1}
+    assert manifest["metadata"]["name"] == "train"
 
 
 def test_flags_of_every_shape():
-    shown = rendered(
+    manifest = rendered(
         *("--name", "a", "--image", "b", "--vcpu", "0.5", "--memory-gib", "1"),
         *("--env", "A=1=2,3", "--env", "B=", "--env", "T={secret: s, key: k}", "--env", "J={x: 1}"),
         *("--volumes", "{name: d, mount_path: /d, claim: c}", "--volumes", "{name: e, mount_path: /e, empty_dir: {}}"),
@@ -59,7 +59,7 @@ def test_flags_of_every_shape():
         *("--elastic.discrete-values", "4", "--shared-memory-gib", "0.5", "--suspend"),
         *("--patch", "{spec: {runtimeClassName: nvidia}}", "--processes-per-node", "8"),
     )
-    container = main_container(shown)
+    container = main_container(manifest)
     assert container["env"] == [
         {"name": "A", "value": "1=2,3"},
         {"name": "B", "value": ""},
@@ -67,11 +67,11 @@ def test_flags_of_every_shape():
         {"name": "J", "value": "{x: 1}"},
     ]
     assert [mount["mountPath"] for mount in container["volumeMounts"]] == ["/d", "/e", "/dev/shm"]
-    assert shown["metadata"]["labels"] == {"team": "x"}
-    assert shown["spec"]["elasticPolicy"]["replicaDiscreteValues"] == [1, 4]
-    assert shown["spec"]["runPolicy"] == {"suspend": True}
-    assert pod_templates(shown)[0]["spec"]["runtimeClassName"] == "nvidia"
-    assert shown["spec"]["nprocPerNode"] == "8"
+    assert manifest["metadata"]["labels"] == {"team": "x"}
+    assert manifest["spec"]["elasticPolicy"]["replicaDiscreteValues"] == [1, 4]
+    assert manifest["spec"]["runPolicy"] == {"suspend": True}
+    assert pod_templates(manifest)[0]["spec"]["runtimeClassName"] == "nvidia"
+    assert manifest["spec"]["nprocPerNode"] == "8"
 
 
 def test_every_field_is_a_flag():
@@ -92,7 +92,7 @@ def test_several_files_are_several_documents(file: Path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("name: a\nimage: b\nmig_count: 9\n", "bad.yaml:3:12: error HP716 mig_count"),
         ("name: a\nimage: b\nnodse: 2\n", "Did you mean 'nodes'?"),
@@ -107,12 +107,12 @@ def test_several_files_are_several_documents(file: Path):
         ("", "must be a mapping"),
     ],
 )
-def test_wrong_input_is_findings_with_their_place_and_exit_1(tmp_path: Path, text: str, said: str):
+def test_wrong_input_is_findings_with_their_place_and_exit_1(tmp_path: Path, text: str, message: str):
     path = tmp_path / "bad.yaml"
     path.write_text(text)
     result = run("render", str(path))
     assert result.exit_code == 1
-    assert said in result.stderr
+    assert message in result.stderr
     assert result.stdout == ""
     assert isinstance(result.exception, SystemExit)
 
@@ -161,8 +161,8 @@ def config(tmp_path: Path) -> str:
 
 
 def test_against_a_cluster(file: Path, config: str):
-    shown = rendered(str(file), "--cluster", config, "--team", "vision")
-    assert shown["metadata"]["labels"]["kueue.x-k8s.io/priority-class"] == "low-priority"  # the team's default
+    manifest = rendered(str(file), "--cluster", config, "--team", "vision")
+    assert manifest["metadata"]["labels"]["kueue.x-k8s.io/priority-class"] == "low-priority"  # the team's default
     result = run("render", str(file), "--cluster", config, "--instance-type", "ml.p5.48xlarge")
     assert result.exit_code == 1
     assert "train.yaml:3:16: error HP740 instance_type: the cluster has no nodes of ml.p5.48xlarge" in result.stderr
@@ -184,9 +184,9 @@ def test_init_writes_what_renders(tmp_path: Path):
     assert (job.name, job.nodes, job.accelerators, job.env) == ("mine", None, 1, {"A": "on"})
     text = path.read_text()
     assert every(f"{name}:" in text for name in Job.model_fields)  # every field is there, most in comments
-    again = run("init", str(path))
-    assert again.exit_code == 1
-    assert "already exists; use --force to overwrite it" in again.stderr
+    second = run("init", str(path))
+    assert second.exit_code == 1
+    assert "already exists; use --force to overwrite it" in second.stderr
     assert path.read_text() == text
 
 

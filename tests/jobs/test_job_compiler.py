@@ -1,4 +1,4 @@
-"""Manifests of the three kinds: every field lands where it belongs, and all of them satisfy the schemas."""
+"""Manifests of the three kinds: every field sets its property, and all manifests satisfy the schemas."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_every_field_of_the_model_is_used_in_the_example():
         ),
         *("efa", "hugepages_2mi_mib", "neuron_resource", "replica_specs"),
         *("ephemeral_storage_gib", "ephemeral_storage_limit_gib", "accelerator_resource", "auto_resume_retries"),
-        "adopt",  # who owns the object, not what is in it
+        "adopt",  # the owner of the object, not its content
     }
 
 
@@ -174,7 +174,7 @@ def test_the_guides_workaround_is_one_argument():
     fields = {"name": "a", "image": "b", "instance_type": "ml.trn1.32xlarge", "accelerators": 1}
     first, second = compile_job(Job(**fields)), compile_job(Job(**fields, kind="PyTorchJob"))
     assert (first["kind"], second["kind"]) == ("HyperPodPyTorchJob", "PyTorchJob")
-    assert main_container(second)["name"] == "pytorch"  # Kubeflow refuses any other name
+    assert main_container(second)["name"] == "pytorch"  # Kubeflow rejects any other name
     assert main_container(first) | {"name": ""} == main_container(second) | {"name": ""}
 
 
@@ -213,13 +213,13 @@ def test_the_efa_preset_is_for_several_nodes_and_has_lower_precedence():
         assert_valid(manifest)
         return main_container(manifest)
 
-    one, two = container(nodes=1), container(nodes=2, env={"FI_PROVIDER": "tcp"})
-    assert "env" not in one
-    assert "hugepages-2Mi" not in one["resources"]["requests"]
-    assert {"name": "FI_PROVIDER", "value": "tcp"} in two["env"]
-    assert len([entry for entry in two["env"] if entry["name"] == "FI_PROVIDER"]) == 1
-    assert two["resources"]["limits"]["hugepages-2Mi"] == "5120Mi"
-    assert {"name": "shared-memory", "mountPath": "/dev/shm"} in two["volumeMounts"]
+    single, double = container(nodes=1), container(nodes=2, env={"FI_PROVIDER": "tcp"})
+    assert "env" not in single
+    assert "hugepages-2Mi" not in single["resources"]["requests"]
+    assert {"name": "FI_PROVIDER", "value": "tcp"} in double["env"]
+    assert len([entry for entry in double["env"] if entry["name"] == "FI_PROVIDER"]) == 1
+    assert double["resources"]["limits"]["hugepages-2Mi"] == "5120Mi"
+    assert {"name": "shared-memory", "mountPath": "/dev/shm"} in double["volumeMounts"]
 
 
 def test_tokens_pass_untouched():
@@ -258,7 +258,9 @@ def test_a_patch_can_delete_replace_and_merge_by_name():
 
 def test_the_hash_is_of_the_content():
     fields = {"name": "a", "image": "b", "vcpu": 1, "memory_gib": 1}
-    names = {compile_job(Job(**fields, **more))["metadata"]["name"] for more in ({}, {"args": ["x"]}, {"kind": "Job"})}
+    names = {
+        compile_job(Job(**fields, **changes))["metadata"]["name"] for changes in ({}, {"args": ["x"]}, {"kind": "Job"})
+    }
     assert len(names) == 3
     assert compile_job(Job(**fields)) == compile_job(Job(**fields))
     assert compile_job(Job(**fields, on_change="replace"))["metadata"]["name"] == "a"

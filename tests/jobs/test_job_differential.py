@@ -88,7 +88,7 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
     return config
 
 
-def ours(config: dict[str, Any]) -> dict[str, Any]:
+def compiled_here(config: dict[str, Any]) -> dict[str, Any]:
     converted = job_from_mapping(config)
     assert errors(converted.findings) == []
     manifest = compile_job(Job(**converted.data, on_change="refuse"))
@@ -97,8 +97,8 @@ def ours(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def same_in_both(body: dict[str, Any]) -> dict[str, Any]:
-    """What is compared: the whole object but resources, read-only flags, our label `app` and their pod name."""
-    spec = body.get("spec", body)  # theirs has the spec's keys beside metadata
+    """The compared object: without resources, read-only flags, our label `app` and the CLI's pod name."""
+    spec = body.get("spec", body)  # the CLI's object has the spec's keys next to metadata
     replica = spec["replicaSpecs"][0]
     pod, metadata = replica["template"]["spec"], replica["template"].get("metadata", {})
     container = {key: value for key, value in pod["containers"][0].items() if key != "resources"}
@@ -131,7 +131,7 @@ def _without_read_only(volume: dict[str, Any]) -> dict[str, Any]:
 @settings(max_examples=60, deadline=None)
 @given(configs())
 def test_generated_configs_give_the_official_object(config: dict[str, Any]):
-    assert same_in_both(ours(config)) == same_in_both(official_body(config))
+    assert same_in_both(compiled_here(config)) == same_in_both(official_body(config))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""docs/jobs.md: every example of it runs, and the guide's three inputs give what it says."""
+"""docs/jobs.md: every example runs, and the guide's three inputs have the documented results."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def test_commands(block: str, folder: Path, monkeypatch: pytest.MonkeyPatch):
 def run(line: str) -> None:
     program, *arguments = shlex.split(line)
     if program == "python":
-        done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        completed = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+        assert completed.returncode == 0, completed.stderr
     else:
         assert program == "hyperpod"
         result = CliRunner().invoke(main, arguments)
@@ -122,13 +122,13 @@ def test_the_guides_config_file_gives_the_guides_job():
 
 
 def test_the_repositorys_job_is_the_guides():
-    ours = compile_job(read_job(ROOT / "jobs" / "neuron-hello.yaml").job)
+    compiled = compile_job(read_job(ROOT / "jobs" / "neuron-hello.yaml").job)
     guides = compile_job(parse_job(JOB_FILES[0]).job)
-    for manifest in (ours, guides):
+    for manifest in (compiled, guides):
         manifest["metadata"]["name"] = manifest["metadata"]["name"].rpartition("-")[0]
         container = main_container(manifest)
         container["image"] = container["image"].replace("us-west-2", "us-east-1")
-    assert ours == guides
+    assert compiled == guides
 
 
 def test_the_guides_command_gives_two_whole_nodes():

@@ -39,7 +39,7 @@ spec:
 """
 
 
-def one(text: str, **options: Any) -> ImportedJob:
+def imported_job(text: str, **options: Any) -> ImportedJob:
     (job,) = import_text(text, **options).jobs
     return job
 
@@ -56,7 +56,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_manifest_is_converted_to_the_shortest_job_file():
-    job = one(ELASTIC)
+    job = imported_job(ELASTIC)
     assert job.is_equal
     assert job.data == {
         "name": "tune",
@@ -78,7 +78,7 @@ def test_a_manifest_is_converted_to_the_shortest_job_file():
 
 def test_whole_nodes_are_reported_as_nodes():
     job = Job(name="a", image="b", instance_type="ml.trn1.32xlarge", nodes=3, on_change="refuse")
-    assert one(yaml.safe_dump(compile_job(job))).data == {
+    assert imported_job(yaml.safe_dump(compile_job(job))).data == {
         "name": "a",
         "on_change": "refuse",
         "image": "b",
@@ -92,14 +92,14 @@ def test_the_command_writes_the_file_tells_what_it_did_and_diff_agrees(file: Pat
     assert result.exit_code == 0, result.output
     assert "tune: equivalent" in result.stderr
     assert "# the name is fixed" in result.stdout
-    ours = tmp_path / "job.yaml"
-    ours.write_text(result.stdout)
-    assert hyperpod("render", ours).exit_code == 0
-    same = hyperpod("diff", file, ours)
+    job_file = tmp_path / "job.yaml"
+    job_file.write_text(result.stdout)
+    assert hyperpod("render", job_file).exit_code == 0
+    same = hyperpod("diff", file, job_file)
     assert (same.exit_code, same.stderr) == (0, "equivalent\n")
     assert same.stdout == '  spec.pytorchReplicaSpecs.Worker.template.metadata.labels.app: added: "tune"  (expected)\n'
-    ours.write_text(result.stdout.replace("max_restarts: 20", "max_restarts: 2").replace("on_change: refuse\n", ""))
-    other = hyperpod("diff", file, ours)
+    job_file.write_text(result.stdout.replace("max_restarts: 20", "max_restarts: 2").replace("on_change: refuse\n", ""))
+    other = hyperpod("diff", file, job_file)
     assert other.exit_code == 1
     assert "spec.elasticPolicy.maxRestarts: changed: 20 -> 2\n" in other.stdout
 
@@ -133,7 +133,7 @@ VALUES = {"NAME": "from-template", "GPUS": "8", "NODES": "4", "IMAGE": "registry
 
 
 def test_templates_are_filled_where_they_are_templates():
-    job = one(TEMPLATE, stated={"RUN_ID": "7"}, environment={**VALUES, "HOME": "/root"})
+    job = imported_job(TEMPLATE, stated={"RUN_ID": "7"}, environment={**VALUES, "HOME": "/root"})
     assert job.data["command"] == ["bash", "-c", "echo $HOME 8 7; train"]  # HOME is the container's
     assert job.data["replica_specs"] == [{"name": "pods"}]
     assert (job.data["replicas"], job.data["accelerators"], job.data["processes_per_node"]) == (4, 8, "8")
@@ -199,9 +199,9 @@ def test_companions_stay_what_they_are(tmp_path: Path):
     assert loaded.job is not None
     assert loaded.job.volumes[0].file_mode == "0755"  # octal, as Kubernetes' tools read it
     assert loaded.job.job_patch == {"spec": {"completionMode": "NonIndexed"}}
-    again = hyperpod("import", file, "-o", tmp_path / "jobs")
-    assert again.exit_code == 1
-    assert "already exists; use --force to overwrite it" in again.output
+    second = hyperpod("import", file, "-o", tmp_path / "jobs")
+    assert second.exit_code == 1
+    assert "already exists; use --force to overwrite it" in second.output
     assert hyperpod("import", file, "-o", tmp_path / "jobs", "--force").exit_code == 0
 
 
@@ -269,7 +269,7 @@ def pod(**spec: Any) -> str:
     ],
 )
 def test_settings_without_a_field_are_kept_in_patches(text: str, field: str, value: Any):
-    job = one(text)
+    job = imported_job(text)
     assert job.data[field] == value
     assert job.is_equal, job.losses
 
@@ -281,7 +281,7 @@ def test_a_team_is_recognized_by_its_namespace_and_queue():
     }
     manifest = yaml.safe_load(pod())
     manifest["metadata"] |= {"namespace": "hyperpod-ns-vision", "labels": labels}
-    job = one(yaml.safe_dump(manifest))
+    job = imported_job(yaml.safe_dump(manifest))
     assert (job.data["team"], job.data["priority"]) == ("vision", "high")
     assert not {"namespace", "queue", "labels"} & job.data.keys()
     assert job.is_equal
@@ -295,15 +295,15 @@ def test_a_config_of_the_official_cli_is_converted_to_a_job_file(tmp_path: Path)
     )
     result = hyperpod("import", config)
     assert result.exit_code == 0, result.output
-    ours = tmp_path / "job.yaml"
-    ours.write_text(result.stdout)
+    job_file = tmp_path / "job.yaml"
+    job_file.write_text(result.stdout)
     assert yaml.safe_load(result.stdout) == {
         "name": "demo",
         "image": "registry/a:v1",
         "instance_type": "ml.p5.48xlarge",
         "nodes": 2,
     }
-    assert hyperpod("diff", config, ours).exit_code == 0
+    assert hyperpod("diff", config, job_file).exit_code == 0
 
 
 START_JOB = """
@@ -330,7 +330,7 @@ git: {repo_url: https://example.com/code.git}
 
 
 def test_a_config_of_start_job_is_converted_to_a_job_file_with_its_losses():
-    job = one(START_JOB)
+    job = imported_job(START_JOB)
     assert job.losses == ["git: no equivalent"]
     assert job.job is not None
     assert job.data["command"] == ["torchrun", "/opt/train.py", "--max_steps", "100", "--bf16"]
@@ -340,7 +340,7 @@ def test_a_config_of_start_job_is_converted_to_a_job_file_with_its_losses():
 
 
 @pytest.mark.parametrize(
-    ("text", "said", "cure"),
+    ("text", "message", "cure"),
     [
         ("template: hyp-recipe-job\nname: a\n", "this is a recipe; the official launcher", "official launcher"),
         ("run: {name: a}\ntrainer: {num_nodes: 2}\n", "this is a recipe; the official launcher", "official launcher"),
@@ -354,17 +354,17 @@ def test_a_config_of_start_job_is_converted_to_a_job_file_with_its_losses():
         ("a: [1\n", "not valid YAML", "Check for a tab, or a missing quote"),
     ],
 )
-def test_files_without_a_job_are_reported(text: str, said: str, cure: str, tmp_path: Path):
+def test_files_without_a_job_are_reported(text: str, message: str, cure: str, tmp_path: Path):
     file = tmp_path / "file.yaml"
     file.write_text(text)
     result = hyperpod("import", file)
     assert result.exit_code == 1
-    assert said in result.output
+    assert message in result.output
     assert cure in result.output
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         (
             "metadata: {name: tune, namespace: research}",
@@ -383,12 +383,12 @@ def test_files_without_a_job_are_reported(text: str, said: str, cure: str, tmp_p
         ),
     ],
 )
-def test_an_unreadable_manifest_is_reported_at_its_path(old: str, new: str, said: str, tmp_path: Path):
+def test_an_unreadable_manifest_is_reported_at_its_path(old: str, new: str, message: str, tmp_path: Path):
     file = tmp_path / "broken.yaml"
     assert old in ELASTIC
     file.write_text(ELASTIC.replace(old, new))
     result = hyperpod("import", file)
     assert result.exit_code == 1
     assert isinstance(result.exception, SystemExit)
-    assert said in result.output
+    assert message in result.output
     assert f"{file}:" in result.output

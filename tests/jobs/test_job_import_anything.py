@@ -34,10 +34,10 @@ VALUES_OF_EVERY_KIND = [
 ]
 
 
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     found = [path] if path else []
     for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
-        found += places(inner, (*path, key))
+        found += paths(inner, (*path, key))
     return found
 
 
@@ -69,7 +69,7 @@ EVERYTHING = yaml.safe_load(
 
 @pytest.mark.slow
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from(places(EVERYTHING)), st.sampled_from(VALUES_OF_EVERY_KIND))
+@given(st.sampled_from(paths(EVERYTHING)), st.sampled_from(VALUES_OF_EVERY_KIND))
 def test_no_manifest_crashes_an_import(path: tuple[Any, ...], value: Any):
     manifest = copy.deepcopy(EVERYTHING)
     place: Any = manifest

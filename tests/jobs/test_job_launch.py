@@ -1,4 +1,4 @@
-"""Shared memory, launchers, memory that tiered storage takes, and what the EFA preset brings."""
+"""Shared memory, launchers, memory of tiered storage, and the settings of the EFA preset."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def test_tiered_storage_is_reported_with_both_numbers():
 
     def findings(**fields: Any) -> list[str]:
         job = Job(**{**BASE, **fields})
-        said = check_jobs(Context(cluster=cluster, jobs=(job,)))
-        return [finding.message for finding in said if finding.rule == "HP735"]
+        reported = check_jobs(Context(cluster=cluster, jobs=(job,)))
+        return [finding.message for finding in reported if finding.rule == "HP735"]
 
     assert findings() == [
         "pods request 1890 GiB of the node's 2048 GiB; tiered storage reserves 410 GiB (20 percent), which "

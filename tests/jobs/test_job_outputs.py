@@ -28,7 +28,7 @@ FILES = sorted([*(ROOT / "jobs").glob("*.yaml"), *(ROOT / "examples" / "jobs").g
 
 
 class AnyCluster:
-    """A cluster with a group of every type that a job asks for."""
+    """A cluster with a group of every instance type that a job requests."""
 
     def __init__(self, stack: Stack, job: Job) -> None:
         arn = "arn:aws:eks:us-east-1:111122223333:cluster/eks"
@@ -54,7 +54,8 @@ CASES = [
     (file, kind)
     for file in FILES
     for kind in ("HyperPodPyTorchJob", "PyTorchJob")
-    if kind == "HyperPodPyTorchJob" or not read_job(file).job.run_policy.log_rules  # which Kubeflow's kind cannot hold
+    if kind == "HyperPodPyTorchJob"
+    or not read_job(file).job.run_policy.log_rules  # which Kubeflow's kind does not support
 ]
 
 
@@ -94,15 +95,15 @@ TEAM = Team(name="vision", quota=[{"instance_type": "ml.p5.48xlarge", "count": 2
 
 
 def test_a_teams_chart_has_namespace_rights_and_queue():
-    alone = k8s_charts.TeamChart(cdk8s.App(), "Team", team=TEAM)
+    team_chart = k8s_charts.TeamChart(cdk8s.App(), "Team", team=TEAM)
     governed = k8s_charts.TeamChart(cdk8s.App(), "Team", team=TEAM, task_governance=True)
     policy = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"]
     isolation = [*policy, *policy, "NetworkPolicy"]
-    assert kinds(alone) == ["Namespace", *isolation, "Role", "RoleBinding", "LocalQueue"]
-    assert kinds(governed) == [*isolation, "Role", "RoleBinding"]  # the service makes namespace and queue
-    assert "pod-security.kubernetes.io/audit" in alone.to_json()[0]["metadata"]["labels"]
+    assert kinds(team_chart) == ["Namespace", *isolation, "Role", "RoleBinding", "LocalQueue"]
+    assert kinds(governed) == [*isolation, "Role", "RoleBinding"]  # the service creates namespace and queue
+    assert "pod-security.kubernetes.io/audit" in team_chart.to_json()[0]["metadata"]["labels"]
     job = compile_job(Job(name="a", image="b", team="vision", vcpu=1, memory_gib=1))
-    queue = alone.to_json()[-1]["metadata"]
+    queue = team_chart.to_json()[-1]["metadata"]
     assert queue["namespace"] == job["metadata"]["namespace"]
     assert queue["name"] == job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"]
 
@@ -129,10 +130,10 @@ def test_a_separate_kueue_has_the_names_of_task_governance():
     }
     assert "cohortName" not in audio
     assert audio["stopPolicy"] == "Hold"
-    whole = compile_job(Job(name="a", image="b", instance_type="ml.p5.48xlarge", nodes=2, team="vision"))
-    assert set(whole["spec"]["replicaSpecs"][0]["template"]["spec"]["containers"][0]["resources"]["requests"]) == set(
-        quota
-    )
+    with_queue = compile_job(Job(name="a", image="b", instance_type="ml.p5.48xlarge", nodes=2, team="vision"))
+    assert set(
+        with_queue["spec"]["replicaSpecs"][0]["template"]["spec"]["containers"][0]["resources"]["requests"]
+    ) == set(quota)
 
 
 def test_volumes_of_a_file_system_in_two_namespaces():

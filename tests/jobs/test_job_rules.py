@@ -1,4 +1,4 @@
-"""Every job rule: its wrong fragment breaks it, its right fragment does not, and its texts say what to do."""
+"""Every job rule: the incorrect fragment is reported, the correct fragment is not, and the texts contain a fix."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RULES = [rule for rule in rules() if rule.id.startswith("HP7") and rule.id not i
 
 
 def broken_by(fragment: str) -> set[str]:
-    """The job rules that a config fragment breaks."""
+    """The job rules that report a config fragment."""
     data = parse(fragment).value
     loaded = [job_in(entry, Document(file=None)) for entry in data.pop("jobs")]
     found = {finding.rule for item in loaded for finding in item.findings}
@@ -162,7 +162,7 @@ def test_file_systems_have_claims_where_the_job_runs():
 
 
 @pytest.mark.parametrize(
-    ("image", "fine"),
+    ("image", "valid"),
     [
         ("111122223333.dkr.ecr.us-west-2.amazonaws.com/team/train:v1", True),
         ("registry:5000/train@sha256:" + "ab" * 32, True),
@@ -175,6 +175,6 @@ def test_file_systems_have_claims_where_the_job_runs():
         ("train:", False),
     ],
 )
-def test_image_references(image: str, fine: bool) -> None:
+def test_image_references(image: str, valid: bool) -> None:
     job = Job(name="a", image=image, nodes=1, instance_type="ml.p5.48xlarge")
-    assert ("HP700" not in {finding.rule for finding in check_job(job)}) == fine
+    assert ("HP700" not in {finding.rule for finding in check_job(job)}) == valid

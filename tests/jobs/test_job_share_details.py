@@ -1,4 +1,4 @@
-"""Shares at the edges: nothing requested, `none`, other containers, types that are unknown or have no accelerators."""
+"""Shares in edge cases: no requests, `none`, other containers, types that are unknown or have no accelerators."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ ALL = {GPU: 8, EFA_RESOURCE: 32}
             ALL,
             1,
         ),
-        # what is not requested does not limit the pods of a node, what other containers request does
+        # only requested resources limit the pods of a node, including those of other containers
         ({"instance_type": M5, "vcpu": "none", "memory_gib": 2}, {"memory": "2Gi"}, {"memory": "2Gi"}, 25),
         ({"instance_type": M5, "vcpu": 1, "memory_gib": "none"}, {"cpu": "1"}, {}, 14),
         (
@@ -59,7 +59,7 @@ ALL = {GPU: 8, EFA_RESOURCE: 32}
             4,
         ),
         ({"instance_type": P5, "mig_profile": "mig-1g.10gb"}, {"cpu": "0", "memory": "0Gi"}, {"memory": "0Gi"}, None),
-        # init containers that restart always run beside the main container; others end before it starts
+        # init containers that always restart run with the main container; others end before it starts
         (
             {"instance_type": M5, "init_containers": [container(vcpu=1, memory_gib=2, restart_always=True)]},
             {"cpu": "13", "memory": "49Gi"},
@@ -78,7 +78,7 @@ ALL = {GPU: 8, EFA_RESOURCE: 32}
             {"memory": "49Gi"},
             1,
         ),
-        (  # exactly one vCPU is left, and less than no memory
+        (  # exactly one vCPU remains, and a negative amount of memory
             {"instance_type": LARGE, "sidecars": [container(vcpu=0.45, memory_gib=20)]},
             {"cpu": "1", "memory": "0Gi"},
             {"memory": "0Gi"},
@@ -117,27 +117,27 @@ ALL = {GPU: 8, EFA_RESOURCE: 32}
 def test_a_share(
     fields: dict[str, Any], requests: dict[str, Any], limits: dict[str, Any], per_node: int | None
 ) -> None:
-    one = job(**fields)
-    found = share(one, one)
+    training_job = job(**fields)
+    found = share(training_job, training_job)
     assert (found.requests, found.limits, found.per_node) == (requests, limits, per_node)
     assert found.resources == {key: part for key, part in (("requests", requests), ("limits", limits)) if part}
 
 
 def test_types_without_efa_say_nothing_about_it() -> None:
     for fields in ({"instance_type": "ml.g5.xlarge", "nodes": 1}, {"instance_type": LARGE, "vcpu": 1}):
-        one = job(**fields)
-        assert [step.name for step in share(one, one).steps if step.name == EFA_RESOURCE] == []
+        training_job = job(**fields)
+        assert [step.name for step in share(training_job, training_job).steps if step.name == EFA_RESOURCE] == []
 
 
 def test_what_the_other_containers_request() -> None:
     init = [container(vcpu=4, memory_gib=8), container(name="d", vcpu=0.5, memory_gib=1, restart_always=True)]
-    one = job(sidecars=[container(vcpu=1.5), container(name="e", memory_gib=2)], init_containers=init)
-    assert [float(amount) for amount in other_containers(one)] == [2.0, 3.0]
+    training_job = job(sidecars=[container(vcpu=1.5), container(name="e", memory_gib=2)], init_containers=init)
+    assert [float(amount) for amount in other_containers(training_job)] == [2.0, 3.0]
     assert [float(amount) for amount in other_containers(job())] == [0.0, 0.0]
 
 
 @pytest.mark.parametrize(
-    ("fields", "wanted"),
+    ("fields", "expected"),
     [
         ({"instance_type": P5, "nodes": 2, "efa_preset": True}, True),
         ({"instance_type": P5, "nodes": 2}, False),
@@ -149,11 +149,11 @@ def test_what_the_other_containers_request() -> None:
     ],
     ids=str,
 )
-def test_the_efa_preset(fields: dict[str, Any], wanted: bool) -> None:
-    one = job(**fields)
-    assert uses_efa_preset(one, one) is wanted
-    assert job_size(one) == fields["nodes"]
-    assert share(one, one).requests.get("hugepages-2Mi") == ("5120Mi" if wanted else None)
+def test_the_efa_preset(fields: dict[str, Any], expected: bool) -> None:
+    training_job = job(**fields)
+    assert uses_efa_preset(training_job, training_job) is expected
+    assert job_size(training_job) == fields["nodes"]
+    assert share(training_job, training_job).requests.get("hugepages-2Mi") == ("5120Mi" if expected else None)
 
 
 @pytest.mark.parametrize(
@@ -169,13 +169,13 @@ def test_the_efa_preset(fields: dict[str, Any], wanted: bool) -> None:
     ],
 )
 def test_all_accelerators_of_a_node(accelerators: int | None, name: str | None, all_: bool) -> None:
-    one = job(accelerators=accelerators)
-    assert has_all_accelerators(one, instance_type(name) if name else None) is all_
+    training_job = job(accelerators=accelerators)
+    assert has_all_accelerators(training_job, instance_type(name) if name else None) is all_
 
 
 def test_a_type_whose_number_of_interfaces_is_unknown_requests_none():
-    one = job(instance_type="ml.p6e-gb200.36xlarge", nodes=1)
-    (step,) = (step for step in share(one, one).steps if step.name == EFA_RESOURCE)
+    training_job = job(instance_type="ml.p6e-gb200.36xlarge", nodes=1)
+    (step,) = (step for step in share(training_job, training_job).steps if step.name == EFA_RESOURCE)
     assert (step.value, step.how) == (
         "0",
         "ml.p6e-gb200.36xlarge supports EFA, but the number of interfaces is unknown; set `efa`",

@@ -42,7 +42,7 @@ CASES: dict[str, dict[str, Any]] = {
 TEXTS = Path(__file__).parent / "share_texts.txt"
 
 
-def told(fields: dict[str, Any]) -> str:
+def reported_findings(fields: dict[str, Any]) -> str:
     job = Job.model_validate({"name": "train", "image": "registry/train:v1", **fields})
     found = share(job, job)
     lines = [
@@ -55,7 +55,7 @@ def told(fields: dict[str, Any]) -> str:
 
 
 def test_each_share_and_its_explanation() -> None:
-    texts = "\n".join(f"--- {title}\n{told(fields)}" for title, fields in CASES.items())
+    texts = "\n".join(f"--- {title}\n{reported_findings(fields)}" for title, fields in CASES.items())
     if os.environ.get("HYPERPOD_WRITE_DOCS"):
         TEXTS.write_text(texts)
     assert texts == TEXTS.read_text()

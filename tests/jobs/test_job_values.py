@@ -1,4 +1,4 @@
-"""Values of jobs: units, words, and what Kubernetes or Linux refuses."""
+"""Values of jobs: units, keywords, and values that Kubernetes or Linux rejects."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_messages_of_values_with_units_and_words(text: str, message: str, cure: 
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         (
             {"sidecars": [{"name": "pytorch-job-container", "image": "a"}]},
@@ -134,8 +134,8 @@ def test_messages_of_values_with_units_and_words(text: str, message: str, cure: 
         ),
     ],
 )
-def test_values_that_kubernetes_or_linux_rejects(fields: dict[str, Any], said: str):
-    assert said in found(**fields)
+def test_values_that_kubernetes_or_linux_rejects(fields: dict[str, Any], message: str):
+    assert message in found(**fields)
 
 
 def test_an_argument_of_the_largest_size_is_fine():

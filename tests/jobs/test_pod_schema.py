@@ -27,8 +27,8 @@ DATA = Path(__file__).parent / "data"
 def test_the_types_are_those_that_kubernetes_publishes():
     types = compact()
     if os.environ.get("HYPERPOD_WRITE_DOCS"):
-        own = {name: fields for name, fields in FACTS["types"].items() if name not in types}
-        text = _files.dumps({**FACTS, "types": {**types, **own}})
+        own_types = {name: fields for name, fields in FACTS["types"].items() if name not in types}
+        text = _files.dumps({**FACTS, "types": {**types, **own_types}})
         (_files.DATA / "kubernetes_schema.json").write_text(text)
     assert {name: FACTS["types"][name] for name in types} == types
 
@@ -36,8 +36,10 @@ def test_the_types_are_those_that_kubernetes_publishes():
 def test_the_hyperpod_kind_has_what_the_official_clis_model_has():
     crd = json.loads((DATA / "hyperpodpytorchjob.schema.json").read_text())
     text = json.dumps(crd)
-    ours = [name for name in FACTS["types"] if name.startswith("HyperPod") or name == "LogMonitoringConfiguration"]
-    for name in ours:
+    type_names = [
+        name for name in FACTS["types"] if name.startswith("HyperPod") or name == "LogMonitoringConfiguration"
+    ]
+    for name in type_names:
         for field in FACTS["types"][name]:
             documented_only = field == "faultOnMatch"  # on the AWS page, not in the CLI's model
             assert (f'"{field}"' in text) != documented_only, f"{name}.{field}"
@@ -78,7 +80,7 @@ POD: dict[str, Any] = {
 MAIN = ("spec", "containers", 0)
 AFFINITY = ("spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
 
-ODD: list[tuple[tuple[str | int, ...], Any, str]] = [
+INVALID_PODS: list[tuple[tuple[str | int, ...], Any, str]] = [
     (("spec", "containers"), None, "the required key 'containers' is missing"),
     (("spec", "containers"), [], "a pod requires at least one container"),
     (("spec", "conatiners"), [], "unknown key 'conatiners'"),
@@ -190,19 +192,19 @@ def changed(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
     return pod
 
 
-@pytest.mark.parametrize(("path", "value", "said"), ODD, ids=lambda value: str(value)[:40])
-def test_odd_pods_are_rejected(path: tuple[str | int, ...], value: Any, said: str):
-    assert said in [flaw.message for flaw in template_flaws(changed(path, value))]
+@pytest.mark.parametrize(("path", "value", "message"), INVALID_PODS, ids=lambda value: str(value)[:40])
+def test_odd_pods_are_rejected(path: tuple[str | int, ...], value: Any, message: str):
+    assert message in [flaw.message for flaw in template_flaws(changed(path, value))]
 
 
 def test_a_sound_pod_passes():
     assert template_flaws(POD) == []
 
 
-def kubernetes_refuses(template: Any) -> bool:
+def kubernetes_rejects(template: Any) -> bool:
     metadata = template.get("metadata")
-    named = {"name": "x", **metadata} if isinstance(metadata, dict) else metadata
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": named}
+    metadata_with_name = {"name": "x", **metadata} if isinstance(metadata, dict) else metadata
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata_with_name}
     try:
         kubernetes_validate.validate({**pod, "spec": template.get("spec")}, VERSION, strict=True)
     except (kubernetes_validate.ValidationError, jsonschema.ValidationError):
@@ -210,20 +212,22 @@ def kubernetes_refuses(template: Any) -> bool:
     return False
 
 
-def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+def paths(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
     found = [path] if path else []
     for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
-        found += places(item, (*path, key))
+        found += paths(item, (*path, key))
     return found
 
 
 @pytest.mark.slow
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(places(POD)), st.sampled_from(["x", "", 1, 1.5, True, [], {}, ["x"], {"x": "y"}, [{"x": 1}]]))
+@given(st.sampled_from(paths(POD)), st.sampled_from(["x", "", 1, 1.5, True, [], {}, ["x"], {"x": "y"}, [{"x": 1}]]))
 def test_the_shape_is_rejected_exactly_where_kubernetes_schema_rejects_it(path: tuple[str | int, ...], value: Any):
     template = changed(path, value)
-    ours, theirs = bool(list(flaws(template))), kubernetes_refuses(template)
-    if ours != theirs:  # values of enumerations and quantities are text in the published schema
+    rejected_here, rejected_by_kubernetes = bool(list(flaws(template))), kubernetes_rejects(template)
+    if (
+        rejected_here != rejected_by_kubernetes
+    ):  # values of enumerations and quantities are text in the published schema
         messages = [flaw.message for flaw in flaws(template)]
-        assert ours, f"only Kubernetes refuses {path} = {value!r}"
+        assert rejected_here, f"only Kubernetes refuses {path} = {value!r}"
         assert every(" is not one of " in message or "quantity" in message for message in messages), messages

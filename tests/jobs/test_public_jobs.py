@@ -20,13 +20,13 @@ from hyperpod_constructs.core.jobs.manifest import manifest_of
 ROWS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "public_jobs.json").read_text())
 EQUAL = 63
 """Jobs whose import means the same. Raise it when it rises; it may not fall."""
-LOST = {
+LOSSES = {
     "stable-diffusion/multi-node/3.stable-diffusion-eks.yaml-template": [
         'spec.pytorchReplicaSpecs.Worker.template.spec.containers.pytorch.resources.limits["nvidia.com/gpu"]: added: "8"'
-    ],  # a device with a request and no limit, which Kubernetes refuses
+    ],  # a device with a request and no limit, which Kubernetes rejects
     "pointworld/kubernetes/pointworld-pretrain.yaml": [
         "error HP702 container_name: a PyTorchJob's main container is always named pytorch"
-    ],  # which Kubeflow's operator refuses
+    ],  # which Kubeflow's operator rejects
     "vjepa2.1/kubernetes/vjepa2-1-benchmark.yaml": [
         "error HP702 container_name: a PyTorchJob's main container is always named pytorch"
     ],
@@ -70,7 +70,7 @@ def test_the_score(capsys: pytest.CaptureFixture[str]):
 
 def test_each_loss_is_listed():
     found = {row["source"]: losses(job) for row, job in IMPORTED if not job.is_equal}
-    assert {next(end for end in LOST if source.endswith(end)): lost for source, lost in found.items()} == LOST
+    assert {next(end for end in LOSSES if source.endswith(end)): loss for source, loss in found.items()} == LOSSES
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["source"][-50:])

@@ -22,7 +22,7 @@ from hyperpod_constructs.handlers.lifecycle.index import answer
 
 ASSETS, SCRIPTS, KEY = "cdk-hnb659fds-assets-111122223333-us-west-2", "scripts", "0123.zip"
 FILES = {"on_create.sh": b"#!/bin/bash\n", "on_create.d/10-data.sh": b"echo data\n", "empty": b""}
-WANTED: dict[str, Any] = {
+PROPERTIES: dict[str, Any] = {
     "ServiceToken": "arn:aws:lambda:us-west-2:111122223333:function:f",
     "Source": {"Bucket": ASSETS, "Key": KEY},
     "Bucket": SCRIPTS,
@@ -56,8 +56,8 @@ def stored(s3: Any) -> dict[str, bytes]:
     return {item["Key"]: s3.get_object(Bucket=SCRIPTS, Key=item["Key"])["Body"].read() for item in listed}
 
 
-def event(kind: str, **wanted: Any) -> dict[str, Any]:
-    return {"RequestType": kind, "ResourceProperties": {**WANTED, **wanted}, "PhysicalResourceId": "before"}
+def event(kind: str, **changes: Any) -> dict[str, Any]:
+    return {"RequestType": kind, "ResourceProperties": {**PROPERTIES, **changes}, "PhysicalResourceId": "before"}
 
 
 COPIED = {f"lifecycle/2aac46595e834ce2/{name}": data for name, data in FILES.items()}
@@ -72,7 +72,7 @@ def test_each_file_is_logged(s3: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     answer(event("Create"), s3)
     assert [text for text in caplog.messages if text.startswith("copied")] == [
-        f"copied {WANTED['Prefix']}/{name}" for name in FILES
+        f"copied {PROPERTIES['Prefix']}/{name}" for name in FILES
     ]
     assert level_after_import("hyperpod_constructs.handlers.lifecycle.index") == logging.INFO
 
@@ -128,18 +128,18 @@ class Refusing:
 
 @pytest.mark.parametrize(("operation", "code"), [("download_fileobj", "403"), ("upload_fileobj", "AccessDenied")])
 def test_delayed_permissions_are_waited_for(operation: str, code: str, s3: Any) -> None:
-    slept: list[float] = []
+    pauses: list[float] = []
     refusing = Refusing(s3, operation, code, times=3)
-    answer(event("Create"), refusing, slept.append)
-    assert slept == [1.0, 2.0, 4.0]
+    answer(event("Create"), refusing, pauses.append)
+    assert pauses == [1.0, 2.0, 4.0]
     assert stored(s3) == COPIED
 
 
 def test_a_permanent_rejection_fails_within_the_functions_timeout(s3: Any) -> None:
-    slept: list[float] = []
+    pauses: list[float] = []
     with pytest.raises(ClientError, match="rejected"):
-        answer(event("Create"), Refusing(s3, "upload_fileobj", "AccessDenied", times=99), slept.append)
-    assert sum(slept) == 47
+        answer(event("Create"), Refusing(s3, "upload_fileobj", "AccessDenied", times=99), pauses.append)
+    assert sum(pauses) == 47
 
 
 @pytest.mark.parametrize("missing", [{"Bucket": "none"}, {"Source": {"Bucket": ASSETS, "Key": "none.zip"}}])
@@ -152,11 +152,11 @@ def test_a_missing_object_fails_immediately(missing: dict[str, Any], s3: Any) ->
 def test_a_failed_deployment_keeps_what_the_groups_of_before_read(delivery: Delivery, s3: Any) -> None:
     """A failing update with other scripts, its rollback, and the deletion of the stack, however events are delivered."""
     s3.put_object(Bucket=ASSETS, Key="next.zip", Body=archive({"on_create.sh": b"next"}))
-    another = {**WANTED, "Source": {"Bucket": ASSETS, "Key": "next.zip"}, "Prefix": "lifecycle/next"}
+    another = {**PROPERTIES, "Source": {"Bucket": ASSETS, "Key": "next.zip"}, "Prefix": "lifecycle/next"}
     copier: Callable[[Any], Any] = lambda event: answer(event, s3, lambda _: None)  # noqa: E731
     cloud = Cloud({"Scripts": Provider(copier)})
     stack = cloud.stack("Platform")
-    assert stack.deploy({"Scripts-1": Resource("Scripts", WANTED)}) == "CREATE_COMPLETE"
+    assert stack.deploy({"Scripts-1": Resource("Scripts", PROPERTIES)}) == "CREATE_COMPLETE"
     cloud.deliver = lambda _: delivery
     stack.deploy({"Scripts-2": Resource("Scripts", another), "Cluster": FAILS})
     assert {sent.request for sent in cloud.sent} == {"Create", "Delete"}
@@ -169,7 +169,7 @@ def test_a_failed_deployment_keeps_what_the_groups_of_before_read(delivery: Deli
 def test_clusters_that_share_a_bucket_keep_each_others_scripts_and_a_move_keeps_them(s3: Any) -> None:
     cloud = Cloud({"Scripts": Provider(lambda event: answer(event, s3, lambda _: None))})
     first, second, third = map(cloud.stack, ("First", "Second", "Third"))
-    scripts = Resource("Scripts", WANTED)
+    scripts = Resource("Scripts", PROPERTIES)
     assert first.deploy({"Scripts": scripts}) == second.deploy({"Renamed": scripts}) == "CREATE_COMPLETE"
     assert first.delete() == "DELETE_COMPLETE"
     assert stored(s3) == COPIED

@@ -1,4 +1,4 @@
-"""Our lifecycle scripts: accepted by bash and shellcheck, and run against a folder that stands for the node's root."""
+"""The lifecycle scripts: accepted by bash and shellcheck, and run with a folder in place of the node's root."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHELLCHECK = shutil.which("shellcheck") or shutil.which("shellcheck", path=str(P
 
 
 class Node:
-    """A folder that stands for /, with stand-ins for the commands that would change this machine."""
+    """A folder in place of /, with replacements for the commands that would change this machine."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "root"
@@ -80,7 +80,7 @@ class Node:
             "ON_CREATE_LOG": str(self.log),
             "ON_CREATE_UPLOAD_SECONDS": str(upload_seconds),
         }
-        done = subprocess.run(
+        process = subprocess.run(
             ["bash", str(self.scripts / script), *arguments],
             capture_output=True,
             text=True,
@@ -88,7 +88,7 @@ class Node:
             env=environment,
             check=False,
         )
-        return done.returncode, self.log.read_text() if script == "on_create.sh" else done.stdout + done.stderr
+        return process.returncode, self.log.read_text() if script == "on_create.sh" else process.stdout + process.stderr
 
 
 @pytest.fixture
@@ -98,8 +98,8 @@ def node(tmp_path: Path) -> Node:
 
 
 @pytest.fixture
-def bare(node: Node) -> Node:
-    """A node whose scripts do nothing by themselves."""
+def without_volume(node: Node) -> Node:
+    """A node without a second volume, whose scripts have no steps of their own."""
     for script in (node.scripts / "on_create.d").glob("*.sh"):
         script.unlink()
     return node
@@ -107,21 +107,21 @@ def bare(node: Node) -> Node:
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_bash_can_parse_it(script: Path) -> None:
-    done = subprocess.run(["bash", "-n", str(script)], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    process = subprocess.run(["bash", "-n", str(script)], capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stderr) == (0, "")
 
 
 @pytest.mark.skipif(SHELLCHECK is None, reason="shellcheck is not installed")
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_shellcheck_finds_nothing(script: Path) -> None:
-    done = subprocess.run(
+    process = subprocess.run(
         [str(SHELLCHECK), "--severity=style", str(script)],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.stdout == ""
-    assert done.returncode == 0
+    assert process.stdout == ""
+    assert process.returncode == 0
 
 
 def test_lines_end_with_a_line_feed() -> None:
@@ -138,18 +138,18 @@ def test_its_log_is_the_file_that_the_service_uploads() -> None:
     assert load("nodes")["log_group"] in text
 
 
-def test_without_steps_it_only_logs(bare: Node) -> None:
-    code, log = bare.run()
+def test_without_steps_it_only_logs(without_volume: Node) -> None:
+    code, log = without_volume.run()
     assert code == 0
     assert log.splitlines()[0].startswith("on_create: start on ")
     assert log.splitlines()[1:] == ["on_create: done"]
 
 
-def test_it_runs_the_steps_in_the_order_of_their_names(bare: Node) -> None:
-    (bare.scripts / "on_create.d" / "20-second.sh").write_text("echo two\n")
-    (bare.scripts / "on_create.d" / "10-first.sh").write_text("echo one >&2\n")
-    (bare.scripts / "on_create.d" / "notes.txt").write_text("echo never\n")
-    code, log = bare.run()
+def test_it_runs_the_steps_in_the_order_of_their_names(without_volume: Node) -> None:
+    (without_volume.scripts / "on_create.d" / "20-second.sh").write_text("echo two\n")
+    (without_volume.scripts / "on_create.d" / "10-first.sh").write_text("echo one >&2\n")
+    (without_volume.scripts / "on_create.d" / "notes.txt").write_text("echo never\n")
+    code, log = without_volume.run()
     assert code == 0
     assert log.splitlines()[1:] == [
         "on_create: run 10-first.sh",
@@ -160,12 +160,12 @@ def test_it_runs_the_steps_in_the_order_of_their_names(bare: Node) -> None:
     ]
 
 
-def test_a_failing_step_is_named_and_the_log_gets_time_to_be_uploaded(bare: Node) -> None:
-    (bare.scripts / "on_create.d" / "10-fail.sh").write_text('echo "about to fail"; exit 3\n')
-    (bare.scripts / "on_create.d" / "20-next.sh").write_text("echo next\n")
-    code, log = bare.run(upload_seconds=60)
+def test_a_failing_step_is_named_and_the_log_gets_time_to_be_uploaded(without_volume: Node) -> None:
+    (without_volume.scripts / "on_create.d" / "10-fail.sh").write_text('echo "about to fail"; exit 3\n')
+    (without_volume.scripts / "on_create.d" / "20-next.sh").write_text("echo next\n")
+    code, log = without_volume.run(upload_seconds=60)
     assert code == 1
-    assert bare.slept.read_text() == "60\n"
+    assert without_volume.slept.read_text() == "60\n"
     assert log.splitlines()[1:] == [
         "on_create: run 10-fail.sh",
         "about to fail",
@@ -174,17 +174,17 @@ def test_a_failing_step_is_named_and_the_log_gets_time_to_be_uploaded(bare: Node
     ]
 
 
-def test_an_exception_of_the_function_itself_is_logged(bare: Node) -> None:
-    (bare.scripts / "settings.env").write_text("false\n")
-    code, log = bare.run()
+def test_an_exception_of_the_function_itself_is_logged(without_volume: Node) -> None:
+    (without_volume.scripts / "settings.env").write_text("false\n")
+    code, log = without_volume.run()
     assert code == 1
     assert log.splitlines()[-1] == "on_create: failed with exit code 1; waiting 0 s for the log to be uploaded"
 
 
-def test_settings_reach_the_steps(bare: Node) -> None:
-    (bare.scripts / "settings.env").write_text("CONTAINER_DATA='/a b'\n")
-    (bare.scripts / "on_create.d" / "10-print.sh").write_text('echo "[$CONTAINER_DATA]"\n')
-    assert "[/a b]" in bare.run()[1].splitlines()
+def test_settings_reach_the_steps(without_volume: Node) -> None:
+    (without_volume.scripts / "settings.env").write_text("CONTAINER_DATA='/a b'\n")
+    (without_volume.scripts / "on_create.d" / "10-print.sh").write_text('echo "[$CONTAINER_DATA]"\n')
+    assert "[/a b]" in without_volume.run()[1].splitlines()
 
 
 # ---- container data on another volume ----
@@ -335,11 +335,11 @@ def test_a_package_is_run_only_with_its_digest(node: Node, right: bool, tmp_path
     assert (f"the SHA-256 digest of file://{package} is not {digest}" in log) is not right
 
 
-def test_a_changed_script_or_setting_has_another_address(bare: Node) -> None:
-    before = content_hash(bare.scripts)
-    assert content_hash(bare.scripts, "CONTAINER_DATA=/opt/sagemaker\n") != before
-    (bare.scripts / "on_create.d" / "10-more.sh").write_text("true\n")
-    assert content_hash(bare.scripts) != before
+def test_a_changed_script_or_setting_has_another_address(without_volume: Node) -> None:
+    before = content_hash(without_volume.scripts)
+    assert content_hash(without_volume.scripts, "CONTAINER_DATA=/opt/sagemaker\n") != before
+    (without_volume.scripts / "on_create.d" / "10-more.sh").write_text("true\n")
+    assert content_hash(without_volume.scripts) != before
 
 
 def test_the_proxy_script_of_the_page_sets_both_services(node: Node) -> None:

@@ -1,4 +1,4 @@
-"""The script of docs/closed-network.md that gives nodes an HTTP proxy, run on a folder that stands for a node's root."""
+"""The script of docs/closed-network.md that configures an HTTP proxy, run with a folder in place of the node's root."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def test_containerd_and_the_kubelet_get_the_proxy(script: Path, tmp_path: Path) 
     (tools / "systemctl").chmod(0o755)
     node = tmp_path / "node"
     environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "NODE_ROOT": str(node)}
-    done = subprocess.run([BASH, script], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    completed = subprocess.run([BASH, script], env=environment, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stderr
     for unit in ("containerd", "kubelet"):
         text = (node / f"etc/systemd/system/{unit}.service.d/05-proxy.conf").read_text()
         assert text.startswith("[Service]\n")

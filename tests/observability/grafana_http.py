@@ -1,4 +1,4 @@
-"""Grafana's answers by request, and what was sent."""
+"""Responses of Grafana by request, and the recorded requests."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ EXISTED = "hyperpod-constructs:existed"
 
 
 class Http:
-    """Answers in turn by method and path (the last one again), and records what was sent."""
+    """Returns responses by method and path in sequence (the last one repeatedly), and records the requests."""
 
     def __init__(self, **answers: Any) -> None:
         self.answers: dict[str, list[Any]] = {}
         self.sent: list[tuple[str, str, Json | None]] = []
         self.headers: Json = {}
 
-    def on(self, what: str, *answers: Any) -> Http:
-        self.answers[what] = list(answers)
+    def on(self, request: str, *answers: Any) -> Http:
+        self.answers[request] = list(answers)
         return self
 
     def __call__(self, method: str, url: str, headers: Any, body: bytes | None) -> tuple[int, bytes]:
@@ -29,8 +29,8 @@ class Http:
         path = url.removeprefix("https://g")
         self.headers = dict(headers)
         self.sent.append((method, path, None if body is None else json.loads(body)))
-        left = self.answers.get(f"{method} {path}", [(200, b"{}") if method != "GET" else (404, b"")])
-        answer = left.pop(0) if len(left) > 1 else left[0]
+        answers = self.answers.get(f"{method} {path}", [(200, b"{}") if method != "GET" else (404, b"")])
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, Exception):
             raise answer
         if isinstance(answer, tuple):

@@ -1,4 +1,4 @@
-"""Dashboards and alert rules: their shape, what they ask for, and that metric levels decide what there is."""
+"""Dashboards and alert rules: their structure, their queries, and the effect of metric levels."""
 
 from __future__ import annotations
 
@@ -100,11 +100,11 @@ def test_rules_are_a_rule_file() -> None:
         assert rule["labels"]["severity"] in ("critical", "warning")
         assert re.fullmatch(r"[0-9]+[mh]", rule["for"])
         assert rule["annotations"].keys() == {"summary", "description"}
-        # what a text says about a labelled thing must be a label that the expression keeps
+        # a label in a text must be a label that the expression keeps
         for label in re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]):
-            kept = re.findall(r"by \(([^)]*)\)", rule["expr"])
+            labels = re.findall(r"by \(([^)]*)\)", rule["expr"])
             aggregated = "by (" in rule["expr"]
-            assert not aggregated or any(label in item for item in kept), rule["alert"]
+            assert not aggregated or any(label in item for item in labels), rule["alert"]
 
 
 @pytest.mark.parametrize("query", QUERIES)

@@ -1,4 +1,4 @@
-"""Each request to Grafana and to AWS for its dashboards: what is sent, repeated, said and logged."""
+"""Each request to Grafana and to AWS for dashboards: content, retries, messages and logs."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_transient_answers(api: Api, http: Http, clock: Clock, answer: Any) -> N
 
 
 @pytest.mark.parametrize(
-    ("answer", "says"),
+    ("answer", "message"),
     [
         ((400, b"bad"), "Grafana answers 400 to GET /x: bad"),
         ((300, b""), "Grafana answers 300 to GET /x: "),
@@ -70,11 +70,11 @@ def test_transient_answers(api: Api, http: Http, clock: Clock, answer: Any) -> N
         ((403, b"y" * 301), "Grafana answers 403 to GET /x: " + "y" * 300),
     ],
 )
-def test_final_answers(api: Api, http: Http, clock: Clock, answer: tuple[int, bytes], says: str) -> None:
+def test_final_answers(api: Api, http: Http, clock: Clock, answer: tuple[int, bytes], message: str) -> None:
     http.on("GET /x", answer)
     with pytest.raises(GrafanaError) as failure:
         api.get("/x")
-    assert (str(failure.value), clock.slept) == (says, [])
+    assert (str(failure.value), clock.slept) == (message, [])
 
 
 def test_the_last_pause_ends_before_the_deadline(api: Api, http: Http, clock: Clock) -> None:
@@ -103,41 +103,41 @@ class Aws:
     def __init__(self) -> None:
         self.accounts: dict[str, str] = {}
         self.errors: dict[str, list[Exception]] = {}
-        self.asked: list[tuple[str, Json]] = []
+        self.requests: list[tuple[str, Json]] = []
         self.page = 2
 
     def __getattr__(self, operation: str) -> Any:
-        def call(**asked: Any) -> Json:
-            self.asked.append((operation, asked))
+        def call(**request: Any) -> Json:
+            self.requests.append((operation, request))
             if self.errors.get(operation):
                 raise self.errors[operation].pop(0)
-            return getattr(self, f"_{operation.partition('_')[0]}")(operation, asked)  # type: ignore[no-any-return]
+            return getattr(self, f"_{operation.partition('_')[0]}")(operation, request)  # type: ignore[no-any-return]
 
         return call
 
-    def _describe(self, operation: str, asked: Json) -> Json:
+    def _describe(self, operation: str, request: Json) -> Json:
         return {"workspace": {"endpoint": "g"}}
 
-    def _create(self, operation: str, asked: Json) -> Json:
+    def _create(self, operation: str, request: Json) -> Json:
         if operation.endswith("token"):
             return {"serviceAccountToken": {"key": "the-token"}}
-        self.accounts["new"] = asked["name"]
+        self.accounts["new"] = request["name"]
         return {"id": "new"}
 
-    def _delete(self, operation: str, asked: Json) -> Json:
-        if asked["serviceAccountId"] not in self.accounts:
+    def _delete(self, operation: str, request: Json) -> Json:
+        if request["serviceAccountId"] not in self.accounts:
             raise error("ResourceNotFoundException")
-        del self.accounts[asked["serviceAccountId"]]
+        del self.accounts[request["serviceAccountId"]]
         return {}
 
-    def _list(self, operation: str, asked: Json) -> Json:
-        at = int(asked.get("nextToken", 0))
-        every = [{"id": id, "name": name} for id, name in self.accounts.items()]
-        more = {"nextToken": str(at + self.page)} if at + self.page < len(every) else {}
-        return {"serviceAccounts": every[at : at + self.page] or None, **more}
+    def _list(self, operation: str, request: Json) -> Json:
+        start = int(request.get("nextToken", 0))
+        accounts = [{"id": id, "name": name} for id, name in self.accounts.items()]
+        next_page = {"nextToken": str(start + self.page)} if start + self.page < len(accounts) else {}
+        return {"serviceAccounts": accounts[start : start + self.page] or None, **next_page}
 
     def operations(self) -> list[str]:
-        return [operation for operation, _ in self.asked]
+        return [operation for operation, _ in self.requests]
 
 
 def error(code: str) -> ClientError:
@@ -169,7 +169,7 @@ def test_a_session(aws: Aws, clock: Clock) -> None:
     clock.advance(100)
     api = run(aws, clock)
     assert (api.url, api.token, api.until) == ("https://g", "the-token", 100 + 200 - 30)
-    assert aws.asked == [
+    assert aws.requests == [
         ("describe_workspace", {"workspaceId": "g-1"}),
         (CREATE, {"workspaceId": "g-1", "grafanaRole": "ADMIN", "name": NAME}),
         (TOKEN, {"workspaceId": "g-1", "serviceAccountId": "new", "name": "deployment", "secondsToLive": 600}),
@@ -179,14 +179,17 @@ def test_a_session(aws: Aws, clock: Clock) -> None:
 
 
 def test_accounts_that_were_left_behind(aws: Aws, clock: Clock) -> None:
-    kept = {
+    retained = {
         "young": f"hyperpod-me-{NOW - 600}-a", "other": f"hyperpod-other-{NOW - 900}-a", "odd": "hyperpod-me-x-a",
         "person": "admin",
     }  # fmt: skip
-    aws.accounts = {**kept, "old": f"hyperpod-me-{NOW - 601}-a", "older": f"hyperpod-me-{NOW - 900}"}
+    aws.accounts = {**retained, "old": f"hyperpod-me-{NOW - 601}-a", "older": f"hyperpod-me-{NOW - 900}"}
     run(aws, clock)
-    assert aws.accounts == kept
-    assert [asked for operation, asked in aws.asked if operation == LIST][1] == {"workspaceId": "g-1", "nextToken": "2"}
+    assert aws.accounts == retained
+    assert [request for operation, request in aws.requests if operation == LIST][1] == {
+        "workspaceId": "g-1",
+        "nextToken": "2",
+    }
 
 
 @pytest.mark.parametrize(
@@ -255,26 +258,26 @@ def test_a_real_request(monkeypatch: pytest.MonkeyPatch, clock: Clock, until: fl
     sent: list[Any] = []
 
     class Pool:
-        def __init__(self, **given: Any) -> None:
-            sent.append(given)
+        def __init__(self, **arguments: Any) -> None:
+            sent.append(arguments)
 
-        def request(self, method: str, url: str, **given: Any) -> Any:
-            sent.append((method, url, given))
+        def request(self, method: str, url: str, **arguments: Any) -> Any:
+            sent.append((method, url, arguments))
             return type("Answer", (), {"status": 201, "data": b"made"})
 
     monkeypatch.setattr(urllib3, "PoolManager", Pool)
-    monkeypatch.setattr(api_module, "within", lambda seconds, ask: sent.append(seconds) or ask())
+    monkeypatch.setattr(api_module, "within", lambda seconds, call: sent.append(seconds) or call())
     clock.advance(50)
     assert requests(clock, 50 + until)("PUT", "https://g", {"a": "b"}, b"c") == (201, b"made")
-    options, seconds, (method, url, given) = sent
+    options, seconds, (method, url, arguments) = sent
     assert (options, seconds, method, url) == ({"retries": False}, read + 1, "PUT", "https://g")
-    timeout = given.pop("timeout")
+    timeout = arguments.pop("timeout")
     assert (timeout.connect_timeout, timeout.read_timeout) == (5.0, read)
-    assert given == {"headers": {"a": "b"}, "body": b"c", "redirect": False}
+    assert arguments == {"headers": {"a": "b"}, "body": b"c", "redirect": False}
 
 
 def test_a_broken_connection_is_an_error_of_the_system(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-    def breaks(seconds: float, ask: Any) -> None:
+    def breaks(seconds: float, call: Any) -> None:
         raise urllib3.exceptions.ProtocolError("broken")
 
     monkeypatch.setattr(api_module, "within", breaks)
@@ -299,7 +302,9 @@ def test_the_entry_point(monkeypatch: pytest.MonkeyPatch, milliseconds: int, sec
     monkeypatch.setattr(boto3, "client", lambda service, config: created.append(config) or service)
     monkeypatch.setattr(index, "Clock", Clock)
     monkeypatch.setattr(index, "requests", lambda clock, until: until)
-    monkeypatch.setattr(index, "handle", lambda *given: {"given": (given[0], given[1], given[2], given[4])})
+    monkeypatch.setattr(
+        index, "handle", lambda *arguments: {"given": (arguments[0], arguments[1], arguments[2], arguments[4])}
+    )
     assert index.on_event({"a": 1}, Context()) == {"given": ({"a": 1}, "grafana", seconds, seconds)}
     (config,) = created
     assert (config.connect_timeout, config.read_timeout) == (5, 15)

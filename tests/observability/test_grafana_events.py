@@ -1,4 +1,4 @@
-"""Events of dashboards on a model of Grafana: uids, data sources, what is undone, and what is said."""
+"""Events of dashboards on a model of Grafana: uids, data sources, reverted changes, and messages."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ class Accounts:
             raise ClientError({"Error": {"Code": self.error, "Message": "no"}}, "DescribeWorkspace")
         return {"workspace": {"endpoint": f"{workspaceId}.grafana-workspace.us-west-2.amazonaws.com"}}
 
-    def create_workspace_service_account(self, **asked: str) -> Json:
-        return self.grafana._create(asked)
+    def create_workspace_service_account(self, **request: str) -> Json:
+        return self.grafana._create(request)
 
-    def create_workspace_service_account_token(self, **asked: Any) -> Json:
-        return self.grafana._token(asked)
+    def create_workspace_service_account_token(self, **request: Any) -> Json:
+        return self.grafana._token(request)
 
-    def delete_workspace_service_account(self, **asked: str) -> Json:
-        return self.grafana._delete(asked)
+    def delete_workspace_service_account(self, **request: str) -> Json:
+        return self.grafana._delete(request)
 
-    def list_workspace_service_accounts(self, **asked: str) -> Json:
-        return self.grafana._list(asked)
+    def list_workspace_service_accounts(self, **request: str) -> Json:
+        return self.grafana._list(request)
 
 
 class NoAws:
     def on(self, *_: Any) -> None:
-        """Nothing asks AWS here."""
+        """No requests are sent to AWS."""
 
 
 class Events:
-    """Sends events, and shows what Grafana has."""
+    """Sends events, and returns the content of Grafana."""
 
     def __init__(self) -> None:
         self.grafana = Grafana(NoAws())  # type: ignore[arg-type]
@@ -62,13 +62,13 @@ class Events:
         self.requests: list[tuple[str, str]] = []
         self.grafana.hook = lambda method, path: self.requests.append((method, path))
 
-    def send(self, type_: str, properties: Json, *, id: str = "Boards", **more: Any) -> Json:
+    def send(self, type_: str, properties: Json, *, id: str = "Boards", **overrides: Any) -> Json:
         event = {
             "RequestType": type_,
             "StackId": STACK,
             "LogicalResourceId": id,
             "ResourceProperties": properties,
-            **more,
+            **overrides,
         }
         return handle(event, self.aws, self.grafana.http, self.clock)
 
@@ -82,14 +82,14 @@ class Events:
         return sorted(item.digest for item in owners(dict.fromkeys(self.grafana.boards[uid]["tags"], "")))
 
 
-def board(uid: str, **more: Any) -> Json:
+def board(uid: str, **overrides: Any) -> Json:
     variables = [{"name": "datasource", "type": "datasource"}, {"name": "team"}]
-    return {"uid": uid, "title": f"Board {uid}", "tags": ["hyperpod"], "templating": {"list": variables}, **more}
+    return {"uid": uid, "title": f"Board {uid}", "tags": ["hyperpod"], "templating": {"list": variables}, **overrides}
 
 
 def properties(*boards: Json, url: str | None = URL, marks: bool = True, uid: str = "hyperpod", **source: Any) -> Json:
-    given = {"uid": uid, "name": "HyperPod", "type": "prometheus", **({"url": url} if url else {}), **source}
-    found = {"WorkspaceId": WORKSPACE, "DataSource": json.dumps(given), "Dashboards": json.dumps(boards)}
+    data_source = {"uid": uid, "name": "HyperPod", "type": "prometheus", **({"url": url} if url else {}), **source}
+    found = {"WorkspaceId": WORKSPACE, "DataSource": json.dumps(data_source), "Dashboards": json.dumps(boards)}
     return {**found, **({"Marks": "tags"} if marks else {})}
 
 
@@ -99,13 +99,13 @@ def events() -> Events:
 
 
 def test_a_life(events: Events) -> None:
-    wanted = properties(board("a"), board("b"))
-    assert events.send("Create", wanted) == {"PhysicalResourceId": ID, "Data": {"Count": "2"}}
+    desired = properties(board("a"), board("b"))
+    assert events.send("Create", desired) == {"PhysicalResourceId": ID, "Data": {"Count": "2"}}
     assert (list(events.grafana.boards), list(events.grafana.sources)) == (["a", "b"], ["hyperpod"])
     assert (events.source_of("a"), events.grafana.boards["a"]["tags"]) == ("hyperpod", ["hyperpod", MARK])
     current = events.grafana.boards["a"]["templating"]["list"][0]["current"]
     assert current == {"text": "HyperPod", "value": "hyperpod"}
-    assert events.send("Update", properties(board("b")), OldResourceProperties=wanted, PhysicalResourceId=ID)[
+    assert events.send("Update", properties(board("b")), OldResourceProperties=desired, PhysicalResourceId=ID)[
         "Data"
     ] == ({"Count": "1"})
     assert list(events.grafana.boards) == ["b"]
@@ -121,11 +121,11 @@ def test_dashboards_without_variables_are_written_as_they_are(events: Events) ->
 
 
 def test_a_data_source_without_a_url_has_plain_uids(events: Events) -> None:
-    wanted = properties(board("a"), url=None)
+    desired = properties(board("a"), url=None)
     events.grafana.sources["hyperpod"] = {"uid": "hyperpod", "name": "Theirs"}
-    events.send("Create", wanted)
+    events.send("Create", desired)
     assert list(events.grafana.boards) == ["a"]
-    events.send("Delete", wanted)
+    events.send("Delete", desired)
     assert events.grafana.boards == {}
 
 
@@ -140,11 +140,11 @@ def test_uids_have_at_most_forty_characters(events: Events) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "theirs", "plain"),
+    ("source", "owners", "plain"),
     [
         (None, None, True),
         ({"url": "https://other"}, None, False),
-        ({"url": URL}, None, False),  # nobody's: a person's
+        ({"url": URL}, None, False),  # without owner: created by a user
         ({"url": URL, "marks": ["b"]}, None, True),
         ({"url": "https://other", "marks": ["b"]}, None, False),
         ({"url": "https://other", "marks": ["me"]}, None, True),
@@ -156,15 +156,15 @@ def test_uids_have_at_most_forty_characters(events: Events) -> None:
         ({"url": URL, "marks": ["b"]}, ["c"], False),
     ],
 )
-def test_when_uids_have_a_suffix(events: Events, source: Json | None, theirs: list[str] | None, plain: bool) -> None:
+def test_when_uids_have_a_suffix(events: Events, source: Json | None, owners: list[str] | None, plain: bool) -> None:
     def keys(letters: list[str]) -> list[str]:
         return [MARK if letter == "me" else owner(STACK, letter, ID).tag_key for letter in letters]
 
     if source is not None:
         data = {"jsonData": {"hyperpodConstructsOwners": keys(source["marks"])}} if "marks" in source else {}
         events.grafana.sources["hyperpod"] = {"uid": "hyperpod", "name": "HyperPod", "url": source["url"], **data}
-    if theirs is not None:
-        events.grafana.boards["a"] = board("a", tags=keys(theirs))
+    if owners is not None:
+        events.grafana.boards["a"] = board("a", tags=keys(owners))
     events.send("Create", properties(board("a")))
     assert (f"a-{SUFFIX}" in events.grafana.boards) is not plain
     assert (MARK in events.grafana.boards["a"]["tags"] if "a" in events.grafana.boards else False) is plain
@@ -172,28 +172,28 @@ def test_when_uids_have_a_suffix(events: Events, source: Json | None, theirs: li
 
 def test_a_suffix_stays(events: Events) -> None:
     events.grafana.sources["hyperpod"] = {"uid": "hyperpod", "name": "Theirs", "url": "https://other"}
-    wanted = properties(board("a"))
-    events.send("Create", wanted)
+    desired = properties(board("a"))
+    events.send("Create", desired)
     del events.grafana.sources["hyperpod"]
-    events.send("Update", wanted, OldResourceProperties=wanted, PhysicalResourceId=ID)
+    events.send("Update", desired, OldResourceProperties=desired, PhysicalResourceId=ID)
     assert list(events.grafana.boards) == [f"a-{SUFFIX}"]
-    events.send("Delete", wanted, PhysicalResourceId=ID)
+    events.send("Delete", desired, PhysicalResourceId=ID)
     assert (events.grafana.boards, events.grafana.sources) == ({}, {})
 
 
 def test_a_search_that_lags_behind_does_not_keep_anything(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = properties(board("a"))
-    events.send("Create", wanted)
+    desired = properties(board("a"))
+    events.send("Create", desired)
     monkeypatch.setattr(Grafana, "_search", lambda self, query: [])
-    events.send("Delete", wanted, PhysicalResourceId=ID)
+    events.send("Delete", desired, PhysicalResourceId=ID)
     assert events.grafana.boards == {}
 
 
 def test_dashboards_go_before_their_data_source(events: Events) -> None:
-    wanted = properties(board("a"))
-    events.send("Create", wanted)
+    desired = properties(board("a"))
+    events.send("Create", desired)
     events.requests.clear()
-    events.send("Delete", wanted, PhysicalResourceId=ID)
+    events.send("Delete", desired, PhysicalResourceId=ID)
     assert [path for method, path in events.requests if method == "DELETE"] == [
         "/api/dashboards/uid/a", "/api/datasources/uid/hyperpod"
     ]  # fmt: skip
@@ -202,43 +202,43 @@ def test_dashboards_go_before_their_data_source(events: Events) -> None:
 # The version without marks.
 
 
-def former(events: Events, *boards: str, url: str = URL) -> Json:
+def put_former(events: Events, *boards: str, url: str = URL) -> Json:
     events.grafana.sources["hyperpod"] = {"uid": "hyperpod", "name": "HyperPod", "url": url}
     events.grafana.boards |= {uid: board(uid) for uid in boards}
     return properties(*map(board, boards), marks=False)
 
 
 def test_what_the_former_version_made_is_marked(events: Events) -> None:
-    old = former(events, "a", "b")
+    old = put_former(events, "a", "b")
     events.send("Update", properties(board("a")), OldResourceProperties=old, PhysicalResourceId=ID)
     assert (list(events.grafana.boards), events.grafana.boards["a"]["tags"]) == (["a"], ["hyperpod", MARK])
 
 
 def test_what_the_former_version_made_is_deleted(events: Events) -> None:
-    events.send("Delete", former(events, "a", "b"), PhysicalResourceId=ID)
+    events.send("Delete", put_former(events, "a", "b"), PhysicalResourceId=ID)
     assert (list(events.grafana.boards), list(events.grafana.sources)) == ([], ["hyperpod"])
 
 
 def test_what_another_owner_has_marked_since_stays(events: Events) -> None:
-    old = former(events, "a", "b")
+    old = put_former(events, "a", "b")
     events.grafana.boards["b"]["tags"] = [owner(STACK, "Other", ID).tag_key]
     events.send("Delete", old, PhysicalResourceId=ID)
     assert list(events.grafana.boards) == ["b"]
 
 
 @pytest.mark.parametrize(
-    ("physical_id", "url", "left"),
+    ("physical_id", "url", "remaining"),
     [(ID, URL, []), ("another", URL, ["a"]), (ID, "https://other", ["a"])],
     ids=["its own", "an id of CloudFormation", "another platform's data source"],
 )
-def test_what_was_of_the_former_version(events: Events, physical_id: str, url: str, left: list[str]) -> None:
-    former(events, "a", url=url)
+def test_what_was_of_the_former_version(events: Events, physical_id: str, url: str, remaining: list[str]) -> None:
+    put_former(events, "a", url=url)
     events.send("Delete", properties(board("a"), marks=False), PhysicalResourceId=physical_id)
-    assert list(events.grafana.boards) == left
+    assert list(events.grafana.boards) == remaining
 
 
 def test_a_new_data_source_of_the_former_versions_resource_keeps_the_uids(events: Events) -> None:
-    old = former(events, "a")
+    old = put_former(events, "a")
     new = properties(board("a"), url="https://aps/ws-2")
     events.send("Update", new, OldResourceProperties=old, PhysicalResourceId=ID)
     assert list(events.grafana.boards) == ["a"]
@@ -260,8 +260,8 @@ def test_a_failed_create_is_undone(events: Events) -> None:
 
 
 def test_a_failed_update_is_left_to_the_rollback(events: Events) -> None:
-    wanted = properties(board("a"))
-    events.send("Create", wanted)
+    desired = properties(board("a"))
+    events.send("Create", desired)
 
     def fails(method: str, path: str) -> None:
         if method == "POST" and "dashboards" in path:
@@ -269,7 +269,7 @@ def test_a_failed_update_is_left_to_the_rollback(events: Events) -> None:
 
     events.grafana.hook = fails
     with pytest.raises(GrafanaError, match=r"^Grafana answers 400 to POST /api/dashboards/db: [^;]*$"):
-        events.send("Update", properties(board("b")), OldResourceProperties=wanted, PhysicalResourceId=ID)
+        events.send("Update", properties(board("b")), OldResourceProperties=desired, PhysicalResourceId=ID)
     assert (list(events.grafana.boards), list(events.grafana.sources)) == (["a"], ["hyperpod"])
 
 
@@ -303,22 +303,22 @@ def test_the_time_of_an_event(events: Events) -> None:
 
 
 @pytest.mark.parametrize(
-    ("physical_id", "left"), [("another", []), (f"{WORKSPACE}-2/dashboards", ["a"])], ids=["unknown", "known"]
+    ("physical_id", "remaining"), [("another", []), (f"{WORKSPACE}-2/dashboards", ["a"])], ids=["unknown", "known"]
 )
 def test_what_an_update_left_that_cloudformation_does_not_know(
-    events: Events, physical_id: str, left: list[str]
+    events: Events, physical_id: str, remaining: list[str]
 ) -> None:
-    lost = {**properties(board("a")), "WorkspaceId": f"{WORKSPACE}-2"}
-    events.send("Create", lost)
+    replaced = {**properties(board("a")), "WorkspaceId": f"{WORKSPACE}-2"}
+    events.send("Create", replaced)
     new = properties(uid="mine")
-    events.send("Update", new, OldResourceProperties=lost, PhysicalResourceId=physical_id)
-    assert list(events.grafana.boards) == left
+    events.send("Update", new, OldResourceProperties=replaced, PhysicalResourceId=physical_id)
+    assert list(events.grafana.boards) == remaining
 
 
 def test_an_update_of_an_unknown_id_keeps_what_it_writes(events: Events) -> None:
-    wanted = properties(board("a"))
-    events.send("Create", wanted)
-    events.send("Update", wanted, OldResourceProperties=wanted, PhysicalResourceId="another")
+    desired = properties(board("a"))
+    events.send("Create", desired)
+    events.send("Update", desired, OldResourceProperties=desired, PhysicalResourceId="another")
     assert list(events.grafana.boards) == ["a"]
 
 

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from cloudformation import FAILS, Cloud, Delivery, Killed, Provider, Resource, Stack
 from fake_aws import AwsFault, FakeAws
 from grafana_server import WORKSPACE, FakeClock, Grafana
-from trickle import trickling
+from trickle import slow_server
 
 from hyperpod_constructs.core.dashboards import dashboards
 from hyperpod_constructs.handlers.grafana.api import LONGEST_SECONDS, requests
@@ -24,7 +24,7 @@ SOURCE = {"uid": "hyperpod", "name": "HyperPod", "type": "prometheus", "url": "h
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[FakeAws]:
-    """One server and one client for all tests: making a client takes longer than a test."""
+    """One server and one client for all tests, because creating a client takes longer than a test."""
     with FakeAws() as aws:
         aws.client = aws.session().client("grafana")  # type: ignore[attr-defined]
         yield aws
@@ -119,15 +119,15 @@ def test_a_token_that_is_rejected_leaves_no_account(grafana: Grafana) -> None:
 
 def test_the_token_lives_ten_minutes(grafana: Grafana) -> None:
     run(grafana, "Create", properties(BOARDS))
-    (asked,) = grafana.aws.asked("grafana", "CreateWorkspaceServiceAccountToken")
-    assert asked["secondsToLive"] == 600
+    (request,) = grafana.aws.received("grafana", "CreateWorkspaceServiceAccountToken")
+    assert request["secondsToLive"] == 600
 
 
 def test_deleting_in_a_deleted_workspace_succeeds(grafana: Grafana) -> None:
-    def gone(asked: dict[str, Any]) -> dict[str, Any]:
+    def not_found(request: dict[str, Any]) -> dict[str, Any]:
         raise AwsFault("ResourceNotFoundException", "no such workspace", 404)
 
-    grafana.aws.on("grafana", "DescribeWorkspace", gone)
+    grafana.aws.on("grafana", "DescribeWorkspace", not_found)
     run(grafana, "Delete", properties(BOARDS))
     with pytest.raises(ClientError):
         run(grafana, "Create", properties(BOARDS))
@@ -136,11 +136,11 @@ def test_deleting_in_a_deleted_workspace_succeeds(grafana: Grafana) -> None:
 def test_an_account_whose_creation_was_not_answered_is_found_and_deleted(grafana: Grafana) -> None:
     create = grafana._create
 
-    def lost(asked: dict[str, Any]) -> dict[str, Any]:
-        create(asked)
+    def lose_response(request: dict[str, Any]) -> dict[str, Any]:
+        create(request)
         raise AwsFault("InternalServerException", "lost", 500)
 
-    grafana.aws.on("grafana", "CreateWorkspaceServiceAccount", lost)
+    grafana.aws.on("grafana", "CreateWorkspaceServiceAccount", lose_response)
     with pytest.raises(ClientError):
         run(grafana, "Create", properties(BOARDS))
     assert grafana.made >= 1
@@ -155,7 +155,7 @@ def test_an_account_that_a_killed_function_left_is_deleted_by_the_next_event(gra
     with pytest.raises(Killed):
         run(grafana, "Create", properties(BOARDS))
     grafana.hook = lambda method, path: None
-    prefix = "-".join(grafana.aws.asked("grafana", "CreateWorkspaceServiceAccount")[0]["name"].split("-")[:2])
+    prefix = "-".join(grafana.aws.received("grafana", "CreateWorkspaceServiceAccount")[0]["name"].split("-")[:2])
     grafana.accounts = {"9": f"{prefix}-{int(time.time()) - 700}-0a1b2c3d", "10": f"{prefix}-{int(time.time())}-0a"}
     run(grafana, "Create", properties(BOARDS))
     assert grafana.accounts.keys() == {"10"}, "a younger one may be in use"
@@ -172,7 +172,7 @@ def test_an_account_is_deleted_although_aws_is_busy(grafana: Grafana, code: str)
 
 
 class Platforms:
-    """Stacks whose dashboards go to one workspace."""
+    """Stacks whose dashboards are loaded into one workspace."""
 
     def __init__(self, grafana: Grafana) -> None:
         self.grafana, self.clock = grafana, FakeClock()
@@ -182,22 +182,22 @@ class Platforms:
         client = self.grafana.aws.client  # type: ignore[attr-defined]
         return handle(event, client, self.grafana.http, self.clock)  # type: ignore[arg-type]
 
-    def boards(self, prometheus: str = "ws-1", count: int = 2, **more: str | None) -> Resource:
+    def boards(self, prometheus: str = "ws-1", count: int = 2, **overrides: str | None) -> Resource:
         created = {
             **properties(BOARDS[:count]),
             "DataSource": json.dumps({**SOURCE, "url": f"https://aps/{prometheus}"}),
-            **more,
+            **overrides,
         }
         return Resource("Grafana", {key: value for key, value in created.items() if value is not None})
 
-    def shown(self) -> dict[str, str]:
-        """Each dashboard's uid, and what its data source reads."""
-        shown = {}
+    def queried_workspaces(self) -> dict[str, str]:
+        """The uid of each dashboard, and the Prometheus workspace that its data source queries."""
+        queried = {}
         for uid, board in self.grafana.boards.items():
             if "templating" in board:
                 (variable,) = board["templating"]["list"]
-                shown[uid] = self.grafana.sources[variable["current"]["value"]]["url"].rpartition("/")[2]
-        return shown
+                queried[uid] = self.grafana.sources[variable["current"]["value"]]["url"].rpartition("/")[2]
+        return queried
 
     def stack(self, name: str = "One") -> Stack:
         return self.cloud.stack(name)
@@ -215,7 +215,7 @@ def test_two_platforms_on_one_workspace_have_separate_dashboards(platforms: Plat
     one, two = platforms.stack("One"), platforms.stack("Two")
     one.deploy({"Boards": platforms.boards("ws-1")})
     assert two.deploy({"Boards": platforms.boards("ws-2")}) == "CREATE_COMPLETE"
-    assert platforms.shown() == {
+    assert platforms.queried_workspaces() == {
         FIRST: "ws-1",
         SECOND: "ws-1",
         f"{FIRST}-f6ce2252": "ws-2",
@@ -225,9 +225,9 @@ def test_two_platforms_on_one_workspace_have_separate_dashboards(platforms: Plat
     assert len(set(titles)) == 4, "else some versions of Grafana take one for the other"
     assert platforms.grafana.sources["hyperpod"]["isDefault"], "the default is not taken from it"
     assert one.delete() == "DELETE_COMPLETE"
-    assert set(platforms.shown().values()) == {"ws-2"}
+    assert set(platforms.queried_workspaces().values()) == {"ws-2"}
     assert two.deploy({"Boards": platforms.boards("ws-2", count=1)}) == "UPDATE_COMPLETE"
-    assert platforms.shown() == {f"{FIRST}-f6ce2252": "ws-2"}, "uids stay what they are"
+    assert platforms.queried_workspaces() == {f"{FIRST}-f6ce2252": "ws-2"}, "uids stay what they are"
     assert two.delete() == "DELETE_COMPLETE"
     assert (platforms.grafana.boards, platforms.grafana.sources) == ({}, {})
 
@@ -236,9 +236,9 @@ def test_two_stacks_with_one_prometheus_share_the_dashboards(platforms: Platform
     one, two = platforms.stack("One"), platforms.stack("Two")
     one.deploy({"Boards": platforms.boards()})
     two.deploy({"Boards": platforms.boards()})
-    assert platforms.shown() == {FIRST: "ws-1", SECOND: "ws-1"}
+    assert platforms.queried_workspaces() == {FIRST: "ws-1", SECOND: "ws-1"}
     one.delete()
-    assert platforms.shown() == {FIRST: "ws-1", SECOND: "ws-1"}
+    assert platforms.queried_workspaces() == {FIRST: "ws-1", SECOND: "ws-1"}
     two.delete()
     assert (platforms.grafana.boards, platforms.grafana.sources) == ({}, {})
 
@@ -247,30 +247,30 @@ def test_a_renamed_construct_keeps_its_dashboards(platforms: Platforms) -> None:
     stack = platforms.stack()
     stack.deploy({"Old": platforms.boards()})
     assert stack.deploy({"New": platforms.boards()}) == "UPDATE_COMPLETE"
-    assert platforms.shown() == {FIRST: "ws-1", SECOND: "ws-1"}
+    assert platforms.queried_workspaces() == {FIRST: "ws-1", SECOND: "ws-1"}
     assert stack.deploy({"Again": platforms.boards(), "Bad": FAILS}) == "UPDATE_ROLLBACK_COMPLETE"
-    assert platforms.shown() == {FIRST: "ws-1", SECOND: "ws-1"}
+    assert platforms.queried_workspaces() == {FIRST: "ws-1", SECOND: "ws-1"}
     stack.delete()
     assert platforms.grafana.boards == {}
 
 
 def test_manually_created_resources_are_never_changed(platforms: Platforms) -> None:
-    theirs = {"uid": FIRST, "title": BOARDS[0]["title"], "tags": ["mine"], "version": 3}
-    platforms.grafana.boards[FIRST] = dict(theirs)
+    dashboard = {"uid": FIRST, "title": BOARDS[0]["title"], "tags": ["mine"], "version": 3}
+    platforms.grafana.boards[FIRST] = dict(dashboard)
     platforms.grafana.sources["x"] = {"uid": "x", "name": "HyperPod", "url": "https://theirs", "isDefault": True}
     before = json.dumps(platforms.grafana.sources["x"])
     stack = platforms.stack()
     assert stack.deploy({"Boards": platforms.boards()}) == "CREATE_COMPLETE"
-    assert platforms.grafana.boards[FIRST] == theirs
+    assert platforms.grafana.boards[FIRST] == dashboard
     assert json.dumps(platforms.grafana.sources["x"]) == before
-    assert len(platforms.shown()) == 2
+    assert len(platforms.queried_workspaces()) == 2
     stack.delete()
-    assert platforms.grafana.boards == {FIRST: theirs}
+    assert platforms.grafana.boards == {FIRST: dashboard}
     assert platforms.grafana.sources.keys() == {"x"}
 
 
-@pytest.mark.parametrize("at", range(1, 14))
-def test_a_failed_create_leaves_nothing_and_changes_nothing(platforms: Platforms, at: int) -> None:
+@pytest.mark.parametrize("failing_request", range(1, 14))
+def test_a_failed_create_leaves_nothing_and_changes_nothing(platforms: Platforms, failing_request: int) -> None:
     one, two = platforms.stack("One"), platforms.stack("Two")
     one.deploy({"Boards": platforms.boards()})
     before = json.dumps([platforms.grafana.boards, platforms.grafana.sources], sort_keys=True)
@@ -279,19 +279,19 @@ def test_a_failed_create_leaves_nothing_and_changes_nothing(platforms: Platforms
     def refuse(method: str, path: str) -> None:
         nonlocal calls
         calls += 1
-        platforms.grafana.faults = [403] if calls == at else []
+        platforms.grafana.faults = [403] if calls == failing_request else []
 
     platforms.grafana.hook = refuse
     status = two.deploy({"Boards": platforms.boards()})
     platforms.grafana.hook = lambda method, path: None
     if status == "ROLLBACK_COMPLETE":
         without_versions = json.loads(json.dumps([platforms.grafana.boards, platforms.grafana.sources]))
-        wanted = json.loads(before)
-        for things in (*without_versions, *wanted):
-            for thing in things.values():
-                thing.pop("version", None)
-                thing.pop("id", None)
-        assert without_versions == wanted
+        expected = json.loads(before)
+        for contents in (*without_versions, *expected):
+            for content in contents.values():
+                content.pop("version", None)
+                content.pop("id", None)
+        assert without_versions == expected
     assert platforms.grafana.accounts == {}
 
 
@@ -308,10 +308,10 @@ def test_dashboards_of_the_former_version_are_retained_and_marked(platforms: Pla
     for board in platforms.grafana.boards.values():
         board["tags"] = ["hyperpod"]
     platforms.grafana.sources["hyperpod"].pop("jsonData")
-    former = platforms.boards(Marks=None)
-    stack.live["Boards"].resource = former
+    former_boards = platforms.boards(Marks=None)
+    stack.live["Boards"].resource = former_boards
     assert stack.deploy({"Boards": platforms.boards(count=1)}) == "UPDATE_COMPLETE"
-    assert platforms.shown() == {FIRST: "ws-1"}, "with the uid that it had; the other one left the list"
+    assert platforms.queried_workspaces() == {FIRST: "ws-1"}, "with the uid that it had; the other one left the list"
     stack.delete()
     assert platforms.grafana.boards == {}
 
@@ -338,5 +338,5 @@ def test_a_dashboard_that_was_put_into_a_folder_stays_there(platforms: Platforms
 def test_an_answer_that_trickles_in_has_an_end() -> None:
     """One byte at a time, each sooner than a socket's timeout."""
     clock = Clock()
-    with trickling() as url, pytest.raises(OSError, match="no complete answer"):
+    with slow_server() as url, pytest.raises(OSError, match="no complete answer"):
         requests(clock, clock.monotonic() + 1)("GET", url, {}, None)

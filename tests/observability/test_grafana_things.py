@@ -1,4 +1,4 @@
-"""Dashboards and data sources with their owners: what is written, deleted and undone."""
+"""Dashboards and data sources with their owners: what is written, deleted and reverted."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from hyperpod_constructs.handlers.grafana.things import Thing, Things
 Json = dict[str, Any]
 
 
-def board(uid: str = "b", *tags: str, **more: Any) -> Json:
-    return {"uid": uid, "title": "T", "tags": list(tags), **more}
+def board(uid: str = "b", *tags: str, **overrides: Any) -> Json:
+    return {"uid": uid, "title": "T", "tags": list(tags), **overrides}
 
 
-def source(uid: str = "s", *marks: str, **more: Any) -> Json:
-    return {"uid": uid, "name": "S", "jsonData": {"a": 1, "hyperpodConstructsOwners": list(marks)}, **more}
+def source(uid: str = "s", *marks: str, **overrides: Any) -> Json:
+    return {"uid": uid, "name": "S", "jsonData": {"a": 1, "hyperpodConstructsOwners": list(marks)}, **overrides}
 
 
 def test_marks_of_a_dashboard_are_tags() -> None:
@@ -61,14 +61,14 @@ def test_everything_with_our_mark(things: Things, http: Http) -> None:
     assert [thing.uid for thing in things.own_objects()] == ["b", "s"]
 
 
-def sources(http: Http, *found: Json, named: str = "s") -> None:
+def sources(http: Http, *found: Json, name: str = "s") -> None:
     http.on("GET /api/datasources", list(found))
-    for each in found:
-        if each["uid"] == named:
-            http.on(f"GET /api/datasources/uid/{named}", each)
+    for source in found:
+        if source["uid"] == name:
+            http.on(f"GET /api/datasources/uid/{name}", source)
 
 
-WANTED = {"uid": "s", "name": "S", "isDefault": True}
+SOURCE = {"uid": "s", "name": "S", "isDefault": True}
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,9 @@ def test_a_data_source_is_written(
     things: Things, http: Http, found: list[Json], suffix: str, name: str, default: bool
 ) -> None:
     sources(http, *found)
-    things.put_source(WANTED, suffix)
+    things.put_source(SOURCE, suffix)
     method, path, body = http.sent[-1]
-    exists = any(each["uid"] == "s" for each in found)
+    exists = any(source["uid"] == "s" for source in found)
     assert (method, path) == (("PUT", "/api/datasources/uid/s") if exists else ("POST", "/api/datasources"))
     assert body == {
         "uid": "s", "name": name, "isDefault": default, "jsonData": {"hyperpodConstructsOwners": [ME.tag_key]}
@@ -118,9 +118,9 @@ def test_a_data_source_of_two(things: Things, http: Http) -> None:
 def test_a_dashboard_is_written(things: Things, http: Http, same: list[Json], suffix: str, title: str) -> None:
     http.on("GET /api/search?type=dash-db&query=T", same)
     things.put_board(board("b", "hyperpod"), suffix)
-    wanted = {**board("b", "hyperpod", ME.tag_key), "title": title, "id": None}
+    written = {**board("b", "hyperpod", ME.tag_key), "title": title, "id": None}
     assert http.sent[-1] == (
-        "POST", "/api/dashboards/db", {"dashboard": wanted, "overwrite": True, "message": "hyperpod-constructs"}
+        "POST", "/api/dashboards/db", {"dashboard": written, "overwrite": True, "message": "hyperpod-constructs"}
     )  # fmt: skip
     assert [thing.uid for thing in things.done] == ["b"]
 

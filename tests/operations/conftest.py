@@ -20,7 +20,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run() -> Run:
-    """Run `hyperpod` with arguments; a bug is raised, not hidden in the result."""
+    """Runs `hyperpod` with arguments; an unexpected exception is raised."""
 
     def call(*arguments: object, input: str | None = None) -> Result:
         result = CliRunner().invoke(main, [str(argument) for argument in arguments], input=input)
@@ -39,7 +39,7 @@ def aws_server() -> Iterator[FakeAws]:
 
 @pytest.fixture
 def aws(aws_server: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
-    """AWS for the commands; `aws.profiles` holds the profiles that they asked for."""
+    """AWS for the commands; `aws.profiles` contains the requested profiles."""
     aws_server.reset()
     profiles: list[str | None] = []
 

@@ -1,4 +1,4 @@
-"""What the day-2 tests share."""
+"""Helpers of the day-2 tests."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def kubeconfig(server: FakeApiServer) -> dict[str, Any]:
 
 
 class FakeTime:
-    """Time that only sleeping moves."""
+    """A clock that advances only by sleeping."""
 
     def __init__(self) -> None:
         self.at = 0.0

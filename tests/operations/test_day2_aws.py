@@ -98,20 +98,20 @@ def test_nodes_are_sent_in_batches_of_the_apis_limit(aws, run, verb, operation):
     ids = [f"i-{number:017x}" for number in range(30)]
 
     def answer(request):
-        done = request["NodeIds"]
+        node_ids = request["NodeIds"]
         failed = [
             {"NodeId": item, "ErrorCode": "InvalidInstanceStatus", "Message": "busy"}
-            for item in done
+            for item in node_ids
             if item == ids[29]
         ]
-        return {"Successful": [item for item in done if item != ids[29]], "Failed": failed}
+        return {"Successful": [item for item in node_ids if item != ids[29]], "Failed": failed}
 
     aws.on("sagemaker", operation, answer)
     result = run("nodes", verb, "research", *ids, "--yes", "-o", "json")
     assert result.exit_code == 1
     data = json.loads(result.stdout)
     assert (len(data["done"]), data["failed"]) == (29, [{"id": ids[29], "reason": "InvalidInstanceStatus: busy"}])
-    assert [len(request["NodeIds"]) for request in aws.asked("sagemaker", operation)] == [25, 5]
+    assert [len(request["NodeIds"]) for request in aws.received("sagemaker", operation)] == [25, 5]
 
 
 def test_nodes_commands_ask_for_confirmation(aws, run):
@@ -125,7 +125,7 @@ def test_software_update(aws, run):
     aws.on("sagemaker", "UpdateClusterSoftware", {"ClusterArn": hyperpod("research", [])["ClusterArn"]})
     options = ["--group", "workers", "--release", "1.2.3", "--batch", "10%", "--wait-seconds", 60, "--alarm", "bad"]
     assert run("software", "update", "research", *options, "--yes").exit_code == 0
-    assert aws.asked("sagemaker", "UpdateClusterSoftware") == [
+    assert aws.received("sagemaker", "UpdateClusterSoftware") == [
         {
             "ClusterName": "research",
             "InstanceGroups": [{"InstanceGroupName": "workers", "ImageReleaseVersion": "1.2.3"}],

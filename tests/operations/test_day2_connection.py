@@ -31,7 +31,7 @@ def configured(api, tmp_path, monkeypatch, **cluster):
 
 @contextmanager
 def proxy(port: int) -> Iterator[tuple[str, list[str]]]:
-    """A proxy that leads every CONNECT to a port of this machine. Its address, and what it was asked for."""
+    """A proxy that forwards every CONNECT to a local port: its address, and the requested addresses."""
     requests: list[str] = []
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -95,24 +95,24 @@ def test_a_certificate_of_an_unknown_authority_is_rejected(api, run, tmp_path, m
 
 def test_the_proxy_of_the_kubeconfig_is_used(api, run, tmp_path, monkeypatch):
     job(api)
-    with proxy(port_of(api)) as (address, asked):
+    with proxy(port_of(api)) as (address, requests):
         configured(api, tmp_path, monkeypatch, server="https://127.0.0.1:9", **{"proxy-url": address})
         assert "llama" in run("jobs", "list").stdout
-    assert set(asked) == {"127.0.0.1:9"}
+    assert set(requests) == {"127.0.0.1:9"}
 
 
 def test_the_proxy_of_the_environment_is_used_also_straight_to_a_cluster(api, aws, run, monkeypatch):
     monkeypatch.delenv("KUBECONFIG")
     job(api)
     on_eks(api, aws, endpoint="https://127.0.0.1:9")
-    with proxy(port_of(api)) as (address, asked):
+    with proxy(port_of(api)) as (address, requests):
         monkeypatch.setenv("HTTPS_PROXY", address)
         assert "llama" in run("jobs", "list", "--cluster-name", "research", "--region", "us-west-2").stdout
-    assert set(asked) == {"127.0.0.1:9"}
+    assert set(requests) == {"127.0.0.1:9"}
 
 
 def on_eks(api, aws, *, endpoint=None) -> list[str]:
-    """An EKS cluster `research` that is the API server; the tokens that it was given."""
+    """The API server as the EKS cluster `research`; returns the tokens that it received."""
     authority = base64.b64encode(api.ca_pem.encode()).decode()
     orchestrator = {"Eks": {"ClusterArn": eks("control")["cluster"]["arn"]}}
     aws.on("sagemaker", "DescribeCluster", hyperpod("research", [], Orchestrator=orchestrator))
@@ -120,12 +120,12 @@ def on_eks(api, aws, *, endpoint=None) -> list[str]:
     aws.on("eks", "DescribeCluster", live)
     answer, tokens = api.answer, []
 
-    def let_in(method, target, headers, data):
+    def accept_token(method, target, headers, data):
         tokens.append(headers["Authorization"])
         headers.replace_header("Authorization", f"Bearer {api.token}")
         return answer(method, target, headers, data)
 
-    api.answer = let_in
+    api.answer = accept_token
     return tokens
 
 
@@ -158,16 +158,16 @@ def test_a_real_api_server(run):
     api, namespace = by_kubeconfig(), f"hyperpod-test-{uuid.uuid4().hex[:8]}"
     api.request("POST", "/api/v1/namespaces", body={"metadata": {"name": namespace}})
     try:
-        where = ["-n", namespace, "--kind", "Job"]
+        options = ["-n", namespace, "--kind", "Job"]
         flags = ["--name", "smoke", "--kind", "Job", "--image", "busybox", "--namespace", namespace, "--suspend"]
         result = run("jobs", "submit", *flags, "--vcpu", 0.1, "--memory-gib", 0.1)
         assert result.exit_code == 0, result.output
-        [found] = json.loads(run("jobs", "list", *where, "-o", "json").stdout)
+        [found] = json.loads(run("jobs", "list", *options, "-o", "json").stdout)
         assert found["state"] == "Suspended"
-        assert run("jobs", "resume", "smoke", *where).exit_code == 0
-        assert run("jobs", "suspend", "smoke", *where).exit_code == 0
-        assert run("jobs", "describe", "smoke", *where).exit_code == 0
-        assert run("jobs", "pods", "smoke", *where).exit_code == 0
-        assert run("jobs", "delete", "smoke", "--yes", *where).exit_code == 0
+        assert run("jobs", "resume", "smoke", *options).exit_code == 0
+        assert run("jobs", "suspend", "smoke", *options).exit_code == 0
+        assert run("jobs", "describe", "smoke", *options).exit_code == 0
+        assert run("jobs", "pods", "smoke", *options).exit_code == 0
+        assert run("jobs", "delete", "smoke", "--yes", *options).exit_code == 0
     finally:
         api.request("DELETE", f"/api/v1/namespaces/{namespace}")

@@ -1,4 +1,4 @@
-"""Contexts: the kubeconfig is written as the AWS CLI writes it, and what is there stays."""
+"""Contexts: the kubeconfig is written as the AWS CLI writes it, and other entries do not change."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ def test_context_set_for_slurm(aws, run):
 def test_context_show(control, run):
     assert run("context", "show").exit_code == 1
     run("context", "set", "research", "--profile", "me", "--region", "us-west-2")
-    shown = json.loads(run("context", "show", "-o", "json").stdout)
-    assert (shown["eks"], shown["region"], shown["profile"], shown["server"]) == (
+    context = json.loads(run("context", "show", "-o", "json").stdout)
+    assert (context["eks"], context["region"], context["profile"], context["server"]) == (
         "control",
         "us-west-2",
         "me",

@@ -1,4 +1,4 @@
-"""Every command of the guide's CLI reference has an equal of ours, which exists, and a test that runs it."""
+"""Every command of the guide's CLI reference has an existing equivalent, and a test that runs it."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ ROWS = [
 ][1:]
 
 
-def resolve(words: list[str]) -> click.Command:
+def resolve(arguments: list[str]) -> click.Command:
     command: click.Command = main
     context = click.Context(main)
-    for word in words:
+    for word in arguments:
         assert isinstance(command, click.Group)
         found = command.get_command(context, word)
-        assert found is not None, words
+        assert found is not None, arguments
         command = found
     return command
 
@@ -52,22 +52,22 @@ def resolve(words: list[str]) -> click.Command:
 def test_the_table_has_every_command_of_the_guide():
     by_guide = {row[0].strip("`"): row[1] for row in ROWS if row[0] != "-"}
     assert list(by_guide) == list(GUIDE)
-    for theirs, ours in GUIDE.items():
-        assert by_guide[theirs].startswith(f"`hyperpod {ours}"), theirs
+    for official, equivalent in GUIDE.items():
+        assert by_guide[official].startswith(f"`hyperpod {equivalent}"), official
 
 
-@pytest.mark.parametrize("ours", [row[1] for row in ROWS])
-def test_each_construct_in_the_table_exists_with_its_options(ours):
-    line = re.match(r"`hyperpod ([^`]+)`", ours)
+@pytest.mark.parametrize("equivalent", [row[1] for row in ROWS])
+def test_each_construct_in_the_table_exists_with_its_options(equivalent):
+    line = re.match(r"`hyperpod ([^`]+)`", equivalent)
     assert line is not None
-    words = line[1].split()
-    command = resolve(words[:2])
+    arguments = line[1].split()
+    command = resolve(arguments[:2])
     options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
-    assert {word for word in words if word.startswith("--")} <= options
+    assert {word for word in arguments if word.startswith("--")} <= options
 
 
 def test_each_equal_is_run_by_a_test():
     tests = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/test_*.py"))
-    for ours in sorted(set(GUIDE.values())):
-        group, name = ours.split()
-        assert re.search(rf'"{group}",\s+"{name}"', tests) or re.search(rf'\[.*"{group}", "{name}"', tests), ours
+    for command in sorted(set(GUIDE.values())):
+        group, name = command.split()
+        assert re.search(rf'"{group}",\s+"{name}"', tests) or re.search(rf'\[.*"{group}", "{name}"', tests), command

@@ -1,4 +1,4 @@
-"""Job commands against an API server over HTTP that checks what is asked."""
+"""Job commands against an API server over HTTP that validates the requests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_submit_creates_what_render_prints(api, run, tmp_path):
     rendered = yaml.safe_load(run("jobs", "render", file).stdout)
     result = run("jobs", "submit", file)
     assert result.exit_code == 0, result.output
-    [request] = api.asked("POST", "hyperpodpytorchjobs")
+    [request] = api.received("POST", "hyperpodpytorchjobs")
     assert request.path == "/apis/sagemaker.amazonaws.com/v1/namespaces/team/hyperpodpytorchjobs"
     assert request.body == rendered
     assert request.query == {"fieldManager": "hyperpod-constructs", "fieldValidation": "Strict"}
@@ -46,8 +46,8 @@ def test_submit_does_not_change_an_equal_job(api, run, tmp_path):
     run("jobs", "submit", file)
     result = run("jobs", "submit", file, "-o", "json")
     assert result.exit_code == 0
-    [told] = json.loads(result.stdout)
-    assert told["outcome"] == "unchanged"
+    [submitted] = json.loads(result.stdout)
+    assert submitted["outcome"] == "unchanged"
 
 
 def test_submit_rejects_a_fixed_name_that_is_taken(api, run, tmp_path):
@@ -63,7 +63,7 @@ def test_submit_of_the_guides_pytorchjob_by_flags(api, run):
     flags = ["--name", "smoke", "--kind", "PyTorchJob", "--image", "registry/train:v1", "--namespace", "team"]
     result = run("jobs", "submit", *flags, "--instance-type", "ml.g5.8xlarge", "--nodes", 2, "--dry-run")
     assert result.exit_code == 0, result.output
-    [request] = api.asked("POST", "pytorchjobs")
+    [request] = api.received("POST", "pytorchjobs")
     assert request.query["dryRun"] == "All"
     assert request.body["spec"]["pytorchReplicaSpecs"]["Worker"]["replicas"] == 1
 
@@ -75,7 +75,7 @@ def test_submit_of_a_config_of_the_official_cli(api, run, tmp_path):
         "instance_type: ml.g5.8xlarge\nnode_count: 2\n"
     )
     assert run("jobs", "submit", file).exit_code == 0
-    assert api.asked("POST", "hyperpodpytorchjobs")[0].body["metadata"]["name"].startswith("theirs-")
+    assert api.received("POST", "hyperpodpytorchjobs")[0].body["metadata"]["name"].startswith("theirs-")
 
 
 GUIDES_MANIFEST = """
@@ -94,7 +94,7 @@ def test_submit_sends_the_guides_manifest_unchanged(api, run, tmp_path):
     file = tmp_path / "pytorch-job.yaml"
     file.write_text(GUIDES_MANIFEST)
     assert run("jobs", "submit", file).exit_code == 0
-    [request] = api.asked("POST", "pytorchjobs")
+    [request] = api.received("POST", "pytorchjobs")
     assert request.path == "/apis/kubeflow.org/v1/namespaces/default/pytorchjobs"
     assert request.body["spec"] == yaml.safe_load(GUIDES_MANIFEST)["spec"]
     assert run("jobs", "submit", file, "--image", "other").exit_code == 2
@@ -124,8 +124,8 @@ def test_companions_of_a_manifest_are_created_before_it(api, run, tmp_path):
     result = run("jobs", "submit", file)
     assert result.exit_code == 0, result.output
     assert "ConfigMap script: created" in result.stderr
-    assert [request.path.rpartition("/")[2] for request in api.asked("POST", "")] == ["configmaps", "pytorchjobs"]
-    assert api.asked("POST", "configmaps")[0].path == "/api/v1/namespaces/default/configmaps"
+    assert [request.path.rpartition("/")[2] for request in api.received("POST", "")] == ["configmaps", "pytorchjobs"]
+    assert api.received("POST", "configmaps")[0].path == "/api/v1/namespaces/default/configmaps"
 
 
 def test_an_existing_companion_is_not_changed_and_one_with_other_content_is_reported(api, run, tmp_path):
@@ -152,7 +152,7 @@ def test_a_manifest_is_checked_like_everything_else(api, run, tmp_path):
     assert "Did you mean 'image'?" in result.output
     file.write_text(GUIDES_MANIFEST.replace("my-training-job", "7b-training"))
     assert "HP701" in run("jobs", "submit", file).output
-    assert api.asked("POST", "pytorchjobs") == []
+    assert api.received("POST", "pytorchjobs") == []
 
 
 def test_submit_of_a_file_that_does_not_exist(api, run, tmp_path):
@@ -171,7 +171,7 @@ def test_list_has_both_kinds_of_all_namespaces(api, run):
         ["team", "llama", "HyperPodPyTorchJob", "Running", "2"],
         ["other", "old", "PyTorchJob", "Succeeded", "1"],
     ]
-    assert {request.path for request in api.asked("GET", "jobs$")} == {
+    assert {request.path for request in api.received("GET", "jobs$")} == {
         "/apis/sagemaker.amazonaws.com/v1/hyperpodpytorchjobs",
         "/apis/kubeflow.org/v1/pytorchjobs",
     }
@@ -247,7 +247,7 @@ def test_no_such_job(api, run):
     assert "job 'nothing' not found in namespace team" in result.output
 
 
-def becomes(api, state, name="llama"):
+def set_state(api, state, name="llama"):
     def change():
         live = api.store.get("hyperpodpytorchjobs", name, "team")
         live["status"]["conditions"].append({"type": state, "status": "True", "reason": "Why", "message": "so it is"})
@@ -257,7 +257,7 @@ def becomes(api, state, name="llama"):
 
 def test_wait_until_finished(api, run, clock):
     job(api, state=None)
-    clock.then = [becomes(api, "Running"), lambda: None, becomes(api, "Succeeded")]
+    clock.then = [set_state(api, "Running"), lambda: None, set_state(api, "Succeeded")]
     result = run("jobs", "wait", "llama")
     assert result.exit_code == 0
     assert result.stderr.splitlines() == ["llama: Created", "llama: Running", "llama: Succeeded"]
@@ -265,13 +265,13 @@ def test_wait_until_finished(api, run, clock):
 
 def test_wait_until_started(api, run, clock):
     job(api, state=None)
-    clock.then = [becomes(api, "Running")]
+    clock.then = [set_state(api, "Running")]
     assert run("jobs", "wait", "llama", "--for", "started").exit_code == 0
 
 
 def test_wait_for_a_job_that_fails(api, run, clock):
     job(api, state=None)
-    clock.then = [becomes(api, "Failed")]
+    clock.then = [set_state(api, "Failed")]
     result = run("jobs", "wait", "llama")
     assert result.exit_code == 1
     assert "llama failed: Why: so it is" in result.output
@@ -291,7 +291,7 @@ def test_submit_and_wait(api, run, clock, tmp_path):
 
     def start():
         api.store.get("hyperpodpytorchjobs", "smoke", "team")["status"] = {"conditions": []}
-        becomes(api, "Running", "smoke")()
+        set_state(api, "Running", "smoke")()
 
     clock.then = [start]
     result = run("jobs", "submit", file, "--wait", "started")
@@ -309,15 +309,15 @@ def test_submit_and_wait(api, run, clock, tmp_path):
 )
 def test_suspend_and_resume(api, run, kind, plural, path):
     job(api, kind=kind, spec={"runPolicy": {"cleanPodPolicy": "All"}})
-    for command, wanted in (("suspend", True), ("resume", False)):
+    for command, suspended in (("suspend", True), ("resume", False)):
         result = run("jobs", command, "llama")
         assert result.exit_code == 0, result.output
         value = api.store.get(plural, "llama", "team")
         for key in path:
             value = value[key]
-        assert value is wanted
+        assert value is suspended
     assert api.store.get(plural, "llama", "team")["spec"]["runPolicy"]["cleanPodPolicy"] == "All"
-    assert {request.content_type for request in api.asked("PATCH")} == {"application/merge-patch+json"}
+    assert {request.content_type for request in api.received("PATCH")} == {"application/merge-patch+json"}
 
 
 def test_suspend_in_a_queue_deactivates_the_workload(api, run):
@@ -357,7 +357,7 @@ def test_delete_asks(api, run):
     assert api.store.get("hyperpodpytorchjobs", "llama", "team")
     assert run("jobs", "delete", "llama", "--yes").exit_code == 0
     assert api.store.get("hyperpodpytorchjobs", "llama", "team") is None
-    assert api.asked("DELETE")[0].body["propagationPolicy"] == "Background"
+    assert api.received("DELETE")[0].body["propagationPolicy"] == "Background"
 
 
 def test_rejections_have_a_fix(api, run):

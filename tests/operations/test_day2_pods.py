@@ -11,9 +11,9 @@ from day2 import job, pod
 def test_pods_of_a_replica(two_pods, run):
     names = [load["name"] for load in json.loads(run("jobs", "pods", "llama", "-o", "json").stdout)]
     assert names == ["llama-pod-0", "llama-pod-1", "llama-pod-10"]
-    assert two_pods.asked("GET", "/pods$")[0].query["labelSelector"] == "HPJob=llama"
-    [one] = json.loads(run("jobs", "pods", "llama", "--replica", "pod-1", "-o", "json").stdout)
-    assert (one["name"], one["ready"], one["restarts"], one["node"]) == ("llama-pod-1", "1/2", 3, "node-1")
+    assert two_pods.received("GET", "/pods$")[0].query["labelSelector"] == "HPJob=llama"
+    [pod] = json.loads(run("jobs", "pods", "llama", "--replica", "pod-1", "-o", "json").stdout)
+    assert (pod["name"], pod["ready"], pod["restarts"], pod["node"]) == ("llama-pod-1", "1/2", 3, "node-1")
 
 
 def test_pods_of_all_namespaces(two_pods, run):
@@ -25,7 +25,7 @@ def test_pods_of_all_namespaces(two_pods, run):
         ["team", "llama-pod-1"],
         ["team", "llama-pod-10"],
     ]
-    assert two_pods.asked("GET")[0].path == "/api/v1/pods"
+    assert two_pods.received("GET")[0].path == "/api/v1/pods"
 
 
 def test_pods_that_only_their_owner_names(api, run):
@@ -38,14 +38,14 @@ def test_pods_that_only_their_owner_names(api, run):
 def test_logs_of_the_first_pod(two_pods, run):
     result = run("jobs", "logs", "llama")
     assert result.stdout == "hello from 0\nepoch 1\n"
-    [request] = two_pods.asked("GET", "/log$")
+    [request] = two_pods.received("GET", "/log$")
     assert request.path == "/api/v1/namespaces/team/pods/llama-pod-0/log"
     assert request.query == {"container": "pytorch"}
 
 
 def test_logs_with_all_options(two_pods, run):
     run("jobs", "logs", "llama", "-f", "--tail", 5, "-p", "-c", "sidecar", "--since", 60, "--pod", "llama-pod-1")
-    assert two_pods.asked("GET", "/log$")[0].query == {
+    assert two_pods.received("GET", "/log$")[0].query == {
         "container": "sidecar",
         "follow": "true",
         "tailLines": "5",

@@ -1,4 +1,4 @@
-"""Stacks: only ours, what stays is shown, and the deletion order."""
+"""Stacks: only those of this project are listed, retained resources are shown, and the deletion order."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def clock(monkeypatch):
     return fake_time
 
 
-def stack(name, platform="research", *, created=1, exports=(), **more):
+def stack(name, platform="research", *, created=1, exports=(), **overrides):
     tags = [{"Key": "hyperpod-constructs:platform", "Value": platform}] if platform else []
     return {
         "StackName": name,
@@ -37,12 +37,12 @@ def stack(name, platform="research", *, created=1, exports=(), **more):
         "CreationTime": datetime(2026, 11, created, tzinfo=UTC),
         "Tags": tags,
         "Outputs": [{"OutputKey": export, "OutputValue": "v", "ExportName": export} for export in exports],
-        **more,
+        **overrides,
     }
 
 
 class Account:
-    """CloudFormation with stacks that go when they are asked to."""
+    """CloudFormation with stacks that can be deleted."""
 
     def __init__(self, aws, stacks, templates):
         self.stacks = {item["StackName"]: item for item in stacks}
@@ -60,10 +60,10 @@ class Account:
     def named(self, name):
         return name.split("/")[1] if name.startswith("arn:") else name
 
-    def describe(self, asked):
-        if not asked.get("StackName"):
+    def describe(self, request):
+        if not request.get("StackName"):
             return {"Stacks": list(self.stacks.values())}
-        name = self.named(asked["StackName"])
+        name = self.named(request["StackName"])
         if name not in self.stacks:
             raise AwsFault("ValidationError", f"Stack with id {name} does not exist")
         found = self.stacks[name]
@@ -73,15 +73,15 @@ class Account:
                 found = self.stacks.pop(name) | {"StackStatus": "DELETE_COMPLETE"}
         return {"Stacks": [found]}
 
-    def delete(self, asked):
-        name = self.named(asked["StackName"])
-        self.deleted.append((name, asked.get("RetainResources") or []))
-        if self.stacks[name]["StackStatus"] != "DELETE_FAILED" or asked.get("RetainResources"):
+    def delete(self, request):
+        name = self.named(request["StackName"])
+        self.deleted.append((name, request.get("RetainResources") or []))
+        if self.stacks[name]["StackStatus"] != "DELETE_FAILED" or request.get("RetainResources"):
             self.stacks[name]["StackStatus"] = "DELETE_IN_PROGRESS"
         return {}
 
-    def resources(self, asked):
-        name = self.named(asked["StackName"])
+    def resources(self, request):
+        name = self.named(request["StackName"])
         failed = self.stacks[name]["StackStatus"] == "DELETE_FAILED"
         return {
             "StackResourceSummaries": [
@@ -113,7 +113,7 @@ def account(aws):
     bucket = {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain"}
     stacks = [
         stack("research-Eks", created=2, exports=["eks"]),
-        stack("research-Network", created=5, exports=["vpc"]),  # made again later: the order is by imports, not by age
+        stack("research-Network", created=5, exports=["vpc"]),  # recreated later: the order is by imports, not by age
         stack("research-Addons", created=4),
         stack("research-HyperPod", created=3, exports=["cluster"]),
         stack("other-Network", "other"),
@@ -134,8 +134,8 @@ def test_stacks_list_has_only_stacks_of_the_library(account, run):
     account.aws.page_size = 2
     names = [line.split()[0] for line in run("stacks", "list").stdout.splitlines()[1:]]
     assert names == ["research-Eks", "research-Network", "research-Addons", "research-HyperPod", "other-Network"]
-    everything = json.loads(run("stacks", "list", "--all", "-o", "json").stdout)
-    assert {item["name"]: item["platform"] for item in everything}["alien"] is None
+    all_stacks = json.loads(run("stacks", "list", "--all", "-o", "json").stdout)
+    assert {item["name"]: item["platform"] for item in all_stacks}["alien"] is None
     assert run("stacks", "list", "--status", "DELETE_FAILED").stdout.startswith("no stacks of hyperpod-constructs")
 
 
@@ -150,9 +150,9 @@ def test_stacks_delete_shows_what_stays_and_asks(account, run):
     result = run("stacks", "delete", "research", input="n\n")
     assert result.exit_code == 1
     assert account.deleted == []
-    shown = [line.split() for line in result.stderr.splitlines()]
-    assert ["3", "research-Eks"] in shown
-    assert ["scripts-1", "AWS::S3::Bucket", "is", "retained"] in shown
+    rows = [line.split() for line in result.stderr.splitlines()]
+    assert ["3", "research-Eks"] in rows
+    assert ["scripts-1", "AWS::S3::Bucket", "is", "retained"] in rows
     assert "Delete 4 stacks in this order?" in result.output
 
 
@@ -215,8 +215,8 @@ def test_stacks_delete_does_not_delete_a_nested_stack(account, run, clock):
 def test_retain_applies_to_the_specified_stack(account, run, clock):
     account.stacks["research-HyperPod"]["StackStatus"] = "DELETE_FAILED"
     assert run("stacks", "delete", "research", "--retain", "Scripts", "--yes").exit_code == 0
-    kept = {name: retained for name, retained in account.deleted if retained}
-    assert kept == {"research-HyperPod": ["Scripts"]}
+    retained_ids = {name: retained for name, retained in account.deleted if retained}
+    assert retained_ids == {"research-HyperPod": ["Scripts"]}
 
 
 def test_retain_of_what_no_failed_stack_has_deletes_nothing(account, run):
@@ -232,9 +232,9 @@ def test_retain_requires_a_stack_if_several_have_the_resource(account, run, cloc
     result = run("stacks", "delete", "research", "--retain", "Using", "--yes")
     assert result.exit_code == 2
     assert "specify the stack: research-Addons/Using" in result.output
-    both = ("--retain", "research-Addons/Using", "--retain", "research-HyperPod/Using")
-    assert run("stacks", "delete", "research", *both, "--yes").exit_code == 0
-    assert {name: kept for name, kept in account.deleted if kept} == {
+    options = ("--retain", "research-Addons/Using", "--retain", "research-HyperPod/Using")
+    assert run("stacks", "delete", "research", *options, "--yes").exit_code == 0
+    assert {name: retained for name, retained in account.deleted if retained} == {
         "research-Addons": ["Using"],
         "research-HyperPod": ["Using"],
     }
@@ -252,7 +252,7 @@ def test_stacks_delete_of_protected_ones(account, run):
 
 @pytest.mark.slow
 def test_the_stacks_that_we_synthesize_go_in_the_right_order(default):
-    """All were made at the same time, and are listed in the wrong order."""
+    """All stacks have the same creation time, and are listed in the wrong order."""
     exports = {
         name: [out["Export"]["Name"] for out in content.get("Outputs", {}).values() if "Export" in out]
         for name, content in default.templates.items()
@@ -305,7 +305,7 @@ def test_against_moto_stacks(moto, run, clock):
         "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
         "Outputs": {"Topic": {"Value": {"Ref": "Topic"}, "Export": {"Name": "topic"}}},
     }
-    hyper = {
+    hyperpod_template = {
         "Resources": {
             "Bucket": {
                 "Type": "AWS::S3::Bucket",
@@ -315,7 +315,7 @@ def test_against_moto_stacks(moto, run, clock):
         }
     }
     cloudformation.create_stack(StackName="research-Network", TemplateBody=json.dumps(network), Tags=tags)
-    cloudformation.create_stack(StackName="research-HyperPod", TemplateBody=json.dumps(hyper), Tags=tags)
+    cloudformation.create_stack(StackName="research-HyperPod", TemplateBody=json.dumps(hyperpod_template), Tags=tags)
     assert [load["name"] for load in json.loads(run("stacks", "list", "-o", "json").stdout)] == [
         "research-Network",
         "research-HyperPod",

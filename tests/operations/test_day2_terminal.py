@@ -1,4 +1,4 @@
-"""What comes from a cluster or from AWS cannot act on the terminal, and printed commands can be pasted."""
+"""Strings from a cluster or from AWS cannot control the terminal, and printed commands can be pasted."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from hyperpod_constructs.core.findings import Finding, Severity
 from hyperpod_constructs.core.rendering import text
 from hyperpod_constructs.core.terminal import paragraph, readable
 
-EVIL = "\x1b]0;owned\x07\x1b[2J\x1b[1;31mred\x1b[0m\x9b31m\u202eevil\r"
+ESCAPES = "\x1b]0;owned\x07\x1b[2J\x1b[1;31mred\x1b[0m\x9b31m\u202eevil\r"
 _OWN = re.compile(r"\x1b\[(3[0-9]|0)m")
 
 
-def harmless(output: str) -> bool:
-    """Whether a terminal does nothing but show the text, in our own colours."""
-    rest = _OWN.sub("", output).replace("\n", "").replace("\t", "")
-    return rest.isprintable()
+def has_no_escapes(output: str) -> bool:
+    """Whether a terminal only shows the text, in the colors of the command."""
+    text = _OWN.sub("", output).replace("\n", "").replace("\t", "")
+    return text.isprintable()
 
 
 def test_the_check_can_fail():
-    assert not harmless(EVIL)
-    assert harmless("\x1b[32mRunning\x1b[0m\n")
+    assert not has_no_escapes(ESCAPES)
+    assert has_no_escapes("\x1b[32mRunning\x1b[0m\n")
 
 
-@pytest.mark.parametrize("made", [readable(EVIL), paragraph(EVIL), readable("a\nb")])
-def test_text_is_readable(made):
-    assert harmless(made)
-    assert "\n" not in made
+@pytest.mark.parametrize("text", [readable(ESCAPES), paragraph(ESCAPES), readable("a\nb")])
+def test_text_is_readable(text):
+    assert has_no_escapes(text)
+    assert "\n" not in text
 
 
 def test_printable_characters_are_kept():
@@ -39,8 +39,8 @@ def test_printable_characters_are_kept():
 
 
 def test_findings_are_readable():
-    finding = Finding(rule="HP301", severity=Severity.ERROR, path="a", message=EVIL, cure=EVIL)
-    assert harmless(text([finding]))
+    finding = Finding(rule="HP301", severity=Severity.ERROR, path="a", message=ESCAPES, cure=ESCAPES)
+    assert has_no_escapes(text([finding]))
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,10 @@ def test_findings_are_readable():
 )
 def test_strings_of_the_cluster(api, run, command):
     created = job(api, state="Failed")
-    created["status"]["conditions"][-1] |= {"message": EVIL, "reason": EVIL}
-    created["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] = EVIL
+    created["status"]["conditions"][-1] |= {"message": ESCAPES, "reason": ESCAPES}
+    created["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] = ESCAPES
     api.store.put(created)
-    status = {"containerStatuses": [{"ready": False, "restartCount": 1, "state": {"waiting": {"reason": EVIL}}}]}
+    status = {"containerStatuses": [{"ready": False, "restartCount": 1, "state": {"waiting": {"reason": ESCAPES}}}]}
     pod(api, "llama-0", {"HPJob": "llama"}, **status)
     pod(api, "llama-1", {"HPJob": "llama"}, **status)
     api.store.put(
@@ -69,13 +69,13 @@ def test_strings_of_the_cluster(api, run, command):
             "metadata": {"name": "e", "namespace": "team"},
             "involvedObject": {"name": "llama"},
             "type": "Warning",
-            "reason": EVIL,
-            "message": EVIL,
+            "reason": ESCAPES,
+            "message": ESCAPES,
         }
     )
-    api.logs |= dict.fromkeys((("team", "llama-0"), ("team", "llama-1")), f"{EVIL}\n")
+    api.logs |= dict.fromkeys((("team", "llama-0"), ("team", "llama-1")), f"{ESCAPES}\n")
     result = run(*command, "--namespace", "team")
-    assert harmless(result.output), repr(result.output)
+    assert has_no_escapes(result.output), repr(result.output)
     assert "owned" in result.output
 
 
@@ -88,9 +88,9 @@ def test_strings_of_aws(aws, run):
                 {
                     "StackName": "research-Eks",
                     "StackStatus": "CREATE_FAILED",
-                    "StackStatusReason": EVIL,
+                    "StackStatusReason": ESCAPES,
                     "CreationTime": NOW,
-                    "Outputs": [{"OutputKey": "Evil", "OutputValue": EVIL}],
+                    "Outputs": [{"OutputKey": "Evil", "OutputValue": ESCAPES}],
                     "Tags": [{"Key": "hyperpod-constructs:platform", "Value": "research"}],
                 }
             ]
@@ -98,16 +98,16 @@ def test_strings_of_aws(aws, run):
     )
     failed = {
         "LogicalResourceId": "Bad",
-        "PhysicalResourceId": EVIL,
+        "PhysicalResourceId": ESCAPES,
         "ResourceType": "A::B::C",
         "ResourceStatus": "CREATE_FAILED",
-        "ResourceStatusReason": EVIL,
+        "ResourceStatusReason": ESCAPES,
         "LastUpdatedTimestamp": NOW,
     }
     aws.on("cloudformation", "ListStackResources", lambda item: {"StackResourceSummaries": [failed]})
     result = run("stacks", "describe", "research-Eks")
     assert "owned" in result.output
-    assert harmless(result.output), repr(result.output)
+    assert has_no_escapes(result.output), repr(result.output)
 
 
 def test_printed_commands_quote_their_arguments(api, run):

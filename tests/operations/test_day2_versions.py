@@ -60,7 +60,7 @@ def test_versions_live(aws, run):
     found = json.loads(run("versions", "--live", "-o", "json").stdout)
     assert [item["version"] for item in found] == ["1.36", "1.35", "1.34", "1.33", "1.31"]
     assert [item["version"] for item in found if item["default"]] == ["1.35"]
-    assert aws.asked("eks", "DescribeClusterVersions")[0]["includeAll"] is True
+    assert aws.received("eks", "DescribeClusterVersions")[0]["includeAll"] is True
 
 
 def test_addons_from_the_catalog(run):
@@ -126,14 +126,14 @@ def test_the_plan_as_text(run, config):
 
 
 def test_the_cost_of_staying():
-    def staying(version, **more):
-        return plan(new(eks={"kubernetes_version": version, **more}), "1.36").staying
+    def cost_of(version, **overrides):
+        return plan(new(eks={"kubernetes_version": version, **overrides}), "1.36").staying
 
-    assert "0.60 instead of 0.10 USD per hour, about 365 USD per month more" in staying("1.33")[0]
-    assert "1.34 is in standard support until 2026-12-02, 9 days from now" in staying("1.34")[0]
-    assert "EKS then upgrades the control plane automatically" in staying("1.34")[1]
-    assert "After that, extended support of the control plane costs 0.60" in staying("1.34", support="EXTENDED")[1]
-    assert staying("1.30") == ("1.30 has been out of support since 2026-07-23.",)
+    assert "0.60 instead of 0.10 USD per hour, about 365 USD per month more" in cost_of("1.33")[0]
+    assert "1.34 is in standard support until 2026-12-02, 9 days from now" in cost_of("1.34")[0]
+    assert "EKS then upgrades the control plane automatically" in cost_of("1.34")[1]
+    assert "After that, extended support of the control plane costs 0.60" in cost_of("1.34", support="EXTENDED")[1]
+    assert cost_of("1.30") == ("1.30 has been out of support since 2026-07-23.",)
 
 
 def test_a_version_that_hyperpod_does_not_document_blocks(run, config):
@@ -166,9 +166,9 @@ def test_a_version_that_is_out_of_support_blocks():
 def test_pinned_addon_versions_are_part_of_the_change(aws, run, tmp_path):
     file = tmp_path / "hyperpod.yaml"
     file.write_text(CONFIG.replace("training_operator: {}", "training_operator: {version: v1.2.0-eksbuild.1}"))
-    both = {"v1.2.0-eksbuild.1": ["1.33"], "v1.3.0-eksbuild.1": ["1.33", "1.34"]}
+    compatible = {"v1.2.0-eksbuild.1": ["1.33"], "v1.3.0-eksbuild.1": ["1.33", "1.34"]}
     aws.on("eks", "DescribeClusterVersions", calendar())
-    aws.on("eks", "DescribeAddonVersions", addon_versions({OPERATOR: both}))
+    aws.on("eks", "DescribeAddonVersions", addon_versions({OPERATOR: compatible}))
     aws.on("eks", "DescribeCluster", eks("control", version="1.33"))
     aws.on("eks", "ListInsights", {"insights": []})
     installed(aws, {})
@@ -204,7 +204,7 @@ def test_live_the_insights_of_eks_are_gates(live, run, config, status, state):
     gates = [gate for gate in upgrade_plan["steps"][0]["gates"] if gate["name"] == "EKS insight: Deprecated APIs"]
     assert [(gate["state"], gate["detail"]) for gate in gates] == [(state, "flowcontrol/v1beta3 is in use")]
     assert upgrade_plan["state"] == state
-    assert live.asked("eks", "ListInsights")[0]["filter"] == {"categories": ["UPGRADE_READINESS"]}
+    assert live.received("eks", "ListInsights")[0]["filter"] == {"categories": ["UPGRADE_READINESS"]}
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_nothing_to_do(run, config):
         ),
     ],
 )
-def test_no_route_to_the_internet(run, config, source, target, text):
+def test_a_target_without_an_upgrade_path_is_rejected(run, config, source, target, text):
     with pytest.raises(NoUpgradePath):
         plan(new(), target, source=source)
     result = run("upgrade-plan", config, "--from", source, "--to", target)
@@ -293,7 +293,7 @@ def test_preflight_findings_have_their_place_in_the_file(aws, run, tmp_path):
 
 
 def test_a_preflight_without_responses_fails(aws, run, tmp_path):
-    """A pipeline that goes on with exit code 0 would go on blindly."""
+    """With exit code 0, a pipeline would continue without the checks."""
     healthy(aws)
     aws.fail("eks", "DescribeCluster", "ResourceNotFoundException", status=404)
     aws.fail("ec2", "DescribeAvailabilityZones", "UnauthorizedOperation", status=403)

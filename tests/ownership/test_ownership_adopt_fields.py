@@ -1,4 +1,4 @@
-"""Every resource of ours that makes something takes over what exists when the config says so, and never otherwise."""
+"""Every custom resource adopts existing objects if the config allows it, and not otherwise."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MAKES_NOTHING = {
     "Custom::HyperPodClusterGuard",
     "Custom::HyperPodKubernetesWait",
     "Custom::HyperPodLifecycleScripts",  # the prefix is a hash of the content, and nothing is deleted
-    "Custom::HyperPodGrafanaDashboards",  # a uid that is taken gets a suffix: nothing is refused
+    "Custom::HyperPodGrafanaDashboards",  # a uid in use gets a suffix: nothing is rejected
 }
 
 
 def adopting(model: Any) -> Any:
-    """The model with every field `adopt` on, and the scheduler and the quotas made by our handler."""
+    """The model with every field `adopt` set, and with the scheduler config and the quotas of the handler."""
     if isinstance(model, tuple):
         return tuple(map(adopting, model))
     if not isinstance(model, SpecModel):
@@ -40,7 +40,7 @@ def adopting(model: Any) -> Any:
 
 
 def makers(found: Assembly) -> dict[str, dict[str, Any]]:
-    """Our custom resources that make something, by logical id; setting fields of an object takes nothing over."""
+    """The custom resources that create objects, by logical id; setting fields of an object adopts nothing."""
     return {
         name: resource["Properties"]
         for name, resource in found.resources().items()
@@ -65,8 +65,8 @@ def test_adopt_reaches_every_resource_that_makes_something(example: str, kinds: 
     assert platform is not None
     build([adopting(platform)], context={**cdk_context(), **UNCOPIED}, outdir=str(tmp_path / "cdk.out")).synth()
     found = read_assembly(tmp_path / "cdk.out")
-    refused = [name for name, properties in makers(found).items() if str(properties.get("Adopt")).lower() != "true"]
-    assert not refused
+    missing = [name for name, properties in makers(found).items() if str(properties.get("Adopt")).lower() != "true"]
+    assert not missing
     types = {resource["Type"].removeprefix("Custom::") for resource in found.resources().values()}
     assert kinds <= types
 

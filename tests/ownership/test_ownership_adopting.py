@@ -25,7 +25,7 @@ def world() -> World:
     return World()
 
 
-# What existed before.
+# Objects that existed before.
 
 
 def test_an_existing_object_is_rejected_without_adopt(world: World) -> None:
@@ -41,9 +41,9 @@ def test_an_existing_object_is_rejected_without_adopt(world: World) -> None:
 
 
 def test_the_rejection_states_the_probable_owner(world: World) -> None:
-    theirs = namespace("kueue-system")
-    theirs["metadata"]["annotations"] = {"meta.helm.sh/release-name": "kueue"}
-    world.put(theirs)
+    existing = namespace("kueue-system")
+    existing["metadata"]["annotations"] = {"meta.helm.sh/release-name": "kueue"}
+    world.put(existing)
     stack = world.stack()
     stack.deploy({"X": objects(namespace("kueue-system"))})
     assert "(it seems to belong to the Helm release kueue)" in stack.reasons[0]
@@ -115,7 +115,7 @@ def test_a_manually_deleted_object_was_recreated_by_another_owner(world: World) 
 
 
 def test_an_object_recreated_by_another_owner_is_updated(world: World) -> None:
-    """CloudFormation says that it is ours: it is taken back, as one that existed before."""
+    """CloudFormation confirms the ownership: the object is adopted again, as an object that existed before."""
     stack = world.stack()
     stack.deploy({"X": objects(config_map("x", v="1"))})
     remove(world, "x")
@@ -228,14 +228,14 @@ def test_an_answer_without_metadata_is_requested_again(world: World) -> None:
     answer = world.server.answer
     spoilt: list[str] = []
 
-    def odd(method: str, target: str, headers: Any, data: bytes) -> Any:
-        status, found, more = answer(method, target, headers, data)
+    def without_metadata(method: str, target: str, headers: Any, data: bytes) -> Any:
+        status, found, response_headers = answer(method, target, headers, data)
         if method == "PATCH" and not spoilt:
             spoilt.append(target)
-            return 200, {"kind": "ConfigMap"}, more
-        return status, found, more
+            return 200, {"kind": "ConfigMap"}, response_headers
+        return status, found, response_headers
 
-    world.server.answer = odd  # type: ignore[method-assign]
+    world.server.answer = without_metadata  # type: ignore[method-assign]
     stack = world.stack()
     assert stack.deploy({"X": objects(config_map("a"))}) == "CREATE_COMPLETE"
     assert spoilt

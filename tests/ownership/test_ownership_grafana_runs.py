@@ -1,4 +1,4 @@
-"""Random runs of dashboards: platforms that share, move and rename, people's dashboards between them, and faults."""
+"""Random deployments of dashboards: platforms that share, move and rename them, dashboards of users, and faults."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ RUNS = 3
 
 @pytest.mark.parametrize("run", [0, *(pytest.param(run, marks=pytest.mark.slow) for run in range(1, RUNS))])
 def test_random_deployments_of_dashboards(run: int, capsys: pytest.CaptureFixture[str]) -> None:
-    played = Run([Dashboards()], random.Random(SEED * 1000 + run))
-    played.until(EVENTS // RUNS)
+    deployments = Run([Dashboards()], random.Random(SEED * 1000 + run))
+    deployments.until(EVENTS // RUNS)
     with capsys.disabled():
-        print(f"\nownership of dashboards, run {run}: {played.report()}")
-    assert not any(played.counts[name] for name in COUNTS), "\n".join(played.said)
-    assert played.counts["UPDATE_ROLLBACK_COMPLETE"] > 5
-    assert played.counts["UPDATE_COMPLETE"] > 5
+        print(f"\nownership of dashboards, run {run}: {deployments.report()}")
+    assert not any(deployments.counts[name] for name in COUNTS), "\n".join(deployments.messages)
+    assert deployments.counts["UPDATE_ROLLBACK_COMPLETE"] > 5
+    assert deployments.counts["UPDATE_COMPLETE"] > 5

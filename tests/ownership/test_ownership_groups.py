@@ -1,4 +1,4 @@
-"""Groups that change, replacement, deletion, and what controllers and Secrets hold."""
+"""Groups that change, replacement, deletion, and fields of controllers and Secrets."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def test_objects_that_left_a_group_are_deleted_after_everything_else_succeeded(w
     assert [bool(world.config_map(name)) for name in "abc"] == [True, False, True]
 
 
-@pytest.mark.parametrize("how", ["update", "delete"])
-def test_the_rollback_of_a_renamed_object(world: World, how: str) -> None:
-    stack = world.stack(rollback_of_replacement=how)
+@pytest.mark.parametrize("rollback_of_replacement", ["update", "delete"])
+def test_the_rollback_of_a_renamed_object(world: World, rollback_of_replacement: str) -> None:
+    stack = world.stack(rollback_of_replacement=rollback_of_replacement)
     stack.deploy({"X": objects(config_map("old", v="1"))})
     uid = world.config_map("old")["metadata"]["uid"]
     assert stack.deploy({"X": objects(config_map("new")), "Bad": FAILS}) == "UPDATE_ROLLBACK_COMPLETE"
@@ -48,9 +48,9 @@ def test_the_rollback_of_a_renamed_object(world: World, how: str) -> None:
     assert world.config_map("new") is None
 
 
-@pytest.mark.parametrize("how", ["update", "delete"])
-def test_the_rollback_of_a_changed_group(world: World, how: str) -> None:
-    stack = world.stack(rollback_of_replacement=how)
+@pytest.mark.parametrize("rollback_of_replacement", ["update", "delete"])
+def test_the_rollback_of_a_changed_group(world: World, rollback_of_replacement: str) -> None:
+    stack = world.stack(rollback_of_replacement=rollback_of_replacement)
     stack.deploy({"X": objects(config_map("a", v="1"), config_map("b", v="1"))})
     template = {"X": objects(config_map("a", v="2"), config_map("c", v="2")), "Bad": FAILS}
     assert stack.deploy(template) == "UPDATE_ROLLBACK_COMPLETE"
@@ -67,7 +67,7 @@ def test_a_function_killed_in_a_rename_leaves_nothing_after_the_rollback(world: 
         world.kill_at = request
         status = stack.deploy({"X": objects(config_map("new-1"), config_map("new-2")), "Bad": FAILS})
         world.kill_at = -1
-        if status == "UPDATE_ROLLBACK_FAILED":  # it was the rollback that was killed
+        if status == "UPDATE_ROLLBACK_FAILED":  # the function was terminated in the rollback
             status = stack.continue_rollback()
         assert status == "UPDATE_ROLLBACK_COMPLETE", request
         found = [bool(world.config_map(name)) for name in ("old-1", "old-2", "new-1", "new-2")]
@@ -127,9 +127,9 @@ def test_a_retained_object_stays_and_can_be_had_again(world: World) -> None:
     stack.deploy({"X": objects(config_map("x"), DeletionPolicy="Retain")})
     assert stack.delete() == "DELETE_COMPLETE"
     assert world.config_map("x")
-    again = world.stack()
-    assert again.deploy({"X": objects(config_map("x"))}) == "CREATE_COMPLETE"
-    again.delete()
+    second = world.stack()
+    assert second.deploy({"X": objects(config_map("x"))}) == "CREATE_COMPLETE"
+    second.delete()
     assert world.config_map("x"), "whoever retained it still wants it"
 
 
@@ -180,7 +180,7 @@ def test_the_access_entry_went_first(world: World) -> None:
     assert "Check that the EKS access entry of the function's role" in stack.reasons[0]
 
 
-# What controllers own, and what a Secret holds.
+# Fields of controllers, and content of Secrets.
 
 
 def test_the_count_of_an_autoscaler_stays_until_the_manifest_changes_it(world: World) -> None:
@@ -248,7 +248,7 @@ def test_a_rejected_secret_is_not_quoted(world: World, quoted: str, field: str) 
     assert base64.b64encode(b"hunter2").decode()[:8] not in stack.reasons[0]
 
 
-# Limits, time and words.
+# Limits, time and messages.
 
 
 @pytest.mark.parametrize("size", [1_700_000, 3_300_000])

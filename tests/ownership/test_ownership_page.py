@@ -1,4 +1,4 @@
-"""docs/ownership.md: its examples run, its tables say what the code says."""
+"""docs/ownership.md: its examples run, and its tables match the code."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def fields_named_adopt(annotation: Any, path: str = "") -> Iterator[str]:
 
 def test_the_page_names_every_field_that_adopts() -> None:
     (table,) = re.findall(r"^\| object \| field in the config .*?\n\n", PAGE, re.M | re.S)
-    named = set(re.findall(r"`([\w.\[\]]+\.adopt|adopt_\w+)`", table))
-    assert named | {"jobs[].adopt"} == set(fields_named_adopt(Platform))
+    documented = set(re.findall(r"`([\w.\[\]]+\.adopt|adopt_\w+)`", table))
+    assert documented | {"jobs[].adopt"} == set(fields_named_adopt(Platform))
 
 
 @pytest.mark.parametrize("block", blocks("yaml"))

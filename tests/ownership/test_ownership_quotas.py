@@ -1,4 +1,4 @@
-"""Quotas that two resources, two stacks or two people meet in."""
+"""Quotas that two resources, two stacks or two users share."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ def test_a_quota_whose_response_was_lost_is_deleted(quotas: Quotas, cloud: Cloud
     assert quotas.find("vision") is None
 
 
-@pytest.mark.parametrize("how", [Delivery.TWICE, Delivery.RETRIED])
-def test_each_event_twice(quotas: Quotas, cloud: Cloud, how: Delivery) -> None:
-    cloud.deliver = lambda event: how
+@pytest.mark.parametrize("delivery", [Delivery.TWICE, Delivery.RETRIED])
+def test_each_event_twice(quotas: Quotas, cloud: Cloud, delivery: Delivery) -> None:
+    cloud.deliver = lambda event: delivery
     stack = cloud.stack("Platform")
     assert stack.deploy({"X": quota("vision", 4)}) == "CREATE_COMPLETE"
     assert stack.deploy({"X": quota("vision", 8)}) == "UPDATE_COMPLETE"
@@ -102,7 +102,7 @@ def test_another_team_is_rolled_back(quotas: Quotas, cloud: Cloud) -> None:
 def test_a_quota_recreated_by_another_owner_is_not_deleted(quotas: Quotas, cloud: Cloud) -> None:
     stack = cloud.stack("Platform")
     stack.deploy({"X": quota("vision", 4)})
-    quotas.service.things.clear()
+    quotas.service.items.clear()
     quotas.service.put(json.loads(quota("vision", 2).properties["Request"]))
     assert stack.delete() == "DELETE_COMPLETE"
     assert quotas.count("vision") == 2

@@ -1,4 +1,4 @@
-"""Random runs: thousands of events over shared, renamed and adopted names; nothing lost, orphaned or touched.
+"""Random deployments: thousands of events with shared, renamed and adopted names; no object is lost, orphaned or changed.
 
 ``HYPERPOD_OWNERSHIP_EVENTS=20000`` makes them longer, ``HYPERPOD_OWNERSHIP_SEED`` picks where they start.
 """
@@ -22,10 +22,10 @@ RUNS = 6
 
 @pytest.mark.parametrize("run", range(RUNS))
 def test_random_deployments(run: int, capsys: pytest.CaptureFixture[str]) -> None:
-    played = Run([Objects(), Quotas(), Guards()], random.Random(SEED * 1000 + run))
-    played.until(EVENTS // RUNS)
+    deployments = Run([Objects(), Quotas(), Guards()], random.Random(SEED * 1000 + run))
+    deployments.until(EVENTS // RUNS)
     with capsys.disabled():
-        print(f"\nownership run {run}: {played.report()}")
-    assert not any(played.counts[name] for name in COUNTS), "\n".join(played.said)
-    assert played.counts["UPDATE_ROLLBACK_COMPLETE"] > 5
-    assert played.counts["UPDATE_COMPLETE"] > 5
+        print(f"\nownership run {run}: {deployments.report()}")
+    assert not any(deployments.counts[name] for name in COUNTS), "\n".join(deployments.messages)
+    assert deployments.counts["UPDATE_ROLLBACK_COMPLETE"] > 5
+    assert deployments.counts["UPDATE_COMPLETE"] > 5

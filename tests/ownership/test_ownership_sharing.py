@@ -1,4 +1,4 @@
-"""Resources and stacks that share an object, and events that come twice or never."""
+"""Resources and stacks that share an object, and events that are delivered twice or never."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def test_a_group_whose_response_is_lost_is_deleted(world: World) -> None:
     assert (world.config_map("a"), world.config_map("b")) == (None, None)
 
 
-@pytest.mark.parametrize("how", [Delivery.RETRIED, Delivery.TWICE])
+@pytest.mark.parametrize("delivery", [Delivery.RETRIED, Delivery.TWICE])
 @pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])
-def test_events_that_are_delivered_twice(world: World, how: Delivery, request_type: str) -> None:
+def test_events_that_are_delivered_twice(world: World, delivery: Delivery, request_type: str) -> None:
     stack = world.stack()
-    lose(world.cloud, request_type, how)
+    lose(world.cloud, request_type, delivery)
     assert stack.deploy({"A": objects(config_map("a", v="1"))}) == "CREATE_COMPLETE"
     assert stack.deploy({"A": objects(config_map("a", v="2"), config_map("b"))}) == "UPDATE_COMPLETE"
     assert world.config_map("a")["data"] == {"v": "2"}
@@ -56,7 +56,7 @@ def test_a_create_that_succeeded_is_delivered_again_during_an_outage(world: Worl
     stack = world.stack()
     template = {"A": objects(config_map("a"), config_map("b"), RetrySeconds="5")}
     assert stack.deploy(template) == "CREATE_COMPLETE"
-    again = {
+    repeated = {
         "RequestType": "Create",
         "StackId": stack.id,
         "RequestId": "again",
@@ -64,7 +64,7 @@ def test_a_create_that_succeeded_is_delivered_again_during_an_outage(world: Worl
         "ResourceProperties": dict(template["A"].properties),
     }
     with world.fault(method="PATCH", status=503, reason="ServiceUnavailable"), pytest.raises(Exception, match="503"):
-        world.on_event(again)
+        world.on_event(repeated)
     assert world.config_map("a")
     assert world.config_map("b")
 
@@ -181,9 +181,9 @@ def test_an_owner_that_joins_while_another_deletes_keeps_the_object(world: World
     assert world.owners("configmaps", "x") == ["B/X"]
 
 
-def large(**more: str) -> dict[str, Any]:
-    """300 KB that no compression makes smaller."""
-    return config_map("large", a=random.Random(1).randbytes(150_000).hex(), **more)
+def large(**extra: str) -> dict[str, Any]:
+    """300 KB of incompressible data."""
+    return config_map("large", a=random.Random(1).randbytes(150_000).hex(), **extra)
 
 
 def test_a_large_object_is_renamed_while_it_stays_the_same(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Objects of the version that knew one owner."""
+"""Objects of the version that stored a single owner."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def world() -> World:
     return World()
 
 
-# From the version that knew one owner.
+# From the version that stored a single owner.
 
 
 def legacy(stack: Stack, logical_id: str, item: dict[str, Any], physical_id: str) -> dict[str, Any]:

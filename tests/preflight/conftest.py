@@ -22,7 +22,7 @@ def aws(server: FakeAws) -> Iterator[FakeAws]:
 
 
 @pytest.fixture
-def own() -> Iterator[FakeAws]:
-    """The same on a server of its own, for tests whose calls outlive them."""
+def separate_aws() -> Iterator[FakeAws]:
+    """The same account on a separate server, for tests whose calls continue after the test."""
     with FakeAws() as running:
         yield healthy(running)

@@ -1,4 +1,4 @@
-"""What a config brings besides its network: EKS clusters, roles, buckets, keys, images, file systems."""
+"""Existing resources of a config other than its network: EKS clusters, roles, buckets, keys, images, file systems."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from accounts import (
     ROLE,
     denying,
     eks,
+    finding_of,
     has_clusters,
     has_stacks,
     hyperpod,
@@ -21,7 +22,6 @@ from accounts import (
     installed,
     look,
     role,
-    said,
     stack,
 )
 from fake_aws import AwsFault
@@ -45,12 +45,12 @@ from preflight_platforms import existing_platform, new, workers
 )
 def test_eks_cluster(aws, rule, changes, text):
     aws.on("eks", "DescribeCluster", eks(**changes))
-    assert text in said(look(aws, existing_platform()), rule).message
+    assert text in finding_of(look(aws, existing_platform()), rule).message
 
 
 def test_the_fix_of_the_authentication_mode_is_the_guides_command(aws):
     aws.on("eks", "DescribeCluster", eks(accessConfig={"authenticationMode": "CONFIG_MAP"}))
-    assert said(look(aws, existing_platform()), "HP941").cure == (
+    assert finding_of(look(aws, existing_platform()), "HP941").cure == (
         "aws eks update-cluster-config --name shared "
         "--access-config authenticationMode=API_AND_CONFIG_MAP --region us-west-2"
     )
@@ -58,25 +58,25 @@ def test_the_fix_of_the_authentication_mode_is_the_guides_command(aws):
 
 def test_an_eks_cluster_that_does_not_exist(aws):
     aws.fail("eks", "DescribeCluster", "ResourceNotFoundException", status=404)
-    assert "EKS cluster 'shared' does not exist" in said(look(aws, existing_platform()), "HP940").message
+    assert "EKS cluster 'shared' does not exist" in finding_of(look(aws, existing_platform()), "HP940").message
 
 
 def test_a_version_that_is_not_the_configs(aws):
     platform = existing_platform(eks={"existing": {"cluster_name": "shared"}, "kubernetes_version": "1.34"})
-    assert "has Kubernetes 1.35, not 1.34" in said(look(aws, platform), "HP942").message
+    assert "has Kubernetes 1.35, not 1.34" in finding_of(look(aws, platform), "HP942").message
 
 
 def test_an_eks_cluster_in_use_by_another_hyperpod_cluster(aws):
     has_clusters(aws, hyperpod("other", [], Orchestrator={"Eks": {"ClusterArn": EKS_ARN}}))
     assert (
         "HyperPod cluster other already uses EKS cluster shared"
-        in said(look(aws, existing_platform()), "HP948").message
+        in finding_of(look(aws, existing_platform()), "HP948").message
     )
 
 
 def test_an_eks_cluster_in_another_network_than_a_new_one(aws):
     platform = existing_platform(network={"availability_zone_ids": ["usw2-az1", "usw2-az2"]})
-    assert "is in vpc-1, but the config creates a new VPC" in said(look(aws, platform), "HP944").message
+    assert "is in vpc-1, but the config creates a new VPC" in finding_of(look(aws, platform), "HP944").message
 
 
 OPERATOR = "amazon-sagemaker-hyperpod-training-operator"
@@ -84,7 +84,7 @@ OPERATOR = "amazon-sagemaker-hyperpod-training-operator"
 
 def test_an_addon_that_is_installed_already(aws):
     installed(aws, {"vpc-cni": "v1.20.0", "kube-proxy": "v1", "coredns": "v1", OPERATOR: "v1.2.1-eksbuild.1"})
-    finding = said(look(aws, existing_platform()), "HP945")
+    finding = finding_of(look(aws, existing_platform()), "HP945")
     assert finding.path == "addons.training_operator"
     assert f"{OPERATOR} v1.2.1-eksbuild.1 is already installed" in finding.message
     has_stacks(aws, stack("research-Addons"), resources={"research-Addons": {f"shared|{OPERATOR}": "AWS::EKS::Addon"}})
@@ -104,7 +104,7 @@ def test_a_principal_with_an_access_entry(aws):
     platform = existing_platform(eks={"existing": {"cluster_name": "shared"}, "admins": [admin]})
     assert ids(look(aws, platform)) == ["HP947"]
     aws.on("eks", "ListAccessEntries", {"accessEntries": [admin]})
-    finding = said(look(aws, platform), "HP946")
+    finding = finding_of(look(aws, platform), "HP946")
     assert finding.path == "eks.admins[0]"
 
 
@@ -114,11 +114,11 @@ OWN_ROLE = {**workers(), "execution_role_arn": ROLE}
 def test_roles(aws):
     assert ids(look(aws, new(cluster=OWN_ROLE))) == []
     aws.on("iam", "GetRole", role(ROLE, trusted="ec2.amazonaws.com"))
-    finding = said(look(aws, new(cluster=OWN_ROLE)), "HP951")
+    finding = finding_of(look(aws, new(cluster=OWN_ROLE)), "HP951")
     assert finding.path == "cluster.execution_role_arn"
     assert "does not allow sts:AssumeRole for sagemaker.amazonaws.com" in finding.message
     aws.fail("iam", "GetRole", "NoSuchEntity", status=404)
-    assert said(look(aws, new(cluster=OWN_ROLE)), "HP950").message == f"{ROLE} does not exist"
+    assert finding_of(look(aws, new(cluster=OWN_ROLE)), "HP950").message == f"{ROLE} does not exist"
 
 
 def test_a_role_for_pods_needs_session_tags(aws):
@@ -131,7 +131,7 @@ def test_a_role_for_pods_needs_session_tags(aws):
 def test_users_and_roles_of_access_entries(aws):
     user = f"arn:aws:iam::{ACCOUNT}:user/ann"
     aws.fail("iam", "GetUser", "NoSuchEntity", status=404)
-    finding = said(look(aws, new(eks={"kubernetes_version": "1.35", "admins": [user]})), "HP950")
+    finding = finding_of(look(aws, new(eks={"kubernetes_version": "1.35", "admins": [user]})), "HP950")
     assert finding.path == "eks.admins[0]"
 
 
@@ -140,14 +140,14 @@ def test_lifecycle_bucket(aws):
     aws.on("s3", "HeadBucket", {"BucketRegion": REGION})
     assert ids(look(aws, platform)) == []
     aws.on("iam", "SimulatePrincipalPolicy", denying("s3:GetObject"))
-    assert f"{ROLE} lacks s3:GetObject for bucket scripts" in said(look(aws, platform), "HP952").message
+    assert f"{ROLE} lacks s3:GetObject for bucket scripts" in finding_of(look(aws, platform), "HP952").message
     aws.on("s3", "HeadBucket", {"BucketRegion": "us-east-1"})
     assert (
-        said(look(aws, platform), "HP953").message
+        finding_of(look(aws, platform), "HP953").message
         == "bucket scripts is in the region us-east-1; the platform is in us-west-2"
     )
     aws.fail("s3", "HeadBucket", "404", status=404)
-    assert said(look(aws, platform), "HP953").message == "bucket scripts does not exist"
+    assert finding_of(look(aws, platform), "HP953").message == "bucket scripts does not exist"
 
 
 def key_policy(*who: str) -> dict[str, str]:
@@ -185,7 +185,7 @@ def test_a_key_that_does_not_exist(aws):
     aws.fail("kms", "DescribeKey", "NotFoundException")
     aws.fail("kms", "GetKeyPolicy", "NotFoundException")
     platform = new(eks={"kubernetes_version": "1.35", "secrets_key_arn": KEY})
-    assert "does not exist in us-west-2" in said(look(aws, platform), "HP954").message
+    assert "does not exist in us-west-2" in finding_of(look(aws, platform), "HP954").message
 
 
 @pytest.mark.parametrize(
@@ -230,4 +230,4 @@ def test_a_workspace_that_does_not_exist(aws):
     aws.on("amp", "DescribeWorkspace", absent)
     arn = f"arn:aws:aps:{REGION}:{ACCOUNT}:workspace/ws-1"
     platform = new(addons={"training_operator": {}, "observability": {"workspace_arn": arn}})
-    assert said(look(aws, platform), "HP959").path == "addons.observability.workspace_arn"
+    assert finding_of(look(aws, platform), "HP959").path == "addons.observability.workspace_arn"

@@ -1,4 +1,4 @@
-"""What a config brings: networks and the endpoints in them."""
+"""Existing networks of a config, and the endpoints in them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 from accounts import (
     REGION,
     S3_ROUTE,
+    finding_of,
     group,
     has_clusters,
     has_network,
@@ -13,7 +14,6 @@ from accounts import (
     hyperpod,
     ids,
     look,
-    said,
     stack,
     subnet,
     table,
@@ -70,28 +70,28 @@ A, B = subnet("subnet-a", "usw2-az1"), subnet("subnet-b", "usw2-az2")
 )
 def test_network(aws, rule, network, path, text):
     has_network(aws, **network)
-    finding = said(look(aws, existing_platform()), rule)
+    finding = finding_of(look(aws, existing_platform()), rule)
     assert finding.path == path
     assert text in finding.message
 
 
 def test_nodes_that_exist_have_their_addresses(aws):
     has_network(aws, subnets=[A, {**B, "AvailableIpAddressCount": 100}])
-    ours = hyperpod("ours", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 4, "TargetCount": 4}])
-    has_clusters(aws, ours)
+    own_cluster = hyperpod("ours", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 4, "TargetCount": 4}])
+    has_clusters(aws, own_cluster)
     has_stacks(aws, stack("research-HyperPod"), resources={"research-HyperPod": {"ours": "AWS::SageMaker::Cluster"}})
     assert "HP932" not in ids(look(aws, existing_platform()))
 
 
 def test_a_live_node_counts_for_one_group_only(aws):
-    """Two groups of one type with 4 nodes and one that is replaced each, 4 of them live: 6 more take 81 addresses each."""
+    """Two groups of a type, each with 4 nodes and a replacement, 4 live: 6 more nodes require 81 addresses each."""
     has_network(aws, subnets=[A, {**B, "AvailableIpAddressCount": 200}])
-    ours = hyperpod("ours", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 4, "TargetCount": 4}])
-    has_clusters(aws, ours)
+    own_cluster = hyperpod("ours", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 4, "TargetCount": 4}])
+    has_clusters(aws, own_cluster)
     has_stacks(aws, stack("research-HyperPod"), resources={"research-HyperPod": {"ours": "AWS::SageMaker::Cluster"}})
     cluster = workers()
     cluster["instance_groups"].append({**cluster["instance_groups"][1], "name": "more"})
-    finding = said(look(aws, existing_platform(cluster=cluster)), "HP932")
+    finding = finding_of(look(aws, existing_platform(cluster=cluster)), "HP932")
     assert "200 free IP addresses, but the nodes use up to 486 (workers 1 x 81, more 5 x 81)" in finding.message
 
 
@@ -112,20 +112,20 @@ def test_endpoints_of_a_closed_network_depend_on_the_features_in_use(aws):
 
 def test_a_vpc_that_does_not_exist(aws):
     aws.on("ec2", "DescribeVpcs", {"Vpcs": []})
-    assert said(look(aws, existing_platform()), "HP930").path == "network.existing.vpc_id"
+    assert finding_of(look(aws, existing_platform()), "HP930").path == "network.existing.vpc_id"
 
 
 def test_a_vpc_without_dns(aws):
     aws.on(
         "ec2",
         "DescribeVpcAttribute",
-        lambda asked: {
-            asked["Attribute"][0].upper() + asked["Attribute"][1:]: {
-                "Value": asked["Attribute"] != "enableDnsHostnames"
+        lambda request: {
+            request["Attribute"][0].upper() + request["Attribute"][1:]: {
+                "Value": request["Attribute"] != "enableDnsHostnames"
             }
         },
     )
-    assert said(look(aws, existing_platform()), "HP936").message == "DNS hostnames is disabled in vpc-1"
+    assert finding_of(look(aws, existing_platform()), "HP936").message == "DNS hostnames is disabled in vpc-1"
 
 
 def test_public_subnets(aws):
@@ -140,7 +140,7 @@ def test_a_blackhole_route_is_reported(aws):
     assert "blackhole" in next(f for f in look(aws, existing_platform()) if f.rule == "HP933").message
 
 
-def endpoint(service: str, **more):
+def endpoint(service: str, **overrides):
     return {
         "VpcEndpointId": f"vpce-{service}",
         "VpcEndpointType": "Interface",
@@ -148,7 +148,7 @@ def endpoint(service: str, **more):
         "State": "available",
         "PrivateDnsEnabled": True,
         "Groups": [{"GroupId": "sg-endpoints", "GroupName": "endpoints"}],
-        **more,
+        **overrides,
     }
 
 
@@ -164,10 +164,10 @@ ADMITTING = {
 }
 
 
-def closed(aws, services, *, groups=(ADMITTING,), routes=(S3_ROUTE,), **more):
+def closed(aws, services, *, groups=(ADMITTING,), routes=(S3_ROUTE,), **extra):
     has_network(aws, groups=[group("sg-nodes"), *groups])
     aws.on("ec2", "DescribeRouteTables", table(*routes))
-    aws.on("ec2", "DescribeVpcEndpoints", {"VpcEndpoints": [endpoint(name, **more) for name in services]})
+    aws.on("ec2", "DescribeVpcEndpoints", {"VpcEndpoints": [endpoint(name, **extra) for name in services]})
 
 
 def test_a_closed_network_with_all_its_endpoints(aws):
@@ -177,7 +177,7 @@ def test_a_closed_network_with_all_its_endpoints(aws):
 
 def test_a_closed_network_that_lacks_an_endpoint(aws):
     closed(aws, [name for name in BASE if name != "ecr.dkr"])
-    finding = said(look(aws, existing_platform()), "HP934")
+    finding = finding_of(look(aws, existing_platform()), "HP934")
     assert "no endpoint of com.amazonaws.us-west-2.ecr.dkr" in finding.message
     assert finding.cure == "Add ecr.dkr to network.interface_endpoints."
 
@@ -203,5 +203,5 @@ def test_endpoints_without_private_names(aws):
 def test_an_endpoint_that_we_would_make_a_second_time(aws):
     closed(aws, BASE)
     network = existing_platform().network.model_copy(update={"interface_endpoints": ("ecr.api",)})
-    finding = said(look(aws, existing_platform(network=network)), "HP934")
+    finding = finding_of(look(aws, existing_platform(network=network)), "HP934")
     assert finding.path == "network.interface_endpoints[0]"

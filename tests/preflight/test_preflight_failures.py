@@ -1,4 +1,4 @@
-"""What AWS will not say: one clear finding each, and the others go on."""
+"""Requests that AWS rejects: each is one finding, and the other checks continue."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import boto3
 import pytest
-from accounts import TODAY, eks, ids, look, said, service_quotas
+from accounts import TODAY, eks, finding_of, ids, look, service_quotas
 from fake_api_server import FakeApiServer
 from fake_aws import AwsFault, FakeAws
 from preflight_platforms import existing_platform, new
@@ -19,8 +19,8 @@ from hyperpod_constructs.live.operations.aws import FailureCause, failure
 from hyperpod_constructs.live.preflight import engine, preflight, probes
 
 
-def some(*titles):
-    """The probes of these titles: making clients takes long."""
+def probes_named(*titles):
+    """The probes with these titles, because creating clients is slow."""
     return [probe for probe in probes() if probe.title in titles]
 
 
@@ -28,41 +28,41 @@ def test_a_missing_permission(aws):
     aws.fail("service-quotas", "ListServiceQuotas", "AccessDeniedException", "not you", status=400)
     aws.fail("ec2", "DescribeInstanceTypeOfferings", "UnauthorizedOperation", status=403)
     found = look(aws, new(network={"availability_zone_ids": ["usw2-az1", "usw2-az7"]}))
-    finding = said(found, "HP903")
+    finding = finding_of(found, "HP903")
     assert finding.message.startswith(
         "access denied: ec2:DescribeInstanceTypeOfferings, servicequotas:ListServiceQuotas"
     )
     assert "Allow ec2:DescribeInstanceTypeOfferings, servicequotas:ListServiceQuotas" in finding.cure
     assert "quotas of HyperPod" in finding.consequence
-    assert ids(found) == ["HP920", "HP903"]  # what the same probe and the others could still ask
+    assert ids(found) == ["HP920", "HP903"]  # requests that this and the other probes could still send
 
 
 def test_part_of_a_fan_out_may_fail(aws):
     answers = {"vpc-cni": "AccessDeniedException"}
     installed = existing_platform()
 
-    def describe(asked):
-        if asked["addonName"] in answers:
-            raise AwsFault(answers[asked["addonName"]], status=403)
-        return {"addon": {"addonName": asked["addonName"], "addonVersion": "v1", "status": "DEGRADED"}}
+    def describe(request):
+        if request["addonName"] in answers:
+            raise AwsFault(answers[request["addonName"]], status=403)
+        return {"addon": {"addonName": request["addonName"], "addonVersion": "v1", "status": "DEGRADED"}}
 
     aws.on("eks", "DescribeAddon", describe)
     found = look(aws, installed)
-    assert said(found, "HP903").message.startswith("access denied: eks:DescribeAddon")
+    assert finding_of(found, "HP903").message.startswith("access denied: eks:DescribeAddon")
     assert {f.path for f in found if f.rule == "HP945"} >= {"addons.coredns", "addons.kube_proxy"}
 
 
-def test_throttling_is_tried_again(own):
-    own.fail("eks", "DescribeClusterVersions", "ThrottlingException", status=429, times=2)
-    assert ids(look(own, new(), shared=False, attempts=4, only=some("Kubernetes version"))) == []
-    assert len(own.asked("eks", "DescribeClusterVersions")) == 3
+def test_throttling_is_tried_again(separate_aws):
+    separate_aws.fail("eks", "DescribeClusterVersions", "ThrottlingException", status=429, times=2)
+    assert ids(look(separate_aws, new(), shared=False, attempts=4, only=probes_named("Kubernetes version"))) == []
+    assert len(separate_aws.received("eks", "DescribeClusterVersions")) == 3
 
 
-def test_throttling_that_does_not_end(own):
-    own.fail("service-quotas", "ListServiceQuotas", "TooManyRequestsException", "slow down", status=429)
-    found = look(own, new(), shared=False, attempts=2, only=some("quotas of HyperPod", "account"))
+def test_throttling_that_does_not_end(separate_aws):
+    separate_aws.fail("service-quotas", "ListServiceQuotas", "TooManyRequestsException", "slow down", status=429)
+    found = look(separate_aws, new(), shared=False, attempts=2, only=probes_named("quotas of HyperPod", "account"))
     assert (
-        said(found, "HP904").message
+        finding_of(found, "HP904").message
         == "throttled: servicequotas:ListServiceQuotas (TooManyRequestsException: slow down)"
     )
     assert ids(found) == ["HP904"]
@@ -108,34 +108,36 @@ def test_no_network():
     assert "sts:GetCallerIdentity" in found[0].message
 
 
-def test_a_hang_is_cut_by_the_read_timeout(own):
-    own.hang("eks", "DescribeClusterVersions")
-    found = look(own, new(), shared=False, read_seconds=0.3, only=some("Kubernetes version", "account"))
+def test_a_hang_is_cut_by_the_read_timeout(separate_aws):
+    separate_aws.hang("eks", "DescribeClusterVersions")
+    found = look(
+        separate_aws, new(), shared=False, read_seconds=0.3, only=probes_named("Kubernetes version", "account")
+    )
     assert ids(found) == ["HP905"]
-    assert "eks:DescribeClusterVersions" in said(found, "HP905").message
+    assert "eks:DescribeClusterVersions" in finding_of(found, "HP905").message
 
 
 @pytest.mark.slow  # waits for four seconds
-def test_a_hang_is_cut_by_the_deadline(own):
-    own.hang("ec2", "DescribeAvailabilityZones")
-    chosen = some("zones and instance types", "account")
+def test_a_hang_is_cut_by_the_deadline(separate_aws):
+    separate_aws.hang("ec2", "DescribeAvailabilityZones")
+    probes = probes_named("zones and instance types", "account")
     platform = new(account="999999999999")
-    found = look(own, platform, shared=False, read_seconds=60.0, deadline_seconds=4.0, only=chosen)
+    found = look(separate_aws, platform, shared=False, read_seconds=60.0, deadline_seconds=4.0, only=probes)
     assert ids(found) == ["HP908", "HP905"]
-    assert said(found, "HP905").message == "no result within 4 seconds: zones and instance types"
+    assert finding_of(found, "HP905").message == "no result within 4 seconds: zones and instance types"
 
 
 def test_an_error_of_the_service(aws):
     aws.fail("ec2", "DescribeAvailabilityZones", "InternalError", "oops", status=500)
     found = look(aws, new())
-    assert said(found, "HP907").message == "service error: ec2:DescribeAvailabilityZones (InternalError: oops)"
+    assert finding_of(found, "HP907").message == "service error: ec2:DescribeAvailabilityZones (InternalError: oops)"
 
 
 def test_pages(aws):
     aws.page_size = 1
     service_quotas(aws, sagemaker={"ml.p5.48xlarge for cluster usage": 1})
     assert ids(look(aws, new())) == ["HP910"]
-    assert len(aws.asked("service-quotas", "ListServiceQuotas")) > 8
+    assert len(aws.received("service-quotas", "ListServiceQuotas")) > 8
 
 
 def test_each_request_is_sent_once(aws):
@@ -153,7 +155,7 @@ def test_only_read_calls_are_sent(aws):
 
 def test_progress_names_each_probe(aws):
     progress: list[tuple[str, int, int]] = []
-    look(aws, new(), progress=lambda *it: progress.append(it))
+    look(aws, new(), progress=lambda *arguments: progress.append(arguments))
     assert [done for _, done, _ in progress] == list(range(1, len(progress) + 1))
     assert {title for title, _, _ in progress} == {probe.title for probe in probes() if probe.applies(new())}
 
@@ -161,7 +163,7 @@ def test_progress_names_each_probe(aws):
 def test_a_finding_can_be_acknowledged(aws):
     service_quotas(aws, sagemaker={"ml.p5.48xlarge for cluster usage": 1})
     platform = new(acknowledge=[{"rule": "HP910", "reason": "the increase is on its way"}])
-    assert said(look(aws, platform), "HP910").acknowledged == "the increase is on its way"
+    assert finding_of(look(aws, platform), "HP910").acknowledged == "the increase is on its way"
 
 
 def test_a_separate_kueue_is_reported(aws):
@@ -171,14 +173,14 @@ def test_a_separate_kueue_is_reported(aws):
         api.token = "any"
         certificate = base64.b64encode(api.ca_pem.encode()).decode()
         aws.on("eks", "DescribeCluster", eks(endpoint=api.url, certificateAuthority={"data": certificate}))
-        finding = said(look(aws, existing_platform()), "HP947")
+        finding = finding_of(look(aws, existing_platform()), "HP947")
         assert finding.message == "could not check shared for a Kueue installation: Unauthorized"
         sent = _accept_any_token(api)
         assert "HP947" not in ids(look(aws, existing_platform()))
         labels = {"app.kubernetes.io/name": "kueue"}
         metadata = {"name": "kueue-controller-manager", "namespace": "default", "labels": labels}
         api.store.put({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata})
-        finding = said(look(aws, existing_platform()), "HP947")
+        finding = finding_of(look(aws, existing_platform()), "HP947")
     assert finding.message == "shared has a separate Kueue installation: default/kueue-controller-manager"
     assert every(token.startswith("Bearer k8s-aws-v1.") for token in sent)
 
@@ -187,12 +189,12 @@ def _accept_any_token(api: FakeApiServer) -> list[str]:
     sent: list[str] = []
     answer = api.answer
 
-    def let_in(method, target, headers, data):
+    def accept(method, target, headers, data):
         sent.append(headers["Authorization"])
         headers.replace_header("Authorization", f"Bearer {api.token}")
         return answer(method, target, headers, data)
 
-    api.answer = let_in  # type: ignore[method-assign]
+    api.answer = accept  # type: ignore[method-assign]
     return sent
 
 
@@ -237,7 +239,7 @@ def test_an_unexpected_response_is_reported(aws, caplog):
     aws.on("eks", "DescribeClusterVersions", {"clusterVersions": [{"clusterVersion": "one"}]})
     found = look(aws, new(account="999999999999"))
     assert ids(found) == ["HP908", "HP907"]
-    finding = said(found, "HP907")
+    finding = finding_of(found, "HP907")
     assert finding.message.startswith(
         "unexpected error in the check: ValueError: 'one' is not a valid Kubernetes version"
     )

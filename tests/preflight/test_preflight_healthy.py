@@ -1,4 +1,4 @@
-"""With everything right nothing is found."""
+"""A correct account has no findings."""
 
 from __future__ import annotations
 

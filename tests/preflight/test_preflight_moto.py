@@ -1,4 +1,4 @@
-"""The probes of brought things against moto: what was really created, not answers that we wrote."""
+"""The probes of existing resources against moto: resources that moto created instead of written responses."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def trust(service):
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def made(*, service="sagemaker.amazonaws.com", public=False, second_zone="usw2-az2"):
-    """A network, an EKS cluster, a role and a key; and the platform that brings them."""
+def account_of(*, service="sagemaker.amazonaws.com", public=False, second_zone="usw2-az2"):
+    """A network, an EKS cluster, a role and a key, and the platform that uses them."""
     ec2, iam, kms, eks = (boto3.client(name) for name in ("ec2", "iam", "kms", "eks"))
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     for name in ("EnableDnsSupport", "EnableDnsHostnames"):
@@ -85,10 +85,10 @@ def made(*, service="sagemaker.amazonaws.com", public=False, second_zone="usw2-a
 
 
 def look(platform):
-    chosen = [probe for probe in probes() if probe.title in TITLES]
-    assert len(chosen) == len(TITLES)
+    selected = [probe for probe in probes() if probe.title in TITLES]
+    assert len(selected) == len(TITLES)
     with use_clock(TODAY):
-        return preflight(platform, session=boto3.Session(), only=chosen, attempts=1)
+        return preflight(platform, session=boto3.Session(), only=selected, attempts=1)
 
 
 def beside_eks(found):
@@ -97,10 +97,10 @@ def beside_eks(found):
 
 
 def test_a_valid_config_has_no_findings(account):
-    found = look(made())
+    found = look(account_of())
     assert beside_eks(found) == [], [str(finding) for finding in found]
 
 
 def test_errors_are_found(account):
-    found = look(made(service="ec2.amazonaws.com", public=True, second_zone="usw2-az3"))
+    found = look(account_of(service="ec2.amazonaws.com", public=True, second_zone="usw2-az3"))
     assert set(beside_eks(found)) == {"HP931", "HP933", "HP951"}, [str(finding) for finding in found]

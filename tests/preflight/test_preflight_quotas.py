@@ -1,9 +1,21 @@
-"""Quotas, zones and training plans: each finding with its numbers, and when it stays silent."""
+"""Quotas, zones and training plans: each finding with its numbers, and the cases without a finding."""
 
 from __future__ import annotations
 
 import pytest
-from accounts import PLAN, QUOTAS, has_clusters, has_stacks, hyperpod, ids, look, offers, said, service_quotas, stack
+from accounts import (
+    PLAN,
+    QUOTAS,
+    finding_of,
+    has_clusters,
+    has_stacks,
+    hyperpod,
+    ids,
+    look,
+    offers,
+    service_quotas,
+    stack,
+)
 from fake_aws import AwsFault
 from preflight_platforms import new, workers
 
@@ -16,7 +28,7 @@ def code(name: str) -> str:
 
 def test_instances_of_a_type_in_addition_to_those_in_use(aws):
     has_clusters(aws, hyperpod("other", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 3, "TargetCount": 6}]))
-    finding = said(look(aws, new()), "HP910")
+    finding = finding_of(look(aws, new()), "HP910")
     assert finding.path == "cluster.instance_groups[1]"
     assert finding.message == (
         "ml.p5.48xlarge for cluster usage: 10 instances required (4 by this platform, 6 by other resources), "
@@ -29,14 +41,14 @@ def test_instances_of_a_type_in_addition_to_those_in_use(aws):
 
 
 def test_the_platforms_own_cluster_does_not_count_against_it(aws):
-    ours = hyperpod("ours", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 6, "TargetCount": 6}])
-    has_clusters(aws, ours)
+    own_cluster = hyperpod("ours", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 6, "TargetCount": 6}])
+    has_clusters(aws, own_cluster)
     has_stacks(aws, stack("research-HyperPod"), resources={"research-HyperPod": {"ours": "AWS::SageMaker::Cluster"}})
     assert ids(look(aws, new())) == []
 
 
 def test_growth_beyond_the_quota_is_a_warning(aws):
-    finding = said(look(aws, new(cluster=workers(max_count=12))), "HP910")
+    finding = finding_of(look(aws, new(cluster=workers(max_count=12))), "HP910")
     assert finding.severity == "warning"
     assert "12 instances required at its maximum size, but the quota is 8" in finding.message
 
@@ -49,15 +61,15 @@ def test_a_quota_without_a_value_in_the_account_has_the_default(aws):
         {"Quotas": [{"QuotaName": name, "QuotaCode": "L-1", "Value": 100.0} for name in QUOTAS]},
     )
     found = look(aws, new(network={"availability_zone_ids": ["usw2-az1", "usw2-az2"], "nat": "none"}))
-    assert {(f.rule, f.path) for f in found} == {("HP919", "cluster"), ("HP919", "network")}  # vpc has none at all
+    assert {(f.rule, f.path) for f in found} == {("HP919", "cluster"), ("HP919", "network")}  # vpc has no quotas
 
 
 def test_a_flexible_group_uses_the_quotas_of_all_its_types(aws):
-    both = workers(instance_type=None, instance_types=["ml.p5.48xlarge", "ml.p5en.48xlarge"], count=10)
+    group = workers(instance_type=None, instance_types=["ml.p5.48xlarge", "ml.p5en.48xlarge"], count=10)
     service_quotas(aws, sagemaker={"Maximum number instances allowed per SageMaker HyperPod cluster": 99})
-    assert ids(look(aws, new(cluster=both))) == []
-    both["instance_groups"][1]["count"] = 11
-    finding = said(look(aws, new(cluster=both)), "HP910")
+    assert ids(look(aws, new(cluster=group))) == []
+    group["instance_groups"][1]["count"] = 11
+    finding = finding_of(look(aws, new(cluster=group)), "HP910")
     assert (
         "11 instances of 2 types required, but the quotas allow 10 more (ml.p5.48xlarge 8, ml.p5en.48xlarge 2)"
         in finding.message
@@ -121,13 +133,13 @@ def test_other_quotas_of_hyperpod(aws, rule, cluster, quota, value, text):
     service_quotas(aws, sagemaker={quota: 9000})
     assert rule not in ids(look(aws, platform))
     service_quotas(aws, sagemaker={quota: value})
-    assert text in said(look(aws, platform), rule).message
+    assert text in finding_of(look(aws, platform), rule).message
 
 
 @pytest.mark.parametrize(
     ("rule", "service", "quota", "value", "text"),
     [
-        # 4 p5 of 32 interfaces, 2 system nodes, 4 of EKS, a NAT gateway; 9 are there
+        # 4 p5 with 32 interfaces each, 2 system nodes, 4 of EKS, a NAT gateway; 9 exist
         (
             "HP917",
             "vpc",
@@ -148,7 +160,7 @@ def test_other_quotas_of_hyperpod(aws, rule, cluster, quota, value, text):
 )
 def test_quotas_of_the_network(aws, rule, service, quota, value, text):
     service_quotas(aws, **{service: {quota: value}})
-    finding = said(look(aws, new()), rule)
+    finding = finding_of(look(aws, new()), rule)
     assert text in finding.message
     assert f"--service-code {service} " in finding.cure
 
@@ -161,7 +173,7 @@ def test_a_network_that_is_deployed_already_needs_no_new_vpc(aws):
 
 def test_a_zone_that_the_account_does_not_have(aws):
     found = look(aws, new(network={"availability_zone_ids": ["usw2-az1", "usw2-az7"]}))
-    finding = said(found, "HP920")
+    finding = finding_of(found, "HP920")
     assert finding.path == "network.availability_zone_ids[1]"
     assert (
         finding.message
@@ -170,26 +182,26 @@ def test_a_zone_that_the_account_does_not_have(aws):
 
 
 def test_a_type_that_is_not_offered_in_its_zone(aws):
-    finding = said(look(aws, new(cluster=workers(availability_zone_id="usw2-az1"))), "HP921")
+    finding = finding_of(look(aws, new(cluster=workers(availability_zone_id="usw2-az1"))), "HP921")
     assert finding.path == "cluster.instance_groups[1].availability_zone_id"
     assert (finding.message, finding.cure) == ("ml.p5.48xlarge is not offered in usw2-az1", "Use one of usw2-az2.")
 
 
 def test_a_type_that_is_not_offered_in_the_region(aws):
     aws.on("ec2", "DescribeInstanceTypeOfferings", offers(**{"p5.48xlarge": []}))
-    finding = said(look(aws, new()), "HP921")
+    finding = finding_of(look(aws, new()), "HP921")
     assert finding.path == "cluster.instance_groups[1].instance_type"
     assert finding.message == "ml.p5.48xlarge is not offered in us-west-2"
 
 
-def plan(**more):
+def plan(**overrides):
     part = {
         "ReservedCapacityArn": f"{PLAN}/part".replace("training-plan/big/part", "reserved-capacity/part1"),
         "InstanceType": "ml.p5.48xlarge",
         "TotalInstanceCount": 4,
         "Status": "Active",
         "AvailabilityZoneId": "usw2-az2",
-        **more.pop("part", {}),
+        **overrides.pop("part", {}),
     }
     return {
         "TrainingPlanArn": PLAN,
@@ -197,7 +209,7 @@ def plan(**more):
         "Status": "Active",
         "TotalInstanceCount": 4,
         "ReservedCapacitySummaries": [part],
-        **more,
+        **overrides,
     }
 
 
@@ -207,7 +219,7 @@ PLANNED = workers(training_plan_arn=PLAN)
 def test_a_training_plan_that_fits(aws):
     aws.on("sagemaker", "DescribeTrainingPlan", plan())
     assert ids(look(aws, new(cluster=PLANNED))) == []
-    assert aws.asked("sagemaker", "DescribeTrainingPlan") == [{"TrainingPlanName": "big"}]
+    assert aws.received("sagemaker", "DescribeTrainingPlan") == [{"TrainingPlanName": "big"}]
 
 
 @pytest.mark.parametrize(
@@ -228,7 +240,7 @@ def test_a_training_plan_that_fits(aws):
 )
 def test_a_training_plan_that_does_not_fit(aws, rule, answer, path, text):
     aws.on("sagemaker", "DescribeTrainingPlan", answer)
-    finding = said(look(aws, new(cluster=PLANNED)), rule)
+    finding = finding_of(look(aws, new(cluster=PLANNED)), rule)
     assert finding.path == f"cluster.instance_groups[1].{path}"
     assert text in finding.message
     assert finding.severity == ("note" if "Scheduled" in text else "error")
@@ -239,4 +251,4 @@ def test_a_training_plan_that_does_not_exist(aws):
         raise AwsFault("ResourceNotFound", "no plan")
 
     aws.on("sagemaker", "DescribeTrainingPlan", absent)
-    assert "does not exist in this account and region" in said(look(aws, new(cluster=PLANNED)), "HP922").message
+    assert "does not exist in this account and region" in finding_of(look(aws, new(cluster=PLANNED)), "HP922").message

@@ -82,12 +82,12 @@ def calendar(versions: dict[str, tuple[str, str, str, str]] = CALENDAR) -> dict[
 def addon_versions(addons: dict[str, dict[str, list[str]]]) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """By default any other add-on has the catalog's versions, or one for every Kubernetes version."""
 
-    def answer(asked: dict[str, Any]) -> dict[str, Any]:
-        name = asked["addonName"]
-        every = [*CALENDAR, "1.32"]
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        name = request["addonName"]
+        minors = [*CALENDAR, "1.32"]
         known = find_addon(name)
-        ours = {item.version: [k for k in every if item.covers(k)] for item in known.versions} if known else {}
-        versions = addons.get(name, ours if any(ours.values()) else {"v9.9.9-eksbuild.1": every})
+        covered = {item.version: [k for k in minors if item.covers(k)] for item in known.versions} if known else {}
+        versions = addons.get(name, covered if any(covered.values()) else {"v9.9.9-eksbuild.1": minors})
         return {
             "addons": [
                 {
@@ -110,13 +110,13 @@ def addon_versions(addons: dict[str, dict[str, list[str]]]) -> Callable[[dict[st
     return answer
 
 
-def hyperpod(name: str, groups: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+def hyperpod(name: str, groups: list[dict[str, Any]], **overrides: Any) -> dict[str, Any]:
     return {
         "ClusterArn": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:cluster/{name.lower()[:12]:a<12}",
         "ClusterName": name,
         "ClusterStatus": "InService",
         "InstanceGroups": groups,
-        **more,
+        **overrides,
     }
 
 
@@ -127,10 +127,10 @@ def has_clusters(aws: FakeAws, *clusters: dict[str, Any]) -> None:
         for name, c in by_name.items()
     ]
 
-    def describe(asked: dict[str, Any]) -> dict[str, Any]:
-        if asked["ClusterName"] not in by_name:
+    def describe(request: dict[str, Any]) -> dict[str, Any]:
+        if request["ClusterName"] not in by_name:
             raise AwsFault("ResourceNotFound", "no such cluster")
-        return by_name[asked["ClusterName"]]
+        return by_name[request["ClusterName"]]
 
     aws.on("sagemaker", "ListClusters", {"ClusterSummaries": summaries})
     aws.on("sagemaker", "DescribeCluster", describe)
@@ -138,17 +138,17 @@ def has_clusters(aws: FakeAws, *clusters: dict[str, Any]) -> None:
 
 
 def stack(
-    name: str, *, platform: str | None = "research", status: str = "CREATE_COMPLETE", **more: Any
+    name: str, *, platform: str | None = "research", status: str = "CREATE_COMPLETE", **overrides: Any
 ) -> dict[str, Any]:
     tags = [{"Key": "hyperpod-constructs:platform", "Value": platform}] if platform else []
-    return {"StackName": name, "StackStatus": status, "CreationTime": NOW, "Tags": tags, **more}
+    return {"StackName": name, "StackStatus": status, "CreationTime": NOW, "Tags": tags, **overrides}
 
 
 def has_stacks(aws: FakeAws, *stacks: dict[str, Any], resources: dict[str, dict[str, str]] | None = None) -> None:
     """`resources` is stack name to physical id to type."""
     aws.on("cloudformation", "DescribeStacks", {"Stacks": list(stacks)})
 
-    def listed(asked: dict[str, Any]) -> dict[str, Any]:
+    def listed(request: dict[str, Any]) -> dict[str, Any]:
         return {
             "StackResourceSummaries": [
                 {
@@ -158,21 +158,21 @@ def has_stacks(aws: FakeAws, *stacks: dict[str, Any], resources: dict[str, dict[
                     "LastUpdatedTimestamp": NOW,
                     "ResourceStatus": "CREATE_COMPLETE",
                 }
-                for index, (id_, type_) in enumerate((resources or {}).get(asked["StackName"], {}).items())
+                for index, (id_, type_) in enumerate((resources or {}).get(request["StackName"], {}).items())
             ]
         }
 
     aws.on("cloudformation", "ListStackResources", listed)
 
 
-def subnet(id_: str, zone: str, **more: Any) -> dict[str, Any]:
+def subnet(id_: str, zone: str, **overrides: Any) -> dict[str, Any]:
     return {
         "SubnetId": id_,
         "VpcId": "vpc-1",
         "AvailabilityZoneId": zone,
         "CidrBlock": "10.1.0.0/16",
         "AvailableIpAddressCount": 60000,
-        **more,
+        **overrides,
     }
 
 
@@ -181,9 +181,9 @@ def filtered(
 ) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """A Describe call of EC2 that supports one filter by id."""
 
-    def answer(asked: dict[str, Any]) -> dict[str, Any]:
-        wanted = next((f["Values"] for f in asked.get("Filters", []) if f["Name"] == filter_), None)
-        return {key: [item for item in items if wanted is None or item[id_key] in wanted]}
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        values = next((f["Values"] for f in request.get("Filters", []) if f["Name"] == filter_), None)
+        return {key: [item for item in items if values is None or item[id_key] in values]}
 
     return answer
 
@@ -204,12 +204,12 @@ NAT = {"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1", "State": "a
 S3_ROUTE = {"DestinationPrefixListId": "pl-1", "GatewayId": "vpce-s3", "State": "active"}
 
 
-def group(id_: str, **more: Any) -> dict[str, Any]:
+def group(id_: str, **overrides: Any) -> dict[str, Any]:
     itself = all_of_itself(id_)
-    return {"GroupId": id_, "VpcId": "vpc-1", "IpPermissions": itself, "IpPermissionsEgress": itself, **more}
+    return {"GroupId": id_, "VpcId": "vpc-1", "IpPermissions": itself, "IpPermissionsEgress": itself, **overrides}
 
 
-def eks(name: str = "shared", **more: Any) -> dict[str, Any]:
+def eks(name: str = "shared", **overrides: Any) -> dict[str, Any]:
     network = {"vpcId": "vpc-1", "endpointPrivateAccess": True, "endpointPublicAccess": True}
     return {
         "cluster": {
@@ -221,13 +221,13 @@ def eks(name: str = "shared", **more: Any) -> dict[str, Any]:
             "certificateAuthority": {"data": ""},
             "accessConfig": {"authenticationMode": "API_AND_CONFIG_MAP"},
             "resourcesVpcConfig": network,
-            **more,
+            **overrides,
         }
     }
 
 
-def _shared(asked: dict[str, Any]) -> dict[str, Any]:
-    if asked["name"] != "shared":
+def _shared(request: dict[str, Any]) -> dict[str, Any]:
+    if request["name"] != "shared":
         raise AwsFault("ResourceNotFoundException", "no such cluster")
     return eks()
 
@@ -259,7 +259,7 @@ def healthy(aws: FakeAws) -> FakeAws:
     )
     aws.on("eks", "ListAccessEntries", {"accessEntries": []})
     aws.on("logs", "DescribeLogGroups", {"logGroups": []})
-    aws.on("iam", "GetRole", lambda asked: role(f"arn:aws:iam::{ACCOUNT}:role/{asked['RoleName']}"))
+    aws.on("iam", "GetRole", lambda request: role(f"arn:aws:iam::{ACCOUNT}:role/{request['RoleName']}"))
     return aws
 
 
@@ -273,8 +273,8 @@ def service_quotas(aws: FakeAws, **changes: dict[str, float]) -> None:
     aws.on(
         "service-quotas",
         "ListServiceQuotas",
-        lambda asked: quotas(
-            by_service[asked["ServiceCode"]] | changes.get(asked["ServiceCode"], {}), asked["ServiceCode"]
+        lambda request: quotas(
+            by_service[request["ServiceCode"]] | changes.get(request["ServiceCode"], {}), request["ServiceCode"]
         ),
     )
 
@@ -293,27 +293,27 @@ def offers(**where: list[str]) -> dict[str, Any]:
     return {
         "InstanceTypeOfferings": [
             {"InstanceType": kind, "LocationType": "availability-zone-id", "Location": zone}
-            for kind, named in zones.items()
-            for zone in named
+            for kind, zone_names in zones.items()
+            for zone in zone_names
         ]
     }
 
 
-def allowed(asked: dict[str, Any]) -> dict[str, Any]:
+def allowed(request: dict[str, Any]) -> dict[str, Any]:
     return {
         "EvaluationResults": [
-            {"EvalActionName": action_name, "EvalDecision": "allowed"} for action_name in asked["ActionNames"]
+            {"EvalActionName": action_name, "EvalDecision": "allowed"} for action_name in request["ActionNames"]
         ]
     }
 
 
 def denying(*actions: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    def answer(asked: dict[str, Any]) -> dict[str, Any]:
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
         decide = {True: "implicitDeny", False: "allowed"}
         return {
             "EvaluationResults": [
                 {"EvalActionName": action_name, "EvalDecision": decide[action_name in actions]}
-                for action_name in asked["ActionNames"]
+                for action_name in request["ActionNames"]
             ]
         }
 
@@ -332,22 +332,22 @@ def has_network(
     aws.on(
         "ec2",
         "DescribeVpcAttribute",
-        lambda asked: {asked["Attribute"][0].upper() + asked["Attribute"][1:]: {"Value": True}},
+        lambda request: {request["Attribute"][0].upper() + request["Attribute"][1:]: {"Value": True}},
     )
 
 
-def installed(aws: FakeAws, versions: dict[str, str], **more: dict[str, Any]) -> None:
+def installed(aws: FakeAws, versions: dict[str, str], **extra: dict[str, Any]) -> None:
     versions = {"eks-pod-identity-agent": "v1.4.0-eksbuild.1", **versions}
     aws.on("eks", "ListAddons", {"addons": list(versions)})
     aws.on(
         "eks",
         "DescribeAddon",
-        lambda asked: {
+        lambda request: {
             "addon": {
-                "addonName": asked["addonName"],
-                "addonVersion": versions[asked["addonName"]],
+                "addonName": request["addonName"],
+                "addonVersion": versions[request["addonName"]],
                 "status": "ACTIVE",
-                **more.get(asked["addonName"].replace("-", "_"), {}),
+                **extra.get(request["addonName"].replace("-", "_"), {}),
             }
         },
     )
@@ -387,8 +387,8 @@ def look(aws: FakeAws, platform: Platform, *, shared: bool = True, **options: An
         )
 
 
-def said(findings: list[Finding], rule: str) -> Finding:
-    """Return the one finding of a rule."""
+def finding_of(findings: list[Finding], rule: str) -> Finding:
+    """Returns the only finding of a rule."""
     found = [finding for finding in findings if finding.rule == rule]
     assert len(found) == 1, [str(finding) for finding in findings]
     return found[0]

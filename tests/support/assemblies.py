@@ -1,4 +1,4 @@
-"""Platforms that many tests look at: each is synthesized once in a process, because the same config gives the same bytes."""
+"""Platforms that many tests use: each is synthesized once in a process; the same config gives the same bytes."""
 
 from __future__ import annotations
 

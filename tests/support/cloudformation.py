@@ -137,15 +137,15 @@ class Cloud:
             if provider == FAILS.provider:
                 if request != "Delete":
                     raise Failed("it always fails", fields.get("PhysicalResourceId") or CREATE_FAILED)
-                answered = str(fields["PhysicalResourceId"])
+                physical_id = str(fields["PhysicalResourceId"])
             else:
-                answered, killed = self._deliver(event, self.providers[provider])
+                physical_id, killed = self._deliver(event, self.providers[provider])
         except Failed as failed:
             killed = isinstance(failed.__cause__, Killed)
             self.sent.append(Sent(stack.name, logical_id, request, failed.physical_id, str(failed), killed))
             raise
-        self.sent.append(Sent(stack.name, logical_id, request, answered, "", killed))
-        return answered
+        self.sent.append(Sent(stack.name, logical_id, request, physical_id, "", killed))
+        return physical_id
 
     def _deliver(self, event: Event, provider: Provider) -> tuple[str, bool]:
         """Return the physical id of the response that counts, and whether a run was stopped."""
@@ -160,18 +160,18 @@ class Cloud:
             made_up = events.generated_id(event["StackId"].split("/")[1], event["LogicalResourceId"], next(self._ids))
             failed = Failed(events.NO_ANSWER, event.get("PhysicalResourceId", made_up))
             raise failed from (Killed() if killed else None)
-        answered = self._framework(event, provider)
+        physical_id = self._framework(event, provider)
         if how is Delivery.TWICE:
             try:
                 self._framework(event, provider)
             except Failed as late:
                 killed = isinstance(late.__cause__, Killed)
-        return answered, killed
+        return physical_id, killed
 
     def _framework(self, event: Event, provider: Provider) -> str:
         event = copy.deepcopy(event)
-        given = event.get("PhysicalResourceId")
-        if event["RequestType"] == "Delete" and given == CREATE_FAILED:
+        previous_id = event.get("PhysicalResourceId")
+        if event["RequestType"] == "Delete" and previous_id == CREATE_FAILED:
             return CREATE_FAILED
         try:
             self.invocations += 1

@@ -35,8 +35,10 @@ def described(group: Mapping[str, Any]) -> dict[str, Any]:
         types = found.pop("InstanceRequirements")["InstanceTypes"]
         found["InstanceRequirements"] = {"DesiredInstanceTypes": types, "CurrentInstanceTypes": types}
     if "KubernetesConfig" in found:
-        given = found.pop("KubernetesConfig")
-        found["KubernetesConfig"] = {f"{when}{key}": given[key] for key in given for when in ("Current", "Desired")}
+        kubernetes_config = found.pop("KubernetesConfig")
+        found["KubernetesConfig"] = {
+            f"{when}{key}": kubernetes_config[key] for key in kubernetes_config for when in ("Current", "Desired")
+        }
     found.pop("ImageReleaseVersion", None)
     found.pop("ImageId", None)
     return {**found, "Status": "InService"}
@@ -87,9 +89,9 @@ def deploy(aws: FakeAws, platform: Platform, *, ours: bool = True) -> dict[str, 
         answer["AutoScaling"] = {**answer["AutoScaling"], "Status": "InService"}
     shared = answer.pop("RestrictedInstanceGroupsConfig", None)
     if shared:
-        given = shared["SharedEnvironmentConfig"]
+        environment_config = shared["SharedEnvironmentConfig"]
         answer["RestrictedInstanceGroupsConfig"] = {
-            "SharedEnvironmentConfig": {"CurrentFSxLustreConfig": given["FSxLustreConfig"]}
+            "SharedEnvironmentConfig": {"CurrentFSxLustreConfig": environment_config["FSxLustreConfig"]}
         }
     aws.on("sagemaker", "DescribeCluster", answer)
     aws.on("sagemaker", "ListTags", {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]})
@@ -118,7 +120,7 @@ def _network(aws: FakeAws, platform: Platform, subnets: Mapping[str, str], tag: 
     aws.on(
         "ec2",
         "DescribeSubnets",
-        lambda asked: {"Subnets": [by_id[subnet_id] for subnet_id in asked["SubnetIds"] if subnet_id in by_id]},
+        lambda request: {"Subnets": [by_id[subnet_id] for subnet_id in request["SubnetIds"] if subnet_id in by_id]},
     )
     vpc = {
         "VpcId": VPC,
@@ -166,9 +168,9 @@ def _eks(aws: FakeAws, platform: Platform, name: str, subnets: Mapping[str, str]
     versions = {ADDON_NAMES[key]: getattr(platform.addons.effective()[key], "version", None) for key in names}
     aws.on("eks", "ListAddons", {"addons": list(names.values())})
 
-    def addon(asked: dict[str, Any]) -> dict[str, Any]:
-        found = {"addonName": asked["addonName"], "configurationValues": '{"replicaCount": 3}'}
-        version = versions[asked["addonName"]]
+    def addon(request: dict[str, Any]) -> dict[str, Any]:
+        found = {"addonName": request["addonName"], "configurationValues": '{"replicaCount": 3}'}
+        version = versions[request["addonName"]]
         return {"addon": {**found, "addonVersion": version} if version else found}
 
     aws.on("eks", "DescribeAddon", addon)
@@ -179,8 +181,8 @@ def _eks(aws: FakeAws, platform: Platform, name: str, subnets: Mapping[str, str]
     for access in eks.access:
         policies.setdefault(access.principal, []).append(policy(access.policy, access.namespaces))
     for team in platform.governance.teams if platform.governance else ():
-        for index, people in enumerate((team.members, team.viewers)):
-            for principal in people:
+        for index, principals in enumerate((team.members, team.viewers)):
+            for principal in principals:
                 policies.setdefault(principal, []).append(policy("view", [team.namespace]))
                 groups.setdefault(principal, []).append(team.groups[index])
     policies[role(f"{platform.name}-Eks-Functions")] = [policy("cluster-admin")]
@@ -188,18 +190,18 @@ def _eks(aws: FakeAws, platform: Platform, name: str, subnets: Mapping[str, str]
     aws.on(
         "eks",
         "DescribeAccessEntry",
-        lambda asked: {
+        lambda request: {
             "accessEntry": {
-                "principalArn": asked["principalArn"],
+                "principalArn": request["principalArn"],
                 "type": "STANDARD",
-                "kubernetesGroups": groups.get(asked["principalArn"], []),
+                "kubernetesGroups": groups.get(request["principalArn"], []),
             }
         },
     )
     aws.on(
         "eks",
         "ListAssociatedAccessPolicies",
-        lambda asked: {"associatedAccessPolicies": policies[asked["principalArn"]]},
+        lambda request: {"associatedAccessPolicies": policies[request["principalArn"]]},
     )
     provider = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{issuer}"
     aws.on("iam", "ListOpenIDConnectProviders", {"OpenIDConnectProviderList": [{"Arn": provider}]})
@@ -231,7 +233,7 @@ def _governance(aws: FakeAws, platform: Platform, arn: str) -> None:
     summary = ("ComputeQuotaId", "ComputeQuotaArn", "Name", "Status", "ComputeQuotaTarget", "CreationTime")
     summaries = [{key: quota[key] for key in summary} for quota in quotas.values()]
     aws.on("sagemaker", "ListComputeQuotas", {"ComputeQuotaSummaries": summaries})
-    aws.on("sagemaker", "DescribeComputeQuota", lambda asked: quotas[asked["ComputeQuotaId"]])
+    aws.on("sagemaker", "DescribeComputeQuota", lambda request: quotas[request["ComputeQuotaId"]])
     if governance is None:
         aws.on("sagemaker", "ListClusterSchedulerConfigs", {"ClusterSchedulerConfigSummaries": []})
         return

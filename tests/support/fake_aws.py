@@ -45,7 +45,7 @@ Answer = Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Fault:
-    """An error answer."""
+    """An error response."""
 
     code: str
     message: str = "injected"
@@ -53,7 +53,7 @@ class Fault:
 
 
 class AwsFault(Exception):
-    """Raised by an answer function to give an error."""
+    """Raised by a response function to return an error."""
 
     def __init__(self, code: str, message: str = "injected", status: int = 400) -> None:
         super().__init__(message)
@@ -73,7 +73,7 @@ class Call:
 
 @dataclass
 class FakeAws:
-    """See the module. `delay` is in seconds and holds for every call."""
+    """See the module. `delay` is in seconds and applies to every call."""
 
     delay: float = 0.0
     http: bool = False
@@ -106,7 +106,7 @@ class FakeAws:
     def __exit__(self, *_: object) -> None:
         self._no_wait.stop()
         self._released.set()
-        self.http = True  # to a server that is no longer there
+        self.http = True  # requests to the closed server must fail
         self._http.shutdown()
         self._http.server_close()
         assert not self.problems, self.problems
@@ -118,7 +118,7 @@ class FakeAws:
     def fail(
         self, service: str, operation: str, code: str, message: str = "injected", *, status: int = 400, times: int = 0
     ) -> None:
-        """What an operation fails with, always or so many times."""
+        """The error of an operation, always or ``times`` times."""
         fault = Fault(code, message, status)
         if times:
             self._times[service, operation] = (times, fault)
@@ -126,11 +126,11 @@ class FakeAws:
             self._answers[service, operation] = fault
 
     def hang(self, service: str, operation: str) -> None:
-        """Never answer an operation (until the server is closed)."""
+        """Never respond to an operation (until the server is closed)."""
         self._hanging.add((service, operation))
 
-    def asked(self, service: str, operation: str) -> list[dict[str, Any]]:
-        """The parameters of the calls so far of one operation."""
+    def received(self, service: str, operation: str) -> list[dict[str, Any]]:
+        """The parameters of all calls of one operation."""
         return [call.params for call in self.calls if (call.service, call.operation) == (service, operation)]
 
     def session(self, region: str = "us-west-2", *, shared: bool = False) -> Any:
@@ -154,7 +154,7 @@ class FakeAws:
         return Session(aws_access_key_id="AKIATEST", aws_secret_access_key="secret", region_name=region)
 
     def answer_here(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
-        """The response to a signed request, without HTTP; None where it must be sent."""
+        """The response to a signed request, without HTTP; None if the request must be sent."""
         if self.http or self._hanging:
             return None
         body = request.body or b""
@@ -201,22 +201,22 @@ class FakeAws:
         return status, {**found, "Content-Length": str(len(data))}, data
 
     def answer(self, service: str, operation: str, model: Any, params: dict[str, Any]) -> Mapping[str, Any] | Fault:
-        """The answer to one call, checked against the model and cut into pages."""
+        """The response to one call, checked against the model and divided into pages."""
         key = (service, operation)
         if key in self._hanging:
             self._released.wait()
-        left, fault = self._times.get(key, (0, None))
-        if fault and left:
-            self._times[key] = (left - 1, fault)
+        remaining, fault = self._times.get(key, (0, None))
+        if fault and remaining:
+            self._times[key] = (remaining - 1, fault)
             return fault
-        given = self._answers.get(key)
-        if given is None:
+        response = self._answers.get(key)
+        if response is None:
             self.problems.append(f"{service} {operation} was asked, and the test gives no answer")
             return Fault("InternalFailure", "the test gives no answer", 500)
-        if isinstance(given, Fault):
-            return given
+        if isinstance(response, Fault):
+            return response
         try:
-            answer = dict(given(params) if callable(given) else given)
+            answer = dict(response(params) if callable(response) else response)
         except AwsFault as raised:
             return raised.fault
         answer = self._page(service, operation, answer, params)
@@ -316,9 +316,9 @@ def _operation(service: str, method: str, path: str, headers: Any, form: dict[st
         return headers["X-Amz-Target"].rpartition(".")[2], {}
     if "Action" in form:
         return form["Action"], {}
-    for wanted, pattern, name in _routes(service):
+    for expected_method, pattern, name in _routes(service):
         match = pattern.fullmatch(path)
-        if wanted == method and match:
+        if expected_method == method and match:
             return name, {key: unquote(value) for key, value in match.groupdict().items()}
     raise LookupError(f"{service}: {method} {path}")
 

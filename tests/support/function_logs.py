@@ -1,4 +1,4 @@
-"""What a function logs on Lambda, whose root logger starts at WARNING."""
+"""The log level of a function on Lambda, whose root logger starts at WARNING."""
 
 from __future__ import annotations
 

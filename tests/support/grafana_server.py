@@ -1,4 +1,4 @@
-"""Amazon Managed Grafana for tests: the part of AWS that gives access, and Grafana's API with its errors.
+"""Amazon Managed Grafana for tests: the AWS API that grants access, and Grafana's API with its errors.
 
 As Grafana 8 to 10 do: a uid has at most 40 characters and a tag 50, names of data sources are unique, one data source is
 the default, and a dashboard that is written with `overwrite` takes the place of one with the same title in its folder.
@@ -21,7 +21,7 @@ _DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class FakeClock:
-    """Time that only a sleep advances."""
+    """A clock that advances only by sleeping."""
 
     def __init__(self) -> None:
         self.time = 0.0
@@ -63,21 +63,21 @@ class Grafana:
         self.aws.on("grafana", "DeleteWorkspaceServiceAccount", self._delete)
         self.aws.on("grafana", "ListWorkspaceServiceAccounts", self._list)
 
-    def _create(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def _create(self, request: dict[str, Any]) -> dict[str, Any]:
         self.made += 1
-        self.accounts[str(self.made)] = asked["name"]
-        role = asked["grafanaRole"]
-        return {"id": str(self.made), "name": asked["name"], "grafanaRole": role, "workspaceId": WORKSPACE}
+        self.accounts[str(self.made)] = request["name"]
+        role = request["grafanaRole"]
+        return {"id": str(self.made), "name": request["name"], "grafanaRole": role, "workspaceId": WORKSPACE}
 
-    def _token(self, asked: dict[str, Any]) -> dict[str, Any]:
-        token = {"id": "1", "name": asked["name"], "key": f"key-{asked['serviceAccountId']}"}
-        return {"serviceAccountToken": token, "serviceAccountId": asked["serviceAccountId"], "workspaceId": WORKSPACE}
+    def _token(self, request: dict[str, Any]) -> dict[str, Any]:
+        token = {"id": "1", "name": request["name"], "key": f"key-{request['serviceAccountId']}"}
+        return {"serviceAccountToken": token, "serviceAccountId": request["serviceAccountId"], "workspaceId": WORKSPACE}
 
-    def _delete(self, asked: dict[str, Any]) -> dict[str, Any]:
-        self.accounts.pop(asked["serviceAccountId"], None)
-        return {"serviceAccountId": asked["serviceAccountId"], "workspaceId": WORKSPACE}
+    def _delete(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.accounts.pop(request["serviceAccountId"], None)
+        return {"serviceAccountId": request["serviceAccountId"], "workspaceId": WORKSPACE}
 
-    def _list(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def _list(self, request: dict[str, Any]) -> dict[str, Any]:
         found = [
             {"id": key, "name": name, "grafanaRole": "ADMIN", "isDisabled": "false"}
             for key, name in self.accounts.items()
@@ -108,10 +108,10 @@ class Grafana:
                 return self._put_source(content["uid"], content, new=True)
             case "POST", "/api/dashboards/db":
                 return self._put_board(content)
-        things = self.boards if parts.path.startswith("/api/dashboards/uid/") else self.sources
-        if uid not in things:
+        items = self.boards if parts.path.startswith("/api/dashboards/uid/") else self.sources
+        if uid not in items:
             return 404, {"message": "not found"}
-        if method == "GET" and things is self.boards:
+        if method == "GET" and items is self.boards:
             folder = {"folderUid": self.folders.get(uid, "")}
             return 200, {"dashboard": copy.deepcopy(self.boards[uid]), "meta": folder}
         if method == "GET":
@@ -119,7 +119,7 @@ class Grafana:
         if method == "PUT":
             return self._put_source(uid, content, new=False)
         assert method == "DELETE"
-        del things[uid]
+        del items[uid]
         return 200, {}
 
     def _search(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ ROOTS = (
     "io.k8s.api.rbac.v1.Role",
     "io.k8s.api.rbac.v1.RoleBinding",
 )
-LEFT_OUT = {"status", "managedFields"}
+OMITTED = {"status", "managedFields"}
 """Fields that a manifest does not state."""
 PLAIN = {
     "io.k8s.apimachinery.pkg.api.resource.Quantity": "quantity",
@@ -53,7 +53,7 @@ def compact() -> dict[str, Any]:
         required = set(definition.get("required", ()))
         types[short] = {}
         for field, schema in definition["properties"].items():
-            if field in LEFT_OUT:
+            if field in OMITTED:
                 continue
             type_, refs = _type(schema, known)
             waiting += refs

@@ -112,11 +112,11 @@ class CloudFormation:
         self.physical_id = ""
         self.properties: dict[str, Any] = {}
 
-    def properties_of(self, objects: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-        given = {"ClusterName": "research", "Manifest": json.dumps(objects), **self.defaults, **more}
-        return {name: value for name, value in given.items() if value is not None}
+    def properties_of(self, objects: list[dict[str, Any]], **overrides: Any) -> dict[str, Any]:
+        properties = {"ClusterName": "research", "Manifest": json.dumps(objects), **self.defaults, **overrides}
+        return {name: value for name, value in properties.items() if value is not None}
 
-    def event(self, request_type: str, properties: dict[str, Any], **more: Any) -> dict[str, Any]:
+    def event(self, request_type: str, properties: dict[str, Any], **overrides: Any) -> dict[str, Any]:
         return {
             "RequestType": request_type,
             "StackId": STACK_ID,
@@ -124,30 +124,30 @@ class CloudFormation:
             "RequestId": f"request-{next(self._requests)}",
             "ResponseURL": "https://example.com/secret-signature",
             "ResourceProperties": properties,
-            **more,
+            **overrides,
         }
 
     def send(self, event: dict[str, Any]) -> dict[str, Any]:
         return apply.handle(event, self.target.services, LAMBDA_SECONDS)
 
-    def create(self, objects: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-        properties = self.properties_of(objects, **more)
+    def create(self, objects: list[dict[str, Any]], **extra: Any) -> dict[str, Any]:
+        properties = self.properties_of(objects, **extra)
         answer = self.send(self.event("Create", properties))
         self.physical_id, self.properties = answer["PhysicalResourceId"], properties
         return answer
 
-    def update(self, objects: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    def update(self, objects: list[dict[str, Any]], **extra: Any) -> dict[str, Any]:
         """Send an update; with another physical id the old one is deleted afterwards, and a failed one is rolled back."""
-        new, old, old_id = self.properties_of(objects, **more), self.properties, self.physical_id
-        given = {"PhysicalResourceId": old_id}
+        new, old, old_id = self.properties_of(objects, **extra), self.properties, self.physical_id
+        physical_id = {"PhysicalResourceId": old_id}
         try:
-            answer = self.send(self.event("Update", new, OldResourceProperties=old, **given))
+            answer = self.send(self.event("Update", new, OldResourceProperties=old, **physical_id))
         except HandlerError:
-            self.send(self.event("Update", old, OldResourceProperties=new, **given))
+            self.send(self.event("Update", old, OldResourceProperties=new, **physical_id))
             raise
         self.physical_id, self.properties = answer["PhysicalResourceId"], new
         if self.physical_id != old_id:
-            self.send(self.event("Delete", old, **given))
+            self.send(self.event("Delete", old, **physical_id))
         return answer
 
     def delete(self) -> None:
@@ -156,7 +156,7 @@ class CloudFormation:
     # A wait: the framework's loop.
 
     def wait(self, condition: dict[str, Any], timeout: float = 600) -> int:
-        """Poll until the wait is over; return the number of polls."""
+        """Polls until the wait ends; returns the number of polls."""
         properties = {"ClusterName": "research", "Condition": condition, "TimeoutSeconds": str(timeout)}
         event = self.event("Create", properties)
         event |= wait.begin(event, self.target.services)

@@ -34,7 +34,7 @@ from typing import Any
 from mutants_imports import PACKAGE, files_of_tests, files_that_import
 
 ROOT = Path(__file__).parents[2]
-TESTS = {  # the first that a module's path begins with; where none does, the tests of the same name
+TESTS = {  # the first prefix of a module's path; otherwise the tests of the same name
     "core/checks/job": "tests/jobs tests/checks/test_messages.py tests/checks/test_parts.py tests/checks/test_reference.py",
     "core/checks/facts": "tests/catalog/test_stated_facts.py tests/checks/test_messages.py tests/checks/test_reference.py",
     "core/checks/": "tests/checks/test_messages.py tests/checks/test_reference.py tests/checks/test_families.py "
@@ -193,8 +193,8 @@ def reaching(mutant: Mutant, reached: dict[str, list[str]]) -> list[str]:
 
 def some_of(tests: list[str], file: str) -> list[str]:
     """Some of the tests, of those named after the module and from all parts of the list: most mutants go no further."""
-    named = [test for test in tests if re.search(rf"\b{Path(file).stem}\b", test)]
-    return list(dict.fromkeys([*named[: SOME // 2], *tests[:: len(tests) // SOME + 1]]))
+    matching = [test for test in tests if re.search(rf"\b{Path(file).stem}\b", test)]
+    return list(dict.fromkeys([*matching[: SOME // 2], *tests[:: len(tests) // SOME + 1]]))
 
 
 def import_mutant(file: str, number: int) -> None:
@@ -271,8 +271,8 @@ def in_session(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) 
     with tempfile.TemporaryDirectory() as folder:
         plan, out = Path(folder, "plan.json"), Path(folder, "out.json")
         files = sorted({mutant.file for mutant in chosen})
-        wanted = [[mutant.file, mutant.number, mutant.line, mutant.what] for mutant in chosen]
-        plan.write_text(json.dumps({"files": files, "mutants": wanted, "jobs": jobs, "seconds": seconds}))
+        mutants = [[mutant.file, mutant.number, mutant.line, mutant.what] for mutant in chosen]
+        plan.write_text(json.dumps({"files": files, "mutants": mutants, "jobs": jobs, "seconds": seconds}))
         code, output = run(tests, None, MUTANTS_PLAN=str(plan), MUTANTS_OUT=str(out))
         if code != PASSED:
             sys.exit(output[-3000:])
@@ -283,7 +283,7 @@ def in_session(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) 
 def with_import(mutant: Mutant, tests: list[str], seconds: int, failing: list[str], others: list[list[str]]) -> str:
     """The verdict of tests that import the mutant, without those that fail anyway, and of other test files."""
     files = sorted({test.partition("::")[0] for test in tests})
-    # so many tests as arguments are slower to collect than their files
+    # this many tests are slower to collect as arguments than as files
     for chosen in (some_of(tests, mutant.file), tests if SOME < len(tests) < 200 else files, files):
         code, _ = run([*chosen, *deselected(failing)], seconds, mutant)
         if code == NOT_FOUND and chosen is not files:
@@ -323,8 +323,8 @@ def deselected(tests: list[str]) -> list[str]:
 def changed() -> list[str]:
     """Modules that differ from main, or from the commit before where this is main."""
 
-    def git(*words: str) -> str:
-        return subprocess.run(["git", *words], capture_output=True, text=True, check=False).stdout.strip()
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.strip()
 
     base = git("merge-base", "main", "HEAD")
     base = base if base and base != git("rev-parse", "HEAD") else "HEAD~1"
@@ -344,11 +344,11 @@ def verdicts(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) ->
     found = in_session(chosen, tests or sorted({test for file in files for test in tests_of(file)}), jobs, seconds)
     for test in found["failing"]:
         print(f"left out, since it fails without a mutant: {test}", file=sys.stderr, flush=True)
-    again = []
+    retried = []
     for mutant in chosen:
         verdict = found["verdicts"][mutant.name]
         if verdict == "import":
-            again.append(mutant)
+            retried.append(mutant)
         else:
             yield mutant, verdict if verdict == "killed" else "survived (no test runs the line)"
     with ThreadPoolExecutor(jobs) as pool:
@@ -360,9 +360,9 @@ def verdicts(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) ->
                 found["failing"],
                 [] if tests else [files_of(tests_of(item.file)), files_that_import(item.file)],
             ),
-            again,
+            retried,
         )
-        yield from zip(again, results, strict=True)
+        yield from zip(retried, results, strict=True)
 
 
 def main() -> None:
@@ -381,11 +381,11 @@ def main() -> None:
         found = sorted(
             random.Random(options.seed).sample(found, options.sample), key=lambda item: (item.file, item.number)
         )
-    killed = 0
+    detected = 0
     for mutant, result in verdicts(found, options.tests, options.jobs, options.seconds) if found else ():
-        killed += result.startswith("killed")
+        detected += result.startswith("killed")
         print(f"{result}: {mutant.file}:{mutant.line}: {mutant.what}", flush=True)
-    print(f"{killed} of {len(found)} mutants killed in {len(files)} modules (seed {options.seed})")
+    print(f"{detected} of {len(found)} mutants killed in {len(files)} modules (seed {options.seed})")
 
 
 if __name__ == "__main__":

@@ -36,15 +36,15 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         while chosen and len(running) < plan["jobs"]:
             mutant = chosen.pop(0)
             tests = reaching(mutant, reached[mutant.file])
-            alone = [test for test in tests if test not in with_jsii]  # forks cannot share the process of jsii
-            function = _function(mutant) if alone else None
+            forkable = [test for test in tests if test not in with_jsii]  # forks cannot share the process of jsii
+            function = _function(mutant) if forkable else None
             if function is None:
                 verdicts[mutant.name] = "import" if tests or not in_function(mutant) else "unreached"
                 continue
-            running[_forked(session, lambda: _attempt(session, mutant, *function, alone))] = mutant, time.monotonic()  # noqa: B023
-        for pid, (mutant, begun) in list(running.items()):
+            running[_forked(session, lambda: _attempt(session, mutant, *function, forkable))] = mutant, time.monotonic()  # noqa: B023
+        for pid, (mutant, started) in list(running.items()):
             done, status = os.waitpid(pid, os.WNOHANG)
-            if not done and time.monotonic() - begun > plan["seconds"]:
+            if not done and time.monotonic() - started > plan["seconds"]:
                 os.kill(pid, signal.SIGKILL)
                 _, status = os.waitpid(pid, 0)
                 done = pid

@@ -33,12 +33,12 @@ class _Aws:
     def __getattr__(self, name: str) -> Any:
         operation = "".join(part.title() for part in name.split("_"))
 
-        def call(**asked: Any) -> Any:
+        def call(**request: Any) -> Any:
             if self.busy > 0:
                 self.busy -= 1
                 raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, operation)
             answer = self._answers[operation]
-            return answer(asked) if callable(answer) else answer
+            return answer(request) if callable(answer) else answer
 
         return call
 
@@ -48,8 +48,8 @@ class Dashboards:
     """The function of the dashboards, in a separate workspace."""
 
     provider: str = "Grafana"
-    theirs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Dashboards of other people, by uid."""
+    foreign_objects: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Dashboards that users created, by uid."""
     versions: int = 0
     kill_at: int = -1
     refuse_at: int = -1
@@ -102,13 +102,15 @@ class Dashboards:
             self.grafana.faults.insert(0, 503)
 
     def resource(self, rng: random.Random) -> Resource:
-        return self._made(rng, rng.choice(["ws-1", "ws-2"]))
+        return self._resource(rng, rng.choice(["ws-1", "ws-2"]))
 
     def changed(self, rng: random.Random, resource: Resource) -> Resource:
         url = json.loads(resource.properties["DataSource"])["url"]
-        return self._made(rng, url.rpartition("/")[2] if rng.random() < 0.8 else rng.choice(["ws-1", "ws-2", "ws-3"]))
+        return self._resource(
+            rng, url.rpartition("/")[2] if rng.random() < 0.8 else rng.choice(["ws-1", "ws-2", "ws-3"])
+        )
 
-    def _made(self, rng: random.Random, prometheus: str) -> Resource:
+    def _resource(self, rng: random.Random, prometheus: str) -> Resource:
         self.versions += 1
         variable = {"name": "datasource", "type": "datasource", "query": "prometheus"}
         boards = [
@@ -131,16 +133,16 @@ class Dashboards:
         properties = {"DataSource": json.dumps(source), "Dashboards": json.dumps(boards), "Marks": "tags"}
         return Resource("Grafana", {"WorkspaceId": WORKSPACE, **properties})
 
-    def people(self, rng: random.Random) -> None:
+    def manual_change(self, rng: random.Random) -> None:
         uid = rng.choice(["b0", "b1", "b2", "x0", "x1"])
         if uid not in self.grafana.boards and rng.random() < 0.2:
             board = {"uid": uid, "title": f"Board {rng.choice(['b0', 'b1', uid])}", "tags": ["team"], "version": 1}
             if any(item["title"] == board["title"] for item in self.grafana.boards.values()):
                 board["title"] += " of ours"
             self.grafana.boards[uid] = board
-            self.theirs[uid] = copy.deepcopy(board)
+            self.foreign_objects[uid] = copy.deepcopy(board)
 
-    def failure_text(self, rng: random.Random) -> None:
+    def inject_faults(self, rng: random.Random) -> None:
         choice = rng.random()
         if choice < 0.4:
             self.grafana.faults = [rng.choice([0, 429, 500, 502, 503]) for _ in range(rng.randint(1, 4))]
@@ -152,24 +154,24 @@ class Dashboards:
         else:
             self.kill_at = rng.randint(1, 30)
 
-    def calm(self) -> None:
+    def remove_faults(self) -> None:
         self.grafana.faults, self.aws.busy, self.kill_at, self.refuse_at = [], 0, -1, -1
         self.outage_until = 0.0
 
-    def done(self, event: Event) -> str:
+    def problem(self, event: Event) -> str:
         ((stack_id, logical_id), properties) = (
             (event["StackId"], event["LogicalResourceId"]),
             event["ResourceProperties"],
         )
         me = owner(stack_id, logical_id, f"{WORKSPACE}/dashboards").digest
         if event["RequestType"] == "Delete":
-            left = [thing for thing, _, digest in self.marked() if digest == me]
-            return f"{left} still are ours" if left else ""
+            remaining = [key for key, _, digest in self.marked() if digest == me]
+            return f"{remaining} are still owned" if remaining else ""
         return next((problem for problem in self._missing(me, properties, exact=True)), "")
 
-    def lost(self, live: list[tuple[str, str, Resource]]) -> Iterable[str]:
+    def lost_objects(self, live: list[tuple[str, str, Resource]]) -> Iterable[str]:
         for account in self.grafana.accounts.values():
-            yield f"the service account {account} is left"
+            yield f"the service account {account} remains"
         for stack_id, logical_id, resource in live:
             me = owner(stack_id, logical_id, f"{WORKSPACE}/dashboards").digest
             yield from self._missing(me, resource.properties, exact=False)
@@ -183,35 +185,35 @@ class Dashboards:
                 if item["uid"].startswith(board["uid"]) and any(mark.endswith(me) for mark in item.get("tags") or [])
             ]
             if len(found) != 1:
-                yield f"{board['uid']} of {me} is there {len(found)} times"
+                yield f"{board['uid']} of {me} exists {len(found)} times"
                 continue
             source = self.grafana.sources.get(found[0]["templating"]["list"][0]["current"]["value"])
             if source is None or source["url"] != url:
-                yield f"{board['uid']} of {me} is on {source}, wanted {url}"
+                yield f"{board['uid']} of {me} is on {source}, expected {url}"
             if exact and found[0]["v"] != board["v"]:
-                yield f"{board['uid']} of {me} is {found[0]['v']}, wanted {board['v']}"
+                yield f"{board['uid']} of {me} is {found[0]['v']}, expected {board['v']}"
 
     def marked(self) -> Iterable[tuple[str, str, str]]:
-        for kind, things in (("board", self.grafana.boards), ("source", self.grafana.sources)):
-            for uid, content in list(things.items()):
+        for kind, contents in (("board", self.grafana.boards), ("source", self.grafana.sources)):
+            for uid, content in list(contents.items()):
                 for mark in Thing(kind, uid, content).owners:
                     yield f"{kind}/{uid}", "", mark.digest
 
     def digests(self, stack_id: str, logical_id: str, resource: Resource) -> Iterable[str]:
         yield owner(stack_id, logical_id, f"{WORKSPACE}/dashboards").digest
 
-    def remove(self, thing: str) -> None:
-        kind, _, uid = thing.partition("/")
-        things = self.grafana.boards if kind == "board" else self.grafana.sources
-        found = Thing(kind, uid, things[uid])
-        left = [mark.tag_key for mark in found.owners if mark.tag_key not in self.killed]
-        things[uid] = found.marked(left)
-        if not left:
-            del things[uid]
+    def remove(self, key: str) -> None:
+        kind, _, uid = key.partition("/")
+        contents = self.grafana.boards if kind == "board" else self.grafana.sources
+        found = Thing(kind, uid, contents[uid])
+        remaining = [mark.tag_key for mark in found.owners if mark.tag_key not in self.killed]
+        contents[uid] = found.marked(remaining)
+        if not remaining:
+            del contents[uid]
 
     def foreign(self, adopted: bool) -> Iterable[str]:
-        for uid, board in self.theirs.items():
+        for uid, board in self.foreign_objects.items():
             if self.grafana.boards.get(uid) != board:
-                yield f"dashboard {uid} of somebody is {self.grafana.boards.get(uid)}, was {board}"
+                yield f"dashboard {uid} of a user is {self.grafana.boards.get(uid)}, was {board}"
         if self.grafana.sources.get("theirs") != self._source:
-            yield f"the data source of somebody is {self.grafana.sources.get('theirs')}"
+            yield f"the data source of a user is {self.grafana.sources.get('theirs')}"

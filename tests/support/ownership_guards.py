@@ -30,7 +30,7 @@ class Guards:
             raise Killed
         return answer(event, cloudformation=self, sagemaker=self, sleep=lambda seconds: None)
 
-    def describe_stack_resource(self, **asked: Any) -> Any:
+    def describe_stack_resource(self, **request: Any) -> Any:
         if self.refusals:
             self.refusals -= 1
             raise ClientError(
@@ -42,25 +42,25 @@ class Guards:
 
     def resource(self, rng: random.Random) -> Resource:
         group = {"Name": "workers", "Count": str(rng.randint(1, 9))}
-        wanted = {"StackId": "x", "LogicalId": "HyperPod", "AllowReplacement": "false", "Groups": [group]}
-        return Resource(self.provider, wanted)
+        properties = {"StackId": "x", "LogicalId": "HyperPod", "AllowReplacement": "false", "Groups": [group]}
+        return Resource(self.provider, properties)
 
     def changed(self, rng: random.Random, resource: Resource) -> Resource:
         return self.resource(rng)
 
-    def people(self, rng: random.Random) -> None:
+    def manual_change(self, rng: random.Random) -> None:
         pass
 
-    def failure_text(self, rng: random.Random) -> None:
+    def inject_faults(self, rng: random.Random) -> None:
         self.refusals, self.kill = rng.randint(0, 3), rng.random() < 0.1
 
-    def calm(self) -> None:
+    def remove_faults(self) -> None:
         self.refusals, self.kill = 0, False
 
-    def done(self, event: Event) -> str:
+    def problem(self, event: Event) -> str:
         return ""
 
-    def lost(self, live: list[tuple[str, str, Resource]]) -> Iterable[str]:
+    def lost_objects(self, live: list[tuple[str, str, Resource]]) -> Iterable[str]:
         return ()
 
     def marked(self) -> Iterable[tuple[str, str, str]]:
@@ -69,8 +69,8 @@ class Guards:
     def digests(self, stack_id: str, logical_id: str, resource: Resource) -> Iterable[str]:
         return ()
 
-    def remove(self, thing: str) -> None:
-        raise AssertionError("it makes nothing")
+    def remove(self, key: str) -> None:
+        raise AssertionError("the guard creates no objects")
 
     def foreign(self, adopted: bool) -> Iterable[str]:
         return ()

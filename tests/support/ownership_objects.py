@@ -40,14 +40,14 @@ class Objects:
 
     world: World = field(default_factory=World)
     provider: str = "Objects"
-    theirs: dict[Name, dict[str, Any]] = field(default_factory=dict)
-    """Objects that people created, as they have them."""
+    foreign_objects: dict[Name, dict[str, Any]] = field(default_factory=dict)
+    """Objects that users created, with their content."""
     missing: set[tuple[Name, str]] = field(default_factory=set)
-    """What people deleted, or recreated without our mark, since the last event of an owner (its digest)."""
+    """What users deleted, or recreated without a mark, since the last event of an owner (its digest)."""
     versions: int = 0
 
     def __post_init__(self) -> None:
-        self._make(BASE, {"v": "theirs"})
+        self._create(BASE, {"v": "theirs"})
 
     def functions(self) -> Provider:
         return Provider(self.on_event)
@@ -60,8 +60,8 @@ class Objects:
             key = f"f{rng.randrange(3)}"
             return objects(config_map("base", **{key: self._version(), "v": "ours"}), FieldsOnly="true")
         names = rng.sample(NAMES, rng.choice([1, 1, 1, 2, 3]))
-        more = {"Adopt": "true"} if rng.random() < 0.5 else {}
-        return objects(*(self._item(name) for name in names), **more)
+        adopt = {"Adopt": "true"} if rng.random() < 0.5 else {}
+        return objects(*(self._item(name) for name in names), **adopt)
 
     def changed(self, rng: random.Random, resource: Resource) -> Resource:
         if "FieldsOnly" in resource.properties:
@@ -74,25 +74,25 @@ class Objects:
                 names.pop(rng.randrange(len(names)))
             else:
                 names.append(rng.choice(free))
-        more = {"Adopt": "true"} if "Adopt" in resource.properties else {}
-        return objects(*(self._item(name) for name in names), **more)
+        adopt = {"Adopt": "true"} if "Adopt" in resource.properties else {}
+        return objects(*(self._item(name) for name in names), **adopt)
 
-    def people(self, rng: random.Random) -> None:
+    def manual_change(self, rng: random.Random) -> None:
         name = rng.choice(NAMES)
         found = self._find(name)
         if found is None:
             if rng.random() < 0.15:
-                self._make(name, {"v": "theirs"})
+                self._create(name, {"v": "theirs"})
         elif rng.random() < 0.03 and name[0] == "configmaps":
-            self._lose(name)
+            self._delete_manually(name)
             if rng.random() < 0.5:
-                self._make(name, {"v": "theirs", "w": "1"})
-        elif rng.random() < 0.1 and name in self.theirs and name[0] == "configmaps":
+                self._create(name, {"v": "theirs", "w": "1"})
+        elif rng.random() < 0.1 and name in self.foreign_objects and name[0] == "configmaps":
             text = self._version()
             self.world.server.store.edit(name[0], name[2], name[1], manager="kubectl-edit", data={"person": text})
-            self.theirs[name]["data"]["person"] = text
+            self.foreign_objects[name]["data"]["person"] = text
 
-    def failure_text(self, rng: random.Random) -> None:
+    def inject_faults(self, rng: random.Random) -> None:
         server = self.world.server
         choice = rng.random()
         if choice < 0.5:
@@ -107,11 +107,11 @@ class Objects:
         else:
             self.world.kill_at = rng.randrange(25)
 
-    def calm(self) -> None:
+    def remove_faults(self) -> None:
         self.world.server._faults.clear()
         self.world.kill_at = -1
 
-    def done(self, event: Event) -> str:
+    def problem(self, event: Event) -> str:
         properties = event["ResourceProperties"]
         me = owner_of(event, properties)
         for item in json.loads(properties["Manifest"]):
@@ -120,68 +120,68 @@ class Objects:
             marks = marks_of((found or {}).get("metadata", {}).get("annotations"))
             fields_only = "FieldsOnly" in properties
             managers = {e["manager"] for e in (found or {}).get("metadata", {}).get("managedFields", [])}
-            ours = me.manager in managers if fields_only else me in marks
+            owned = me.manager in managers if fields_only else me in marks
             if event["RequestType"] == "Delete":
-                if ours:
-                    return f"{name} still is ours"
+                if owned:
+                    return f"{name} is still owned"
                 continue
             self.missing.discard((name, me.digest))
-            if found is None or not ours:
-                return f"{name} is not there, or not ours"
+            if found is None or not owned:
+                return f"{name} does not exist or is not owned"
             if not _has(found, item):
-                return f"{name} is {_short(found)}, wanted {_short(item)}"
+                return f"{name} is {_short(found)}, expected {_short(item)}"
         return ""
 
-    def lost(self, live: list[tuple[str, str, Resource]]) -> Iterable[str]:
-        wanted: dict[Name, list[dict[str, Any]]] = {}
+    def lost_objects(self, live: list[tuple[str, str, Resource]]) -> Iterable[str]:
+        expected: dict[Name, list[dict[str, Any]]] = {}
         for stack_id, logical_id, resource in live:
             (digest,) = self.digests(stack_id, logical_id, resource)
             for item in json.loads(resource.properties["Manifest"]):
                 if (_name(item), digest) not in self.missing:
-                    wanted.setdefault(_name(item), []).append(item)
-        for name, items in wanted.items():
+                    expected.setdefault(_name(item), []).append(item)
+        for name, items in expected.items():
             found = self._find(name)
             if found is None:
                 yield f"{name} is gone"
             elif not any(_has(found, item) for item in items) and name != BASE:
-                yield f"{name} is {_short(found)}, wanted {[_short(item) for item in items]}"
+                yield f"{name} is {_short(found)}, expected {[_short(item) for item in items]}"
 
     def marked(self) -> Iterable[tuple[str, str, str]]:
         for key, item in list(self.world.server.store.objects.items()):
-            thing = "/".join(key[1:])
+            path = "/".join(key[1:])
             for mark in marks_of(item["metadata"].get("annotations")):
-                yield thing, mark.name, mark.digest
+                yield path, mark.name, mark.digest
             for entry in item["metadata"].get("managedFields", []):
                 if entry["manager"].startswith("hyperpod-constructs-"):
-                    yield thing, entry["manager"], entry["manager"].rpartition("-")[2]
+                    yield path, entry["manager"], entry["manager"].rpartition("-")[2]
 
     def digests(self, stack_id: str, logical_id: str, resource: Resource) -> Iterable[str]:
         event = {"StackId": stack_id, "LogicalResourceId": logical_id}
         yield owner_of(event, resource.properties).digest
 
-    def remove(self, thing: str) -> None:
-        plural, space, name = thing.split("/")
-        self._lose((plural, space, name))
+    def remove(self, key: str) -> None:
+        plural, space, name = key.split("/")
+        self._delete_manually((plural, space, name))
         if (plural, space, name) == BASE:
-            self._make(BASE, {"v": "theirs"})
+            self._create(BASE, {"v": "theirs"})
 
     def foreign(self, adopted: bool) -> Iterable[str]:
-        for name, wanted in self.theirs.items():
+        for name, expected in self.foreign_objects.items():
             found = self._find(name)
             if found is None:
-                yield f"{name} of somebody is gone"
+                yield f"{name} of a user does not exist"
                 continue
             marked = marks_of(found["metadata"].get("annotations"))
             managers = {entry["manager"] for entry in found["metadata"].get("managedFields", [])}
-            held = bool(marked) or any(m.startswith("hyperpod-constructs") for m in managers)
-            if held and adopted:
+            owned = bool(marked) or any(m.startswith("hyperpod-constructs") for m in managers)
+            if owned and adopted:
                 continue
-            if held:
-                yield f"{name} of somebody still has our marks: {marked}, {managers}"
-            elif (found.get("data"), _image(found)) != (wanted.get("data"), _image(wanted)):
-                yield f"{name} of somebody is {_short(found)}, was {_short(wanted)}"
+            if owned:
+                yield f"{name} of a user still has marks: {marked}, {managers}"
+            elif (found.get("data"), _image(found)) != (expected.get("data"), _image(expected)):
+                yield f"{name} of a user is {_short(found)}, was {_short(expected)}"
             elif managers - {"kubectl-create", "kubectl-edit"}:
-                yield f"{name} of somebody has the managers {managers}"
+                yield f"{name} of a user has the managers {managers}"
 
     def _item(self, name: Name) -> dict[str, Any]:
         version = self._version()
@@ -195,19 +195,19 @@ class Objects:
         self.versions += 1
         return f"v{self.versions}"
 
-    def _make(self, name: Name, data: dict[str, str]) -> None:
+    def _create(self, name: Name, data: dict[str, str]) -> None:
         if name[0] == "namespaces":
             item = namespace(name[2])
         elif name[0] == "deployments":
             item = deployment(name[2], "theirs")
         else:
             item = config_map(name[2], name[1], **data)
-        self.theirs[name] = json.loads(json.dumps(self.world.put(item)))
+        self.foreign_objects[name] = json.loads(json.dumps(self.world.put(item)))
 
-    def _lose(self, name: Name) -> None:
+    def _delete_manually(self, name: Name) -> None:
         """Delete an object manually, whoever owns it."""
-        self.missing |= {(name, digest) for thing, _, digest in self.marked() if thing == "/".join(name)}
-        self.theirs.pop(name, None)
+        self.missing |= {(name, digest) for key, _, digest in self.marked() if key == "/".join(name)}
+        self.foreign_objects.pop(name, None)
         self._remove(name)
 
     def _remove(self, name: Name) -> None:

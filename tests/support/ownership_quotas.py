@@ -44,10 +44,10 @@ class DirectClient:
         operation = "".join(word.capitalize() for word in name.split("_"))
         return lambda **asked: self.call(operation, asked)
 
-    def call(self, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
+    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         try:
             self.hook(operation)
-            return json.loads(json.dumps(self.answers[operation](asked), default=str))  # type: ignore[no-any-return]
+            return json.loads(json.dumps(self.answers[operation](request), default=str))  # type: ignore[no-any-return]
         except AwsFault as fault:
             error = {"Code": fault.fault.code, "Message": fault.fault.message}
             raise ClientError({"Error": error}, operation) from None
@@ -56,8 +56,8 @@ class DirectClient:
         client = self
 
         class Pages:
-            def paginate(self, **asked: Any) -> Iterator[dict[str, Any]]:
-                yield getattr(client, name)(**asked)
+            def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
+                yield getattr(client, name)(**request)
 
         return Pages()
 
@@ -68,7 +68,7 @@ class Quotas:
 
     provider: str = "Quotas"
     clock: Clock = field(default_factory=Clock)
-    theirs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    foreign_objects: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What people created, by name: its request."""
     missing: set[tuple[str, str]] = field(default_factory=set)
     """What was removed manually since the last event of an owner (its digest)."""
@@ -102,21 +102,21 @@ class Quotas:
 
     def find(self, team: str) -> Any:
         self.settle()
-        return next((t for t in self.service.things.values() if t.request["Name"] == team), None)
+        return next((t for t in self.service.items.values() if t.request["Name"] == team), None)
 
     def settle(self) -> None:
-        for thing in list(self.service.things.values()):
+        for item in list(self.service.items.values()):
             for _ in range(3):
-                self.service._settle(thing)
-            if thing.status == "Deleted":
-                self.service.things.pop(thing.id, None)
+                self.service._settle(item)
+            if item.status == "Deleted":
+                self.service.items.pop(item.id, None)
 
     def count(self, team: str) -> int:
         found = self.find(team)
         assert found is not None
         return int(found.request["ComputeQuotaConfig"]["ComputeQuotaResources"][0]["Count"])
 
-    # Random runs.
+    # Random deployments.
 
     def resource(self, rng: random.Random) -> Resource:
         return self._quota(rng.choice(TEAMS), adopt=rng.random() < 0.5)
@@ -125,88 +125,88 @@ class Quotas:
         name = json.loads(resource.properties["Request"])["Name"]
         return self._quota(name if rng.random() < 0.6 else rng.choice(TEAMS), adopt="Adopt" in resource.properties)
 
-    def people(self, rng: random.Random) -> None:
+    def manual_change(self, rng: random.Random) -> None:
         team = rng.choice(TEAMS)
         if self.find(team) is None and rng.random() < 0.2:
             self.counts += 1
-            self.theirs[team] = json.loads(quota(team, self.counts).properties["Request"])
-            self.service.put(self.theirs[team])
+            self.foreign_objects[team] = json.loads(quota(team, self.counts).properties["Request"])
+            self.service.put(self.foreign_objects[team])
 
-    def failure_text(self, rng: random.Random) -> None:
+    def inject_faults(self, rng: random.Random) -> None:
         if rng.random() < 0.75:
             codes = ("ThrottlingException", "InternalFailure", "ConflictException", "ServiceUnavailable")
             self.faults = [rng.choice(codes) for _ in range(rng.randint(1, 4))]
         else:
             self.kill_at = rng.randrange(20)
 
-    def calm(self) -> None:
+    def remove_faults(self) -> None:
         self.faults, self.kill_at = [], -1
 
-    def done(self, event: Event) -> str:
+    def problem(self, event: Event) -> str:
         api = api_of(event, None)
         found = self.find(api.name)
-        ours = found is not None and api.me in owners(found.tags)
+        owned = found is not None and api.me in owners(found.tags)
         if event["RequestType"] == "Delete":
-            return f"{api.name} still is ours" if ours else ""
+            return f"{api.name} is still owned" if owned else ""
         self.missing.discard((api.name, api.me.digest))
-        if not ours:
-            return f"{api.name} is not there, or not ours"
+        if not owned:
+            return f"{api.name} does not exist or is not owned"
         return "" if _config(found.request) == _config(api.request) else f"{api.name} is {_config(found.request)}"
 
-    def lost(self, live: list[tuple[str, str, Resource]]) -> Iterable[str]:
-        wanted: dict[str, list[Any]] = {}
+    def lost_objects(self, live: list[tuple[str, str, Resource]]) -> Iterable[str]:
+        expected: dict[str, list[Any]] = {}
         for stack_id, logical_id, resource in live:
             request = json.loads(resource.properties["Request"])
             (digest,) = self.digests(stack_id, logical_id, resource)
             if (request["Name"], digest) in self.missing:
                 continue
-            wanted.setdefault(request["Name"], []).append(_config(request))
-        for name, configs in wanted.items():
+            expected.setdefault(request["Name"], []).append(_config(request))
+        for name, configs in expected.items():
             found = self.find(name)
             if found is None or _config(found.request) not in configs:
-                yield f"quota {name} is {found and _config(found.request)}, wanted {configs}"
+                yield f"quota {name} is {found and _config(found.request)}, expected {configs}"
 
     def marked(self) -> Iterable[tuple[str, str, str]]:
         self.settle()
-        for thing in list(self.service.things.values()):
-            for mark in owners(thing.tags):
-                yield thing.request["Name"], mark.name, mark.digest
+        for item in list(self.service.items.values()):
+            for mark in owners(item.tags):
+                yield item.request["Name"], mark.name, mark.digest
 
     def digests(self, stack_id: str, logical_id: str, resource: Resource) -> Iterable[str]:
         event = {"StackId": stack_id, "LogicalResourceId": logical_id, "ResourceProperties": resource.properties}
         yield api_of(event, None).me.digest
 
-    def remove(self, thing: str) -> None:
-        """Remove the mark of a stopped function, and objects that only it created, as a person would."""
-        found = self.find(thing)
+    def remove(self, name: str) -> None:
+        """Remove the mark of a stopped function, and objects that only it created, as a user would."""
+        found = self.find(name)
         if found is not None:
-            self.missing |= {(thing, mark.digest) for mark in owners(found.tags)}
-            self.service.things.pop(found.id)
-            self.theirs.pop(thing, None)
+            self.missing |= {(name, mark.digest) for mark in owners(found.tags)}
+            self.service.items.pop(found.id)
+            self.foreign_objects.pop(name, None)
 
     def foreign(self, adopted: bool) -> Iterable[str]:
-        for name, request in list(self.theirs.items()):
+        for name, request in list(self.foreign_objects.items()):
             found = self.find(name)
             if found is None:
-                yield f"quota {name} of somebody is gone"
+                yield f"quota {name} of a user does not exist"
             elif owners(found.tags):
                 if not adopted:
-                    yield f"quota {name} of somebody still has our marks"
+                    yield f"quota {name} of a user still has marks"
             elif _config(found.request) != _config(request):
-                yield f"quota {name} of somebody is {_config(found.request)}, was {_config(request)}"
+                yield f"quota {name} of a user is {_config(found.request)}, was {_config(request)}"
             elif any(key.startswith(TAG_NAMESPACE) for key in found.tags):
-                yield f"quota {name} of somebody has the tags {found.tags}"
+                yield f"quota {name} of a user has the tags {found.tags}"
 
     def _quota(self, team: str, *, adopt: bool) -> Resource:
         self.counts += 1
         return quota(team, self.counts, **({"Adopt": "true"} if adopt else {}))
 
 
-def quota(team: str, count: int = 1, **more: str) -> Resource:
+def quota(team: str, count: int = 1, **overrides: str) -> Resource:
     """A team's quota as a resource of a template; its name is the team's."""
     spec = Team(name=team, quota=[QuotaResource(instance_type="ml.p5.48xlarge", count=count)])
     request = compute_quota_properties(spec, name=team, cluster_arn=CLUSTER)
-    properties = {"Kind": "ComputeQuota", "Request": json.dumps(request), "ClusterArn": CLUSTER, **more}
+    properties = {"Kind": "ComputeQuota", "Request": json.dumps(request), "ClusterArn": CLUSTER, **overrides}
     return Resource("Quotas", properties)
 
 

@@ -1,4 +1,4 @@
-"""A world for ownership tests: one cluster, the functions of the Kubernetes provider, and CloudFormation around them."""
+"""The environment of ownership tests: a cluster, the Kubernetes provider's functions, and a simulated CloudFormation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LAMBDA_SECONDS = 840.0
 
 
 class DirectClient(ApiClient):
-    """The handlers' client, without a socket: thousands of events take seconds."""
+    """The handlers' client, without a socket, so that thousands of events take seconds."""
 
     def __init__(self, server: ApiServer, deadline: Any, hook: Callable[[str, str], None]) -> None:
         self._server, self.deadline, self._hook = server, deadline, hook
@@ -28,11 +28,11 @@ class DirectClient(ApiClient):
 
     def _answer(self, method: str, url: str, headers: dict[str, str], data: bytes | None, seconds: float) -> Any:
         self._hook(method, url)
-        status, answer, more = self._server.answer(method, url, headers, data or b"")
+        status, answer, response_headers = self._server.answer(method, url, headers, data or b"")
         if status == 0:
             raise OSError("Connection aborted.")
         content = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
-        return _Response(status, more, content)
+        return _Response(status, response_headers, content)
 
 
 @dataclass
@@ -68,7 +68,7 @@ class DirectServices(Services):
 
 @dataclass
 class World:
-    """One cluster, and one cloud that reaches it."""
+    """One cluster, and a simulated CloudFormation that accesses it."""
 
     server: ApiServer = field(default_factory=ApiServer)
     kill_at: int = -1
@@ -95,7 +95,7 @@ class World:
         return self.server.store.put(item, manager)
 
     def find(self, plural: str, name: str, namespace: str = "team") -> dict[str, Any] | None:
-        """An object, by plural and name; ``namespace`` is empty for what has none."""
+        """An object, by plural and name; ``namespace`` is empty for cluster-scoped objects."""
         self.server.clock.advance(1)  # the garbage collector runs
         return self.server.store.get(plural, name, namespace)
 
@@ -117,18 +117,18 @@ class World:
         self.hook(method, url)
 
     @contextmanager
-    def fault(self, **given: Any) -> Iterator[None]:
-        """A fault of the API server for as long as the block lasts."""
-        fault = self.server.fault(**given)
+    def fault(self, **options: Any) -> Iterator[None]:
+        """A fault of the API server for the duration of the block."""
+        fault = self.server.fault(**options)
         try:
             yield
         finally:
             fault.times = 0
 
 
-def objects(*items: dict[str, Any], **more: Any) -> Resource:
+def objects(*items: dict[str, Any], **overrides: Any) -> Resource:
     """A resource with these objects."""
-    return Resource("Objects", {"ClusterName": "research", "Manifest": json.dumps(items), **more})
+    return Resource("Objects", {"ClusterName": "research", "Manifest": json.dumps(items), **overrides})
 
 
 def namespace(name: str, **labels: str) -> dict[str, Any]:
@@ -165,9 +165,9 @@ def deployment(name: str, image: str = "a", replicas: int = 1) -> dict[str, Any]
 
 
 def lose(cloud: Cloud, request: str, how: Delivery = Delivery.LOST) -> None:
-    """The next event of this type is delivered in another way."""
-    left = [how]
-    cloud.deliver = lambda event: left.pop() if left and event["RequestType"] == request else Delivery.ONCE
+    """The next event of this type is delivered differently."""
+    remaining = [how]
+    cloud.deliver = lambda event: remaining.pop() if remaining and event["RequestType"] == request else Delivery.ONCE
 
 
 def image(world: World) -> str:

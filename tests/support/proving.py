@@ -23,7 +23,7 @@ def every(values: Iterable[object]) -> bool:
 
 
 def proved(source: Source, *rules: str) -> OrderProof:
-    """The proof of the order of templates, which holds; each of the rules orders some of their resources."""
+    """The order proof of templates: it must hold, and each of the rules must match resources."""
     proof = prove(source)
     assert proof.holds, proof.render()
     assert proof.pairs, "no rule orders anything"

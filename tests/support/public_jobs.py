@@ -63,8 +63,8 @@ def features(job: Json) -> dict[str, Any]:
         roles = {"main": (spec.get("parallelism"), {}, spec["template"])}
     pods = []
     for index, (role, (count, extra, template)) in enumerate(roles.items()):
-        named = role if row["kind"] == "PyTorchJob" else f"part-{index}"
-        pods.append({"role": named, "replicas": count, **extra, **_pod(template, name)})
+        spec_name = role if row["kind"] == "PyTorchJob" else f"part-{index}"
+        pods.append({"role": spec_name, "replicas": count, **extra, **_pod(template, name)})
     row["pods"] = pods
     return row
 
@@ -131,21 +131,21 @@ def _affinity(value: Any) -> Any:
 def _volume(volume: Json) -> dict[str, Any]:
     source = next((key for key in SOURCES if key in volume), "emptyDir")
     content = volume.get(source) or {}
-    kept = ("type", "medium", "sizeLimit", "defaultMode", "readOnly", "optional")
+    names = ("type", "medium", "sizeLimit", "defaultMode", "readOnly", "optional")
     return {"source": source} | _some(
-        **{key: content[key] for key in kept if key in content}, items=len(content.get("items") or ())
+        **{key: content[key] for key in names if key in content}, items=len(content.get("items") or ())
     )
 
 
-def _container(one: Json, spec: Json) -> dict[str, Any]:
+def _container(recipe: Json, spec: Json) -> dict[str, Any]:
     order = [volume["name"] for volume in spec.get("volumes") or ()]
-    env = one.get("env") or []
+    env = recipe.get("env") or []
     return _some(
-        name="pytorch" if one.get("name") == "pytorch" else "own",
-        words=len(one.get("command") or ()),
-        script=any("\n" in str(word) for word in (*(one.get("command") or ()), *(one.get("args") or ()))),
-        args=len(one.get("args") or ()),
-        pull=one.get("imagePullPolicy"),
+        name="pytorch" if recipe.get("name") == "pytorch" else "own",
+        words=len(recipe.get("command") or ()),
+        script=any("\n" in str(word) for word in (*(recipe.get("command") or ()), *(recipe.get("args") or ()))),
+        args=len(recipe.get("args") or ()),
+        pull=recipe.get("imagePullPolicy"),
         env=[
             "field"
             if (s := entry.get("valueFrom")) and "fieldRef" in s
@@ -156,17 +156,17 @@ def _container(one: Json, spec: Json) -> dict[str, Any]:
             else "text"
             for entry in env
         ],
-        env_from=[next(key for key in entry if key != "prefix") for entry in one.get("envFrom") or ()],
+        env_from=[next(key for key in entry if key != "prefix") for entry in recipe.get("envFrom") or ()],
         ports=[
             {k: v for k, v in port.items() if k != "name"} | ({"name": "p"} if port.get("name") else {})
-            for port in one.get("ports") or ()
+            for port in recipe.get("ports") or ()
         ],
-        requests=dict((one.get("resources") or {}).get("requests") or {}),
-        limits=dict((one.get("resources") or {}).get("limits") or {}),
-        security=one.get("securityContext"),
-        workdir=bool(one.get("workingDir")),
-        restart=one.get("restartPolicy"),
-        tty=bool(one.get("tty")),
+        requests=dict((recipe.get("resources") or {}).get("requests") or {}),
+        limits=dict((recipe.get("resources") or {}).get("limits") or {}),
+        security=recipe.get("securityContext"),
+        workdir=bool(recipe.get("workingDir")),
+        restart=recipe.get("restartPolicy"),
+        tty=bool(recipe.get("tty")),
         mounts=[
             [
                 order.index(mount["name"]) if mount["name"] in order else -1,
@@ -174,7 +174,7 @@ def _container(one: Json, spec: Json) -> dict[str, Any]:
             ]
             + ["sub"] * bool(mount.get("subPath"))
             + ["read"] * bool(mount.get("readOnly"))
-            for mount in one.get("volumeMounts") or ()
+            for mount in recipe.get("volumeMounts") or ()
         ],
     )
 
@@ -232,13 +232,13 @@ def _value(key: str) -> str:
 def _template(pod: Json) -> dict[str, Any]:
     labels = {}
     for index, label in enumerate(pod.get("labels", ())):
-        key, _, named = label.partition("=")
-        labels[f"example.com/pod-{index}" if key == "own" else key] = NAME if named else _value(key)
+        key, _, label_value = label.partition("=")
+        labels[f"example.com/pod-{index}" if key == "own" else key] = NAME if label_value else _value(key)
     selector = dict(
         item.split("=", 1) if "=" in item else (f"example.com/{index}", "a")
         for index, item in enumerate(pod.get("selector", ()))
     )
-    own = [_build(sidecar, f"side-{index}") for index, sidecar in enumerate(pod.get("sidecars", ()))]
+    sidecars = [_build(sidecar, f"side-{index}") for index, sidecar in enumerate(pod.get("sidecars", ()))]
     spread = [{**item, "labelSelector": {"matchLabels": {"app": NAME}}} for item in pod.get("spread", ())]
     spec = {**pod.get("spec", {})} | _some(
         serviceAccountName="trainer" if pod.get("account") else None,
@@ -249,15 +249,15 @@ def _template(pod: Json) -> dict[str, Any]:
         affinity=pod.get("affinity"),
         topologySpreadConstraints=spread,
         volumes=[_source(volume, index) for index, volume in enumerate(pod.get("volumes", ()))],
-        containers=[_build(pod["main"], "trainer"), *own],
+        containers=[_build(pod["main"], "trainer"), *sidecars],
         initContainers=[_build(item, f"init-{index}") for index, item in enumerate(pod.get("init", ()))],
     )
     annotations = {f"example.com/pod-{index}": "x" for index in range(pod.get("annotations", 0))}
     return _some(metadata=_some(labels=labels, annotations=annotations), spec=spec)
 
 
-def _source(one: Json, index: int) -> dict[str, Any]:
-    source, content = one["source"], {key: value for key, value in one.items() if key not in ("source", "items")}
+def _source(recipe: Json, index: int) -> dict[str, Any]:
+    source, content = recipe["source"], {key: value for key, value in recipe.items() if key not in ("source", "items")}
     names = {
         "hostPath": {"path": f"/mnt/data-{index}"},
         "persistentVolumeClaim": {"claimName": f"claim-{index}"},
@@ -266,14 +266,14 @@ def _source(one: Json, index: int) -> dict[str, Any]:
         "nfs": {"server": "files.example.com", "path": "/export"},
         "csi": {"driver": "csi.example.com"},
     }
-    items = [{"key": f"key-{item}", "path": f"file-{item}"} for item in range(one.get("items", 0))]
+    items = [{"key": f"key-{item}", "path": f"file-{item}"} for item in range(recipe.get("items", 0))]
     return {"name": f"volume-{index}", source: {**names.get(source, {}), **content, **_some(items=items)}}
 
 
-def _build(one: Json, name: str) -> dict[str, Any]:
-    command = ["run"] * one.get("words", 0)
-    args = [f"--option-{index}=1" for index in range(one.get("args", 0))]
-    if one.get("script"):
+def _build(recipe: Json, name: str) -> dict[str, Any]:
+    command = ["run"] * recipe.get("words", 0)
+    args = [f"--option-{index}=1" for index in range(recipe.get("args", 0))]
+    if recipe.get("script"):
         words = args or command
         words[-1] = "set -e\necho \"${NNODES:-1}\" '$HOME'\ntrain --all\n"
     sources = {
@@ -284,24 +284,24 @@ def _build(one: Json, name: str) -> dict[str, Any]:
         "reference": {"value": "$(VAR_0)/logs"},
         "text": {"value": "1"},
     }
-    env = [{"name": f"VAR_{index}", **sources[kind]} for index, kind in enumerate(one.get("env", ()))]
+    env = [{"name": f"VAR_{index}", **sources[kind]} for index, kind in enumerate(recipe.get("env", ()))]
     references = {"configMapRef": {"name": "defaults"}, "secretRef": {"name": "keys"}}
     mounts = []
-    for index, (volume, place, *more) in enumerate(one.get("mounts", ())):
+    for index, (volume, place, *options) in enumerate(recipe.get("mounts", ())):
         path = place if place != "own" else f"/data/{index}"
         mount = {"name": f"volume-{volume}", "mountPath": path}
-        mounts.append(mount | _some(subPath="sub/folder" if "sub" in more else None, readOnly="read" in more))
-    return {"name": one["name"] if one["name"] == "pytorch" else name, "image": "registry/train:v1"} | _some(
+        mounts.append(mount | _some(subPath="sub/folder" if "sub" in options else None, readOnly="read" in options))
+    return {"name": recipe["name"] if recipe["name"] == "pytorch" else name, "image": "registry/train:v1"} | _some(
         command=command,
         args=args,
-        imagePullPolicy=one.get("pull"),
+        imagePullPolicy=recipe.get("pull"),
         env=env,
-        envFrom=[{key: references[key]} for key in one.get("env_from", ())],
-        ports=one.get("ports"),
-        resources=_some(requests=one.get("requests"), limits=one.get("limits")),
-        securityContext=one.get("security"),
-        workingDir="/work" if one.get("workdir") else None,
-        restartPolicy=one.get("restart"),
-        tty=one.get("tty"),
+        envFrom=[{key: references[key]} for key in recipe.get("env_from", ())],
+        ports=recipe.get("ports"),
+        resources=_some(requests=recipe.get("requests"), limits=recipe.get("limits")),
+        securityContext=recipe.get("security"),
+        workingDir="/work" if recipe.get("workdir") else None,
+        restartPolicy=recipe.get("restart"),
+        tty=recipe.get("tty"),
         volumeMounts=mounts,
     )

@@ -36,7 +36,7 @@ def sections(found: dict[str, Any], part: int = 0) -> dict[str, list[dict[str, A
 
 
 def words(block: Any) -> str:
-    """All texts of a block, however deep."""
+    """All texts of a block, at any depth."""
     if isinstance(block, str):
         return block
     if isinstance(block, dict):
@@ -50,7 +50,7 @@ def captions(blocks: list[dict[str, Any]]) -> dict[str, list[list[Any]]]:
 
 
 def many_groups(count: int) -> dict[str, Any]:
-    """Return a config with so many groups, with long names."""
+    """Return a config with this number of groups, with long names."""
     groups: list[dict[str, Any]] = [{"name": "system", "instance_type": "ml.m5.4xlarge", "count": 4}]
     groups += [
         {

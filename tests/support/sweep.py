@@ -1,6 +1,6 @@
-"""Long sweeps: an evenly chosen sample runs always, and every case with `HYPERPOD_ALL=1` (`make test-all`).
+"""Long sweeps: an evenly selected sample always runs, and every case with `HYPERPOD_ALL=1` (`make test-all`).
 
-The sample depends on the cases alone, never on chance, so that a failure comes back at the next run.
+The sample depends only on the cases, so that a failure occurs again in the next run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Case = TypeVar("Case")
 def sample(
     cases: Sequence[Case], one_in: int, kind: Callable[[Case], Hashable] = lambda _: None, everything: bool = ALL
 ) -> list[Case]:
-    """Of each kind the first case, and then each `one_in`-th, in the order of the cases.
+    """The first case of each kind, and then every `one_in`-th, in the order of the cases.
 
     >>> sample(["a1", "b1", "a2", "a3", "c1", "a4"], 3, kind=lambda case: case[0], everything=False)
     ['a1', 'b1', 'c1', 'a4']
@@ -30,16 +30,16 @@ def sample(
     if everything:
         return list(cases)
     counts: dict[Hashable, int] = defaultdict(int)
-    chosen = []
+    selected = []
     for case in cases:
         if counts[kind(case)] % one_in == 0:
-            chosen.append(case)
+            selected.append(case)
         counts[kind(case)] += 1
-    return chosen
+    return selected
 
 
 def covering(rows: Sequence[Mapping[str, str]], everything: bool = ALL) -> list[int]:
-    """Indexes of rows in which every value of every factor occurs: always the row that adds most, the first of equals.
+    """Indexes of rows that contain every value of every factor: repeatedly the first row that adds most values.
 
     >>> covering([{"a": "1", "b": "1"}, {"a": "1", "b": "2"}, {"a": "2", "b": "2"}], everything=False)
     [0, 2]
@@ -47,9 +47,9 @@ def covering(rows: Sequence[Mapping[str, str]], everything: bool = ALL) -> list[
     if everything:
         return list(range(len(rows)))
     missing = {item for row in rows for item in row.items()}
-    chosen = []
+    selected = []
     while missing:
         best = max(range(len(rows)), key=lambda index: len(missing & set(rows[index].items())))
         missing -= set(rows[best].items())
-        chosen.append(best)
-    return sorted(chosen)
+        selected.append(best)
+    return sorted(selected)

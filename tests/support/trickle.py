@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @contextmanager
-def trickling() -> Iterator[str]:
-    """Its address: it sends one byte every tenth of a second."""
+def slow_server() -> Iterator[str]:
+    """Yields the address of a server that sends one byte every tenth of a second."""
     stop = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):

@@ -20,6 +20,6 @@ class Waiting:
         assert len(found) == 1, f"{pattern}: {found or sorted(self._graph.resources)}"
         return found[0]
 
-    def after(self, then: str, first: str) -> bool:
+    def after(self, later: str, earlier: str) -> bool:
         """Whether `then` waits for `first`, directly or indirectly."""
-        return self._graph.before(self.one(first), self.one(then))
+        return self._graph.before(self.one(earlier), self.one(later))

@@ -68,7 +68,7 @@ class Account:
 
     def __init__(self, account: str, region: str, partition: str = "aws") -> None:
         self.account, self.region, self.partition = account, region, partition
-        self.things: dict[tuple[str, str], AwsResource] = {}
+        self.resources: dict[tuple[str, str], AwsResource] = {}
         self.ever: set[str] = set()
         """Every name that a resource of the rehearsal has or had: a reference to one of these must resolve."""
         self.objects: dict[str, set[str]] = {}
@@ -82,7 +82,7 @@ class Account:
 
     def of_kind(self, kind: str) -> Iterator[AwsResource]:
         """Returns every resource of a kind."""
-        return (thing for thing in list(self.things.values()) if thing.kind == kind)
+        return (resource for resource in list(self.resources.values()) if resource.kind == kind)
 
     def find(self, kind: str, name: Any) -> AwsResource | None:
         """Returns the resource of a kind that has this id, ARN or other identifier."""
@@ -97,19 +97,19 @@ class Account:
         shape = _SHAPES.get(kind)
         return CUT not in name and (shape is None or re.fullmatch(shape, name) is not None)
 
-    def add(self, thing: AwsResource) -> None:
+    def add(self, resource: AwsResource) -> None:
         """Adds a resource."""
-        self.things[thing.kind, thing.id] = thing
-        for name in thing.names:
-            self._names[thing.kind, name] = thing
-        self.ever |= thing.names
+        self.resources[resource.kind, resource.id] = resource
+        for name in resource.names:
+            self._names[resource.kind, name] = resource
+        self.ever |= resource.names
 
-    def remove(self, thing: AwsResource) -> None:
+    def remove(self, resource: AwsResource) -> None:
         """Removes a resource."""
-        self.things.pop((thing.kind, thing.id), None)
-        for name in thing.names:
-            if self._names.get((thing.kind, name)) is thing:
-                del self._names[thing.kind, name]
+        self.resources.pop((resource.kind, resource.id), None)
+        for name in resource.names:
+            if self._names.get((resource.kind, name)) is resource:
+                del self._names[resource.kind, name]
 
     # Facts of the catalog about a kind
 
@@ -122,31 +122,33 @@ class Account:
                     short = target.rpartition("::")[2]
                     raise Refused(f"{path.replace('[]', '')}: the {short} {name!r} does not exist")
 
-    def check_unused(self, thing: AwsResource) -> None:
+    def check_unused(self, resource: AwsResource) -> None:
         """Rejects the deletion of a resource that is still in use."""
-        model = deployed_kinds().get(thing.kind)
+        model = deployed_kinds().get(resource.kind)
         for kind in model.held_by if model else ():
             for other in self.of_kind(kind):
-                if other is not thing and any(name in thing.names for name in _references_of(other, thing.kind)):
+                if other is not resource and any(
+                    name in resource.names for name in _references_of(other, resource.kind)
+                ):
                     raise Refused(
-                        f"{thing.id} is still used by {kind.rpartition('::')[2]} {other.id} ({other.stack}.{other.name})"
+                        f"{resource.id} is still used by {kind.rpartition('::')[2]} {other.id} ({other.stack}.{other.name})"
                     )
 
-    def mentions(self, thing: AwsResource) -> bool:
+    def mentions(self, resource: AwsResource) -> bool:
         """Whether any other resource refers to this one in its properties, alone or within a longer text."""
         return any(
             name in text
-            for other in self.things.values()
-            if other is not thing
+            for other in self.resources.values()
+            if other is not resource
             for text in _texts_in(other.properties)
-            for name in thing.names
+            for name in resource.names
         )
 
     def check_name_free(self, kind: str, id: str) -> None:
         """Rejects a name that is in use."""
         if (kind, id) in self.taken:
             raise Refused(f"{id} already exists: {self.taken[kind, id]} created it")
-        taken = self.things.get((kind, id))
+        taken = self.resources.get((kind, id))
         if taken is not None:
             raise Refused(f"{id} already exists ({taken.stack}.{taken.name})")
 
@@ -237,8 +239,8 @@ def _texts_in(value: Any) -> Iterator[str]:
             yield from _texts_in(item)
 
 
-def _references_of(thing: AwsResource, kind: str) -> Iterator[Any]:
-    model = deployed_kinds().get(thing.kind)
+def _references_of(resource: AwsResource, kind: str) -> Iterator[Any]:
+    model = deployed_kinds().get(resource.kind)
     for path, target in (model.refers if model else {}).items():
         if target == kind:
-            yield from values_at(thing.properties, path)
+            yield from values_at(resource.properties, path)

@@ -57,14 +57,16 @@ def prove(app: Path, adoption: Adoption, found: Found, *, region: str, account: 
     rehearsal = Rehearsal(region=region, account=account)
     stacks = {stack.deployed_name: stack for stack in load(app)}
     site = rehearsal.site_of(next(iter(stacks.values())))
-    things = _existing(rehearsal, site.resources, found)
+    resources = _existing(rehearsal, site.resources, found)
     imported: dict[str, AwsResource] = {}
     for name, stack in stacks.items():
         takeovers = [takeover for takeover in adoption.takeovers if takeover.stack == name]
         if not takeovers:
             continue
-        deployed = site.cloudformation.stacks[name] = _imported(stack, takeovers, things, region, account)
-        imported |= {f"{name}.{logical_id}": live.thing for logical_id, live in deployed.live.items() if live.thing}
+        deployed = site.cloudformation.stacks[name] = _imported(stack, takeovers, resources, region, account)
+        imported |= {
+            f"{name}.{logical_id}": live.resource for logical_id, live in deployed.live.items() if live.resource
+        }
     outcomes = rehearsal.deploy(app)
     rehearsal.settle()
 
@@ -73,9 +75,9 @@ def prove(app: Path, adoption: Adoption, found: Found, *, region: str, account: 
     for takeover in adoption.takeovers:
         path = f"{takeover.stack}.{takeover.logical_id}"
         now = site.cloudformation.stacks[takeover.stack].live.get(takeover.logical_id)
-        kept = (takeover.kind, imported[path].id) in site.resources.account.things
+        kept = (takeover.kind, imported[path].id) in site.resources.account.resources
         reasons = list(takeover.replaced) or _replacing(path, rehearsal)
-        if not reasons and (now is None or now.thing is not imported[path] or not kept):
+        if not reasons and (now is None or now.resource is not imported[path] or not kept):
             reasons = ["the app deletes it"]
         if reasons:
             what = f"{takeover.name} or its instance groups" if takeover.kind == CLUSTER else takeover.name
@@ -94,40 +96,40 @@ def prove(app: Path, adoption: Adoption, found: Found, *, region: str, account: 
 
 def _existing(rehearsal: Rehearsal, services: Resources, found: Found) -> dict[tuple[str, str], AwsResource]:
     """All resources that are deployed before the app, by type and physical id; their nodes have joined, and pods run."""
-    things: dict[tuple[str, str], AwsResource] = {}
+    resources: dict[tuple[str, str], AwsResource] = {}
     for kind, (identifier, properties) in deployed_resources(found):
         made_up, attributes = services.account.identify(kind, "", "", properties)
         identity = _physical_id(identifier)
         attributes = {key: identity if value == made_up else value for key, value in attributes.items()}
-        things[kind, identity] = AwsResource(kind, identity, "", "deployed", properties, attributes)
-        services.account.add(things[kind, identity])
-    clusters = [thing for (kind, _), thing in things.items() if kind == CLUSTER]
-    for thing in clusters:
-        request = Request("deployed", "", "", CLUSTER, thing.properties, {})
+        resources[kind, identity] = AwsResource(kind, identity, "", "deployed", properties, attributes)
+        services.account.add(resources[kind, identity])
+    clusters = [resource for (kind, _), resource in resources.items() if kind == CLUSTER]
+    for resource in clusters:
+        request = Request("deployed", "", "", CLUSTER, resource.properties, {})
         after = MODELS[CLUSTER].after_create
         if after is not None:
-            after(services, thing, request)
+            after(services, resource, request)
     rehearsal.settle()
-    for (kind, identity), thing in things.items():
+    for (kind, identity), resource in resources.items():
         if kind == "AWS::EKS::Addon":
-            name = str(thing.properties["AddonName"])
-            cluster = cluster_of(services, thing.properties["ClusterName"])
+            name = str(resource.properties["AddonName"])
+            cluster = cluster_of(services, resource.properties["ClusterName"])
             rehearsal.world.start(cluster.install(Installed(name), identity, ""))
         elif kind in _GOVERNED:
-            services.governed.append(_governed(kind, thing))
+            services.governed.append(_governed(kind, resource))
     rehearsal.settle()
-    for thing in things.values():
-        team = (thing.properties.get("ComputeQuotaTarget") or {}).get("TeamName")
+    for resource in resources.values():
+        team = (resource.properties.get("ComputeQuotaTarget") or {}).get("TeamName")
         if team:
             cluster_of(services, found.eks["name"]).team(str(team), exists=True)
     rehearsal.record.findings.clear()  # findings about resources that are already deployed
-    return things
+    return resources
 
 
-def _governed(kind: str, thing: AwsResource) -> dict[str, Any]:
+def _governed(kind: str, resource: AwsResource) -> dict[str, Any]:
     """Returns a quota or cluster policy in the API's format, for the function that adopts it."""
-    names = {"Kind": _GOVERNED[kind], "Id": thing.id.rpartition("/")[2], "Arn": thing.id}
-    return {**thing.properties, **names, "Status": "Created", "Version": 1, "Tags": []}
+    names = {"Kind": _GOVERNED[kind], "Id": resource.id.rpartition("/")[2], "Arn": resource.id}
+    return {**resource.properties, **names, "Status": "Created", "Version": 1, "Tags": []}
 
 
 def _physical_id(identifier: Mapping[str, str]) -> str:
@@ -138,7 +140,7 @@ def _physical_id(identifier: Mapping[str, str]) -> str:
 def _imported(
     stack: Stack,
     takeovers: list[Takeover],
-    things: Mapping[tuple[str, str], AwsResource],
+    resources: Mapping[tuple[str, str], AwsResource],
     region: str,
     account: str,
 ) -> Deployed:
@@ -149,10 +151,14 @@ def _imported(
     source = Stack(stack.name, template, stack.stack_name, stack.environment, stack.stage, stack.depends_on)
     deployed = Deployed(stack.deployed_name, arn, source, status="IMPORT_COMPLETE")
     for takeover in takeovers:
-        thing = things[takeover.kind, _physical_id(takeover.identifier)]
-        thing.stack, thing.name, thing.properties = stack.deployed_name, takeover.logical_id, dict(takeover.properties)
+        resource = resources[takeover.kind, _physical_id(takeover.identifier)]
+        resource.stack, resource.name, resource.properties = (
+            stack.deployed_name,
+            takeover.logical_id,
+            dict(takeover.properties),
+        )
         deployed.live[takeover.logical_id] = Live(
-            takeover.kind, thing.id, thing.properties, bodies[takeover.logical_id], thing.attributes, thing
+            takeover.kind, resource.id, resource.properties, bodies[takeover.logical_id], resource.attributes, resource
         )
     return deployed
 

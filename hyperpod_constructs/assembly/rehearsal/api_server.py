@@ -94,7 +94,7 @@ class ApiServer:
         }[how]
         return self.fault(method="PATCH", path=path, message=message, times=times, takes=10.0 if how == "slow" else 0.0)
 
-    def asked(self, method: str, path: str = "") -> list[Request]:
+    def received(self, method: str, path: str = "") -> list[Request]:
         """Returns the requests so far of a method whose path matches a regular expression."""
         return [r for r in self.requests if r.method == method and re.search(path, r.path)]
 

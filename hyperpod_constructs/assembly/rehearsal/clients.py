@@ -87,9 +87,9 @@ class Stacks(_Client):
         """Returns the physical id of a resource."""
         account = self.services.account
         self._may("cloudformation:DescribeStackResource", StackName)
-        for thing in (*account.of_kind("AWS::SageMaker::Cluster"), *account.of_kind("AWS::FSx::FileSystem")):
-            if thing.name == LogicalResourceId and f"/{thing.stack}/" in StackName:
-                return {"StackResourceDetail": {"PhysicalResourceId": thing.id}}
+        for resource in (*account.of_kind("AWS::SageMaker::Cluster"), *account.of_kind("AWS::FSx::FileSystem")):
+            if resource.name == LogicalResourceId and f"/{resource.stack}/" in StackName:
+                return {"StackResourceDetail": {"PhysicalResourceId": resource.id}}
         raise error("ValidationError", "DescribeStackResource", f"Resource {LogicalResourceId} does not exist")
 
 
@@ -124,10 +124,10 @@ class Grafana(_Client):
 
     def describe_workspace(self, workspaceId: str) -> dict[str, Any]:
         """Returns the endpoint of a workspace."""
-        thing = self.services.account.find("AWS::Grafana::Workspace", workspaceId)
-        if thing is None and not workspaceId.startswith("g-"):
+        resource = self.services.account.find("AWS::Grafana::Workspace", workspaceId)
+        if resource is None and not workspaceId.startswith("g-"):
             raise error("ResourceNotFoundException", "DescribeWorkspace")
-        if thing is None and workspaceId in self.services.account.ever:
+        if resource is None and workspaceId in self.services.account.ever:
             raise error("ResourceNotFoundException", "DescribeWorkspace")
         return {"workspace": {"endpoint": f"{workspaceId}.grafana-workspace.amazonaws.com"}}
 
@@ -157,22 +157,26 @@ def grafana_answers(call: Call) -> Callable[[str, str, Mapping[str, str], bytes 
         path, __, query = url.partition("?")
         asked = dict(parse_qsl(query))
         kind = "boards" if "/dashboards" in path or "/search" in path else "sources"
-        things: dict[str, Any] = kept.setdefault(kind, {})
+        resources: dict[str, Any] = kept.setdefault(kind, {})
         uid = path.rpartition("/uid/")[2]
         if method == "POST":
             new = content.get("dashboard", content)
-            things[str(new.get("uid"))] = new
+            resources[str(new.get("uid"))] = new
             return 200, b"{}"
         if "/uid/" not in path:
-            found = [resource for resource in things.values() if asked.get("tag") in (None, *resource.get("tags", ()))]
+            found = [
+                resource for resource in resources.values() if asked.get("tag") in (None, *resource.get("tags", ()))
+            ]
             return 200, json.dumps(found).encode()
-        if uid not in things:
+        if uid not in resources:
             return 404, b"{}"
         if method == "DELETE":
-            return 200, json.dumps(things.pop(uid)).encode()
+            return 200, json.dumps(resources.pop(uid)).encode()
         if method == "PUT":
-            things[uid] = content
-        return 200, json.dumps({"dashboard": things[uid], "meta": {}} if kind == "boards" else things[uid]).encode()
+            resources[uid] = content
+        return 200, json.dumps(
+            {"dashboard": resources[uid], "meta": {}} if kind == "boards" else resources[uid]
+        ).encode()
 
     return answer
 
@@ -186,7 +190,9 @@ class Fsx(_Client):
         found = [self.services.account.find("AWS::FSx::FileSystem", id_) for id_ in FileSystemIds]
         if None in found:
             raise error("FileSystemNotFound", "DescribeFileSystems")
-        return {"FileSystems": [{"SubnetIds": list(thing.properties["SubnetIds"])} for thing in found if thing]}
+        return {
+            "FileSystems": [{"SubnetIds": list(resource.properties["SubnetIds"])} for resource in found if resource]
+        }
 
 
 class SageMaker(_Client):
@@ -194,14 +200,16 @@ class SageMaker(_Client):
 
     def describe_cluster(self, ClusterName: str) -> dict[str, Any]:
         """A cluster with its groups."""
-        thing = self.services.account.find("AWS::SageMaker::Cluster", ClusterName)
-        if thing is None:
+        resource = self.services.account.find("AWS::SageMaker::Cluster", ClusterName)
+        if resource is None:
             raise error("ResourceNotFound", "DescribeCluster")
         groups = []
-        for group in thing.properties.get("InstanceGroups") or ():
+        for group in resource.properties.get("InstanceGroups") or ():
             name = group["InstanceGroupName"]
             count = (
-                len(thing.state.get("nodes", {}).get(name, ())) if name not in thing.state.get("failures", {}) else 0
+                len(resource.state.get("nodes", {}).get(name, ()))
+                if name not in resource.state.get("failures", {})
+                else 0
             )
             counts = {"CurrentCount": count, "TargetCount": int(group.get("InstanceCount", 0))}
             groups.append({"InstanceGroupName": name, "Status": "InService", **counts})
@@ -209,20 +217,20 @@ class SageMaker(_Client):
             if "InstanceType" in group:
                 groups[-1]["InstanceType"] = group["InstanceType"]
         live = {
-            "ClusterName": thing.properties.get("ClusterName") or thing.id.rpartition("/")[2],
-            "ClusterArn": thing.id,
+            "ClusterName": resource.properties.get("ClusterName") or resource.id.rpartition("/")[2],
+            "ClusterArn": resource.id,
             "ClusterStatus": "InService",
             "InstanceGroups": groups,
-            "Orchestrator": thing.properties.get("Orchestrator", {}),
+            "Orchestrator": resource.properties.get("Orchestrator", {}),
         }
-        if "VpcConfig" in thing.properties:
-            live["VpcConfig"] = thing.properties["VpcConfig"]
+        if "VpcConfig" in resource.properties:
+            live["VpcConfig"] = resource.properties["VpcConfig"]
         return live
 
     def list_cluster_nodes(self, ClusterName: str, **_: Any) -> dict[str, Any]:
         """Returns nodes with failures."""
-        thing = self.services.account.find("AWS::SageMaker::Cluster", ClusterName)
-        failures = thing.state.get("failures", {}) if thing else {}
+        resource = self.services.account.find("AWS::SageMaker::Cluster", ClusterName)
+        failures = resource.state.get("failures", {}) if resource else {}
         return {
             "ClusterNodeSummaries": [
                 {"InstanceGroupName": name, "InstanceStatus": {"Status": "Failure", "Message": text}}
@@ -342,10 +350,10 @@ class Governed:
             cluster.team(team, exists)
 
     def _cluster(self, arn: str) -> Any:
-        thing = self._services.account.find("AWS::SageMaker::Cluster", arn)
-        if thing is None:
+        resource = self._services.account.find("AWS::SageMaker::Cluster", arn)
+        if resource is None:
             raise error("ResourceNotFound", "DescribeCluster", f"the cluster {arn} does not exist")
-        return cluster_of(self._services, thing.properties["Orchestrator"]["Eks"]["ClusterArn"])
+        return cluster_of(self._services, resource.properties["Orchestrator"]["Eks"]["ClusterArn"])
 
 
 _SERVICES: dict[str, type[_Client]] = {

@@ -192,22 +192,22 @@ class CloudFormation:
     def _remove(
         self,
         deployed: Deployed,
-        things: dict[str, Live],
+        resources: dict[str, Live],
         source: Stack,
         why: str,
         policy: Mapping[str, str] | None = None,
     ) -> Steps:
         """Deletes resources in the reverse order of their creation; returns the reasons of failures."""
         failures: list[str] = []
-        needs = dependencies(source, things)
-        followers: dict[str, set[str]] = {name: set() for name in things}
+        needs = dependencies(source, resources)
+        followers: dict[str, set[str]] = {name: set() for name in resources}
         for name, firsts in needs.items():
             for first in firsts:
                 followers[first].add(name)
         bad: set[str] = set()
 
         def delete(name: str) -> Steps:
-            live = things[name]
+            live = resources[name]
             if followers[name] & bad:
                 bad.add(name)
                 return False
@@ -235,7 +235,7 @@ class CloudFormation:
             if deployed.live.get(name) is live:
                 del deployed.live[name]
 
-        yield from self._each(deployed, source, things, delete, needs=followers, action="delete", continues=True)
+        yield from self._each(deployed, source, resources, delete, needs=followers, action="delete", continues=True)
         return failures
 
     # Operations on several resources

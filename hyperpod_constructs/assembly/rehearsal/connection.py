@@ -51,8 +51,8 @@ class Connection:
 def connect(call: Call, name: str) -> Connection:
     """Describes a cluster in EKS. Raises `ClusterGone`, and `ApiError` if the role lacks the permission."""
     account = call.services.account
-    thing = account.find("AWS::EKS::Cluster", name)
-    if thing is None and name in account.ever:
+    resource = account.find("AWS::EKS::Cluster", name)
+    if resource is None and name in account.ever:
         raise ClusterGone(f"EKS cluster {name!r} does not exist")
     arn = f"arn:{account.partition}:eks:{account.region}:{account.account}:cluster/{name}"
     if not allowed(account, call.role, "eks:DescribeCluster", arn):

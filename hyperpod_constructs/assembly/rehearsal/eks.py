@@ -17,8 +17,8 @@ CLUSTER = "AWS::EKS::Cluster"
 
 def cluster_of(services: Resources, name: Any) -> KubernetesCluster:
     """The model of an EKS cluster's content; an existing cluster is assumed to work. Raises `Refused`."""
-    thing = services.account.find(CLUSTER, name)
-    key = thing.id if thing is not None else str(name).rpartition("/")[2]
+    resource = services.account.find(CLUSTER, name)
+    key = resource.id if resource is not None else str(name).rpartition("/")[2]
     if key not in services.clusters:
         if not services.account.exists(CLUSTER, name):
             raise Refused(f"No cluster found for name: {name}")
@@ -44,46 +44,48 @@ def _before_cluster(services: Resources, request: Request) -> None:
     subnets = request.properties["ResourcesVpcConfig"]["SubnetIds"]
     zones = set()
     for subnet in subnets:
-        thing = services.account.find("AWS::EC2::Subnet", subnet)
-        zones.add(subnet if thing is None else str(thing.properties.get("AvailabilityZoneId", thing.id)))
+        resource = services.account.find("AWS::EC2::Subnet", subnet)
+        zones.add(subnet if resource is None else str(resource.properties.get("AvailabilityZoneId", resource.id)))
     if len(zones) < 2:
         raise Refused("Subnets specified must be in at least two different AZs")
 
 
-def _cluster_made(services: Resources, thing: AwsResource, _: Request) -> None:
-    services.clusters[thing.id] = _inside(services, thing.id)
-    group = ("AWS::Logs::LogGroup", f"/aws/eks/{thing.id}/cluster")
-    if thing.properties.get("Logging") and group not in services.account.things:
-        services.account.taken[group] = f"EKS cluster {thing.id}"
+def _cluster_made(services: Resources, resource: AwsResource, _: Request) -> None:
+    services.clusters[resource.id] = _inside(services, resource.id)
+    group = ("AWS::Logs::LogGroup", f"/aws/eks/{resource.id}/cluster")
+    if resource.properties.get("Logging") and group not in services.account.resources:
+        services.account.taken[group] = f"EKS cluster {resource.id}"
 
 
-def _before_cluster_update(_: Resources, thing: AwsResource, request: Request) -> None:
+def _before_cluster_update(_: Resources, resource: AwsResource, request: Request) -> None:
     """EKS upgrades one minor version at a time, and does not support downgrades."""
-    before, after = (str(version.get("Version") or "") for version in (thing.properties, request.properties))
+    before, after = (str(version.get("Version") or "") for version in (resource.properties, request.properties))
     if before and after and minor(after)[1] - minor(before)[1] not in (0, 1):
         raise Refused(f"Unsupported Kubernetes minor version update from {before} to {after}")
 
 
-def _before_cluster_deletion(services: Resources, thing: AwsResource) -> None:
-    if str(thing.properties.get("DeletionProtection", "")).lower() == "true":
-        raise Refused(f"cluster {thing.id} has deletion protection")
+def _before_cluster_deletion(services: Resources, resource: AwsResource) -> None:
+    if str(resource.properties.get("DeletionProtection", "")).lower() == "true":
+        raise Refused(f"cluster {resource.id} has deletion protection")
     for hyperpod in services.account.of_kind("AWS::SageMaker::Cluster"):
         arn = hyperpod.properties.get("Orchestrator", {}).get("Eks", {}).get("ClusterArn")
-        if arn in thing.names:
+        if arn in resource.names:
             path = f"{hyperpod.stack}.{hyperpod.name}"
             services.record.find(
-                "HPR02", path, (f"EKS cluster {thing.id} is deleted before the HyperPod cluster {path} that runs on it")
+                "HPR02",
+                path,
+                (f"EKS cluster {resource.id} is deleted before the HyperPod cluster {path} that runs on it"),
             )
 
 
-def _cluster_gone(services: Resources, thing: AwsResource) -> None:
-    cluster = services.clusters.pop(thing.id)
+def _cluster_gone(services: Resources, resource: AwsResource) -> None:
+    cluster = services.clusters.pop(resource.id)
     cluster.gone = True
     for server in real_servers([cluster]):
         server.clear()
     for kind in ("AWS::EKS::AccessEntry", "AWS::EKS::Addon", "AWS::EKS::PodIdentityAssociation"):
         for part in services.account.of_kind(kind):
-            if part.properties["ClusterName"] == thing.id:
+            if part.properties["ClusterName"] == resource.id:
                 services.account.remove(part)
 
 
@@ -95,31 +97,31 @@ def _before_addon(services: Resources, request: Request) -> None:
     cluster.failure_text[request.path] = failure_text
 
 
-def _addon(services: Resources, thing: AwsResource, request: Request) -> Steps:
-    cluster = cluster_of(services, thing.properties["ClusterName"])
+def _addon(services: Resources, resource: AwsResource, request: Request) -> Steps:
+    cluster = cluster_of(services, resource.properties["ClusterName"])
     failure_text = cluster.failure_text.pop(request.path, "")
-    yield from cluster.install(Installed(str(thing.properties["AddonName"])), request.path, failure_text)
+    yield from cluster.install(Installed(str(resource.properties["AddonName"])), request.path, failure_text)
 
 
-def _addon_updated(services: Resources, thing: AwsResource, _: Request) -> Steps:
-    cluster = cluster_of(services, thing.properties["ClusterName"])
-    installed = cluster.addons.get(str(thing.properties["AddonName"]))
+def _addon_updated(services: Resources, resource: AwsResource, _: Request) -> Steps:
+    cluster = cluster_of(services, resource.properties["ClusterName"])
+    installed = cluster.addons.get(str(resource.properties["AddonName"]))
     if installed is not None:
         installed.status = "ACTIVE" if installed.ready else installed.status
     yield 1.0
 
 
-def _addon_gone(services: Resources, thing: AwsResource) -> None:
-    name = str(thing.properties["AddonName"])
-    cluster = services.clusters.get(str(thing.properties["ClusterName"]))
+def _addon_gone(services: Resources, resource: AwsResource) -> None:
+    name = str(resource.properties["AddonName"])
+    cluster = services.clusters.get(str(resource.properties["ClusterName"]))
     if cluster is not None:
-        cluster.remove(name, str(thing.properties.get("PreserveOnDelete", "")).lower() == "true")
+        cluster.remove(name, str(resource.properties.get("PreserveOnDelete", "")).lower() == "true")
 
 
-def _before_addon_deletion(services: Resources, thing: AwsResource) -> None:
-    name = str(thing.properties["AddonName"])
-    cluster = services.clusters.get(str(thing.properties["ClusterName"]))
-    path = f"{thing.stack}.{thing.name}"
+def _before_addon_deletion(services: Resources, resource: AwsResource) -> None:
+    name = str(resource.properties["AddonName"])
+    cluster = services.clusters.get(str(resource.properties["ClusterName"]))
+    path = f"{resource.stack}.{resource.name}"
     if cluster is None:
         return
     if name == "amazon-sagemaker-hyperpod-training-operator":
@@ -129,7 +131,7 @@ def _before_addon_deletion(services: Resources, thing: AwsResource) -> None:
                     "HPR04", path, f"the training operator is deleted while the job {key[2]}/{key[3]} exists"
                 )
     for other in services.account.of_kind("AWS::EKS::Addon"):
-        if other is not thing and other.properties["ClusterName"] == thing.properties["ClusterName"]:
+        if other is not resource and other.properties["ClusterName"] == resource.properties["ClusterName"]:
             from ...core.catalog import find_addon
 
             known = find_addon(str(other.properties["AddonName"]))
@@ -139,8 +141,8 @@ def _before_addon_deletion(services: Resources, thing: AwsResource) -> None:
 
 def _association(services: Resources, request: Request) -> None:
     role = str(request.properties["RoleArn"])
-    thing = services.account.find(CLUSTER, request.properties["ClusterName"])
-    source = str(thing.attributes["Arn"]) if thing is not None else ""
+    resource = services.account.find(CLUSTER, request.properties["ClusterName"])
+    source = str(resource.attributes["Arn"]) if resource is not None else ""
     if not trusts(services.account, role, "pods.eks.amazonaws.com", source):
         raise Refused(
             f"The trust policy of role {role} does not allow pods.eks.amazonaws.com to assume it for {source}"

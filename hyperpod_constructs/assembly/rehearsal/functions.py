@@ -272,8 +272,8 @@ class Functions:
 
     def _role_arn(self, function: AwsResource) -> str:
         role = str(function.properties["Role"])
-        thing = self.services.account.find("AWS::IAM::Role", role)
-        return role if thing is None else str(thing.attributes["Arn"])
+        resource = self.services.account.find("AWS::IAM::Role", role)
+        return role if resource is None else str(resource.attributes["Arn"])
 
     def _answered(self, live: Live, answer: Mapping[str, Any]) -> None:
         live.id = str(answer.get("PhysicalResourceId") or live.id)

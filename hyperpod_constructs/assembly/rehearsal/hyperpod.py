@@ -52,12 +52,12 @@ def _before(services: Resources, request: Request) -> None:
             raise Refused(f"the cluster name {name} is already in use by {other.id}")
 
 
-def _before_update(services: Resources, thing: AwsResource, request: Request) -> None:
+def _before_update(services: Resources, resource: AwsResource, request: Request) -> None:
     """Rejects changes of a cluster and of instance groups that UpdateCluster does not support."""
-    mode = [cluster.get("NodeProvisioningMode") for cluster in (thing.properties, request.properties)]
+    mode = [cluster.get("NodeProvisioningMode") for cluster in (resource.properties, request.properties)]
     if mode[0] != mode[1]:
         raise Refused(f"NodeProvisioningMode cannot be changed from {mode[0]} to {mode[1]}")
-    old = {str(group["InstanceGroupName"]): group for group in groups(thing.properties)}
+    old = {str(group["InstanceGroupName"]): group for group in groups(resource.properties)}
     for group in groups(request.properties):
         name = str(group["InstanceGroupName"])
         for part in allowed_values("immutable_of_instance_group") if name in old else ():
@@ -66,22 +66,22 @@ def _before_update(services: Resources, thing: AwsResource, request: Request) ->
                 raise Refused(f"instance group {name}: {part} cannot be changed from {before} to {after}")
 
 
-def _made(services: Resources, thing: AwsResource, _: Request) -> None:
-    thing.state |= {"nodes": {}, "failures": {}}
-    _scale(services, thing)
-    _autoscaling(services, thing)
+def _made(services: Resources, resource: AwsResource, _: Request) -> None:
+    resource.state |= {"nodes": {}, "failures": {}}
+    _scale(services, resource)
+    _autoscaling(services, resource)
 
 
-def _updated(services: Resources, thing: AwsResource, _: Request) -> None:
-    _scale(services, thing)
-    _autoscaling(services, thing)
+def _updated(services: Resources, resource: AwsResource, _: Request) -> None:
+    _scale(services, resource)
+    _autoscaling(services, resource)
 
 
-def _autoscaling(services: Resources, thing: AwsResource) -> None:
+def _autoscaling(services: Resources, resource: AwsResource) -> None:
     """Installs Karpenter's kinds, some time after a cluster with autoscaling is in service."""
-    if (thing.properties.get("AutoScaling") or {}).get("Mode") != "Enable":
+    if (resource.properties.get("AutoScaling") or {}).get("Mode") != "Enable":
         return
-    cluster = cluster_of(services, thing.properties["Orchestrator"]["Eks"]["ClusterArn"])
+    cluster = cluster_of(services, resource.properties["Orchestrator"]["Eks"]["ClusterArn"])
 
     def install() -> None:
         for name in KARPENTER:
@@ -97,12 +97,12 @@ def _type_of(group: Mapping[str, Any]) -> str:
     return str(group["InstanceRequirements"]["InstanceTypes"][0])
 
 
-def _scale(services: Resources, thing: AwsResource) -> None:
+def _scale(services: Resources, resource: AwsResource) -> None:
     """Scales each group to its count."""
-    cluster = cluster_of(services, thing.properties["Orchestrator"]["Eks"]["ClusterArn"])
-    nodes: dict[str, list[str]] = thing.state["nodes"]
+    cluster = cluster_of(services, resource.properties["Orchestrator"]["Eks"]["ClusterArn"])
+    nodes: dict[str, list[str]] = resource.state["nodes"]
     before = Counter(map(_kind_of, cluster.nodes()))
-    wanted = {str(group["InstanceGroupName"]): group for group in groups(thing.properties)}
+    wanted = {str(group["InstanceGroupName"]): group for group in groups(resource.properties)}
     for name in [name for name in nodes if name not in wanted]:
         for node in nodes.pop(name):
             cluster.leave(node)
@@ -114,8 +114,8 @@ def _scale(services: Resources, thing: AwsResource) -> None:
             node = f"hyperpod-i-{len(services.account.ever):05d}{len(node_ids):03d}{name[:4]}"
             services.account.ever.add(node)
             node_ids.append(node)
-            services.world.start(_boot(services, thing, cluster, group, node))
-    _interrupted(services, thing, cluster, before)
+            services.world.start(_boot(services, resource, cluster, group, node))
+    _interrupted(services, resource, cluster, before)
 
 
 def _kind_of(node: Mapping[str, Any]) -> str:
@@ -123,55 +123,55 @@ def _kind_of(node: Mapping[str, Any]) -> str:
     return str(node["metadata"]["labels"]["node.kubernetes.io/instance-type"])
 
 
-def _interrupted(services: Resources, thing: AwsResource, cluster: KubernetesCluster, before: Counter[str]) -> None:
+def _interrupted(services: Resources, resource: AwsResource, cluster: KubernetesCluster, before: Counter[str]) -> None:
     """Reports running jobs whose nodes are removed."""
     after = Counter(map(_kind_of, cluster.nodes()))
     for name, kind, pods in running_jobs(cluster):
         if after[kind] < min(pods, before[kind]):
             services.record.find(
                 "HPR04",
-                f"{thing.stack}.{thing.name}",
+                f"{resource.stack}.{resource.name}",
                 f"{before[kind] - after[kind]} of {before[kind]} nodes of {kind} are removed; the job {name} has {pods} "
                 "pods on nodes of that type",
             )
 
 
 def _boot(
-    services: Resources, thing: AwsResource, cluster: KubernetesCluster, group: Mapping[str, Any], node: str
+    services: Resources, resource: AwsResource, cluster: KubernetesCluster, group: Mapping[str, Any], node: str
 ) -> Steps:
     """Boots one node, which requires network, role and scripts to start, and the node add-ons to become ready."""
     name = str(group["InstanceGroupName"])
-    failure_text = next(_failure(services, thing, group), "")
+    failure_text = next(_failure(services, resource, group), "")
     if name in services.timing.no_nodes:
         failure_text = "no capacity is available (injected)"
     yield services.timing.seconds(deployment_wait("node"), "node")
-    if node not in thing.state["nodes"].get(name, ()):
+    if node not in resource.state["nodes"].get(name, ()):
         return
     if failure_text:
-        thing.state["failures"][name] = failure_text
+        resource.state["failures"][name] = failure_text
         services.record.find(
-            "HPR02", f"{thing.stack}.{thing.name}", f"no node of group {name} can join: {failure_text}"
+            "HPR02", f"{resource.stack}.{resource.name}", f"no node of group {name} can join: {failure_text}"
         )
         return
     missing = [name for name in _NODE_ADDONS if name not in cluster.addons]
     if missing:
         text = f"the nodes of group {name} are not ready: the add-ons {', '.join(missing)} are missing"
-        thing.state["failures"][name] = text
-        services.record.find("HPR02", f"{thing.stack}.{thing.name}", text)
+        resource.state["failures"][name] = text
+        services.record.find("HPR02", f"{resource.stack}.{resource.name}", text)
         while any(name not in cluster.addons for name in _NODE_ADDONS):
             yield 30.0
-            if cluster.gone or thing.state.get("deleted"):
+            if cluster.gone or resource.state.get("deleted"):
                 return
-    thing.state["failures"].pop(name, None)
-    cluster.join(node, _type_of(group), thing.id)
+    resource.state["failures"].pop(name, None)
+    cluster.join(node, _type_of(group), resource.id)
 
 
-def _failure(services: Resources, thing: AwsResource, group: Mapping[str, Any]) -> Iterator[str]:
+def _failure(services: Resources, resource: AwsResource, group: Mapping[str, Any]) -> Iterator[str]:
     account, role = services.account, str(group["ExecutionRole"])
     owner = account.find("AWS::IAM::Role", role)
     if owner is not None and not has_managed(account, role, _INSTANCE_POLICY) and not attached(account, owner):
         yield f"its execution role {owner.name} has no policy (yet)"
-    vpc = group.get("OverrideVpcConfig") or thing.properties.get("VpcConfig") or {}
+    vpc = group.get("OverrideVpcConfig") or resource.properties.get("VpcConfig") or {}
     for subnet in vpc.get("Subnets") or ():
         arn = f"arn:{account.partition}:ec2:{account.region}:{account.account}:subnet/{subnet}"
         subnet_resource = account.find("AWS::EC2::Subnet", subnet)
@@ -188,15 +188,15 @@ def _failure(services: Resources, thing: AwsResource, group: Mapping[str, Any]) 
             yield f"its execution role lacks permission (yet) to create network interfaces with {security_group}"
         if not _allows_own_traffic(services, security_group):
             yield f"its security group {security_group} does not allow traffic between nodes (yet)"
-    eks = str(thing.properties["Orchestrator"]["Eks"]["ClusterArn"])
+    eks = str(resource.properties["Orchestrator"]["Eks"]["ClusterArn"])
     if owner is not None and not allowed(account, role, "eks-auth:AssumeRoleForPodIdentity", eks):
         yield "its execution role lacks permission (yet) to give pods credentials by pod identity"
     yield from _scripts(services, group, role)
 
 
 def _allows_own_traffic(services: Resources, group: str) -> bool:
-    thing = services.account.find("AWS::EC2::SecurityGroup", group)
-    if thing is None:
+    resource = services.account.find("AWS::EC2::SecurityGroup", group)
+    if resource is None:
         return True
 
     def inside(kind: str, other: str) -> bool:
@@ -226,42 +226,42 @@ def _scripts(services: Resources, group: Mapping[str, Any], role: str) -> Iterat
             yield f"its execution role lacks permission (yet) to read its lifecycle script s3://{bucket}/{key}"
 
 
-def _before_deletion(services: Resources, thing: AwsResource) -> None:
+def _before_deletion(services: Resources, resource: AwsResource) -> None:
     for kind in ("AWS::SageMaker::ComputeQuota", "AWS::SageMaker::ClusterSchedulerConfig"):
         for part in services.account.of_kind(kind):
-            if part.properties["ClusterArn"] == thing.id:
+            if part.properties["ClusterArn"] == resource.id:
                 raise Refused(f"the cluster has the {kind.rpartition('::')[2]} {part.id}: delete it first")
 
 
-def _gone(services: Resources, thing: AwsResource) -> None:
-    thing.state["deleted"] = True
+def _gone(services: Resources, resource: AwsResource) -> None:
+    resource.state["deleted"] = True
     for cluster in services.clusters.values():
-        for nodes in thing.state.get("nodes", {}).values():
+        for nodes in resource.state.get("nodes", {}).values():
             for node in nodes:
                 cluster.leave(node)
 
 
-def _governed(services: Resources, thing: AwsResource, _: Request) -> Steps:
-    yield from govern(services, thing, exists=True)
+def _governed(services: Resources, resource: AwsResource, _: Request) -> Steps:
+    yield from govern(services, resource, exists=True)
 
 
-def govern(services: Resources, thing: AwsResource, *, exists: bool) -> Steps:
+def govern(services: Resources, resource: AwsResource, *, exists: bool) -> Steps:
     """Applies a scheduler config or a quota to Kueue, whose webhook must be available. Raises `Refused`."""
-    hyperpod = services.account.find(CLUSTER, thing.properties["ClusterArn"])
+    hyperpod = services.account.find(CLUSTER, resource.properties["ClusterArn"])
     if hyperpod is None:
         return
     cluster = cluster_of(services, hyperpod.properties["Orchestrator"]["Eks"]["ClusterArn"])
     addon = cluster.addons.get("amazon-sagemaker-hyperpod-taskgovernance")
     if exists and (addon is None or not addon.ready):
-        raise Refused(f"{thing.name}: CreateFailed: Kueue's webhook is not available (yet)")
+        raise Refused(f"{resource.name}: CreateFailed: Kueue's webhook is not available (yet)")
     yield services.timing.seconds(deployment_wait("kueue"))
-    team = (thing.properties.get("ComputeQuotaTarget") or {}).get("TeamName")
+    team = (resource.properties.get("ComputeQuotaTarget") or {}).get("TeamName")
     if team:
         cluster.team(str(team), exists)
 
 
-def _quota_gone(services: Resources, thing: AwsResource) -> None:
-    for _ in govern(services, thing, exists=False):
+def _quota_gone(services: Resources, resource: AwsResource) -> None:
+    for _ in govern(services, resource, exists=False):
         pass
 
 

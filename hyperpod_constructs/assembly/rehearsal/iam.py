@@ -32,11 +32,11 @@ def allowed(
 
     The content of managed policies is not modeled: they allow nothing here; check for one by its name.
     """
-    thing = account.find("AWS::IAM::Role", role)
-    if thing is None:
+    own_role = account.find("AWS::IAM::Role", role)
+    if own_role is None:
         return account.exists("AWS::IAM::Role", role)
     granted = False
-    for statement in statements(account, thing):
+    for statement in statements(account, own_role):
         fits = _matches(statement.get("Action"), action, fold=True) and _matches(statement.get("Resource"), resource)
         if fits and _holds(statement.get("Condition") or {}, context):
             if statement["Effect"] == "Deny" and "Condition" not in statement:
@@ -57,19 +57,19 @@ def _holds(conditions: Mapping[str, Mapping[str, Any]], context: Mapping[str, st
 
 def has_managed(account: Account, role: str, *names: str) -> bool:
     """Whether a role has one of some managed policies; true for an external role."""
-    thing = account.find("AWS::IAM::Role", role)
-    if thing is None:
+    resource = account.find("AWS::IAM::Role", role)
+    if resource is None:
         return account.exists("AWS::IAM::Role", role)
-    arns = thing.properties.get("ManagedPolicyArns") or ()
+    arns = resource.properties.get("ManagedPolicyArns") or ()
     return any(arn.rpartition("/")[2] in names for arn in arns)
 
 
 def trusts(account: Account, role: str, service: str, source: str = "") -> bool:
     """Whether a service can assume a role, on behalf of a source (an ARN); true for an external role."""
-    thing = account.find("AWS::IAM::Role", role)
-    if thing is None:
+    resource = account.find("AWS::IAM::Role", role)
+    if resource is None:
         return account.exists("AWS::IAM::Role", role)
-    for statement in _listed(thing.properties["AssumeRolePolicyDocument"].get("Statement")):
+    for statement in _listed(resource.properties["AssumeRolePolicyDocument"].get("Statement")):
         principal = statement.get("Principal")
         if isinstance(principal, Mapping) and service in _listed(principal.get("Service")):
             equals = (statement.get("Condition") or {}).get("ArnEquals") or {}
@@ -90,20 +90,20 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _role_free(services: Resources, thing: AwsResource) -> None:
-    policies = attached(services.account, thing)
+def _role_free(services: Resources, resource: AwsResource) -> None:
+    policies = attached(services.account, resource)
     if policies:
         raise Refused(
             f"Cannot delete entity, must delete policies first: {', '.join(policy.name for policy in policies)}"
         )
 
 
-def _bucket_made(services: Resources, thing: AwsResource, _: Any) -> None:
-    services.account.objects[thing.id] = set()
+def _bucket_made(services: Resources, resource: AwsResource, _: Any) -> None:
+    services.account.objects[resource.id] = set()
 
 
-def _bucket_empty(services: Resources, thing: AwsResource) -> None:
-    inside = services.account.objects.get(thing.id)
+def _bucket_empty(services: Resources, resource: AwsResource) -> None:
+    inside = services.account.objects.get(resource.id)
     if inside:
         raise Refused(f"The bucket you tried to delete is not empty: {sorted(inside)[0]} and {len(inside) - 1} more")
 

@@ -12,10 +12,10 @@ EC2 = "AWS::EC2::"
 
 
 def _blocks(account: Account, vpc: str) -> Iterator[IPv4Network]:
-    thing = account.find(f"{EC2}VPC", vpc)
-    if thing is None:
+    resource = account.find(f"{EC2}VPC", vpc)
+    if resource is None:
         return
-    yield IPv4Network(thing.properties["CidrBlock"])
+    yield IPv4Network(resource.properties["CidrBlock"])
     for block in account.of_kind(f"{EC2}VPCCidrBlock"):
         if block.properties["VpcId"] == vpc and "CidrBlock" in block.properties:
             yield IPv4Network(block.properties["CidrBlock"])
@@ -32,9 +32,9 @@ def _block(services: Resources, request: Request) -> None:
             raise Refused(f"the CIDR {wanted} conflicts with {block} of the VPC")
 
 
-def _block_used(services: Resources, thing: AwsResource) -> None:
-    block = IPv4Network(thing.properties.get("CidrBlock", "0.0.0.0/32"))
-    for subnet in _subnets(services.account, thing.properties["VpcId"]):
+def _block_used(services: Resources, resource: AwsResource) -> None:
+    block = IPv4Network(resource.properties.get("CidrBlock", "0.0.0.0/32"))
+    for subnet in _subnets(services.account, resource.properties["VpcId"]):
         if IPv4Network(subnet.properties["CidrBlock"]).subnet_of(block):
             raise Refused(f"the VPC's block {block} has the subnet {subnet.id} ({subnet.name})")
 
@@ -74,11 +74,13 @@ def _nat(services: Resources, request: Request) -> None:
         raise Refused(f"Network {subnet.properties['VpcId']} has no Internet gateway attached")
 
 
-def _detach(services: Resources, thing: AwsResource) -> None:
-    own_subnets = {subnet.id for subnet in _subnets(services.account, thing.properties["VpcId"])}
+def _detach(services: Resources, resource: AwsResource) -> None:
+    own_subnets = {subnet.id for subnet in _subnets(services.account, resource.properties["VpcId"])}
     for nat in services.account.of_kind(f"{EC2}NatGateway"):
         if nat.properties.get("SubnetId") in own_subnets and "AllocationId" in nat.properties:
-            raise Refused(f"Network {thing.properties['VpcId']} has some mapped public address(es): that of {nat.name}")
+            raise Refused(
+                f"Network {resource.properties['VpcId']} has some mapped public address(es): that of {nat.name}"
+            )
 
 
 def egress_routes(account: Account, subnet_id: str) -> set[str] | None:

@@ -154,18 +154,18 @@ class Rehearsal:
         found: list[Leftover] = []
         for site in self.sites.values():
             owned = {
-                id(live.thing)
+                id(live.resource)
                 for deployed in site.cloudformation.stacks.values()
                 for live in deployed.live.values()
-                if live.thing is not None
+                if live.resource is not None
             }
             kept = {(resource.kind, resource.id): resource for resource in site.resources.left}
             working = {name for name, stack in site.cloudformation.stacks.items() if stack.in_progress}
-            for thing in site.resources.account.things.values():
-                if id(thing) not in owned and thing.stack not in working:
-                    path = f"{thing.stack}.{thing.name}"
-                    retained = kept.get((thing.kind, thing.id))
-                    found.append(retained or Leftover(path, thing.kind, thing.id, "left behind"))
+            for resource in site.resources.account.resources.values():
+                if id(resource) not in owned and resource.stack not in working:
+                    path = f"{resource.stack}.{resource.name}"
+                    retained = kept.get((resource.kind, resource.id))
+                    found.append(retained or Leftover(path, resource.kind, resource.id, "left behind"))
             if not site.cloudformation.stacks:
                 found += [
                     Leftover(record["Name"], f"SageMaker {record['Kind']}", record["Id"], "left behind")
@@ -185,9 +185,9 @@ class Rehearsal:
         """Returns kinds of existing resources that are billed by the hour, with their number."""
         counts: dict[str, int] = {}
         for site in self.sites.values():
-            for thing in site.resources.account.things.values():
-                if thing.kind in PAYING:
-                    counts[thing.kind] = counts.get(thing.kind, 0) + 1
+            for resource in site.resources.account.resources.values():
+                if resource.kind in PAYING:
+                    counts[resource.kind] = counts.get(resource.kind, 0) + 1
             for cluster in site.resources.clusters.values():
                 for node in cluster.nodes():
                     kind = node["metadata"]["labels"]["node.kubernetes.io/instance-type"]

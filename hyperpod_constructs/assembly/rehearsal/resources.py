@@ -37,14 +37,14 @@ class Request:
 
 @dataclass(eq=False)
 class Live:
-    """One resource as CloudFormation records it; `thing` is the resource in AWS, None for a custom resource."""
+    """One resource as CloudFormation records it; `resource` is the resource in AWS, None for a custom resource."""
 
     kind: str
     id: str
     properties: dict[str, Any]
     body: Mapping[str, Any]
     attributes: dict[str, Any]
-    thing: AwsResource | None = None
+    resource: AwsResource | None = None
 
 
 @dataclass
@@ -135,13 +135,13 @@ class Resources:
         if fault is not None and fault.how == "refused":
             raise Refused("the service rejects it (injected)")
         yield self.timing.seconds(known.create) if known else 5.0
-        thing = AwsResource(
+        resource = AwsResource(
             request.kind, id, request.name, request.stack, request.properties, attributes, self.world.now
         )
-        self.account.add(thing)
-        live = Live(request.kind, id, request.properties, request.body, attributes, thing)
+        self.account.add(resource)
+        live = Live(request.kind, id, request.properties, request.body, attributes, resource)
         made[request.name] = live
-        steps = model.after_create(self, thing, request) if model.after_create else None
+        steps = model.after_create(self, resource, request) if model.after_create else None
         if steps is not None:
             yield from steps
         if fault is not None:
@@ -159,26 +159,26 @@ class Resources:
             self.record.replaced[request.path] = (fixed, live.properties, request.properties)
             return (yield from self.create(request, fault, made))
         self.account.check_references(request.kind, request.properties)
-        assert live.thing is not None
+        assert live.resource is not None
         model, kind = MODELS.get(request.kind, Model()), deployed_kinds().get(request.kind)
         if model.before_update:
-            model.before_update(self, live.thing, request)
+            model.before_update(self, live.resource, request)
         if fault is not None and fault.how == "refused":
             raise Refused("the service rejects the update (injected)")
         yield self.timing.seconds(kind.update) if kind else 5.0
         if fault is not None:
             raise Refused("the service reports a failed update (injected)")
-        live.thing.properties = request.properties
-        steps = model.after_update(self, live.thing, request) if model.after_update else None
+        live.resource.properties = request.properties
+        steps = model.after_update(self, live.resource, request) if model.after_update else None
         if steps is not None:
             yield from steps
-        return Live(request.kind, live.id, request.properties, request.body, live.attributes, live.thing)
+        return Live(request.kind, live.id, request.properties, request.body, live.attributes, live.resource)
 
     def back(self, request: Request, now: Live, then: Live) -> Steps:
         """Undoes an update: restores the former resource if it was replaced, otherwise the former properties."""
         if is_custom(request.kind):
             return (yield from self.functions.back(request, now, then))
-        if now.thing is not then.thing:
+        if now.resource is not then.resource:
             yield 1.0
             return then
         return (yield from self.update(request, now, None, {}))
@@ -188,20 +188,20 @@ class Resources:
         if is_custom(live.kind):
             yield from self.functions.delete(live, stack, stack_id, name, fault)
             return
-        thing = live.thing
-        if thing is None or (thing.kind, thing.id) not in self.account.things:
+        resource = live.resource
+        if resource is None or (resource.kind, resource.id) not in self.account.resources:
             return  # already deleted outside of CloudFormation, which is accepted
         model, known = MODELS.get(live.kind, Model()), deployed_kinds().get(live.kind)
-        self.account.check_unused(thing)
+        self.account.check_unused(resource)
         if model.before_delete:
-            model.before_delete(self, thing)
+            model.before_delete(self, resource)
         if fault is not None:
             raise Refused("the service rejects the deletion (injected)")
         yield self.timing.seconds(known.delete) if known else 5.0
-        self.account.check_unused(thing)
-        self.account.remove(thing)
+        self.account.check_unused(resource)
+        self.account.remove(resource)
         if model.after_delete:
-            model.after_delete(self, thing)
+            model.after_delete(self, resource)
 
     def retained(self, live: Live, stack: str, name: str, why: str) -> None:
         """Records that a deletion policy retains a resource."""
@@ -209,11 +209,11 @@ class Resources:
 
     def loss(self, live: Live, logical_id: str) -> Loss | None:
         """Returns the loss if an update deletes a resource; None if nothing is lost."""
-        if live.kind not in LOSSES or live.thing is None:
+        if live.kind not in LOSSES or live.resource is None:
             return None
         if live.kind in DATA and not holds_data(live.kind, logical_id):
             return None
-        if live.kind == "AWS::KMS::Key" and not self.account.mentions(live.thing):
+        if live.kind == "AWS::KMS::Key" and not self.account.mentions(live.resource):
             return None  # what it encrypted is already deleted
         return Loss("HP973" if live.kind in DATA else "HPR04", LOSSES[live.kind])
 

@@ -8,10 +8,10 @@ from .resources import MODELS, Model, Request, Resources
 _LINK = "AWS::FSx::DataRepositoryAssociation"
 
 
-def _capacity(_: Resources, thing: AwsResource, request: Request) -> None:
-    before, after = (int(system.get("StorageCapacity", 0)) for system in (thing.properties, request.properties))
+def _capacity(_: Resources, resource: AwsResource, request: Request) -> None:
+    before, after = (int(system.get("StorageCapacity", 0)) for system in (resource.properties, request.properties))
     if after < before:
-        raise Refused(f"the storage capacity of {thing.id} is {before} GiB and cannot be decreased to {after} GiB")
+        raise Refused(f"the storage capacity of {resource.id} is {before} GiB and cannot be decreased to {after} GiB")
 
 
 def _link(services: Resources, request: Request) -> None:

@@ -39,10 +39,10 @@ class Releases:
 
     helm: HelmCloud
     provider: str = "Helm"
-    theirs: dict[str, set[str]] = field(default_factory=dict)
-    """Releases of people: their color, and those that somebody who adopted it has set since."""
+    foreign_objects: dict[str, set[str]] = field(default_factory=dict)
+    """Releases that users installed: their color, and the colors that resources which adopted them set."""
     missing: set[tuple[str, str]] = field(default_factory=set)
-    """What people uninstalled, or installed anew, since the last event of an owner (its digest)."""
+    """What users uninstalled, or installed again, since the last event of an owner (its digest)."""
     killed: set[str] = field(default_factory=set)
     succeeded: set[str] = field(default_factory=set)
     versions: int = 0
@@ -53,11 +53,11 @@ class Releases:
         return Provider(self.on_event)
 
     def on_event(self, event: Event) -> Any:
-        wanted = Properties.of(event["ResourceProperties"])
+        properties = Properties.of(event["ResourceProperties"])
         me = self._owner(event["StackId"], event["LogicalResourceId"], event["ResourceProperties"])
         self.killed.discard(me)
         if event["RequestType"] == "Delete" or event["RequestId"] in self.succeeded:
-            # see ownership_grafana: what is refused for good then stays, and is said
+            # See ownership_grafana: what is rejected permanently remains, and CloudFormation reports it.
             self.helm.server._faults = [fault for fault in self.helm.server._faults if fault.status != 422]
         try:
             with self._prepared(), patch.object(Helm, "run", self._run(Helm.run)):
@@ -66,13 +66,13 @@ class Releases:
             self.killed.add(me)
             raise
         self.succeeded.add(event["RequestId"])
-        if event["RequestType"] != "Delete" and wanted.release in self.theirs:
-            self.theirs[wanted.release].add(wanted.values["color"])
+        if event["RequestType"] != "Delete" and properties.release in self.foreign_objects:
+            self.foreign_objects[properties.release].add(properties.values["color"])
         return answer
 
     @contextmanager
     def _prepared(self) -> Iterator[None]:
-        """The chart is there already: thousands of downloads are not what is tested."""
+        """The chart already exists: the test does not download it thousands of times."""
 
         def obtain(_: Any, work: Path, *__: Any, **___: Any) -> Path:
             return Path(shutil.copytree(self.helm.work / "source", work / "chart"))
@@ -99,28 +99,28 @@ class Releases:
         return run
 
     def resource(self, rng: random.Random) -> Resource:
-        return self._made(rng.choice(NAMES), adopt=rng.random() < 0.5)
+        return self._resource(rng.choice(NAMES), adopt=rng.random() < 0.5)
 
     def changed(self, rng: random.Random, resource: Resource) -> Resource:
         name = resource.properties["Release"] if rng.random() < 0.6 else rng.choice(NAMES)
-        return self._made(name, adopt=resource.properties["Adopt"] == "true")
+        return self._resource(name, adopt=resource.properties["Adopt"] == "true")
 
-    def _made(self, name: str, *, adopt: bool) -> Resource:
+    def _resource(self, name: str, *, adopt: bool) -> Resource:
         self.versions += 1
         return self.helm.release(f"color-{self.versions}", release=name, adopt=adopt)
 
-    def people(self, rng: random.Random) -> None:
+    def manual_change(self, rng: random.Random) -> None:
         name = rng.choice(NAMES)
         last = self._last(name)
         if last is None:
             if rng.random() < 0.15:
                 self.helm.install_by_hand(name, "hand-made")
-                self.theirs[name] = {"hand-made"}
+                self.foreign_objects[name] = {"hand-made"}
         elif last.owners and not last.existed and rng.random() < 0.04:
             self.missing |= {(name, mark.digest) for mark in last.owners}
             self.helm.by_hand("uninstall", name)
 
-    def failure_text(self, rng: random.Random) -> None:
+    def inject_faults(self, rng: random.Random) -> None:
         server, choice = self.helm.server, rng.random()
         if choice < 0.45:
             for _ in range(rng.randint(1, 2)):
@@ -132,36 +132,36 @@ class Releases:
         else:
             self.kill_at, self.kill_how = rng.randint(1, 3), rng.choice(["before", "after", "during"])
 
-    def calm(self) -> None:
+    def remove_faults(self) -> None:
         self.helm.server._faults.clear()
         self.kill_at = -1
 
-    def done(self, event: Event) -> str:
+    def problem(self, event: Event) -> str:
         properties = event["ResourceProperties"]
         name = properties["Release"]
         me = self._owner(event["StackId"], event["LogicalResourceId"], properties)
         last = self._last(name)
-        ours = last is not None and me in {mark.digest for mark in last.owners}
+        owned = last is not None and me in {mark.digest for mark in last.owners}
         if event["RequestType"] == "Delete":
-            return f"{name} still is ours" if ours else ""
+            return f"{name} is still owned" if owned else ""
         self.missing.discard((name, me))
         color = json.loads(properties["Values"])["color"]
-        if last is None or not ours or last.status != "deployed" or self.helm.color(name) != color:
-            return f"{name} is {last} with {self.helm.color(name)}, wanted {color} of {me}"
+        if last is None or not owned or last.status != "deployed" or self.helm.color(name) != color:
+            return f"{name} is {last} with {self.helm.color(name)}, expected {color} of {me}"
         return ""
 
-    def lost(self, live: list[tuple[str, str, Resource]]) -> Iterable[str]:
-        wanted: dict[str, set[str]] = {}
+    def lost_objects(self, live: list[tuple[str, str, Resource]]) -> Iterable[str]:
+        expected: dict[str, set[str]] = {}
         for stack_id, logical_id, resource in live:
             name, me = resource.properties["Release"], self._owner(stack_id, logical_id, resource.properties)
             if (name, me) not in self.missing:
-                wanted.setdefault(name, set()).add(json.loads(resource.properties["Values"])["color"])
+                expected.setdefault(name, set()).add(json.loads(resource.properties["Values"])["color"])
                 last = self._last(name)
                 if last is None or me not in {mark.digest for mark in last.owners}:
                     yield f"{name} is {last}, and not of {logical_id} ({me})"
-        for name, colors in wanted.items():
+        for name, colors in expected.items():
             if self.helm.color(name) not in colors and not self.killed:
-                yield f"{name} is {self.helm.color(name)}, wanted {colors}"
+                yield f"{name} is {self.helm.color(name)}, expected {colors}"
 
     def marked(self) -> Iterable[tuple[str, str, str]]:
         for name in NAMES:
@@ -172,36 +172,36 @@ class Releases:
     def digests(self, stack_id: str, logical_id: str, resource: Resource) -> Iterable[str]:
         yield self._owner(stack_id, logical_id, resource.properties)
 
-    def remove(self, thing: str) -> None:
+    def remove(self, name: str) -> None:
         """Take the marks of functions that were killed off; what nobody else owns goes."""
-        history = self.helm.history(thing)
+        history = self.helm.history(name)
         last = history[-1]
-        left = [mark for mark in last.owners if mark.digest not in self.killed]
-        if thing in self.theirs and (color := self.helm.color(thing)):
-            self.theirs[thing].add(color)  # what a function that was killed had set stays
-        if left or thing in self.theirs:
+        remaining = [mark for mark in last.owners if mark.digest not in self.killed]
+        if name in self.foreign_objects and (color := self.helm.color(name)):
+            self.foreign_objects[name].add(color)  # a value that a stopped function had set remains
+        if remaining or name in self.foreign_objects:
             if last.status != "deployed":
                 number = max(r.number for r in history if r.status in ("deployed", "superseded"))
-                self.helm.by_hand("rollback", thing, str(number))
-            for revision in self.helm.history(thing):  # a rollback by hand brings the marks of its target back
-                gone = {mark.key: None for mark in revision.owners - set(left)}
-                if revision.existed and not left:
-                    gone[f"{NAMESPACE}{EXISTED}"] = None
-                self.helm.label(thing, revision.number, gone)
+                self.helm.by_hand("rollback", name, str(number))
+            for revision in self.helm.history(name):  # a manual rollback restores the marks of its target
+                removed_labels = {mark.key: None for mark in revision.owners - set(remaining)}
+                if revision.existed and not remaining:
+                    removed_labels[f"{NAMESPACE}{EXISTED}"] = None
+                self.helm.label(name, revision.number, removed_labels)
         else:
-            self.helm.by_hand("uninstall", thing)
+            self.helm.by_hand("uninstall", name)
 
     def foreign(self, adopted: bool) -> Iterable[str]:
-        for name, colors in self.theirs.items():
+        for name, colors in self.foreign_objects.items():
             last = self._last(name)
             if last is None:
-                yield f"{name} of somebody is gone"
+                yield f"{name} of a user does not exist"
             elif last.owners and adopted:
                 continue
             elif last.owners or last.existed:
-                yield f"{name} of somebody still has our marks: {last.marks}"
+                yield f"{name} of a user still has marks: {last.marks}"
             elif self.helm.color(name) not in colors:
-                yield f"{name} of somebody is {self.helm.color(name)}, was {colors}"
+                yield f"{name} of a user is {self.helm.color(name)}, was {colors}"
 
     def _last(self, name: str) -> Revision | None:
         history = self.helm.history(name)

@@ -31,22 +31,22 @@ RUNS = 2
 def test_random_deployments_of_releases(
     web: Any, server: HelmApiServer, helm_binary: str, tmp_path: Path, run: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    played = Run([Releases(HelmCloud(web, server, helm_binary, tmp_path))], random.Random(SEED * 1000 + run))
-    played.until(EVENTS // RUNS)
+    deployments = Run([Releases(HelmCloud(web, server, helm_binary, tmp_path))], random.Random(SEED * 1000 + run))
+    deployments.until(EVENTS // RUNS)
     with capsys.disabled():
-        print(f"\nownership of releases, run {run}: {played.report()}")
-    assert not any(played.counts[name] for name in COUNTS), "\n".join(played.said)
-    assert played.counts["UPDATE_COMPLETE"] > 0
+        print(f"\nownership of releases, run {run}: {deployments.report()}")
+    assert not any(deployments.counts[name] for name in COUNTS), "\n".join(deployments.messages)
+    assert deployments.counts["UPDATE_COMPLETE"] > 0
 
 
 def test_random_deployments_of_releases_and_objects(
     web: Any, server: HelmApiServer, helm_binary: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Both functions in the same stacks and on the same API server, with each other's faults."""
-    things: list[Any] = [Objects(World(server)), Releases(HelmCloud(web, server, helm_binary, tmp_path))]
-    played = Run(things, random.Random(SEED * 1000 + 77))
-    played.until(2 * EVENTS if ALL else EVENTS)
+    participants: list[Any] = [Objects(World(server)), Releases(HelmCloud(web, server, helm_binary, tmp_path))]
+    deployments = Run(participants, random.Random(SEED * 1000 + 77))
+    deployments.until(2 * EVENTS if ALL else EVENTS)
     with capsys.disabled():
-        print(f"\nownership of releases and objects: {played.report()}")
-    assert not any(played.counts[name] for name in COUNTS), "\n".join(played.said)
-    assert played.counts["UPDATE_COMPLETE"] > 0
+        print(f"\nownership of releases and objects: {deployments.report()}")
+    assert not any(deployments.counts[name] for name in COUNTS), "\n".join(deployments.messages)
+    assert deployments.counts["UPDATE_COMPLETE"] > 0

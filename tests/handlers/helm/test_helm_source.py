@@ -14,7 +14,7 @@ import boto3
 import pytest
 from chart_files import Answer, chart, digest, package, repository, sha256, tar
 from moto import mock_aws
-from trickle import trickling
+from trickle import slow_server
 
 from hyperpod_constructs.handlers.helm import folder as folder_module
 from hyperpod_constructs.handlers.helm.binary import Helm
@@ -259,5 +259,5 @@ def test_redirects_stay_on_https(web: Any, helm: Helm, source: Path, tmp_path: P
 def test_an_archive_that_trickles_in_has_an_end(tmp_path: Path, helm: Helm) -> None:
     """One byte at a time, each sooner than a socket's timeout."""
     helm.seconds_left = lambda: 2.0
-    with trickling() as url, pytest.raises(ChartError, match="took longer than 1 s; try again later"):
+    with slow_server() as url, pytest.raises(ChartError, match="took longer than 1 s; try again later"):
         obtain(git(url, WRONG), tmp_path / "work", helm, sleep=Pauses())

@@ -24,7 +24,7 @@ def me(logical_id: str, *identity: str) -> str:
 
 
 class Events:
-    """Sends events; ``said`` is the log of the last one."""
+    """Sends events; ``messages`` is the log of the last one."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO)
@@ -35,27 +35,27 @@ class Events:
         return self.world.server.clock
 
     @property
-    def said(self) -> list[str]:
+    def messages(self) -> list[str]:
         return self.caplog.messages
 
-    def send(self, type_: str, *objects: Json, id: str = "A", services: Any = None, **more: Any) -> Json:
+    def send(self, type_: str, *objects: Json, id: str = "A", services: Any = None, **extra: Any) -> Json:
         """An event of the resource ``id``; more properties, or other keys of the event in lower case."""
         self.caplog.clear()
         self.clock.slept.clear()
         keys = {"old": "OldResourceProperties", "physical_id": "PhysicalResourceId"}
-        event = {keys[name]: more.pop(name) for name in keys if name in more}
-        properties = properties_of(*objects, **more)
+        event = {keys[name]: extra.pop(name) for name in keys if name in extra}
+        properties = properties_of(*objects, **extra)
         event |= {"RequestType": type_, "StackId": STACK, "LogicalResourceId": id, "RequestId": "1"}
         event["ResourceProperties"] = properties
         if type_ == "Delete":
             event.setdefault("PhysicalResourceId", "made-up")
         return apply.handle(event, services or self.world.services, 840)
 
-    def fails(self, type_: str, *objects: Json, **more: Any) -> str:
+    def fails(self, type_: str, *objects: Json, **extra: Any) -> str:
         with pytest.raises(HandlerError) as failure:
-            self.send(type_, *objects, **more)
+            self.send(type_, *objects, **extra)
         return str(failure.value)
 
 
-def properties_of(*objects: Json, **more: Any) -> Json:
-    return {"ClusterName": "research", "Manifest": json.dumps(objects), **more}
+def properties_of(*objects: Json, **overrides: Any) -> Json:
+    return {"ClusterName": "research", "Manifest": json.dumps(objects), **overrides}

@@ -1,4 +1,4 @@
-"""What the tests of the API server's likeness share."""
+"""Helpers of the tests that compare the in-memory API server with a real one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kubernetes_targets import Target
 from hyperpod_constructs.handlers.kubernetes.errors import ApiError
 
 
-def at(target: Target, plural: str, name: str, group: str = "") -> str:
+def object_path(target: Target, plural: str, name: str, group: str = "") -> str:
     base = f"/apis/{group}" if group else "/api/v1"
     return f"{base}/namespaces/{target.namespace}/{plural}/{name}"
 
@@ -20,7 +20,7 @@ def body(target: Target, kind: str, name: str, api_version: str = "v1", **fields
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
 
 
-def refused(action: Any, *arguments: Any, **options: Any) -> tuple[int, str]:
+def rejection(action: Any, *arguments: Any, **options: Any) -> tuple[int, str]:
     with pytest.raises(ApiError) as refusal:
         action(*arguments, **options)
     return refusal.value.status, refusal.value.message

@@ -1,4 +1,4 @@
-"""The fake API server is like a real one: custom kinds, namespaces that go, and fields that never change."""
+"""The fake API server behaves like a real one: custom kinds, namespaces that are deleted, and immutable fields."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from kubernetes_targets import Target
-from likeness import at, body, image, refused
+from likeness import body, image, object_path, rejection
 
 WIDGET_CRD = {
     "apiVersion": "apiextensions.k8s.io/v1",
@@ -44,9 +44,9 @@ def gadgets(fake: Target) -> str:
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/gadgets.likeness.example.com"
     created = fake.api.apply(path, WIDGET_CRD)
     assert created["status"]["conditions"] == []
-    assert refused(fake.api.get, "/apis/likeness.example.com/v1") == (404, "404 page not found")
+    assert rejection(fake.api.get, "/apis/likeness.example.com/v1") == (404, "404 page not found")
     fake.services.clock.sleep(1)
-    return at(fake, "gadgets", "g", "likeness.example.com/v1")
+    return object_path(fake, "gadgets", "g", "likeness.example.com/v1")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_custom_kinds_have_their_schema(
     fake: Target, gadgets: str, spec: dict[str, Any], status: int, expected: str
 ) -> None:
     item = body(fake, "Gadget", "g", "likeness.example.com/v1", spec=spec)
-    assert refused(fake.api.apply, gadgets, item) == (
+    assert rejection(fake.api.apply, gadgets, item) == (
         status,
         expected
         if status == 422
@@ -76,9 +76,9 @@ def test_custom_kinds_have_their_schema(
 
 
 def test_a_namespace_reports_its_remaining_content(fake: Target) -> None:
-    held = body(fake, "ConfigMap", "held")
-    held["metadata"]["finalizers"] = ["example.com/hold"]
-    fake.api.apply(at(fake, "configmaps", "held"), held)
+    blocked = body(fake, "ConfigMap", "held")
+    blocked["metadata"]["finalizers"] = ["example.com/hold"]
+    fake.api.apply(object_path(fake, "configmaps", "held"), blocked)
     fake.api.delete(f"/api/v1/namespaces/{fake.namespace}", propagation="Background")
     found = fake.find(f"/api/v1/namespaces/{fake.namespace}")
     assert found is not None
@@ -118,8 +118,8 @@ def test_a_namespace_reports_its_remaining_content(fake: Target) -> None:
 def test_immutable_values(
     fake: Target, kind: str, plural: str, api_version: str, before: Any, after: Any, ends: str
 ) -> None:
-    path = at(fake, plural, "x", "" if api_version == "v1" else api_version)
+    path = object_path(fake, plural, "x", "" if api_version == "v1" else api_version)
     fake.api.apply(path, body(fake, kind, "x", api_version, **before))
-    status, message = refused(fake.api.apply, path, body(fake, kind, "x", api_version, **after))
+    status, message = rejection(fake.api.apply, path, body(fake, kind, "x", api_version, **after))
     assert status == 422
     assert message.endswith(ends)

@@ -1,4 +1,4 @@
-"""What the in-memory API server shares with a real one: each was found to differ once. Runs against KUBECONFIG too."""
+"""Behavior of the in-memory API server that equals a real one; each case differed once. Runs with KUBECONFIG too."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from kubernetes_targets import Target
-from likeness import at, body, image, refused
+from likeness import body, image, object_path, rejection
 
 from hyperpod_constructs.handlers.kubernetes.client import ApiClient
 
@@ -28,23 +28,23 @@ def test_a_namespace_is_active_and_has_its_finalizer(target: Target, api: ApiCli
 
 @pytest.mark.parametrize("path", ["/apis/none.example.com", "/apis/none.example.com/v1"])
 def test_an_unknown_group_is_answered_with_plain_text(api: ApiClient, path: str) -> None:
-    assert refused(api.get, path) == (404, "404 page not found")
+    assert rejection(api.get, path) == (404, "404 page not found")
 
 
 def test_a_name_that_is_not_found(target: Target, api: ApiClient) -> None:
-    assert refused(api.get, at(target, "configmaps", "none")) == (404, 'configmaps "none" not found')
-    path = at(target, "deployments", "none", "apps/v1")
-    assert refused(api.get, path) == (404, 'deployments.apps "none" not found')
-    assert refused(api.get, "/api/v1/namespaces/none/configmaps/a") == (404, 'configmaps "a" not found')
-    assert refused(api.get, "/api/v1/namespaces/none") == (404, 'namespaces "none" not found')
-    missing = at(target, "configmaps", "none")
-    assert refused(api.request, "DELETE", missing) == (404, 'configmaps "none" not found')
+    assert rejection(api.get, object_path(target, "configmaps", "none")) == (404, 'configmaps "none" not found')
+    path = object_path(target, "deployments", "none", "apps/v1")
+    assert rejection(api.get, path) == (404, 'deployments.apps "none" not found')
+    assert rejection(api.get, "/api/v1/namespaces/none/configmaps/a") == (404, 'configmaps "a" not found')
+    assert rejection(api.get, "/api/v1/namespaces/none") == (404, 'namespaces "none" not found')
+    missing = object_path(target, "configmaps", "none")
+    assert rejection(api.request, "DELETE", missing) == (404, 'configmaps "none" not found')
 
 
 def test_a_kind_without_spec_has_no_generation_and_managed_fields_state_the_operation(
     target: Target, api: ApiClient
 ) -> None:
-    created = api.apply(at(target, "configmaps", "a"), body(target, "ConfigMap", "a", data={"a": "1"}))
+    created = api.apply(object_path(target, "configmaps", "a"), body(target, "ConfigMap", "a", data={"a": "1"}))
     assert "generation" not in created["metadata"]
     (entry,) = created["metadata"]["managedFields"]
     assert (entry["manager"], entry["operation"]) == ("hyperpod-constructs", "Apply")
@@ -52,7 +52,7 @@ def test_a_kind_without_spec_has_no_generation_and_managed_fields_state_the_oper
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("changes", "expected"),
     [
         (
             {"metadata": {"name": "a", "namespace": "other"}},
@@ -63,8 +63,10 @@ def test_a_kind_without_spec_has_no_generation_and_managed_fields_state_the_oper
     ],
     ids=["namespace", "name", "kind"],
 )
-def test_the_object_of_another_url(target: Target, api: ApiClient, given: dict[str, Any], expected: str) -> None:
-    status, message = refused(api.apply, at(target, "configmaps", "a"), body(target, "ConfigMap", "a") | given)
+def test_the_object_of_another_url(target: Target, api: ApiClient, changes: dict[str, Any], expected: str) -> None:
+    status, message = rejection(
+        api.apply, object_path(target, "configmaps", "a"), body(target, "ConfigMap", "a") | changes
+    )
     assert (status, message) == (400, expected)
 
 
@@ -76,35 +78,39 @@ def test_the_object_of_another_url(target: Target, api: ApiClient, given: dict[s
     ],
 )
 def test_fields_that_apply_cannot_read(target: Target, api: ApiClient, fields: dict[str, Any], expected: str) -> None:
-    status, message = refused(api.apply, at(target, "configmaps", "u"), body(target, "ConfigMap", "u", **fields))
-    where = f"({target.namespace}/u; /v1, Kind=ConfigMap)"
-    assert (status, message) == (500, f"failed to create typed patch object {where}: {expected}")
+    status, message = rejection(
+        api.apply, object_path(target, "configmaps", "u"), body(target, "ConfigMap", "u", **fields)
+    )
+    suffix = f"({target.namespace}/u; /v1, Kind=ConfigMap)"
+    assert (status, message) == (500, f"failed to create typed patch object {suffix}: {expected}")
 
 
 def test_a_name_that_no_object_can_have(target: Target, api: ApiClient) -> None:
-    status, message = refused(api.apply, at(target, "configmaps", "Bad"), body(target, "ConfigMap", "Bad"))
+    status, message = rejection(api.apply, object_path(target, "configmaps", "Bad"), body(target, "ConfigMap", "Bad"))
     assert status == 422
     assert message.startswith('ConfigMap "Bad" is invalid: metadata.name: Invalid value: "Bad": a lowercase RFC 1123')
 
 
 def test_a_null_in_data_is_an_empty_text(target: Target, api: ApiClient) -> None:
-    created = api.apply(at(target, "configmaps", "n"), body(target, "ConfigMap", "n", data={"a": None, "b": "1"}))
+    created = api.apply(
+        object_path(target, "configmaps", "n"), body(target, "ConfigMap", "n", data={"a": None, "b": "1"})
+    )
     assert created["data"].get("a", "") == ""
     assert created["data"]["b"] == "1"
 
 
 def test_a_deployment_gets_defaults_and_keeps_its_selector(target: Target, api: ApiClient) -> None:
-    path = at(target, "deployments", "d", "apps/v1")
+    path = object_path(target, "deployments", "d", "apps/v1")
     created = api.apply(path, deployment(target, "d"))
-    wanted = {"progressDeadlineSeconds", "replicas", "revisionHistoryLimit", "selector", "strategy", "template"}
-    assert wanted <= created["spec"].keys()
-    status, message = refused(api.apply, path, deployment(target, "d", app="e"))
+    expected = {"progressDeadlineSeconds", "replicas", "revisionHistoryLimit", "selector", "strategy", "template"}
+    assert expected <= created["spec"].keys()
+    status, message = rejection(api.apply, path, deployment(target, "d", app="e"))
     assert status == 422
     assert message.startswith('Deployment.apps "d" is invalid: spec.')
 
 
 def test_containers_merge_by_name(target: Target, api: ApiClient) -> None:
-    path = at(target, "deployments", "d", "apps/v1")
+    path = object_path(target, "deployments", "d", "apps/v1")
     api.apply(path, deployment(target, "d"))
     side = body(target, "Deployment", "d", "apps/v1", spec={"template": {"spec": {"containers": [image("side")]}}})
     assert names(api.apply(path, side, manager="other")) == ["d", "side"]
@@ -122,16 +128,16 @@ def test_a_role_binding_keeps_its_role(target: Target, api: ApiClient) -> None:
         ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
         return body(target, "RoleBinding", "b", RBAC, roleRef=ref, subjects=[])
 
-    path = at(target, "rolebindings", "b", RBAC)
+    path = object_path(target, "rolebindings", "b", RBAC)
     api.apply(path, binding("view"))
-    status, message = refused(api.apply, path, binding("edit"))
+    status, message = rejection(api.apply, path, binding("edit"))
     assert status == 422
     assert message.startswith('RoleBinding.rbac.authorization.k8s.io "b" is invalid: roleRef: Invalid value: ')
     assert message.endswith("cannot change roleRef")
 
 
 def test_string_data_is_converted_to_data(target: Target, api: ApiClient) -> None:
-    path = at(target, "secrets", "s")
+    path = object_path(target, "secrets", "s")
     created = api.apply(path, body(target, "Secret", "s", stringData={"a": "1", "b": "2"}))
     packed = {"a": base64.b64encode(b"1").decode(), "b": base64.b64encode(b"2").decode()}
     assert (created["data"], created.get("stringData"), created["type"]) == (packed, None, "Opaque")
@@ -139,23 +145,23 @@ def test_string_data_is_converted_to_data(target: Target, api: ApiClient) -> Non
 
 
 def test_fields_of_others_conflict_unless_forced(target: Target, api: ApiClient) -> None:
-    path = at(target, "configmaps", "c")
-    theirs = body(target, "ConfigMap", "c", data={"a": "1", "b": "2"})
-    api.apply(path, theirs, manager="them")
-    ours = body(target, "ConfigMap", "c", data={"a": "1", "b": "3"})
+    path = object_path(target, "configmaps", "c")
+    existing = body(target, "ConfigMap", "c", data={"a": "1", "b": "2"})
+    api.apply(path, existing, manager="them")
+    changed = body(target, "ConfigMap", "c", data={"a": "1", "b": "3"})
     query = {"fieldManager": "us"}
-    options = {"query": query, "body": ours, "content_type": "application/apply-patch+yaml"}
-    status, message = refused(api.request, "PATCH", path, **options)
+    options = {"query": query, "body": changed, "content_type": "application/apply-patch+yaml"}
+    status, message = rejection(api.request, "PATCH", path, **options)
     assert (status, message) == (409, 'Apply failed with 1 conflict: conflict with "them": .data.b') or (
         status == 409 and "Apply failed with 1 conflict" in message and '"them"' in message and ".data.b" in message
     )
-    forced = api.apply(path, ours, manager="us")
+    forced = api.apply(path, changed, manager="us")
     owned = {e["manager"]: sorted(e["fieldsV1"]["f:data"]) for e in forced["metadata"]["managedFields"]}
     assert owned == {"them": ["f:a"], "us": ["f:a", "f:b"]}
 
 
 def test_a_dry_run_changes_nothing(target: Target, api: ApiClient) -> None:
-    path = at(target, "configmaps", "dry")
+    path = object_path(target, "configmaps", "dry")
     query = {"fieldManager": "us", "force": "true", "dryRun": "All"}
     options: dict[str, Any] = {"content_type": "application/apply-patch+yaml"}
     item = body(target, "ConfigMap", "dry", data={"a": "1"})
@@ -164,18 +170,18 @@ def test_a_dry_run_changes_nothing(target: Target, api: ApiClient) -> None:
 
 
 def test_an_apply_with_an_old_version_is_rejected(target: Target, api: ApiClient) -> None:
-    path = at(target, "configmaps", "v")
+    path = object_path(target, "configmaps", "v")
     old = api.apply(path, body(target, "ConfigMap", "v", data={"a": "1"}))["metadata"]["resourceVersion"]
     api.apply(path, body(target, "ConfigMap", "v", data={"a": "2"}))
     item = body(target, "ConfigMap", "v", data={"a": "3"})
     item["metadata"]["resourceVersion"] = old
-    status, message = refused(api.apply, path, item)
+    status, message = rejection(api.apply, path, item)
     assert status == 409
     assert "please apply your changes to the latest version" in message
 
 
 def test_managed_fields_can_be_put_back(target: Target, api: ApiClient) -> None:
-    path = at(target, "configmaps", "m")
+    path = object_path(target, "configmaps", "m")
     before = api.apply(path, body(target, "ConfigMap", "m", data={"a": "1"}), manager="them")
     after = api.apply(path, body(target, "ConfigMap", "m", data={"a": "1"}), manager="us")
     assert len(after["metadata"]["managedFields"]) == 2
@@ -189,24 +195,24 @@ def test_managed_fields_can_be_put_back(target: Target, api: ApiClient) -> None:
 
 
 def test_a_deletion_with_another_uid_or_an_old_version(target: Target, api: ApiClient) -> None:
-    path = at(target, "configmaps", "x")
+    path = object_path(target, "configmaps", "x")
     old = api.apply(path, body(target, "ConfigMap", "x", data={"a": "1"}))["metadata"]["resourceVersion"]
     api.apply(path, body(target, "ConfigMap", "x", data={"a": "2"}))
-    status, message = refused(api.delete, path, propagation="Background", uid="1-1")
+    status, message = rejection(api.delete, path, propagation="Background", uid="1-1")
     assert status == 409
     assert "the UID in the precondition (1-1) does not match the UID in record" in message
     options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"resourceVersion": old}}
-    status, message = refused(api.request, "DELETE", path, body=options)
+    status, message = rejection(api.request, "DELETE", path, body=options)
     assert status == 409
     assert "the ResourceVersion in the precondition" in message
 
 
 def test_a_deletion_in_the_foreground_is_not_done_at_once(target: Target, api: ApiClient) -> None:
-    path = at(target, "configmaps", "f")
+    path = object_path(target, "configmaps", "f")
     api.apply(path, body(target, "ConfigMap", "f"))
     api.delete(path, propagation="Foreground")
     found = api.find(path)
-    if target.server is not None:  # a real garbage collector may be quicker than we ask
+    if target.server is not None:  # a real garbage collector may be faster than the request
         assert found is not None
     if found is not None:
         assert found["metadata"]["finalizers"] == ["foregroundDeletion"]
@@ -217,7 +223,7 @@ def test_a_deletion_in_the_foreground_is_not_done_at_once(target: Target, api: A
 def test_a_claim_in_use_is_not_deleted(fake: Target) -> None:
     assert fake.server is not None
     store = fake.server.store
-    claim = at(fake, "persistentvolumeclaims", "c")
+    claim = object_path(fake, "persistentvolumeclaims", "c")
     fake.api.apply(claim, body(fake, "PersistentVolumeClaim", "c", spec={"storageClassName": "fsx"}))
     volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]
     store.put(body(fake, "Pod", "p", spec={"volumes": volumes}, status={"phase": "Running"}))
@@ -225,7 +231,7 @@ def test_a_claim_in_use_is_not_deleted(fake: Target) -> None:
     found = fake.find(claim)
     assert found is not None
     assert found["metadata"]["finalizers"] == ["kubernetes.io/pvc-protection"]
-    fake.api.delete(at(fake, "pods", "p"), propagation="Background")
+    fake.api.delete(object_path(fake, "pods", "p"), propagation="Background")
     assert fake.find(claim) is None
 
 
@@ -241,11 +247,13 @@ def static_claim(target: Target, api: ApiClient, size: str) -> dict[str, Any]:
     }
     volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec}
     api.apply(f"/api/v1/persistentvolumes/{name}", volume)
-    wanted = {"accessModes": ["ReadWriteMany"], "storageClassName": "", "volumeName": name}
-    claim = body(target, "PersistentVolumeClaim", "c", spec={**wanted, "resources": {"requests": {"storage": size}}})
-    api.apply(at(target, "persistentvolumeclaims", "c"), claim)
+    claim_spec = {"accessModes": ["ReadWriteMany"], "storageClassName": "", "volumeName": name}
+    claim = body(
+        target, "PersistentVolumeClaim", "c", spec={**claim_spec, "resources": {"requests": {"storage": size}}}
+    )
+    api.apply(object_path(target, "persistentvolumeclaims", "c"), claim)
     for _ in range(30):
-        found = api.get(at(target, "persistentvolumeclaims", "c"))
+        found = api.get(object_path(target, "persistentvolumeclaims", "c"))
         if found["status"].get("phase") == "Bound":
             return claim
         target.services.clock.sleep(1)
@@ -253,18 +261,18 @@ def static_claim(target: Target, api: ApiClient, size: str) -> dict[str, Any]:
 
 
 def test_a_bound_claim_without_a_storage_class_keeps_its_size(target: Target, api: ApiClient) -> None:
-    path = at(target, "persistentvolumeclaims", "c")
+    path = object_path(target, "persistentvolumeclaims", "c")
     claim = static_claim(target, api, "2Gi")
 
     def sized(size: str) -> dict[str, Any]:
         return {**claim, "spec": {**claim["spec"], "resources": {"requests": {"storage": size}}}}
 
     forbidden = 'persistentvolumeclaims "c" is forbidden: only dynamically provisioned pvc can be resized and the '
-    assert refused(api.apply, path, sized("4Gi")) == (
+    assert rejection(api.apply, path, sized("4Gi")) == (
         403,
         f"{forbidden}storageclass that provisions the pvc must support resize",
     )
-    status, message = refused(api.apply, path, sized("1Gi"))
+    status, message = rejection(api.apply, path, sized("1Gi"))
     assert status == 422
     assert message.startswith('PersistentVolumeClaim "c" is invalid: spec.resources.requests.storage: Forbidden: ')
     assert api.apply(path, sized("2048Mi"))["spec"]["resources"]["requests"]["storage"] in ("2Gi", "2048Mi")
@@ -299,17 +307,17 @@ def test_the_rules_of_an_aggregated_role_belong_to_a_controller(fake: Target) ->
     assert fake.api.get(f"{roles}/admin")["rules"] == [rule]
     options: dict[str, Any] = {"content_type": "application/apply-patch+yaml"}
     query = {"fieldManager": "hyperpod-constructs"}
-    status, message = refused(fake.api.request, "PATCH", f"{roles}/admin", query=query, body=admin, **options)
+    status, message = rejection(fake.api.request, "PATCH", f"{roles}/admin", query=query, body=admin, **options)
     assert status == 409
     assert message.startswith('Apply failed with 1 conflict: conflicts with "clusterrole-aggregation-controller"')
 
 
 def test_objects_that_are_too_large(target: Target, api: ApiClient) -> None:
-    path = at(target, "configmaps", "large")
-    status, message = refused(api.apply, path, body(target, "ConfigMap", "large", data={"a": "x" * 1_700_000}))
+    path = object_path(target, "configmaps", "large")
+    status, message = rejection(api.apply, path, body(target, "ConfigMap", "large", data={"a": "x" * 1_700_000}))
     assert status in (500, 422)
     assert "too large" in message or "must have at most" in message or "Too long" in message
-    status, _ = refused(api.apply, path, body(target, "ConfigMap", "large", data={"a": "x" * 3_300_000}))
+    status, _ = rejection(api.apply, path, body(target, "ConfigMap", "large", data={"a": "x" * 3_300_000}))
     assert status == 413
 
 
@@ -321,6 +329,6 @@ def test_objects_that_are_too_large(target: Target, api: ApiClient) -> None:
     ],
 )
 def test_bad_questions(target: Target, api: ApiClient, query: dict[str, str], expected: str) -> None:
-    status, message = refused(api.get, f"/api/v1/namespaces/{target.namespace}/configmaps", **query)
+    status, message = rejection(api.get, f"/api/v1/namespaces/{target.namespace}/configmaps", **query)
     assert status == 400
     assert expected in message

@@ -1,4 +1,4 @@
-"""Applying: what holds on any API server (the fake one here, a real one where KUBECONFIG is set)."""
+"""Applying objects on any API server (the fake one, or a real one if KUBECONFIG is set)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def widget(group: str, namespace: str, name: str = "w", **spec: Any) -> dict[str
 
 @pytest.fixture
 def group() -> str:
-    """An API group of the test's own, since CRDs are cluster-wide."""
+    """An API group for one test, because CRDs are cluster-scoped."""
     return f"g{uuid.uuid4().hex[:8]}.example.com"
 
 
@@ -121,8 +121,8 @@ def test_another_namespace_moves_the_object(cloudformation: CloudFormation, targ
 
 def test_setting_the_default_namespace_is_not_a_change(cloudformation: CloudFormation, target: Target) -> None:
     name = f"same-{uuid.uuid4().hex[:6]}"
-    bare = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
-    cloudformation.create([bare])
+    without_namespace = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+    cloudformation.create([without_namespace])
     uid = (target.find(f"/api/v1/namespaces/default/configmaps/{name}") or {})["metadata"]["uid"]
     cloudformation.update([config_map(name, "default")])
     assert (target.find(f"/api/v1/namespaces/default/configmaps/{name}") or {})["metadata"]["uid"] == uid
@@ -229,8 +229,8 @@ def test_a_claim_keeps_its_size_when_its_volume_grows(fake: Target, stack: Cloud
     from hyperpod_constructs.core.manifests import fsx_volumes
 
     def volumes(size: int) -> list[dict[str, Any]]:
-        where = {"file_system_id": "fs-1", "dns_name": "fs-1.fsx", "mount_name": "abc", "namespaces": ["team"]}
-        return fsx_volumes("data", size_gib=size, **where)
+        arguments = {"file_system_id": "fs-1", "dns_name": "fs-1.fsx", "mount_name": "abc", "namespaces": ["team"]}
+        return fsx_volumes("data", size_gib=size, **arguments)
 
     stack.create(volumes(1200))
     stack.update(volumes(2400))
@@ -332,7 +332,7 @@ def test_a_missing_asset_is_reported(stack: CloudFormation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("manifest", "says"),
+    ("manifest", "message"),
     [
         ("[", "is not JSON"),
         ("[]", "contains no object"),
@@ -342,8 +342,8 @@ def test_a_missing_asset_is_reported(stack: CloudFormation) -> None:
         (json.dumps([config_map("a", "default"), config_map("a", "")]), "ConfigMap a is in the manifest twice"),
     ],
 )
-def test_a_manifest_that_is_not_a_list_of_objects(stack: CloudFormation, manifest: str, says: str) -> None:
-    with pytest.raises(HandlerError, match=says):
+def test_a_manifest_that_is_not_a_list_of_objects(stack: CloudFormation, manifest: str, message: str) -> None:
+    with pytest.raises(HandlerError, match=message):
         stack.create([], Manifest=manifest)
 
 

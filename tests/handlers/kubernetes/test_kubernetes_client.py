@@ -1,4 +1,4 @@
-"""Requests to an API server: what is sent, what each answer becomes, and when a slow one is given up."""
+"""Requests to an API server: what is sent, the result of each response, and the timeout of slow responses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 
 
 class Slow:
-    """A server that sends a byte every 0.2 s, each well within a socket's timeout; the whole answer takes a minute."""
+    """A server that sends a byte every 0.2 s, each within a socket's timeout; the complete response takes a minute."""
 
     def __init__(self) -> None:
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -69,19 +69,19 @@ def test_the_deadline_applies_to_the_complete_response(slow: Slow) -> None:
 
 
 class Pool:
-    """Answers in turn, without a socket, and records what urllib3 would be asked."""
+    """Returns responses in sequence, without a socket, and records the requests to urllib3."""
 
     def __init__(self, *answers: tuple[int, bytes], headers: dict[str, str] | None = None) -> None:
-        self.answers, self.more, self.asked = list(answers), headers or {}, list[tuple[str, str, dict[str, Any]]]()
+        self.answers, self.more, self.requests = list(answers), headers or {}, list[tuple[str, str, dict[str, Any]]]()
 
-    def request(self, method: str, url: str, **given: Any) -> Any:
-        self.asked.append((method, url, given))
+    def request(self, method: str, url: str, **options: Any) -> Any:
+        self.requests.append((method, url, options))
         status, data = self.answers.pop(0)
         return SimpleNamespace(status=status, headers=self.more, data=data)
 
 
 class InProcess:
-    """A connection with a pool of its own; counts how often its token was discarded."""
+    """A connection with a separate pool; counts how often its token was discarded."""
 
     endpoint, ssl_context = "https://cluster", None
 
@@ -96,7 +96,7 @@ class InProcess:
 
 
 class Stopped(Clock):
-    """Time that does not pass."""
+    """A clock that does not advance."""
 
     def monotonic(self) -> float:
         return 1000.0
@@ -155,36 +155,36 @@ REQUESTS: list[tuple[Callable[[ApiClient], Any], str, str, str | None, dict[str,
 ]
 
 
-@pytest.mark.parametrize(("ask", "method", "target", "content_type", "body"), REQUESTS)
+@pytest.mark.parametrize(("call", "method", "target", "content_type", "body"), REQUESTS)
 def test_each_request(
-    ask: Callable[[ApiClient], Any], method: str, target: str, content_type: str | None, body: dict[str, Any] | None
+    call: Callable[[ApiClient], Any], method: str, target: str, content_type: str | None, body: dict[str, Any] | None
 ) -> None:
     pool = Pool((200, OBJECT))
-    ask(client_of(pool))
-    ((asked, url, given),) = pool.asked
+    call(client_of(pool))
+    ((sent_method, url, options),) = pool.requests
     typed = {"Content-Type": content_type} if content_type else {}
-    assert (asked, url) == (method, f"https://cluster{target}")
-    assert given["headers"] == {
+    assert (sent_method, url) == (method, f"https://cluster{target}")
+    assert options["headers"] == {
         "Authorization": "Bearer t", "Accept": JSON, "User-Agent": "hyperpod-constructs", **typed
     }  # fmt: skip
-    assert (json.loads(given["body"]) if given["body"] else None) == body
-    assert given["redirect"] is False, "the token would go to another host"
+    assert (json.loads(options["body"]) if options["body"] else None) == body
+    assert options["redirect"] is False, "the token would go to another host"
 
 
 def test_what_is_asked_as_text_says_so() -> None:
     pool = Pool((200, b""))
     assert client_of(pool).request("POST", "/x", body=[], content_type="text/a", accept="text/b") == {}
-    headers = pool.asked[0][2]["headers"]
-    assert (headers["Content-Type"], headers["Accept"], pool.asked[0][2]["body"]) == ("text/a", "text/b", b"[]")
+    headers = pool.requests[0][2]["headers"]
+    assert (headers["Content-Type"], headers["Accept"], pool.requests[0][2]["body"]) == ("text/a", "text/b", b"[]")
 
 
 @pytest.mark.parametrize(
-    ("left", "connect", "read"), [(20, 5.0, 21), (2, 3, 3), (0, 1, 1), (64, 5.0, 65.0), (600, 5.0, 65.0)]
+    ("remaining", "connect", "read"), [(20, 5.0, 21), (2, 3, 3), (0, 1, 1), (64, 5.0, 65.0), (600, 5.0, 65.0)]
 )
-def test_an_answer_ends_with_the_deadline(left: float, connect: float, read: float) -> None:
+def test_an_answer_ends_with_the_deadline(remaining: float, connect: float, read: float) -> None:
     pool = Pool((200, b""))
-    client_of(pool, left).get("/x")
-    timeout = pool.asked[0][2]["timeout"]
+    client_of(pool, remaining).get("/x")
+    timeout = pool.requests[0][2]["timeout"]
     assert (timeout.connect_timeout, timeout.read_timeout) == (connect, read)
 
 
@@ -240,13 +240,13 @@ def test_only_a_rejected_token_is_discarded(status: int, renewed: int) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"kind": "ConfigMap"}', b'{"metadata": []}', b'{"metadata": {}}'])
 @pytest.mark.parametrize(
-    "ask",
+    "call",
     [lambda c: c.find("/x"), lambda c: c.apply("/x", {}), lambda c: c.merge("/x", {}, manager="m")],
     ids=["find", "apply", "merge"],
 )
-def test_an_answer_that_is_no_object_is_a_transient_error(data: bytes, ask: Callable[[ApiClient], Any]) -> None:
+def test_an_answer_that_is_no_object_is_a_transient_error(data: bytes, call: Callable[[ApiClient], Any]) -> None:
     with pytest.raises(ApiError, match=r"^the API server's answer for /x is not an object$") as refusal:
-        ask(client_of(Pool((200, data))))
+        call(client_of(Pool((200, data))))
     assert (refusal.value.reason, refusal.value.is_transient(0)) == ("NotAnObject", True)
 
 
@@ -261,7 +261,7 @@ def test_all_pages_of_a_list_are_read() -> None:
     pages = [{"items": [{"n": 1}], "metadata": {"continue": "a"}}, {"items": None, "metadata": {"continue": "b"}}, {}]
     pool = Pool(*[(200, json.dumps(page).encode()) for page in pages])
     assert client_of(pool).items("/x", labelSelector="a=b") == [{"n": 1}]
-    assert [(method, url) for method, url, _ in pool.asked] == [
+    assert [(method, url) for method, url, _ in pool.requests] == [
         ("GET", "https://cluster/x?limit=250&labelSelector=a%3Db"),
         ("GET", "https://cluster/x?limit=250&labelSelector=a%3Db&continue=a"),
         ("GET", "https://cluster/x?limit=250&labelSelector=a%3Db&continue=b"),
@@ -279,7 +279,7 @@ def test_all_pages_of_a_list_are_read() -> None:
 )
 def test_a_broken_connection_is_a_transient_error(error: Exception, text: str) -> None:
     class Broken(Pool):
-        def request(self, method: str, url: str, **given: Any) -> Any:
+        def request(self, method: str, url: str, **options: Any) -> Any:
             raise error
 
     with pytest.raises(ApiError) as refusal:
@@ -293,7 +293,7 @@ def test_connections_trust_the_context_and_urllib3_retries_nothing(
     context: ssl.SSLContext | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     created: list[dict[str, Any]] = []
-    monkeypatch.setattr(urllib3, "PoolManager", lambda **given: created.append(given) or Pool((200, b"")))
+    monkeypatch.setattr(urllib3, "PoolManager", lambda **options: created.append(options) or Pool((200, b"")))
     connection: Any = SimpleNamespace(endpoint="https://cluster", ssl_context=context, headers=dict)
     assert ApiClient(connection, Deadline.after(Stopped(), 20)).get("/x") == {}
     tls = {"ssl_context": context} if context else {}

@@ -1,4 +1,4 @@
-"""Each condition of a wait, word for word: when it is met, what is missing, and the reasons at the end."""
+"""Exact texts of each condition of a wait: when it is met, what is missing, and the reasons at the end."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ TEAM = {"Namespace": "team", "Name": "a"}
 
 
 class Client:
-    """Objects by path; records the lists that it was asked for."""
+    """Objects by path; records the requested lists."""
 
     def __init__(self, objects: dict[str, Any]) -> None:
-        self.objects, self.asked = objects, list[tuple[str, Json]]()
+        self.objects, self.requests = objects, list[tuple[str, Json]]()
 
     def find(self, path: str) -> Json | None:
         found: Json | None = self.objects.get(path)
@@ -32,27 +32,27 @@ class Client:
         return found
 
     def items(self, path: str, **query: str) -> list[Json]:
-        self.asked.append((path, query))
+        self.requests.append((path, query))
         found: list[Json] = self.objects.get(path, [])
         return found
 
 
 class Aws:
-    """boto3 clients: an answer by operation; an exception is raised, and what is absent is no operation."""
+    """boto3 clients: a response for each operation; an exception is raised, and other operations do not exist."""
 
     def __init__(self, **answers: Any) -> None:
-        self.answers, self.asked = answers, list[tuple[str, str, Json]]()
+        self.answers, self.requests = answers, list[tuple[str, str, Json]]()
 
     def __call__(self, service: str) -> Any:
         def call(operation: str) -> Any:
-            def ask(**arguments: Any) -> Any:
-                self.asked.append((service, operation, arguments))
+            def answer_of(**arguments: Any) -> Any:
+                self.requests.append((service, operation, arguments))
                 answer = self.answers[operation]
                 if isinstance(answer, Exception):
                     raise answer
                 return answer
 
-            return ask
+            return answer_of
 
         return SimpleNamespace(**{operation: call(operation) for operation in self.answers})
 
@@ -61,8 +61,8 @@ def sources(aws: Aws | None = None, **objects: Any) -> Any:
     return Sources(Client(objects), aws or Aws())  # type: ignore[arg-type]
 
 
-def asked(type_: str, **given: Any) -> Condition:
-    return read({"ClusterName": "research", "Condition": {"Type": type_, **given}})
+def condition_of(type_: str, **properties: Any) -> Condition:
+    return read({"ClusterName": "research", "Condition": {"Type": type_, **properties}})
 
 
 def outcome(condition: Condition, found: Sources) -> State | str:
@@ -73,8 +73,8 @@ def outcome(condition: Condition, found: Sources) -> State | str:
         return str(error)
 
 
-def state(type_: str, status: str = "True", **more: Any) -> Json:
-    return {"type": type_, "status": status, **more}
+def state(type_: str, status: str = "True", **overrides: Any) -> Json:
+    return {"type": type_, "status": status, **overrides}
 
 
 # Objects of the API server.
@@ -107,7 +107,7 @@ CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.x.io"
 )
 def test_a_crd_is_established(crd: Json | None, expected: State | str) -> None:
     found = sources(**({CRD: crd} if crd is not None else {}))
-    assert outcome(asked("CustomResourceEstablished", Name="widgets.x.io"), found) == expected
+    assert outcome(condition_of("CustomResourceEstablished", Name="widgets.x.io"), found) == expected
 
 
 def deployment(*, available: str = "True", **status: Any) -> Json:
@@ -142,8 +142,8 @@ DEPLOYMENTS: list[tuple[Json | None, bool, str]] = [
 @pytest.mark.parametrize(("item", "met", "text"), DEPLOYMENTS)
 def test_a_deployment_is_available(item: Json | None, met: bool, text: str) -> None:
     path = "/apis/apps/v1/namespaces/team/deployments/a"
-    says = f"Deployment team/a{text}" if text.startswith(":") else f"Deployment team/a {text}"
-    assert asked("DeploymentAvailable", **TEAM).check(sources(**{path: item})) == State(met, says)
+    message = f"Deployment team/a{text}" if text.startswith(":") else f"Deployment team/a {text}"
+    assert condition_of("DeploymentAvailable", **TEAM).check(sources(**{path: item})) == State(met, message)
 
 
 def daemon_set(desired: int, ready: int, updated: int) -> Json:
@@ -182,22 +182,22 @@ DAEMON_SETS: list[tuple[Json, Json, bool, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("given", "item", "met", "text"), DAEMON_SETS)
-def test_a_daemon_set_is_ready(given: Json, item: Json, met: bool, text: str) -> None:
+@pytest.mark.parametrize(("properties", "item", "met", "text"), DAEMON_SETS)
+def test_a_daemon_set_is_ready(properties: Json, item: Json, met: bool, text: str) -> None:
     path = "/apis/apps/v1/namespaces/team/daemonsets/a"
-    found = asked("DaemonSetReady", **TEAM, **given).check(sources(**{path: item}))
+    found = condition_of("DaemonSetReady", **TEAM, **properties).check(sources(**{path: item}))
     assert found == State(met, f"DaemonSet team/a: {text}")
 
 
 def test_the_reasons_of_a_workload_are_its_pods() -> None:
     item = {"spec": {"selector": {"matchLabels": {"app": "a", "tier": "1"}}}}
-    condition = asked("DeploymentAvailable", Namespace="team", Name="a/b")
+    condition = condition_of("DeploymentAvailable", Namespace="team", Name="a/b")
     found = sources(**{"/apis/apps/v1/namespaces/team/deployments/a%2Fb": item})
     found.client.objects["/api/v1/namespaces/team/pods"] = [
         {"metadata": {"name": "a-1"}, "status": {"phase": "Failed"}}
     ]
     assert condition.explain(found) == "1 pod; pod a-1: Failed"
-    assert found.client.asked[0] == ("/api/v1/namespaces/team/pods", {"labelSelector": "app=a,tier=1"})
+    assert found.client.requests[0] == ("/api/v1/namespaces/team/pods", {"labelSelector": "app=a,tier=1"})
     assert condition.explain(sources()) == "it has not been created yet"
     selects_nothing = {"spec": {"selector": {"matchLabels": None}}}
     assert condition.explain(sources(**{"/apis/apps/v1/namespaces/team/deployments/a%2Fb": selects_nothing})) == (
@@ -238,14 +238,14 @@ QUEUE_STATES: list[tuple[Json, Json | None, bool, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("given", "item", "met", "text"), QUEUE_STATES)
-def test_an_object_has_a_condition(given: Json, item: Json | None, met: bool, text: str) -> None:
+@pytest.mark.parametrize(("properties", "item", "met", "text"), QUEUE_STATES)
+def test_an_object_has_a_condition(properties: Json, item: Json | None, met: bool, text: str) -> None:
     found = sources(**QUEUES, **{"/apis/x.io/v1/namespaces/team/queues/q": item})
-    assert asked("ObjectCondition", **QUEUE, **given).check(found) == State(met, text)
+    assert condition_of("ObjectCondition", **QUEUE, **properties).check(found) == State(met, text)
 
 
 def test_the_reasons_of_an_object_are_its_last_condition() -> None:
-    condition = asked("ObjectCondition", **QUEUE)
+    condition = condition_of("ObjectCondition", **QUEUE)
     item = queue(state("Active", "False", reason="R"), state("Other", lastTransitionTime="2026-01-01"))
     found = sources(**QUEUES, **{"/apis/x.io/v1/namespaces/team/queues/q": item})
     assert condition.explain(found) == "last condition Other=True"
@@ -255,14 +255,16 @@ def test_the_reasons_of_an_object_are_its_last_condition() -> None:
 
 
 def test_an_object_of_the_default_namespace() -> None:
-    given = {name: value for name, value in QUEUE.items() if name != "Namespace"}
+    properties = {name: value for name, value in QUEUE.items() if name != "Namespace"}
     found = sources(**QUEUES, **{"/apis/x.io/v1/namespaces/default/queues/q": queue(state("Active"))})
-    assert asked("ObjectCondition", **given).check(found) == State(True, "Queue q: Active=True, wanted True")
+    assert condition_of("ObjectCondition", **properties).check(found) == State(
+        True, "Queue q: Active=True, wanted True"
+    )
 
 
 def test_an_object_requires_a_name() -> None:
     with pytest.raises(HandlerError, match=r"^the condition requires a Name$"):
-        asked("ObjectCondition", ApiVersion="x.io/v1", Kind="Queue", ConditionType="Active")
+        condition_of("ObjectCondition", ApiVersion="x.io/v1", Kind="Queue", ConditionType="Active")
 
 
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/team/endpointslices"
@@ -270,7 +272,7 @@ HOOK = {"Namespace": "team", "Service": "hook"}
 
 
 @pytest.mark.parametrize(
-    ("slices", "given", "met", "text"),
+    ("slices", "properties", "met", "text"),
     [
         ([], {}, False, "0 of 1"),
         ([{"endpoints": None}, {}], {}, False, "0 of 1"),
@@ -281,15 +283,15 @@ HOOK = {"Namespace": "team", "Service": "hook"}
         ([{"endpoints": [{}, {}]}], {"MinimumReady": "2"}, True, "2 of 2"),
     ],
 )
-def test_a_service_has_ready_endpoints(slices: list[Json], given: Json, met: bool, text: str) -> None:
+def test_a_service_has_ready_endpoints(slices: list[Json], properties: Json, met: bool, text: str) -> None:
     found = sources(**{SLICES: slices})
-    says = f"Service team/hook: {text} endpoints ready"
-    assert asked("EndpointsReady", **HOOK, **given).check(found) == State(met, says)
-    assert found.client.asked == [(SLICES, {"labelSelector": "kubernetes.io/service-name=hook"})]
+    message = f"Service team/hook: {text} endpoints ready"
+    assert condition_of("EndpointsReady", **HOOK, **properties).check(found) == State(met, message)
+    assert found.client.requests == [(SLICES, {"labelSelector": "kubernetes.io/service-name=hook"})]
 
 
 def test_the_reasons_of_endpoints_are_the_pods_of_the_service() -> None:
-    condition, path = asked("EndpointsReady", **HOOK), "/api/v1/namespaces/team/services/hook"
+    condition, path = condition_of("EndpointsReady", **HOOK), "/api/v1/namespaces/team/services/hook"
     assert condition.explain(sources()) == "the Service does not exist"
     assert condition.explain(sources(**{path: {"spec": {}}})) == "it selects no pods"
     found = sources(**{path: {"spec": {"selector": {"app": "hook"}}}})
@@ -297,7 +299,7 @@ def test_the_reasons_of_endpoints_are_the_pods_of_the_service() -> None:
         {"metadata": {"name": "hook-1"}, "status": {"phase": "Failed"}}
     ]
     assert condition.explain(found) == "1 pod; pod hook-1: Failed"
-    assert found.client.asked[0] == ("/api/v1/namespaces/team/pods", {"labelSelector": "app=hook"})
+    assert found.client.requests[0] == ("/api/v1/namespaces/team/pods", {"labelSelector": "app=hook"})
 
 
 # Jobs.
@@ -346,8 +348,8 @@ STARTED_AND_FINISHED: list[tuple[Json | None, State | str, State | str]] = [
 @pytest.mark.parametrize(("item", "started", "finished"), STARTED_AND_FINISHED)
 def test_a_job_starts_and_finishes(item: Json | None, started: State | str, finished: State | str) -> None:
     found = sources(**JOBS, **{"/apis/batch/v1/namespaces/team/jobs/train": item})
-    assert outcome(asked("JobStarted", **TRAIN), found) == started
-    assert outcome(asked("JobFinished", **TRAIN), found) == finished
+    assert outcome(condition_of("JobStarted", **TRAIN), found) == started
+    assert outcome(condition_of("JobFinished", **TRAIN), found) == finished
 
 
 def test_the_reasons_of_a_job_are_its_own_pods() -> None:
@@ -355,21 +357,21 @@ def test_the_reasons_of_a_job_are_its_own_pods() -> None:
         {"metadata": {"name": "train-0", "labels": {"job-name": "train"}}, "status": {"phase": "Failed"}},
         {"metadata": {"name": "other-0", "labels": {"job-name": "other"}}, "status": {"phase": "Failed"}},
     ]
-    where = "/api/v1/namespaces/default/pods"
-    found = sources(**JOBS, **{"/apis/batch/v1/namespaces/default/jobs/train": job(), where: pods})
-    condition = asked("JobStarted", **{**TRAIN, "Namespace": "default"})
+    path = "/api/v1/namespaces/default/pods"
+    found = sources(**JOBS, **{"/apis/batch/v1/namespaces/default/jobs/train": job(), path: pods})
+    condition = condition_of("JobStarted", **{**TRAIN, "Namespace": "default"})
     assert condition.explain(found) == "it has no conditions yet; 1 pod; pod train-0: Failed"
-    assert found.client.asked[0] == (where, {}), "operators label the pods differently"
+    assert found.client.requests[0] == (path, {}), "operators label the pods differently"
     assert condition.explain(sources(**JOBS)) == "the job does not exist"
     unnamed = {name: value for name, value in TRAIN.items() if name != "Namespace"}
-    assert asked("JobStarted", **unnamed) == condition
+    assert condition_of("JobStarted", **unnamed) == condition
 
 
 def test_a_failed_job_may_say_more_than_other_failures() -> None:
     found = sources(**JOBS, **{"/apis/batch/v1/namespaces/team/jobs/train": job(state("Failed", message="x" * 3000))})
-    says = outcome(asked("JobStarted", **TRAIN), found)
-    assert says == "Job team/train failed: Failed=True (" + "x" * 1961 + "..."
-    assert len(str(says)) == 2000
+    text = outcome(condition_of("JobStarted", **TRAIN), found)
+    assert text == "Job team/train failed: Failed=True (" + "x" * 1961 + "..."
+    assert len(str(text)) == 2000
 
 
 @pytest.mark.parametrize(

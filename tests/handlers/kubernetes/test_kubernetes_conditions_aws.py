@@ -1,4 +1,4 @@
-"""Conditions on nodes and add-ons, word for word: when they are met, what is missing, and what AWS says about it."""
+"""Exact texts of conditions on nodes and add-ons: when they are met, what is missing, and the reasons of AWS."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from test_kubernetes_conditions import Aws, Json, asked, outcome, sources, state
+from test_kubernetes_conditions import Aws, Json, condition_of, outcome, sources, state
 
 from hyperpod_constructs.handlers.kubernetes.conditions import State
 
@@ -28,7 +28,7 @@ READY = state("Ready")
 
 
 @pytest.mark.parametrize(
-    ("given", "nodes", "met", "text", "query"),
+    ("properties", "nodes", "met", "text", "query"),
     [
         ({"Count": "1"}, [node("a", READY)], True, "1 of 1 nodes ready, 1 joined", {}),
         ({"Count": "2"}, [node("a", READY), node("b")], False, "1 of 2 nodes ready, 2 joined", {}),
@@ -42,27 +42,27 @@ READY = state("Ready")
         ),
     ],
 )
-def test_nodes_are_ready(given: Json, nodes: list[Json], met: bool, text: str, query: Json) -> None:
+def test_nodes_are_ready(properties: Json, nodes: list[Json], met: bool, text: str, query: Json) -> None:
     found = sources(**{NODES: nodes})
-    assert asked("NodesReady", **given).check(found) == State(met, text)
-    assert found.client.asked == [(NODES, query)]
+    assert condition_of("NodesReady", **properties).check(found) == State(met, text)
+    assert found.client.requests == [(NODES, query)]
 
 
 def test_the_reasons_of_nodes_are_at_most_four() -> None:
     nodes = [node("a", READY), node("b", state("Ready", "False", reason="KubeletNotReady")), *map(node, "cdef")]
-    assert asked("NodesReady", Count=9).explain(sources(**{NODES: nodes})) == (
+    assert condition_of("NodesReady", Count=9).explain(sources(**{NODES: nodes})) == (
         "node b: Ready=False (KubeletNotReady); node c: no status; node d: no status; node e: no status"
     )
-    assert asked("NodesReady", Count=9).explain(sources(**{NODES: [node("a", READY)]})) == (
+    assert condition_of("NodesReady", Count=9).explain(sources(**{NODES: [node("a", READY)]})) == (
         "no node has joined the cluster"
     )
 
 
 def test_a_reason_of_a_node_is_cut() -> None:
     nodes = [node("b", state("Ready", "False", message="x" * 400))]
-    says = asked("NodesReady", Count=9).explain(sources(**{NODES: nodes}))
-    assert says == "node b: Ready=False (" + "x" * 276 + "..."
-    assert len(says) == 300
+    text = condition_of("NodesReady", Count=9).explain(sources(**{NODES: nodes}))
+    assert text == "node b: Ready=False (" + "x" * 276 + "..."
+    assert len(text) == 300
 
 
 def instance(group: str, status: str, id: str = "", message: str = "") -> Json:
@@ -73,8 +73,8 @@ def instance(group: str, status: str, id: str = "", message: str = "") -> Json:
     return {**found, "InstanceId": id} if id else found
 
 
-def event(level: str, description: str, **more: Any) -> Json:
-    return {"EventLevel": level, "Description": description, **more}
+def event(level: str, description: str, **overrides: Any) -> Json:
+    return {"EventLevel": level, "Description": description, **overrides}
 
 
 def refusal(code: str) -> ClientError:
@@ -152,23 +152,23 @@ HYPERPOD: list[tuple[Json, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("answers", "says"), HYPERPOD)
-def test_sagemaker_says_why_nodes_do_not_join(answers: Json, says: str) -> None:
+@pytest.mark.parametrize(("answers", "message"), HYPERPOD)
+def test_sagemaker_says_why_nodes_do_not_join(answers: Json, message: str) -> None:
     aws = Aws(**answers)
-    found = asked("NodesReady", Count=1, HyperPodCluster="ml").explain(sources(aws, **{NODES: []}))
-    assert found == says
+    found = condition_of("NodesReady", Count=1, HyperPodCluster="ml").explain(sources(aws, **{NODES: []}))
+    assert found == message
     arguments = {
         "list_cluster_nodes": {"MaxResults": 100},
         "describe_cluster_node": {"NodeId": "i-2"},
         "list_cluster_events": {"SortBy": "EventTime", "SortOrder": "Descending", "MaxResults": 50},
     }
-    for service, operation, given in aws.asked:
-        assert (service, given) == ("sagemaker", {"ClusterName": "ml", **arguments.get(operation, {})})
+    for service, operation, parameters in aws.requests:
+        assert (service, parameters) == ("sagemaker", {"ClusterName": "ml", **arguments.get(operation, {})})
 
 
 def test_requests_for_reasons_that_fail_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     aws = Aws(describe_cluster=refusal("AccessDeniedException"))
-    assert asked("NodesReady", Count=1, HyperPodCluster="ml").check(sources(aws)) == (
+    assert condition_of("NodesReady", Count=1, HyperPodCluster="ml").check(sources(aws)) == (
         State(False, "0 of 1 nodes ready, 0 joined")
     )
     assert caplog.messages == [
@@ -194,30 +194,30 @@ def test_requests_for_reasons_that_fail_are_logged(caplog: pytest.LogCaptureFixt
     ],
 )
 def test_a_failed_hyperpod_cluster_adds_no_nodes(cluster: Json, expected: State | str) -> None:
-    given = asked("NodesReady", Count=1, HyperPodCluster="ml")
-    assert outcome(given, sources(Aws(describe_cluster=cluster))) == expected
+    condition = condition_of("NodesReady", Count=1, HyperPodCluster="ml")
+    assert outcome(condition, sources(Aws(describe_cluster=cluster))) == expected
 
 
 def test_the_message_of_a_failed_hyperpod_cluster_is_cut() -> None:
     failed = {"ClusterStatus": "Failed", "FailureMessage": "y" * 2000, "ClusterName": "ml", "ClusterArn": ARN}
-    says = outcome(asked("NodesReady", Count=1, HyperPodCluster="ml"), sources(Aws(describe_cluster=failed)))
-    assert len(str(says)) == 2000
+    text = outcome(condition_of("NodesReady", Count=1, HyperPodCluster="ml"), sources(Aws(describe_cluster=failed)))
+    assert len(str(text)) == 2000
 
 
 def test_a_hyperpod_cluster_is_not_asked_for_nodes_that_are_ready() -> None:
     aws = Aws(describe_cluster={"ClusterStatus": "Failed"})
     found = sources(aws, **{NODES: [node("a", READY)]})
-    assert asked("NodesReady", Count=1, HyperPodCluster="ml").check(found).met
-    assert aws.asked == []
+    assert condition_of("NodesReady", Count=1, HyperPodCluster="ml").check(found).met
+    assert aws.requests == []
 
 
 # Add-ons.
 
-DNS = asked("AddonActive", AddonName="dns")
+DNS = condition_of("AddonActive", AddonName="dns")
 
 
-def addon(status: str, *issues: Json, **more: Any) -> Aws:
-    return Aws(describe_addon={"addon": {"status": status, "health": {"issues": list(issues)}, **more}})
+def addon(status: str, *issues: Json, **overrides: Any) -> Aws:
+    return Aws(describe_addon={"addon": {"status": status, "health": {"issues": list(issues)}, **overrides}})
 
 
 ISSUES = ({"code": "Conflict", "message": "m"}, {"code": "Access", "message": "n"})
@@ -239,7 +239,7 @@ ISSUES = ({"code": "Conflict", "message": "m"}, {"code": "Access", "message": "n
 )
 def test_an_addon_is_active(aws: Aws, expected: State | str) -> None:
     assert outcome(DNS, sources(aws)) == expected
-    assert aws.asked == [("eks", "describe_addon", {"clusterName": "research", "addonName": "dns"})]
+    assert aws.requests == [("eks", "describe_addon", {"clusterName": "research", "addonName": "dns"})]
 
 
 def test_the_reasons_of_an_addon_are_its_health_issues() -> None:
@@ -249,9 +249,9 @@ def test_the_reasons_of_an_addon_are_its_health_issues() -> None:
 
 
 def test_a_failed_addon_may_say_more_than_other_failures() -> None:
-    says = str(outcome(DNS, sources(addon("DELETING", {"code": "C", "message": "x" * 3000}))))
-    assert says == "EKS add-on dns is DELETING: C: " + "x" * 1966 + "..."
-    assert len(says) == 2000
+    text = str(outcome(DNS, sources(addon("DELETING", {"code": "C", "message": "x" * 3000}))))
+    assert text == "EKS add-on dns is DELETING: C: " + "x" * 1966 + "..."
+    assert len(text) == 2000
 
 
 def test_other_errors_of_eks_are_passed_on() -> None:

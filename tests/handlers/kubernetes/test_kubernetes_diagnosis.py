@@ -1,4 +1,4 @@
-"""What pods, events and conditions say about something that is not ready, word for word."""
+"""Exact texts of the reasons from pods, events and conditions if an object is not ready."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Json = dict[str, Any]
 
 
 class Client:
-    """Lists pods and events, and records what it was asked for."""
+    """Lists pods and events, and records the requests."""
 
     def __init__(self, pods: list[Json] | None = None, events: list[Json] | None = None) -> None:
-        self.pods, self.events, self.asked = pods or [], events or [], list[tuple[str, Json]]()
+        self.pods, self.events, self.requests = pods or [], events or [], list[tuple[str, Json]]()
 
     def items(self, path: str, **query: str) -> list[Json]:
-        self.asked.append((path, query))
+        self.requests.append((path, query))
         return self.pods if path.endswith("/pods") else self.events
 
 
@@ -35,7 +35,7 @@ def event(about: str, message: str, **at: str) -> Json:
     return {"involvedObject": {"name": about}, "reason": "Failed", "message": message, **at}
 
 
-def said(client: Any, selector: dict[str, str] | None = None) -> str:
+def diagnosis(client: Any, selector: dict[str, str] | None = None) -> str:
     return pods_and_events(client, "team", "web", lambda _: True, selector)
 
 
@@ -44,7 +44,7 @@ PULL = {"reason": "ImagePullBackOff", "message": "no such image"}
 
 
 @pytest.mark.parametrize(
-    ("status", "says"),
+    ("status", "message"),
     [
         (READY, ""),
         ({"phase": "Succeeded"}, ""),
@@ -69,22 +69,22 @@ PULL = {"reason": "ImagePullBackOff", "message": "no such image"}
         ),
         ({**READY, "containerStatuses": [container(terminated={"reason": "Completed", "exitCode": 0})]}, ""),
         ({**READY, "containerStatuses": [container(terminated={"reason": "Completed"})]}, ""),
-        (  # the containers that start first come first
+        (  # in the order in which the containers start
             {"initContainerStatuses": [{**container(waiting=PULL), "name": "init"}],
              "containerStatuses": [container(waiting={"reason": "PodInitializing"})]},
             "pod web-1, container init: ImagePullBackOff: no such image",
         ),
     ],
 )  # fmt: skip
-def test_a_pod(status: Json, says: str) -> None:
-    assert said(Client([pod(**status)])) == "; ".join(["1 pod", *([says] if says else [])])
+def test_a_pod(status: Json, message: str) -> None:
+    assert diagnosis(Client([pod(**status)])) == "; ".join(["1 pod", *([message] if message else [])])
 
 
 def test_three_pods_are_quoted() -> None:
     pods = [pod(f"web-{number}", phase="Failed") for number in range(3)]
     quoted = "pod web-0: Failed; pod web-1: Failed; pod web-2: Failed"
-    assert said(Client(pods)) == f"3 pods; {quoted}"
-    assert said(Client([*pods, pod("web-3", phase="Failed"), pod("well", **READY)])) == (
+    assert diagnosis(Client(pods)) == f"3 pods; {quoted}"
+    assert diagnosis(Client([*pods, pod("web-3", phase="Failed"), pod("well", **READY)])) == (
         f"5 pods; {quoted}; and 1 more like these"
     )
 
@@ -99,8 +99,8 @@ def test_the_last_two_warnings_about_the_object_and_its_pods_are_quoted() -> Non
         {"reason": "Lost", "message": "about nothing"},
     ]
     client = Client([pod(**READY)], events)
-    assert said(client, {"app": "web", "tier": "1"}) == "1 pod; event Failed: fourth; event Failed: third"
-    assert client.asked == [
+    assert diagnosis(client, {"app": "web", "tier": "1"}) == "1 pod; event Failed: fourth; event Failed: third"
+    assert client.requests == [
         ("/api/v1/namespaces/team/pods", {"labelSelector": "app=web,tier=1"}),
         ("/api/v1/namespaces/team/events", {"fieldSelector": "type=Warning"}),
     ]
@@ -109,16 +109,16 @@ def test_the_last_two_warnings_about_the_object_and_its_pods_are_quoted() -> Non
 def test_pods_of_others_are_left_out() -> None:
     client = Client([pod("web-1", **READY), pod("other", phase="Failed")])
     found = pods_and_events(client, "team", "web", lambda manifest: manifest["metadata"]["name"] == "web-1", None)  # type: ignore[arg-type]
-    assert (found, client.asked[0][1]) == ("1 pod", {})
+    assert (found, client.requests[0][1]) == ("1 pod", {})
 
 
 def test_without_pods() -> None:
-    assert said(Client(), {}) == "it selects no pods"
-    assert said(Client(events=[event("web", "quota")])) == "it has no pods; event Failed: quota"
+    assert diagnosis(Client(), {}) == "it selects no pods"
+    assert diagnosis(Client(events=[event("web", "quota")])) == "it has no pods; event Failed: quota"
 
 
 def test_a_line_is_cut() -> None:
-    text = said(Client([pod(containerStatuses=[container(waiting={"reason": "x" * 1000})])]))
+    text = diagnosis(Client([pod(containerStatuses=[container(waiting={"reason": "x" * 1000})])]))
     assert len(text.encode()) <= len("1 pod; ") + 260
 
 
@@ -127,11 +127,11 @@ def test_a_rejected_response_is_reported() -> None:
         def items(self, path: str, **query: str) -> list[Json]:
             raise ApiError(403, "Forbidden", "pods is forbidden")
 
-    assert said(Refusing()) == "(the rest is unknown: 403 Forbidden: pods is forbidden)"
+    assert diagnosis(Refusing()) == "(the rest is unknown: 403 Forbidden: pods is forbidden)"
 
 
 @pytest.mark.parametrize(
-    ("conditions", "says"),
+    ("conditions", "message"),
     [
         (None, "it has no conditions yet"),
         ([], "it has no conditions yet"),
@@ -148,5 +148,5 @@ def test_a_rejected_response_is_reported() -> None:
         ([{"type": "A", "status": "True", "reason": "R", "message": "m"}], "last condition A=True (R: m)"),
     ],
 )
-def test_the_last_condition(conditions: list[Json] | None, says: str) -> None:
-    assert last_condition({"status": {"conditions": conditions}}) == says
+def test_the_last_condition(conditions: list[Json] | None, message: str) -> None:
+    assert last_condition({"status": {"conditions": conditions}}) == message

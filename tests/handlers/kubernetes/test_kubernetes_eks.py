@@ -1,4 +1,4 @@
-"""The way into an EKS cluster: what is signed, when it is renewed, what is trusted."""
+"""Access to an EKS cluster: the signed request, its renewal, and the trusted certificates."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from hyperpod_constructs.handlers.shared.eks import ClusterGone
 
 
 class Session:
-    """A boto3 session whose EKS answers what a test says; everything else is real, and offline."""
+    """A boto3 session whose EKS client returns the responses of a test; all other parts are real, and offline."""
 
     def __init__(self, cluster: dict[str, Any] | None) -> None:
         self._real = boto3.Session("AKIAEXAMPLE", "secret-key", "session-token", region_name="us-west-2")
         self.cluster = cluster
 
-    def client(self, service: str, **more: Any) -> Any:
-        return self if service == "eks" else self._real.client(service, **more)
+    def client(self, service: str, **extra: Any) -> Any:
+        return self if service == "eks" else self._real.client(service, **extra)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
@@ -139,7 +139,7 @@ def test_an_endpoint_that_is_created_later_is_waited_for(server: FakeApiServer) 
 
 
 class Refusing(Session):
-    """EKS refuses to describe the cluster, ``times`` times."""
+    """EKS rejects DescribeCluster, ``times`` times."""
 
     def __init__(self, cluster: dict[str, Any], code: str, times: int) -> None:
         super().__init__(cluster)

@@ -1,4 +1,4 @@
-"""Errors of the API server: which are retried, which are final, and what is left of a long message."""
+"""Errors of the API server: which are retried, which are final, and how long messages are shortened."""
 
 from __future__ import annotations
 

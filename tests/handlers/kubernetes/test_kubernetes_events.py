@@ -1,4 +1,4 @@
-"""One event after another, and what each says: the log of the function, and the reason of a failure."""
+"""Sequences of events, with the log of the function and the reason of a failure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_remaining_time_is_in_seconds(monkeypatch: pytest.MonkeyPatch) -> No
     assert apply.on_event({"a": 1}, Context()) == {"left": 123.456, "a": 1}
 
 
-# What each event says.
+# Log messages of each event.
 
 
 def test_a_life(events: Events) -> None:
@@ -44,29 +44,29 @@ def test_a_life(events: Events) -> None:
         "PhysicalResourceId": "research/ConfigMap/team/a",
         "Data": {"Count": "1", "Name": "a", "Namespace": "team"},
     }
-    assert events.said == ["Create of A (1)", f"{A}: applied"]
+    assert events.messages == ["Create of A (1)", f"{A}: applied"]
     assert [(request.method, request.path.partition("?")[0]) for request in events.world.server.requests] == [
         ("GET", "/api/v1"),
         ("GET", "/api/v1/namespaces/team/configmaps/a"),
         ("PATCH", "/api/v1/namespaces/team/configmaps/a"),
     ]
     events.send("Create", config_map("a"))
-    assert events.said == ["Create of A (1)", f"{A}: applied"]
+    assert events.messages == ["Create of A (1)", f"{A}: applied"]
     assert events.send("Delete", config_map("a"), physical_id="given") == {"PhysicalResourceId": "given"}
-    assert events.said == ["Delete of A (1)", f"{A}: deleted", f"{A}: deleted"], "the second says that it is gone"
+    assert events.messages == ["Delete of A (1)", f"{A}: deleted", f"{A}: deleted"], "the second says that it is gone"
     assert events.clock.slept == [1]
     events.send("Delete", config_map("a"))
-    assert events.said == ["Delete of A (1)", f"{A}: deleted"]
+    assert events.messages == ["Delete of A (1)", f"{A}: deleted"]
 
 
 def test_two_owners(events: Events) -> None:
     events.send("Create", config_map("a"))
     events.send("Create", config_map("a"), id="B")
-    assert events.said == ["Create of B (1)", f"{A}: share with {me('A')}", f"{A}: applied"]
+    assert events.messages == ["Create of B (1)", f"{A}: share with {me('A')}", f"{A}: applied"]
     events.send("Delete", config_map("a"))
-    assert events.said == ["Delete of A (1)", f"{A}: released, retained for {me('B')}"]
+    assert events.messages == ["Delete of A (1)", f"{A}: released, retained for {me('B')}"]
     events.send("Delete", config_map("a"))
-    assert events.said == ["Delete of A (1)", f"{A}: not changed, it belongs to {me('B')}"]
+    assert events.messages == ["Delete of A (1)", f"{A}: not changed, it belongs to {me('B')}"]
 
 
 def test_several_owners(events: Events) -> None:
@@ -74,28 +74,28 @@ def test_several_owners(events: Events) -> None:
         events.send("Create", config_map("a"), id=id)
     both = ", ".join(sorted((me("B"), me("C")), key=lambda text: text[-16:]))
     events.send("Create", config_map("a"))
-    assert events.said[1] == f"{A}: share with {both}"
+    assert events.messages[1] == f"{A}: share with {both}"
     events.send("Delete", config_map("a"))
-    assert events.said[1] == f"{A}: released, retained for {both}"
+    assert events.messages[1] == f"{A}: released, retained for {both}"
     events.send("Delete", config_map("a"))
-    assert events.said[1] == f"{A}: not changed, it belongs to {both}"
+    assert events.messages[1] == f"{A}: not changed, it belongs to {both}"
 
 
 def test_an_object_that_existed(events: Events) -> None:
     events.world.put(config_map("a"))
     events.send("Delete", config_map("a"))
-    assert events.said == ["Delete of A (1)", f"{A}: not changed, it belongs to no resource of this library"]
+    assert events.messages == ["Delete of A (1)", f"{A}: not changed, it belongs to no resource of this library"]
     events.send("Create", config_map("a"), Adopt="True")
-    assert events.said == ["Create of A (1)", f"{A}: adopt with -", f"{A}: applied"]
+    assert events.messages == ["Create of A (1)", f"{A}: adopt with -", f"{A}: applied"]
     events.send("Delete", config_map("a"))
-    assert events.said == ["Delete of A (1)", f"{A}: released, retained for its creator"]
+    assert events.messages == ["Delete of A (1)", f"{A}: released, retained for its creator"]
     assert events.world.config_map("a")
 
 
 def test_a_retained_object(events: Events) -> None:
     events.send("Create", config_map("a"))
     events.send("Delete", config_map("a"), DeletionPolicy="Retain")
-    assert events.said == ["Delete of A (1)", f"{A}: retained"]
+    assert events.messages == ["Delete of A (1)", f"{A}: retained"]
     assert events.world.config_map("a")
     assert events.send("Delete", config_map("a"), DeletionPolicy="Delete")
     assert events.world.config_map("a") is None
@@ -104,16 +104,16 @@ def test_a_retained_object(events: Events) -> None:
 def test_fields_of_an_existing_object(events: Events) -> None:
     events.world.put(config_map("a"))
     events.send("Create", config_map("a", x="1"), FieldsOnly="True")
-    assert events.said == ["Create of A (1)", f"{A}: share with -", f"{A}: applied"]
+    assert events.messages == ["Create of A (1)", f"{A}: share with -", f"{A}: applied"]
     old = properties_of(config_map("a", x="1"), FieldsOnly="true")
     events.send("Update", config_map("a", x="2"), FieldsOnly="true", old=old, physical_id="research/ConfigMap/team/a")
-    assert events.said == ["Update of A (1)", f"{A}: applied"]
+    assert events.messages == ["Update of A (1)", f"{A}: applied"]
     events.send("Delete", config_map("a", x="2"), FieldsOnly="true", DeletionPolicy="Retain")
     assert (events.world.config_map("a") or {})["data"] == {"x": "2"}
     events.send("Delete", config_map("a", x="2"), FieldsOnly="true")
-    assert events.said == ["Delete of A (1)", f"{A}: fields restored"]
+    assert events.messages == ["Delete of A (1)", f"{A}: fields restored"]
     events.send("Delete", config_map("a", x="2"), FieldsOnly="true")
-    assert events.said == ["Delete of A (1)"], "it has no field any more"
+    assert events.messages == ["Delete of A (1)"], "it has no field any more"
 
 
 def test_fields_of_an_object_that_is_absent(events: Events) -> None:
@@ -129,7 +129,7 @@ def test_a_field_that_a_controller_set(events: Events) -> None:
     old = properties_of(deployment("web", replicas=2))
     events.send("Update", deployment("web", "b", replicas=2), old=old, physical_id="research/Deployment.apps/team/web")
     web = "Deployment team/web"
-    assert events.said == [
+    assert events.messages == [
         "Update of A (1)", f"{web}: spec.replicas stays as its controller set it", f"{web}: applied"
     ]  # fmt: skip
     found = events.world.find("deployments", "web") or {}
@@ -145,7 +145,7 @@ def test_an_immutable_field(events: Events) -> None:
         "name. "
     )
     events.send("Create", secret("team", "x/y"), ReplaceOnImmutable="True")
-    assert events.said == [
+    assert events.messages == [
         "Create of A (1)",
         "Secret team/s: immutable field changed, replaced",
         "Secret team/s: deleted",
@@ -156,7 +156,7 @@ def test_an_immutable_field(events: Events) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "hint"),
+    ("options", "hint"),
     [
         ({}, "set replace_on_immutable to delete and recreate it, or use another name"),
         (
@@ -165,11 +165,11 @@ def test_an_immutable_field(events: Events) -> None:
         ),
     ],
 )
-def test_an_immutable_field_of_an_object_with_other_owners(events: Events, more: Json, hint: str) -> None:
+def test_an_immutable_field_of_an_object_with_other_owners(events: Events, options: Json, hint: str) -> None:
     for id in "ACB":
         events.send("Create", config_map("a"), id=id)
     with events.world.fault(method="PATCH", status=422, reason="Invalid", message="data: field is immutable"):
-        found = events.fails("Create", config_map("a", x="1"), **more)
+        found = events.fails("Create", config_map("a", x="1"), **options)
     assert found == f"{A} was not applied: 422 Invalid: {hint}. data: field is immutable"
 
 
@@ -198,7 +198,7 @@ def test_a_mark_of_the_former_version_is_replaced(events: Events) -> None:
     marked = {**old, "metadata": {**old["metadata"], "annotations": mark}}
     events.world.server.store.apply(resource, resource.key("team", "a"), marked, "hyperpod-constructs", True)
     events.send("Update", config_map("a", x="2"), old=properties_of(old), physical_id="research/ConfigMap/team/a")
-    assert events.said == ["Update of A (1)", f"{A}: the mark of the former version is replaced", f"{A}: applied"]
+    assert events.messages == ["Update of A (1)", f"{A}: the mark of the former version is replaced", f"{A}: applied"]
     annotations = (events.world.config_map("a") or {})["metadata"]["annotations"]
     assert LEGACY_KEY not in annotations
 
@@ -218,18 +218,18 @@ def test_an_object_that_is_being_deleted(events: Events) -> None:
 
 
 def test_a_cluster_that_is_gone(events: Events) -> None:
-    def gone(_: str) -> Any:
+    def deleted_cluster(_: str) -> Any:
         raise ClusterGone("EKS cluster 'research' does not exist")
 
-    services = Services(lambda _: None, gone, events.clock)
+    services = Services(lambda _: None, deleted_cluster, events.clock)
     assert events.send("Delete", config_map("a"), services=services) == {"PhysicalResourceId": "made-up"}
-    assert events.said == ["Delete of A (1)", "EKS cluster 'research' does not exist: nothing to delete"]
+    assert events.messages == ["Delete of A (1)", "EKS cluster 'research' does not exist: nothing to delete"]
     assert events.fails("Create", config_map("a"), services=services) == "EKS cluster 'research' does not exist"
-    assert events.said == ["Create of A (1)", "EKS cluster 'research' does not exist"]
+    assert events.messages == ["Create of A (1)", "EKS cluster 'research' does not exist"]
 
 
 @pytest.mark.parametrize(
-    ("error", "says"),
+    ("error", "message"),
     [
         (ApiError(400, "BadRequest", "no"), "EKS cluster research: 400 BadRequest: no"),
         (
@@ -243,13 +243,13 @@ def test_a_cluster_that_is_gone(events: Events) -> None:
         (NoCredentialsError(), "an AWS request failed: Unable to locate credentials"),
     ],
 )
-def test_a_cluster_that_cannot_be_reached(events: Events, error: Exception, says: str) -> None:
+def test_a_cluster_that_cannot_be_reached(events: Events, error: Exception, message: str) -> None:
     def refuse(_: str) -> Any:
         raise error
 
     services = Services(lambda _: None, refuse, events.clock)
-    assert events.fails("Create", config_map("a"), services=services, RetrySeconds="1") == says
-    assert (events.said[-1], events.caplog.records[-1].levelname) == (says, "ERROR")
+    assert events.fails("Create", config_map("a"), services=services, RetrySeconds="1") == message
+    assert (events.messages[-1], events.caplog.records[-1].levelname) == (message, "ERROR")
 
 
 def test_an_original_that_cannot_be_read(events: Events) -> None:
@@ -258,7 +258,7 @@ def test_an_original_that_cannot_be_read(events: Events) -> None:
         'ConfigMap team/none could not be read: gave up after 1 attempt in 0 s: 404 NotFound: configmaps "none" not found'
     )
     assert events.caplog.records[-1].levelname == "ERROR"
-    assert events.said[-1] == (
+    assert events.messages[-1] == (
         'ConfigMap team/none could not be read: gave up after 1 attempt in 0 s: 404 NotFound: configmaps "none" not found'
     )
 

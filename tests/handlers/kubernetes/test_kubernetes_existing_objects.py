@@ -1,4 +1,4 @@
-"""What others made in the cluster: changed copies of their objects, and single fields that are given back."""
+"""Existing objects in the cluster: modified copies of them, and single fields that are restored."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def fields(fake: Target) -> CloudFormation:
     return CloudFormation(fake, "Fields", FieldsOnly="true")
 
 
-def theirs(server: FakeApiServer, item: dict[str, Any]) -> dict[str, Any]:
+def put_by_addon(server: FakeApiServer, item: dict[str, Any]) -> dict[str, Any]:
     """An object as an add-on applies it."""
     resource = next(r for r in server.store.resources() if r.kind == item["kind"])
     namespace, name = item["metadata"]["namespace"], item["metadata"]["name"]
@@ -161,7 +161,7 @@ def test_a_failed_copy_removes_what_it_created(copies: CloudFormation, fake: Tar
 def test_fields_are_set_without_changing_those_of_others_and_restored(
     fields: CloudFormation, fake: Target, server: FakeApiServer
 ) -> None:
-    theirs(server, service(clusterIP="10.0.0.10"))
+    put_by_addon(server, service(clusterIP="10.0.0.10"))
     fields.create([service(internalTrafficPolicy="Local")])
     found = fake.find(SERVICE)
     assert found is not None
@@ -172,24 +172,24 @@ def test_fields_are_set_without_changing_those_of_others_and_restored(
 
 
 def test_fields_survive_an_update_of_their_owner(fields: CloudFormation, fake: Target, server: FakeApiServer) -> None:
-    theirs(server, service(clusterIP="10.0.0.10"))
+    put_by_addon(server, service(clusterIP="10.0.0.10"))
     fields.create([service(internalTrafficPolicy="Local")])
-    theirs(server, service(clusterIP="10.0.0.10", sessionAffinity="None"))
+    put_by_addon(server, service(clusterIP="10.0.0.10", sessionAffinity="None"))
     assert (fake.find(SERVICE) or {})["spec"]["internalTrafficPolicy"] == "Local"
 
 
 def test_a_field_that_the_owner_sets_as_well_is_retained(
     fields: CloudFormation, fake: Target, server: FakeApiServer
 ) -> None:
-    theirs(server, service(internalTrafficPolicy="Local"))
+    put_by_addon(server, service(internalTrafficPolicy="Local"))
     fields.create([service(internalTrafficPolicy="Local")])
-    theirs(server, service(internalTrafficPolicy="Local"))
+    put_by_addon(server, service(internalTrafficPolicy="Local"))
     fields.delete()
     assert (fake.find(SERVICE) or {})["spec"] == {"internalTrafficPolicy": "Local"}
 
 
 def test_two_resources_own_fields_of_one_object(fake: Target, server: FakeApiServer) -> None:
-    theirs(server, service(clusterIP="10.0.0.10"))
+    put_by_addon(server, service(clusterIP="10.0.0.10"))
     first, second = (CloudFormation(fake, name, FieldsOnly="true") for name in ("First", "Second"))
     first.create([service(internalTrafficPolicy="Local")])
     second.create([service(sessionAffinity="ClientIP")])
@@ -203,7 +203,7 @@ def test_a_missing_object_is_waited_for_and_not_created(
     with pytest.raises(HandlerError, match=r"Service team/dns was not applied: gave up .* does not exist"):
         fields.create([service(internalTrafficPolicy="Local")], RetrySeconds="60")
     assert fake.find(SERVICE) is None
-    server.store.later(30, lambda: theirs(server, service(clusterIP="10.0.0.10")) and None)
+    server.store.later(30, lambda: put_by_addon(server, service(clusterIP="10.0.0.10")) and None)
     fields.create([service(internalTrafficPolicy="Local")])
     assert (fake.find(SERVICE) or {})["spec"]["internalTrafficPolicy"] == "Local"
 
@@ -211,7 +211,7 @@ def test_a_missing_object_is_waited_for_and_not_created(
 def test_restoring_fields_of_a_deleted_object_or_cluster_succeeds(
     fields: CloudFormation, fake: Target, server: FakeApiServer
 ) -> None:
-    theirs(server, service(clusterIP="10.0.0.10"))
+    put_by_addon(server, service(clusterIP="10.0.0.10"))
     fields.create([service(internalTrafficPolicy="Local")])
     fake.api.delete(SERVICE, propagation="Background")
     fields.delete()
@@ -221,7 +221,7 @@ def test_restoring_fields_of_a_deleted_object_or_cluster_succeeds(
 
 
 def test_a_rejected_restore_is_reported(fields: CloudFormation, server: FakeApiServer) -> None:
-    theirs(server, service(clusterIP="10.0.0.10"))
+    put_by_addon(server, service(clusterIP="10.0.0.10"))
     fields.create([service(internalTrafficPolicy="Local")])
     server.fault(method="PATCH", path="services", status=422, reason="Invalid", message="no")
     with pytest.raises(HandlerError, match="the fields of Service team/dns were not restored: 422 Invalid: no"):

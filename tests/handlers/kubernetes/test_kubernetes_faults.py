@@ -1,4 +1,4 @@
-"""Applying and deleting when things go wrong: what is retried and how long, what is said, what is left behind."""
+"""Applying and deleting with faults: what is retried and for how long, the messages, and what remains."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def test_retry_after_is_respected(stack: CloudFormation, fake: Target) -> None:
     assert fake.server.clock.slept == [30]
 
 
-@pytest.mark.parametrize("how", ["refusing", "missing", "slow"])
-def test_a_webhook_that_is_not_ready_yet_is_waited_for(stack: CloudFormation, fake: Target, how: str) -> None:
-    fake.server.webhook("/configmaps/a", how, times=6)
+@pytest.mark.parametrize("failure_type", ["refusing", "missing", "slow"])
+def test_a_webhook_that_is_not_ready_yet_is_waited_for(stack: CloudFormation, fake: Target, failure_type: str) -> None:
+    fake.server.webhook("/configmaps/a", failure_type, times=6)
     stack.create([config_map("a", "team")])
     assert fake.config_map("a")
 
@@ -104,7 +104,7 @@ def test_a_permanent_rejection_fails_immediately_with_the_apis_message(
         stack.create([config_map("a", "team")])
     assert str(failure.value).startswith("ConfigMap team/a was not applied: ")
     assert fault["message"] in str(failure.value)
-    assert len(fake.server.asked("PATCH")) == 1
+    assert len(fake.server.received("PATCH")) == 1
     assert fake.server.clock.slept == []
 
 
@@ -160,7 +160,7 @@ def test_a_namespace_that_is_deleted_and_recreated_is_waited_for(stack: CloudFor
 def test_objects_wait_until_the_groups_crd_is_established(stack: CloudFormation, fake: Target) -> None:
     fake.server.store.crd_delay = 40
     stack.create([widget(GROUP, "team"), crd(GROUP)])
-    first = fake.server.asked("PATCH", "/widgets/")[0]
+    first = fake.server.received("PATCH", "/widgets/")[0]
     asked_before = fake.server.requests[: fake.server.requests.index(first)]
     assert sum("customresourcedefinitions" in request.path for request in asked_before) > 3
 
@@ -210,13 +210,13 @@ def test_aws_that_rejects_fails_the_event(stack: CloudFormation, fake: Target) -
 
 def test_a_deletion_has_the_policy_and_the_uid_of_the_object(stack: CloudFormation, fake: Target) -> None:
     stack.create([config_map("a", "team")], PropagationPolicy="Background")
-    seen = (fake.config_map("a") or {})["metadata"]
+    metadata = (fake.config_map("a") or {})["metadata"]
     stack.delete()
-    (request,) = fake.server.asked("DELETE")
+    (request,) = fake.server.received("DELETE")
     assert request.body["propagationPolicy"] == "Background"
     assert request.body["preconditions"] == {
-        "uid": seen["uid"],
-        "resourceVersion": seen["resourceVersion"],
+        "uid": metadata["uid"],
+        "resourceVersion": metadata["resourceVersion"],
     }
 
 
@@ -224,7 +224,7 @@ def test_objects_are_deleted_in_reverse_order(stack: CloudFormation, fake: Targe
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "fresh"}}
     stack.create([config_map("a", "fresh"), config_map("b", "fresh"), crd(GROUP), namespace])
     stack.delete()
-    deleted = [request.path.rsplit("/", 1)[1] for request in fake.server.asked("DELETE")]
+    deleted = [request.path.rsplit("/", 1)[1] for request in fake.server.received("DELETE")]
     assert deleted == ["b", "a", f"widgets.{GROUP}", "fresh"]
 
 
@@ -235,7 +235,7 @@ def test_a_finalizer_that_completes_is_waited_for(stack: CloudFormation, fake: T
     fake.server.store.later(100, lambda: fake.server.store.release("configmaps", "a", "team"))
     stack.delete()
     assert fake.config_map("a") is None
-    assert len(fake.server.asked("DELETE")) == 1
+    assert len(fake.server.received("DELETE")) == 1
 
 
 def test_a_finalizer_that_never_completes_is_reported(stack: CloudFormation, fake: Target) -> None:

@@ -1,4 +1,4 @@
-"""The state of an object before its first owner, and what each owner wants: values at paths, and managed fields."""
+"""The state of an object before its first owner, and the fields of each owner: values at paths, and managed fields."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ X, Y, Z = (("f:data", f"f:{letter}") for letter in "xyz")
 PORT: Path = ("f:spec", "f:ports", 'k:{"port":53,"protocol":"TCP"}', "f:name")
 
 
-def entry(manager: str, *paths: Path, operation: str = "Apply", **more: str) -> Json:
+def entry(manager: str, *paths: Path, operation: str = "Apply", **overrides: str) -> Json:
     fields: Json = {}
     for path in paths:
         inner = fields
         for step in path:
             inner = inner.setdefault(step, {})
-    return {"manager": manager, "operation": operation, "fieldsV1": fields, **more}
+    return {"manager": manager, "operation": operation, "fieldsV1": fields, **overrides}
 
 
 def item(*managed: Json, annotations: dict[str, str] | None = None, **data: str) -> Json:
@@ -102,9 +102,9 @@ PUTS: list[tuple[Json, Path, Any, Json]] = [
 
 @pytest.mark.parametrize(("before", "path", "found", "after"), PUTS)
 def test_a_value_is_put_at_a_path(before: Json, path: Path, found: Any, after: Json) -> None:
-    kept = repr(before)
+    original = repr(before)
     assert with_values(before, [Restored(path, found, None)]) == after
-    assert repr(before) == kept, "the object itself is not changed"
+    assert repr(before) == original, "the object itself is not changed"
 
 
 def test_a_value_that_is_put_is_not_shared() -> None:
@@ -125,10 +125,12 @@ def test_other_owners_are_known_by_mark_or_by_field_manager() -> None:
 
 
 def test_the_fields_of_a_manager_are_without_our_annotations() -> None:
-    ours = ("f:metadata", "f:annotations", f"f:{A.key}")
-    theirs = ("f:metadata", "f:annotations", "f:team")
-    found = item(entry("m", X, ours, theirs, ("f:data", ".")), entry("m", Y, operation="Update"), entry("n", Z))
-    assert owned_by(found, "m") == {X, Y, theirs}
+    own_mark = ("f:metadata", "f:annotations", f"f:{A.key}")
+    other_annotation = ("f:metadata", "f:annotations", "f:team")
+    found = item(
+        entry("m", X, own_mark, other_annotation, ("f:data", ".")), entry("m", Y, operation="Update"), entry("n", Z)
+    )
+    assert owned_by(found, "m") == {X, Y, other_annotation}
     assert owned_by({}, "m") == set()
     annotations = ("f:metadata", "f:annotations")
     assert owned_by(item(entry("m", annotations)), "m") == {annotations}
@@ -156,8 +158,8 @@ def applied(before: Json, after: Json, me: Owner) -> tuple[Json, list[Restored]]
 
 def test_the_first_owner_keeps_what_was_there_before() -> None:
     before = item(entry("kubectl", X, Y, operation="Update"), x="old", y="same")
-    now = item(entry("kubectl", operation="Update"), entry(A.manager, X, Y, Z), x="new", y="same", z="more")
-    after, restored = applied(before, now, A)
+    updated = item(entry("kubectl", operation="Update"), entry(A.manager, X, Y, Z), x="new", y="same", z="more")
+    after, restored = applied(before, updated, A)
     assert set(after["metadata"]["annotations"]) == {BEFORE_KEY, wants_key(A)}
     assert restored == []
     assert given_back(after, A) == [Restored(X, "old", None)]
@@ -205,31 +207,31 @@ def test_a_field_that_an_update_drops_is_restored() -> None:
 def test_the_value_from_before_is_the_first_one() -> None:
     first, _ = applied(item(entry("kubectl", X), x="0"), item(entry(A.manager, X), x="1"), A)
     by_hand = item(entry("kubectl", X), annotations=first["metadata"]["annotations"], x="by hand")
-    again = item(entry(A.manager, X), annotations=first["metadata"]["annotations"], x="2")
-    again, _ = applied(by_hand, again, A)
-    assert given_back(again, A) == [Restored(X, "0", None)]
+    second = item(entry(A.manager, X), annotations=first["metadata"]["annotations"], x="2")
+    second, _ = applied(by_hand, second, A)
+    assert given_back(second, A) == [Restored(X, "0", None)]
 
 
 def test_fields_that_somebody_loses_one_after_the_other_are_all_given_back() -> None:
     first, _ = applied(item(entry("kubectl", X), x="0"), item(entry(A.manager, X), x="1"), A)
     annotations = first["metadata"]["annotations"]
     by_hand = item(entry(A.manager, X), entry("kubectl", Y), annotations=annotations, x="1", y="0")
-    again = item(entry(A.manager, X, Y), annotations=annotations, x="1", y="1")
-    again, _ = applied(by_hand, again, A)
-    restored = given_back(again, A)
+    second = item(entry(A.manager, X, Y), annotations=annotations, x="1", y="1")
+    second, _ = applied(by_hand, second, A)
+    restored = given_back(second, A)
     assert restored == [Restored(X, "0", None), Restored(Y, "0", None)]
-    assert managed_fields(with_values(again, restored), A, restored) == [entry("kubectl", X, Y)]
+    assert managed_fields(with_values(second, restored), A, restored) == [entry("kubectl", X, Y)]
 
 
 def test_an_owner_without_a_record_wants_what_it_has() -> None:
-    alone = item(entry(A.manager, X, Z), annotations={A.key: A.value}, x="1")
-    (found,) = missing_records(alone, B).items()
+    only_owner = item(entry(A.manager, X, Z), annotations={A.key: A.value}, x="1")
+    (found,) = missing_records(only_owner, B).items()
     assert found[0] == A
-    assert missing_records(alone, A) == {}
-    alone["metadata"]["annotations"][wants_key(A)] = found[1]
-    assert missing_records(alone, B) == {}
-    shared = item(entry(B.manager, X), annotations=dict(alone["metadata"]["annotations"]), x="2")
-    shared, _ = applied(alone, shared, B)
+    assert missing_records(only_owner, A) == {}
+    only_owner["metadata"]["annotations"][wants_key(A)] = found[1]
+    assert missing_records(only_owner, B) == {}
+    shared = item(entry(B.manager, X), annotations=dict(only_owner["metadata"]["annotations"]), x="2")
+    shared, _ = applied(only_owner, shared, B)
     assert given_back(shared, B) == [Restored(X, "1", A)]
 
 
@@ -318,7 +320,7 @@ SMALL, LARGE = ({"resources": {"requests": {"storage": size}}} for size in ("1Gi
 
 
 @pytest.mark.parametrize(
-    ("kind", "wanted", "now", "result"),
+    ("kind", "expected", "current", "result"),
     [
         ("PersistentVolumeClaim", {"storageClassName": "", **LARGE}, SMALL, {"storageClassName": "", **SMALL}),
         ("PersistentVolumeClaim", {"storageClassName": "gp3", **LARGE}, SMALL, {"storageClassName": "gp3", **LARGE}),
@@ -327,6 +329,6 @@ SMALL, LARGE = ({"resources": {"requests": {"storage": size}}} for size in ("1Gi
         ("Other", {"storageClassName": "", **LARGE}, SMALL, {"storageClassName": "", **LARGE}),
     ],
 )
-def test_a_bound_claim_keeps_its_size(kind: str, wanted: Json, now: Json, result: Json) -> None:
-    assert with_bound_size({"kind": kind, "spec": wanted}, {"spec": now}) == {"kind": kind, "spec": result}
+def test_a_bound_claim_keeps_its_size(kind: str, expected: Json, current: Json, result: Json) -> None:
+    assert with_bound_size({"kind": kind, "spec": expected}, {"spec": current}) == {"kind": kind, "spec": result}
     assert with_bound_size({"kind": kind}, {}) == {"kind": kind}

@@ -1,4 +1,4 @@
-"""Events that fail half-way: what is left behind, and what is said."""
+"""Events that fail half-way: what remains, and the messages."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ def test_a_failed_create_removes_what_it_created_and_nothing_else(
     with pytest.raises(HandlerError, match=r"^ConfigMap team/z was not applied: 422 Invalid: bad z$"):
         stack.create(objects, DeletionPolicy=policy, Adopt="true")
     assert fake.config_map("a") is None
-    theirs = fake.config_map("theirs")
-    assert theirs
-    assert "annotations" not in theirs["metadata"]
+    existing = fake.config_map("theirs")
+    assert existing
+    assert "annotations" not in existing["metadata"]
 
 
 def test_a_failed_clean_up_is_reported_and_the_next_deployment_adopts_the_remainder(
     stack: CloudFormation, fake: Target
 ) -> None:
-    """A second delivery does not remove it: it cannot know that the first one failed."""
+    """A second delivery does not remove the object, because the result of the first one is unknown."""
     properties = stack.properties_of([config_map("a", "team"), config_map("z", "team")])
     broken = fake.server.fault(method="PATCH", path="/configmaps/z", status=418, reason="Teapot", message="stop")
-    held = fake.server.fault(method="DELETE", status=418, reason="Teapot", message="stop")
+    fault = fake.server.fault(method="DELETE", status=418, reason="Teapot", message="stop")
     with pytest.raises(HandlerError, match=r"and cleaning up failed: ConfigMap team/a was not deleted: 418"):
         stack.send(stack.event("Create", properties))
-    held.times = 0
+    fault.times = 0
     with pytest.raises(HandlerError, match="418"):
         stack.send(stack.event("Create", properties))
     assert fake.config_map("a")
@@ -76,7 +76,7 @@ def test_a_failed_rename_leaves_the_old_object_and_no_new_one(stack: CloudFormat
     assert fake.config_map("new") is None
 
 
-# What is said.
+# Messages.
 
 
 def test_failures_are_short(stack: CloudFormation, fake: Target) -> None:

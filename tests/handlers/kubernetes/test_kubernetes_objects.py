@@ -1,4 +1,4 @@
-"""Objects as data, and where the API server serves them: references, order, identity, URLs, secrets."""
+"""Objects as data, and their locations on the API server: references, order, identity, URLs, secrets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def item(kind: str = "ConfigMap", name: str = "a", api_version: str = "v1", **me
 
 
 @pytest.mark.parametrize(
-    ("given", "ref", "text", "id"),
+    ("properties", "ref", "text", "id"),
     [
         (item(), ObjectRef("v1", "ConfigMap", "", "a"), "ConfigMap a", "ConfigMap/a"),
         (item(namespace="default"), ObjectRef("v1", "ConfigMap", "", "a"), "ConfigMap a", "ConfigMap/a"),
@@ -51,8 +51,8 @@ def item(kind: str = "ConfigMap", name: str = "a", api_version: str = "v1", **me
         ),
     ],
 )  # fmt: skip
-def test_references(given: Json, ref: ObjectRef, text: str, id: str) -> None:
-    found = ObjectRef.of(given)
+def test_references(properties: Json, ref: ObjectRef, text: str, id: str) -> None:
+    found = ObjectRef.of(properties)
     assert (found, str(found), found.id) == (ref, text, id)
 
 
@@ -64,7 +64,7 @@ def test_an_object_is_the_same_in_any_version_of_its_api() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("{", "the manifest is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
         ("[]", "the manifest contains no object"),
@@ -93,10 +93,10 @@ def test_an_object_is_the_same_in_any_version_of_its_api() -> None:
         ),
     ],
 )
-def test_manifests_that_are_rejected(text: str, says: str) -> None:
+def test_manifests_that_are_rejected(text: str, message: str) -> None:
     with pytest.raises(HandlerError) as failure:
         parse(text)
-    assert str(failure.value) == says
+    assert str(failure.value) == message
 
 
 def test_a_manifest_is_one_object_or_a_list_also_of_lists() -> None:
@@ -128,12 +128,12 @@ def test_the_identity_of_a_resource() -> None:
     assert legacy_group_id("research", "Objects") == "research/group/Objects"
 
 
-def secret(**more: Any) -> Json:
-    return {"kind": "Secret", **more}
+def secret(**overrides: Any) -> Json:
+    return {"kind": "Secret", **overrides}
 
 
 @pytest.mark.parametrize(
-    ("given", "result"),
+    ("manifest", "result"),
     [
         (secret(stringData={"a": "1"}), secret(data={"a": "MQ=="})),
         (secret(stringData={"a": 1}, data={"b": "Mg=="}), secret(data={"a": "MQ==", "b": "Mg=="})),
@@ -144,15 +144,15 @@ def secret(**more: Any) -> Json:
         ({"kind": "ConfigMap", "stringData": {"a": "1"}}, {"kind": "ConfigMap", "stringData": {"a": "1"}}),
     ],
 )
-def test_the_text_of_a_secret_becomes_data(given: Json, result: Json) -> None:
-    assert with_data(given) == result
+def test_the_text_of_a_secret_becomes_data(manifest: Json, result: Json) -> None:
+    assert with_data(manifest) == result
 
 
 ENCODED = base64.b64encode(b"hunter2").decode()
 
 
 @pytest.mark.parametrize(
-    ("given", "message", "result"),
+    ("manifest", "message", "result"),
     [
         (secret(data={"a": ENCODED}), f"a: {ENCODED} or hunter2", "a: *** or ***"),
         (secret(stringData={"a": "hunter2", "b": "swordfish"}), "hunter2, swordfish", "***, ***"),
@@ -166,21 +166,21 @@ ENCODED = base64.b64encode(b"hunter2").decode()
         ({"kind": "ConfigMap", "data": {"a": "hunter2"}}, "a: hunter2", "a: hunter2"),
     ],
 )
-def test_the_values_of_a_secret_are_hidden(given: Json, message: str, result: str) -> None:
-    assert without_secrets(message, given) == result
+def test_the_values_of_a_secret_are_hidden(manifest: Json, message: str, result: str) -> None:
+    assert without_secrets(message, manifest) == result
 
 
 # Discovery.
 
 
 class Client:
-    """Answers by path; a number is the status of an error."""
+    """Responses by path; a number is the status of an error."""
 
     def __init__(self, answers: dict[str, Any]) -> None:
-        self.answers, self.asked = answers, list[str]()
+        self.answers, self.requests = answers, list[str]()
 
     def get(self, path: str) -> Json:
-        self.asked.append(path)
+        self.requests.append(path)
         answer = self.answers.get(path, 404)
         if isinstance(answer, int):
             raise ApiError(answer, "Refused", "no")
@@ -223,10 +223,10 @@ def test_the_kinds_of_a_version_are_requested_once() -> None:
     found, client = discovery()
     assert found.find("v1", "ConfigMap") == Kind("v1", "configmaps", True)
     assert found.find("v1", "Namespace") == Kind("v1", "namespaces", False)
-    assert client.asked == ["/api/v1"]
+    assert client.requests == ["/api/v1"]
     with pytest.raises(KindUnknown, match="does not serve the kind Pod in v1"):
         found.find("v1", "Pod")
-    assert client.asked == ["/api/v1", "/api/v1"], "a kind that is missing may be served by now"
+    assert client.requests == ["/api/v1", "/api/v1"], "a kind that is missing may be served by now"
 
 
 def test_a_version_that_is_not_served_has_no_kinds_and_other_errors_are_passed_on() -> None:
@@ -242,7 +242,7 @@ QUEUES = served(("queues", "Queue", True))
 
 
 @pytest.mark.parametrize(
-    ("answers", "expected", "asked"),
+    ("answers", "expected", "paths"),
     [
         ({"/apis/x.io/v1": QUEUES}, Kind("x.io/v1", "queues", True), ["/apis/x.io/v1"]),
         ({}, None, ["/apis/x.io/v1", "/apis/x.io"]),
@@ -254,15 +254,15 @@ QUEUES = served(("queues", "Queue", True))
         ),
     ],
 )  # fmt: skip
-def test_a_kind_in_any_version(answers: Json, expected: Kind | None, asked: list[str]) -> None:
+def test_a_kind_in_any_version(answers: Json, expected: Kind | None, paths: list[str]) -> None:
     found, client = discovery(**answers)
     assert found.find_any_version(ObjectRef("x.io/v1", "Queue", "team", "a")) == expected
-    assert client.asked == asked
+    assert client.requests == paths
 
 
 def test_a_core_kind_has_no_other_version_and_errors_of_a_group_are_passed_on() -> None:
     found, client = discovery(**{"/apis/x.io": 500})
     assert found.find_any_version(ObjectRef("v1", "Widget", "", "a")) is None
-    assert client.asked == ["/api/v1"]
+    assert client.requests == ["/api/v1"]
     with pytest.raises(ApiError, match=r"^500 Refused: no$"):
         found.find_any_version(ObjectRef("x.io/v1", "Queue", "", "a"))

@@ -1,4 +1,4 @@
-"""One poll of a wait: what it answers, when it fails, and with which reason."""
+"""One poll of a wait: its result, when it fails, and with which reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hyperpod_constructs.handlers.kubernetes.services import Services
 from hyperpod_constructs.handlers.shared.eks import ClusterGone
 
 THROTTLED = ClientError({"Error": {"Code": "Throttling", "Message": "slow"}}, "DescribeAddon")
-GONE = ClusterGone("EKS cluster 'research' does not exist")
+CLUSTER_GONE = ClusterGone("EKS cluster 'research' does not exist")
 
 
 class Stub:
@@ -45,7 +45,7 @@ MET, MISSING = State(True, "2 of 2 ready"), State(False, "1 of 2 ready")
 
 
 def poll(stub: Stub, monkeypatch: pytest.MonkeyPatch, *, waited: float = 0, timeout: float = 600) -> bool | str:
-    """Whether the wait is over, or the message of its failure."""
+    """Whether the wait is complete, or the message of its failure."""
     clock, connected = Clock(), list[str]()
     monkeypatch.setattr(wait, "read", lambda _: stub)
 
@@ -103,7 +103,7 @@ def test_a_poll_ends_soon_and_logs_the_state(monkeypatch: pytest.MonkeyPatch, ca
         (ApiError(403, "Forbidden", "no"), 89, False),
         (ApiError(403, "Forbidden", "no"), 90, "the wait cannot query the cluster: 403 Forbidden: no"),
         (ApiError(400, "BadRequest", "no"), 0, "the wait cannot query the cluster: 400 BadRequest: no"),
-        (GONE, 0, "EKS cluster 'research' does not exist"),
+        (CLUSTER_GONE, 0, "EKS cluster 'research' does not exist"),
         (HandlerError("job train failed"), 0, "job train failed"),
         (NoCredentialsError(), 0, False),
         (ApiError(503, "Busy", "later"), 600, "after 600 s: the cluster cannot be queried: 503 Busy: later; because"),
@@ -127,15 +127,17 @@ def test_a_cluster_that_cannot_be_queried(
 
 
 @pytest.mark.parametrize(
-    ("reasons", "says"),
+    ("reasons", "message"),
     [
         (ApiError(503, "Busy", "later"), "the reasons are unknown: 503 Busy: later"),
-        (GONE, "the reasons are unknown: EKS cluster 'research' does not exist"),
+        (CLUSTER_GONE, "the reasons are unknown: EKS cluster 'research' does not exist"),
         (NoCredentialsError(), "the reasons are unknown: Unable to locate credentials"),
         (ApiError(503, "Busy", "x" * 400), "the reasons are unknown: 503 Busy: " + "x" * 287 + "..."),
         ("x" * 3000, "x" * 1970 + "..."),
     ],
 )
-def test_reasons_that_are_unknown_or_long(monkeypatch: pytest.MonkeyPatch, reasons: str | Exception, says: str) -> None:
+def test_reasons_that_are_unknown_or_long(
+    monkeypatch: pytest.MonkeyPatch, reasons: str | Exception, message: str
+) -> None:
     found = poll(Stub(MISSING, reasons), monkeypatch, waited=600)
-    assert found == f"after 600 s: 1 of 2 ready; {says}"
+    assert found == f"after 600 s: 1 of 2 ready; {message}"

@@ -1,4 +1,4 @@
-"""What a Delete does with objects of several kinds and owners, and what it says when it cannot."""
+"""Delete events for objects of several kinds and owners, and the messages of failed deletions."""
 
 from __future__ import annotations
 
@@ -78,18 +78,18 @@ def pod(name: str, *claims: str) -> Json:
 
 def test_a_claim_that_is_used_names_its_pods(events: Events) -> None:
     events.send("Create", claim())
-    held = (
+    objects = (
         "PersistentVolumeClaim team/data was not deleted: gave up after 1 attempt in 0 s: 409 StillThere: it still exists, "
         "held by the finalizers kubernetes.io/pvc-protection"
     )
-    assert events.fails("Delete", claim(), RetrySeconds="1") == held
+    assert events.fails("Delete", claim(), RetrySeconds="1") == objects
     for name in "abcdefg":
         events.world.put(pod(name, "other", *(["data"] if name != "b" else [])))
-    held += ", foregroundDeletion"
+    objects += ", foregroundDeletion"
     users = " (used by the pods a, c, d, e, f; it is deleted when they end)"
-    assert events.fails("Delete", claim(), RetrySeconds="1") == f"{held}{users}"
+    assert events.fails("Delete", claim(), RetrySeconds="1") == f"{objects}{users}"
     with events.world.fault(path="/pods", status=403, reason="Forbidden", message="no"):
-        assert events.fails("Delete", claim(), RetrySeconds="1") == held
+        assert events.fails("Delete", claim(), RetrySeconds="1") == objects
 
 
 def test_a_claim_that_was_not_deleted_names_no_pods(events: Events) -> None:
@@ -104,13 +104,13 @@ def test_a_claim_that_was_not_deleted_names_no_pods(events: Events) -> None:
 def test_gone_between_reading_and_deleting(events: Events) -> None:
     events.send("Create", config_map("a"))
 
-    def gone(method: str, url: str) -> None:
+    def delete_now(method: str, url: str) -> None:
         if method == "DELETE":
             remove(events.world, "a")
 
-    events.world.hook = gone
+    events.world.hook = delete_now
     events.send("Delete", config_map("a"))
-    assert (events.said, events.clock.slept) == (["Delete of A (1)"], [])
+    assert (events.messages, events.clock.slept) == (["Delete of A (1)"], [])
 
 
 def test_another_object_of_the_name_is_not_deleted(events: Events) -> None:
@@ -132,7 +132,7 @@ def test_a_field_that_the_kind_requires_is_kept_without_an_owner(events: Events)
     events.send("Create", config_map("a", x="1"), FieldsOnly="true")
     with events.world.fault(method="PATCH", status=422, reason="Invalid", message="data.x: Required value", times=1):
         events.send("Delete", config_map("a", x="1"), FieldsOnly="true")
-    assert events.said == [
+    assert events.messages == [
         "Delete of A (1)", "/api/v1/namespaces/team/configmaps/a: data.x: Required value", f"{A}: fields restored"
     ]  # fmt: skip
     assert (events.world.config_map("a") or {})["data"] == {"x": "1"}

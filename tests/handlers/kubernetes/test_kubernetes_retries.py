@@ -29,11 +29,11 @@ def clock() -> Clock:
 
 
 def failing(*errors: ApiError) -> Callable[[], str]:
-    left = list(errors)
+    remaining = list(errors)
 
     def action() -> str:
-        if left:
-            raise left.pop(0)
+        if remaining:
+            raise remaining.pop(0)
         return "done"
 
     return action
@@ -60,10 +60,10 @@ def test_the_last_pause_ends_before_the_deadline(clock: Clock) -> None:
     assert failure.value.last is BUSY
 
 
-@pytest.mark.parametrize(("retry_after", "slept"), [(0.5, 1), (9.0, 9.0)])
-def test_the_servers_pause_counts_if_it_is_longer(clock: Clock, retry_after: float, slept: float) -> None:
+@pytest.mark.parametrize(("retry_after", "pauses"), [(0.5, 1), (9.0, 9.0)])
+def test_the_servers_pause_counts_if_it_is_longer(clock: Clock, retry_after: float, pauses: float) -> None:
     assert retrying(failing(ApiError(429, "TooMany", "m", retry_after)), Deadline.after(clock, 60)) == "done"
-    assert clock.slept == [slept]
+    assert clock.slept == [pauses]
 
 
 def test_a_final_error_is_raised_at_once_and_one_that_becomes_final_then(clock: Clock) -> None:
@@ -89,18 +89,18 @@ class Bucket:
     """One object; the first requests fail."""
 
     def __init__(self, data: bytes, *errors: ClientError) -> None:
-        self.data, self.errors, self.asked = data, list(errors), list[dict[str, str]]()
+        self.data, self.errors, self.requests = data, list(errors), list[dict[str, str]]()
 
-    def get_object(self, **asked: str) -> dict[str, Any]:
-        self.asked.append(asked)
+    def get_object(self, **request: str) -> dict[str, Any]:
+        self.requests.append(request)
         if self.errors:
             raise self.errors.pop(0)
         return {"Body": io.BytesIO(self.data)}
 
 
-def asset(data: bytes, **more: str) -> dict[str, Any]:
-    where = {"Bucket": "assets", "Key": "m.json", "Sha256": hashlib.sha256(data).hexdigest(), **more}
-    return {"ManifestAsset": where, "Objects": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "a"}]}
+def asset(data: bytes, **overrides: str) -> dict[str, Any]:
+    reference = {"Bucket": "assets", "Key": "m.json", "Sha256": hashlib.sha256(data).hexdigest(), **overrides}
+    return {"ManifestAsset": reference, "Objects": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "a"}]}
 
 
 def loaded(bucket: Bucket, properties: dict[str, Any], clock: Clock) -> list[dict[str, Any]]:
@@ -108,7 +108,7 @@ def loaded(bucket: Bucket, properties: dict[str, Any], clock: Clock) -> list[dic
     return load(properties, services, Deadline.after(clock, 20))
 
 
-def refused(bucket: Bucket, properties: dict[str, Any], clock: Clock) -> str:
+def rejection(bucket: Bucket, properties: dict[str, Any], clock: Clock) -> str:
     with pytest.raises(HandlerError) as failure:
         loaded(bucket, properties, clock)
     return str(failure.value)
@@ -118,10 +118,10 @@ def refused(bucket: Bucket, properties: dict[str, Any], clock: Clock) -> str:
 def test_a_manifest_is_inline_or_an_asset(clock: Clock, data: bytes) -> None:
     bucket = Bucket(data, ACCESS_DENIED, ACCESS_DENIED)
     assert loaded(bucket, asset(data), clock) == [CONFIG_MAP]
-    assert bucket.asked == [{"Bucket": "assets", "Key": "m.json"}] * 3
+    assert bucket.requests == [{"Bucket": "assets", "Key": "m.json"}] * 3
     assert clock.slept == [1, 2]
     assert loaded(bucket, {"Manifest": TEXT}, clock) == [CONFIG_MAP]
-    assert len(bucket.asked) == 3
+    assert len(bucket.requests) == 3
 
 
 def test_a_secret_of_a_manifest_has_data_only(clock: Clock) -> None:
@@ -131,27 +131,27 @@ def test_a_secret_of_a_manifest_has_data_only(clock: Clock) -> None:
 
 
 def test_references_never_read_the_asset() -> None:
-    named = [{"apiVersion": "v1", "kind": kind, "name": "a", "namespace": "team"} for kind in ("Secret", "Namespace")]
+    objects = [{"apiVersion": "v1", "kind": kind, "name": "a", "namespace": "team"} for kind in ("Secret", "Namespace")]
     refs = [ObjectRef("v1", "Namespace", "team", "a"), ObjectRef("v1", "Secret", "team", "a")]
-    assert references({"ManifestAsset": {"Bucket": "gone"}, "Objects": named}) == refs
+    assert references({"ManifestAsset": {"Bucket": "gone"}, "Objects": objects}) == refs
     assert references({"Manifest": TEXT}) == [ObjectRef("v1", "ConfigMap", "team", "a")]
 
 
 def test_a_manifest_is_required(clock: Clock) -> None:
-    says = "one of the properties Manifest and ManifestAsset is required"
-    assert refused(Bucket(b""), {}, clock) == says
-    with pytest.raises(HandlerError, match=says):
+    message = "one of the properties Manifest and ManifestAsset is required"
+    assert rejection(Bucket(b""), {}, clock) == message
+    with pytest.raises(HandlerError, match=message):
         references({})
 
 
 def test_an_asset_that_cannot_be_read(clock: Clock) -> None:
     not_found = ClientError({"Error": {"Code": "NoSuchKey", "Message": "none"}}, "GetObject")
-    assert refused(Bucket(b"", not_found), asset(b""), clock) == (
+    assert rejection(Bucket(b"", not_found), asset(b""), clock) == (
         "the manifest s3://assets/m.json could not be read: "
         "An error occurred (NoSuchKey) when calling the GetObject operation: none"
     )
     assert clock.slept == []
-    assert refused(Bucket(b"", *[ACCESS_DENIED] * 9), asset(b""), clock) == (
+    assert rejection(Bucket(b"", *[ACCESS_DENIED] * 9), asset(b""), clock) == (
         "the manifest s3://assets/m.json could not be read: gave up after 5 attempts in 15 s: "
         "403 AccessDenied: An error occurred (AccessDenied) when calling the GetObject operation: no"
     )
@@ -159,13 +159,13 @@ def test_an_asset_that_cannot_be_read(clock: Clock) -> None:
 
 def test_an_asset_with_another_content(clock: Clock) -> None:
     digest = hashlib.sha256(b"[]").hexdigest()
-    assert refused(Bucket(b"[]"), asset(b"[]", Sha256="00"), clock) == (
+    assert rejection(Bucket(b"[]"), asset(b"[]", Sha256="00"), clock) == (
         f"the manifest s3://assets/m.json has the SHA-256 {digest}, expected 00"
     )
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         (b"\x1f\x8bnot gzip", "is not readable gzip: Unknown compression method"),
         (
@@ -175,9 +175,11 @@ def test_an_asset_with_another_content(clock: Clock) -> None:
         (gzip.compress(b" " * 1001), "unpacks to more than 1000 bytes"),
     ],
 )
-def test_an_asset_that_does_not_unpack(clock: Clock, monkeypatch: pytest.MonkeyPatch, data: bytes, says: str) -> None:
+def test_an_asset_that_does_not_unpack(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, data: bytes, message: str
+) -> None:
     monkeypatch.setattr(manifest, "LARGEST_BYTES", 1000)
-    assert refused(Bucket(data), asset(data), clock) == f"the manifest s3://assets/m.json {says}"
+    assert rejection(Bucket(data), asset(data), clock) == f"the manifest s3://assets/m.json {message}"
 
 
 def test_the_largest_manifest(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

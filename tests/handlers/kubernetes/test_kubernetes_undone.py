@@ -1,4 +1,4 @@
-"""Failed events: what they undo, what is said about it, and what a later event undoes for them."""
+"""Failed events: what they revert, the messages, and what a later event reverts."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def test_an_unexpected_error_is_raised_as_it_is_after_the_clean_up(
 ) -> None:
     applied = ApiClient.apply
 
-    def breaks(self: ApiClient, path: str, body: Any, **more: Any) -> Any:
+    def breaks(self: ApiClient, path: str, body: Any, **extra: Any) -> Any:
         if path.endswith("/b"):
             raise ZeroDivisionError("a bug")
-        return applied(self, path, body, **more)
+        return applied(self, path, body, **extra)
 
     monkeypatch.setattr(ApiClient, "apply", breaks)
     with pytest.raises(ZeroDivisionError, match="a bug"):
@@ -52,29 +52,29 @@ def test_a_clean_up_that_fails_is_added_to_the_reason(events: Events) -> None:
         fault(method="DELETE", path="/configmaps/a", status=503, reason="Busy", message="m" * 2000),
     ):
         reason = f"ConfigMap team/z was not applied: 422 Invalid: {'n' * 2000}"[:647] + "..."
-        left = f"{A} was not deleted: gave up after 7 attempts in 45 s: 503 Busy: {'m' * 2000}"
+        message = f"{A} was not deleted: gave up after 7 attempts in 45 s: 503 Busy: {'m' * 2000}"
         assert events.fails("Create", config_map("a"), config_map("z")) == (
-            f"{reason} (and cleaning up failed: {left[:297]}...)"
+            f"{reason} (and cleaning up failed: {message[:297]}...)"
         )
     assert events.clock.slept == [1, 2, 4, 8, 15, 15], "50 of the 60 seconds that are reserved"
-    assert events.said[-2] == f"clean-up: {left[:997]}..."
+    assert events.messages[-2] == f"clean-up: {message[:997]}..."
     assert events.caplog.records[-2].levelname == "WARNING"
 
 
 def test_the_time_for_the_clean_up_is_reserved(events: Events) -> None:
     properties = {"ClusterName": "research", "Manifest": json.dumps([config_map("a")]), "RetrySeconds": "780"}
     event = {"RequestType": "Create", "StackId": STACK, "LogicalResourceId": "A", "RequestId": "1"}
-    for left, slept in ((68.0, [1, 2, 4]), (61.5, [1]), (61.0, []), (0.0, [])):
+    for remaining, pauses in ((68.0, [1, 2, 4]), (61.5, [1]), (61.0, []), (0.0, [])):
         events.clock.slept.clear()
         with (
             events.world.fault(method="PATCH", status=503, reason="Busy", message="m"),
             pytest.raises(HandlerError, match="503 Busy: m"),
         ):
-            apply.handle({**event, "ResourceProperties": properties}, events.world.services, left)
-        assert events.clock.slept == slept
+            apply.handle({**event, "ResourceProperties": properties}, events.world.services, remaining)
+        assert events.clock.slept == pauses
 
 
-# What a failed event left, and an Update names.
+# Objects that a failed event left, and that an Update specifies.
 
 
 def test_an_update_releases_what_a_failed_update_left(events: Events) -> None:
@@ -87,7 +87,7 @@ def test_an_update_releases_what_a_failed_update_left(events: Events) -> None:
     events.send("Update", config_map("a"), old=failed, physical_id="research/ConfigMap/team/a")
     assert (events.world.config_map("b") or {})["metadata"]["deletionTimestamp"], "its end is not waited for"
     assert events.clock.slept == []
-    assert events.said == ["Update of A (1)", f"{A}: applied", "ConfigMap team/b: deleted"]
+    assert events.messages == ["Update of A (1)", f"{A}: applied", "ConfigMap team/b: deleted"]
 
 
 def test_an_update_with_another_physical_id_and_the_same_objects_releases_nothing(events: Events) -> None:
@@ -99,10 +99,10 @@ def test_an_update_with_another_physical_id_and_the_same_objects_releases_nothin
 def test_an_object_of_another_cluster_is_not_held(events: Events) -> None:
     old = {**properties_of(config_map("a")), "ClusterName": "other"}
     events.world.put(config_map("a"))
-    says = f"{A} already exists and was not created by this library"
-    assert events.fails("Update", config_map("a"), old=old, physical_id="other/ConfigMap/team/a").startswith(says)
+    message = f"{A} already exists and was not created by this library"
+    assert events.fails("Update", config_map("a"), old=old, physical_id="other/ConfigMap/team/a").startswith(message)
     events.send("Update", config_map("a"), old=properties_of(config_map("a")), physical_id="research/ConfigMap/team/a")
-    assert events.said[1] == f"{A}: adopt with -"
+    assert events.messages[1] == f"{A}: adopt with -"
 
 
 def test_the_delete_of_a_former_group_leaves_what_its_update_marked(events: Events) -> None:

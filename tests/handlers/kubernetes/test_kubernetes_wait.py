@@ -1,4 +1,4 @@
-"""Waiting: each condition met at once, met later, failed, and timed out with the reason."""
+"""Waiting: each condition is met immediately, met later, fails, or times out with the reason."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ QUEUE = {
 }
 
 
-def condition(kind: str, status: str = "True", reason: str = "", message: str = "", **more: Any) -> dict[str, Any]:
-    return {"type": kind, "status": status, "reason": reason, "message": message, **more}
+def condition(kind: str, status: str = "True", reason: str = "", message: str = "", **overrides: Any) -> dict[str, Any]:
+    return {"type": kind, "status": status, "reason": reason, "message": message, **overrides}
 
 
 def deployment(ready: int, replicas: int = 2, **status: Any) -> dict[str, Any]:
@@ -97,9 +97,9 @@ def endpoint_slice(*ready: bool | None) -> dict[str, Any]:
     }
 
 
-def queue(status: str, **more: Any) -> dict[str, Any]:
+def queue(status: str, **extra: Any) -> dict[str, Any]:
     metadata = {"name": "queue", "namespace": "team", "generation": 1}
-    conditions = [condition("Active", status, "FlavorNotFound", "no flavor", **more)]
+    conditions = [condition("Active", status, "FlavorNotFound", "no flavor", **extra)]
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "status": {"conditions": conditions}}
 
 
@@ -114,18 +114,18 @@ MET: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
 }
 
 
-@pytest.mark.parametrize(("asked", "objects"), MET.values(), ids=MET)
-def test_met_at_once(stack: CloudFormation, asked: dict[str, Any], objects: list[dict[str, Any]]) -> None:
+@pytest.mark.parametrize(("condition", "objects"), MET.values(), ids=MET)
+def test_met_at_once(stack: CloudFormation, condition: dict[str, Any], objects: list[dict[str, Any]]) -> None:
     for item in objects:
         stack.target.server.store.put(item)
-    assert stack.wait(asked) == 1
+    assert stack.wait(condition) == 1
 
 
-@pytest.mark.parametrize(("asked", "objects"), MET.values(), ids=MET)
-def test_met_later(stack: CloudFormation, asked: dict[str, Any], objects: list[dict[str, Any]]) -> None:
+@pytest.mark.parametrize(("condition", "objects"), MET.values(), ids=MET)
+def test_met_later(stack: CloudFormation, condition: dict[str, Any], objects: list[dict[str, Any]]) -> None:
     store = stack.target.server.store
     store.later(100, lambda: [store.put(item) for item in objects])
-    assert stack.wait(asked) == 8
+    assert stack.wait(condition) == 8
 
 
 NOT_MET: dict[str, tuple[dict[str, Any], list[dict[str, Any]], str]] = {
@@ -187,38 +187,42 @@ NOT_MET: dict[str, tuple[dict[str, Any], list[dict[str, Any]], str]] = {
 }
 
 
-@pytest.mark.parametrize(("asked", "objects", "says"), NOT_MET.values(), ids=NOT_MET)
+@pytest.mark.parametrize(("condition", "objects", "message"), NOT_MET.values(), ids=NOT_MET)
 def test_timed_out_with_the_reason(
-    stack: CloudFormation, asked: dict[str, Any], objects: list[dict[str, Any]], says: str
+    stack: CloudFormation, condition: dict[str, Any], objects: list[dict[str, Any]], message: str
 ) -> None:
     for item in objects:
         stack.target.server.store.put(item)
     started = stack.target.server.clock.now()
-    with pytest.raises(HandlerError, match=says) as failure:
-        stack.wait(asked, timeout=300)
+    with pytest.raises(HandlerError, match=message) as failure:
+        stack.wait(condition, timeout=300)
     assert 270 <= stack.target.server.clock.now() - started <= 300
     assert str(failure.value).startswith("after 285 s: ")
     assert len(str(failure.value).encode()) <= 2000
 
 
 @pytest.mark.parametrize(
-    ("conditions", "says"),
+    ("conditions", "message"),
     [
         ([], "it has no conditions yet"),
         ([condition("NamesAccepted"), condition("Established", "False", "Installing", "soon")],
          "last condition Established=False (Installing: soon)"),
     ],
 )  # fmt: skip
-def test_a_crd_that_is_not_established_quotes_its_last_condition(conditions: list[dict[str, Any]], says: str) -> None:
+def test_a_crd_that_is_not_established_quotes_its_last_condition(
+    conditions: list[dict[str, Any]], message: str
+) -> None:
     class Client:
         def find(self, path: str) -> dict[str, Any] | None:
             found = {**crd("example.com"), "status": {"conditions": conditions}}
             return found if path.endswith("/customresourcedefinitions/widgets.example.com") else None
 
     sources: Any = Sources(Client(), lambda _: None)
-    waited = CustomResourceEstablished("widgets.example.com")
-    assert waited.explain(sources) == says
-    assert waited.check(sources) == State(False, "CustomResourceDefinition widgets.example.com: not established yet")
+    wait_condition = CustomResourceEstablished("widgets.example.com")
+    assert wait_condition.explain(sources) == message
+    assert wait_condition.check(sources) == State(
+        False, "CustomResourceDefinition widgets.example.com: not established yet"
+    )
     assert CustomResourceEstablished("others.example.com").explain(sources) == "it has no conditions yet"
 
 
@@ -251,7 +255,7 @@ JOBS = [("batch/v1", "Job"), ("kubeflow.org/v1", "PyTorchJob"), ("sagemaker.amaz
 
 @pytest.fixture(params=JOBS, ids=lambda kind: kind[1])
 def job(request: pytest.FixtureRequest, stack: CloudFormation) -> Callable[..., dict[str, Any]]:
-    """Sets the conditions of the job ``train``; its answer is the arguments of a wait."""
+    """Sets the conditions of the job ``train``, and returns the arguments of a wait."""
     api_version, kind = request.param
     group = api_version.split("/")[0]
     if group != "batch":
@@ -277,21 +281,23 @@ def test_a_job_that_runs_has_started_and_not_finished(stack: CloudFormation, job
         stack.wait({"Type": "JobFinished", **properties}, timeout=30)
 
 
-@pytest.mark.parametrize("done", ["Succeeded", "Complete", "Completed"])
-def test_a_job_that_succeeded_has_finished(stack: CloudFormation, job: Callable[..., Any], done: str) -> None:
-    properties = job(condition("Running", "False"), condition(done))
+@pytest.mark.parametrize("condition_type", ["Succeeded", "Complete", "Completed"])
+def test_a_job_that_succeeded_has_finished(stack: CloudFormation, job: Callable[..., Any], condition_type: str) -> None:
+    properties = job(condition("Running", "False"), condition(condition_type))
     assert stack.wait({"Type": "JobStarted", **properties}) == 1
     assert stack.wait({"Type": "JobFinished", **properties}) == 1
 
 
-@pytest.mark.parametrize("wanted", ["JobStarted", "JobFinished"])
-def test_a_failed_job_fails_at_once_with_its_pods(stack: CloudFormation, job: Callable[..., Any], wanted: str) -> None:
+@pytest.mark.parametrize("expected", ["JobStarted", "JobFinished"])
+def test_a_failed_job_fails_at_once_with_its_pods(
+    stack: CloudFormation, job: Callable[..., Any], expected: str
+) -> None:
     properties = job(condition("Failed", "True", "BackoffLimitExceeded", "3 restarts"))
     ended = {"name": "pytorch", "state": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}
     stack.target.server.store.put(pod("train-0", {"HPJob": "train"}, phase="Failed", containerStatuses=[ended]))
     stack.target.server.store.put(pod("training-0", {"HPJob": "training"}, phase="Failed"))
     with pytest.raises(HandlerError) as failure:
-        stack.wait({"Type": wanted, **properties})
+        stack.wait({"Type": expected, **properties})
     text = str(failure.value)
     assert "train failed: Failed=True (BackoffLimitExceeded: 3 restarts)" in text
     assert "1 pod; pod train-0, container pytorch: OOMKilled, exit code 137" in text
@@ -314,8 +320,8 @@ def test_the_framework_hands_the_start_on(fake: Target) -> None:
     event = {"RequestType": "Create", "LogicalResourceId": "Gate", "ResourceProperties": {"ClusterName": "research"}}
     answer = wait.begin({**event, "StackId": STACK_ID}, fake.services)
     assert answer == {"PhysicalResourceId": "research/wait/Gate", "StartedAt": str(fake.services.clock.now())}
-    again = wait.begin({**event, "RequestType": "Update", "PhysicalResourceId": "kept"}, fake.services)
-    assert again["PhysicalResourceId"] == "kept"
+    second = wait.begin({**event, "RequestType": "Update", "PhysicalResourceId": "kept"}, fake.services)
+    assert second["PhysicalResourceId"] == "kept"
 
 
 def test_a_deletion_waits_for_nothing(fake: Target) -> None:

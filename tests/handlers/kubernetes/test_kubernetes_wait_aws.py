@@ -1,4 +1,4 @@
-"""Waiting for what SageMaker and EKS bring: nodes, with SageMaker's own words when they do not come, and add-ons."""
+"""Waiting for nodes, with the reasons that SageMaker reports if they do not become ready, and for add-ons."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_nodes_over_many_pages_are_counted(stack: CloudFormation) -> None:
     for i in range(600):
         stack.target.server.store.put(node(f"n{i}", ready=True))
     assert stack.wait({**NODES, "Count": "600"}) == 1
-    assert len(stack.target.server.asked("GET", "/nodes")) == 3
+    assert len(stack.target.server.received("GET", "/nodes")) == 3
 
 
 def test_only_nodes_of_the_instance_types_count(stack: CloudFormation) -> None:

@@ -24,14 +24,14 @@ STACK = "arn:aws:cloudformation:us-west-2:111122223333:stack/Platform/0e1a"
 
 
 def test_a_clock_is_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:
-    slept: list[float] = []
+    pauses: list[float] = []
     monkeypatch.setattr(time, "time", lambda: 7.0)
     monkeypatch.setattr(time, "monotonic", lambda: 8.0)
-    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(time, "sleep", pauses.append)
     monkeypatch.setattr(random, "uniform", lambda low, high: (low, high))
     clock = Clock()
     clock.sleep(3)
-    assert (clock.now(), clock.monotonic(), slept, clock.jitter()) == (7.0, 8.0, [3], (0.75, 1.25))
+    assert (clock.now(), clock.monotonic(), pauses, clock.jitter()) == (7.0, 8.0, [3], (0.75, 1.25))
 
 
 def test_pauses_double_and_are_jittered() -> None:
@@ -40,12 +40,12 @@ def test_pauses_double_and_are_jittered() -> None:
 
 
 def test_a_time_limit() -> None:
-    over = threading.Event()
+    finished = threading.Event()
     try:
         with pytest.raises(TimeoutError, match=r"^no complete answer in 0 s$"):
-            within(0.05, lambda: over.wait(60))
+            within(0.05, lambda: finished.wait(60))
     finally:
-        over.set()
+        finished.set()
     assert within(60, lambda: "done") == "done"
     with pytest.raises(ZeroDivisionError):
         within(60, lambda: 1 / 0)
@@ -54,7 +54,7 @@ def test_a_time_limit() -> None:
 def test_a_thread_that_is_abandoned_does_not_keep_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     created: list[dict[str, Any]] = []
     real = threading.Thread
-    monkeypatch.setattr(threading, "Thread", lambda **given: created.append(given) or real(**given))
+    monkeypatch.setattr(threading, "Thread", lambda **options: created.append(options) or real(**options))
     assert within(60, lambda: 1) == 1
     assert created[0]["daemon"] is True
 
@@ -70,14 +70,14 @@ class Session:
             pass
 
     def __init__(self, cluster: dict[str, Any] | None) -> None:
-        self.cluster, self.asked = cluster, list[Any]()
+        self.cluster, self.requests = cluster, list[Any]()
 
     def client(self, service: str) -> Any:
-        self.asked.append(service)
+        self.requests.append(service)
         return self
 
     def describe_cluster(self, name: str) -> dict[str, Any]:
-        self.asked.append(name)
+        self.requests.append(name)
         if self.cluster is None:
             raise self.exceptions.ResourceNotFoundException
         return {"cluster": self.cluster}
@@ -92,14 +92,14 @@ def test_the_access_to_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     access = cluster_access("research", session=session)
     assert (access.name, access.endpoint, access.certificate_authority) == ("research", "https://e", "Y2E=")
     assert access.make_token() == ("research", session)
-    assert session.asked == ["eks", "research"]
+    assert session.requests == ["eks", "research"]
     assert "make_token" not in repr(access)
     monkeypatch.setattr(boto3, "Session", lambda: session)
     assert cluster_access("research").endpoint == "https://e"
 
 
 @pytest.mark.parametrize(
-    ("cluster", "error", "says"),
+    ("cluster", "error", "message"),
     [
         (None, ClusterGone, "EKS cluster 'research' does not exist"),
         ({**READY, "status": "DELETING"}, ClusterGone, "EKS cluster 'research' is being deleted"),
@@ -112,18 +112,20 @@ def test_the_access_to_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     ],
 )
-def test_a_cluster_that_cannot_be_reached(cluster: dict[str, Any] | None, error: type[Exception], says: str) -> None:
+def test_a_cluster_that_cannot_be_reached(cluster: dict[str, Any] | None, error: type[Exception], message: str) -> None:
     with pytest.raises(error) as failure:
         cluster_access("research", session=Session(cluster))
-    assert str(failure.value) == says
+    assert str(failure.value) == message
 
 
 def test_a_token() -> None:
     registered: list[Any] = []
     presigned: list[Any] = []
     sts = SimpleNamespace(
-        meta=SimpleNamespace(events=SimpleNamespace(register=lambda *given: registered.append(given))),
-        generate_presigned_url=lambda *given, **more: presigned.append((given, more)) or "https://sts/?a=b>>?",
+        meta=SimpleNamespace(events=SimpleNamespace(register=lambda *arguments: registered.append(arguments))),
+        generate_presigned_url=lambda *arguments, **options: (
+            presigned.append((arguments, options)) or "https://sts/?a=b>>?"
+        ),
     )
     found = token("research", session=SimpleNamespace(client=lambda service: {"sts": sts}[service]))
     assert found == "k8s-aws-v1." + base64.urlsafe_b64encode(b"https://sts/?a=b>>?").decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""Merge patches: RFC 7386, and by name where lists hold named items."""
+"""Merge patches: RFC 7386, and merging by name for lists of named items."""
 
 from __future__ import annotations
 

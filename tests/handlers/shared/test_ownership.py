@@ -1,4 +1,4 @@
-"""The set of owners on a thing: marks, claims, releases, and what a refusal says."""
+"""The owners of an object: marks, claims, releases, and the message of a rejection."""
 
 from __future__ import annotations
 

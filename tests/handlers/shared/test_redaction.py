@@ -1,4 +1,4 @@
-"""No form of a secret is left in a message."""
+"""A message contains no form of a secret."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ os.environ["CDK_VALIDATION"] = "false"
 os.environ.pop("CDK_CONTEXT_JSON", None)
 use_packaged_node()
 os.environ["JSII_RUNTIME"] = str(Path(__file__).parent / "support" / "jsii_runtime.js")
+os.environ["NODE_OPTIONS"] += " --preserve-symlinks"  # as the jsii runtime of Python does
 os.environ["JSII_PROGRAM"] = str(Path(jsii.__file__).parent / "_embedded" / "jsii" / "lib__program.js")
 if (
     not ALL

@@ -44,7 +44,7 @@ def main(configs: Sequence[Path] = (), outdir: Path | None = None) -> int:
     """Synthesizes. Returns 0 on success, 1 if a config has errors, which are printed.
 
     Args:
-        configs: the config files; default: those of the CDK context or the environment, otherwise `hyperpod.yaml`.
+        configs: the config files; default: from the CDK context or the environment, otherwise `hyperpod.yaml`.
         outdir: output folder of the templates; default: `HYPERPOD_OUT`, otherwise `cdk.out`. The CDK CLI sets its own.
     """
     context = cdk_context()

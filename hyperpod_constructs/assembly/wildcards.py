@@ -114,7 +114,7 @@ def reasons(wildcard: Wildcard) -> list[str]:
 
 
 def _fits(pattern: str, text: str) -> bool:
-    """Whether a row's pattern matches a resource as it is written here."""
+    """Whether a row's pattern matches a resource in the format of `Wildcard`."""
     as_nag = (
         text.replace("ACCOUNT", "<AWS::AccountId>")
         .replace("REGION", "us-east-1")

@@ -151,7 +151,7 @@ def _suspend(name: str, namespace: str | None, kind: str | None, where: dict[str
     with connected(**where) as api:
         job = job_named(api, name, namespace, kind)
         field = run(api, job, suspended=suspended)
-    click.echo(readable(f"{job['metadata']['name']}: {'suspended' if suspended else 'resumed'} with {field}"))
+    click.echo(readable(f"{job['metadata']['name']}: {'suspended' if suspended else 'resumed'} ({field})"))
 
 
 @click.command()

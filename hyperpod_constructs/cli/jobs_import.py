@@ -115,7 +115,7 @@ def diff(manifest: Path, jobfile: Path, stated: tuple[str, ...], output: str) ->
 
 
 def _manifests(file: Path, stated: tuple[str, ...]) -> list[Mapping[str, Any]]:
-    """The manifests of the jobs of a file; for a config of the official CLI, the rendered ones."""
+    """The manifests of the jobs in a file; for a config of the official CLI, the rendered manifests."""
     from ..core.jobs.manifest import manifest_of
 
     jobs = _imported(file, stated).jobs

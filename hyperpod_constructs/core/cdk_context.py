@@ -1,4 +1,4 @@
-"""The context of the CDK app, for code that must know how the app is synthesized."""
+"""The context of the CDK app, for code that depends on how the app is synthesized."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHIPPED = Path(__file__).with_name("cdk.json")
 
 
 def cdk_context() -> dict[str, Any]:
-    """CDK context from the CDK CLI, otherwise from the cdk.json in this folder, otherwise the one in this package.
+    """CDK context from the CDK CLI, otherwise from the cdk.json in this folder, otherwise the cdk.json in this package.
 
     Therefore the CDK CLI, `python app.py` and `hyperpod synth` create the same templates.
     """

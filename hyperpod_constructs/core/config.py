@@ -92,7 +92,7 @@ def loaded(document: Document, path: Path, *, comments: str = "") -> Loaded:
     _anchor(content, path.parent)
     if isinstance(content, dict):
         completed(content)
-    jobs = _jobs(entries, path.parent, document)  # before the platform's validator, which would replace the one of jobs
+    jobs = _jobs(entries, path.parent, document)  # before `shaped`, whose validator would replace the jobs' validator
     shape = shaped(Platform, content, document)
     _use(shape.parts.get("facts") or NO_FACTS)
     complete = shape.value is not None and jobs.complete and manifests.complete and not errors(document.findings)

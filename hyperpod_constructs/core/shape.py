@@ -1,6 +1,6 @@
 """Validates plain data against the spec models: problems become findings, and the valid parts can still be used.
 
-Pydantic validates; its own messages are never shown to the user.
+Pydantic validates the data, but its messages are not shown to the user.
 """
 
 from __future__ import annotations

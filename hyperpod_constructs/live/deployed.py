@@ -140,8 +140,8 @@ def read(session: Any, cluster_name: str) -> Deployed:
 def _read_eks(reads: _Reads, found: Deployed, name: str) -> None:
     found.eks = reads.one("eks:DescribeCluster", name=name).get("cluster") or {"name": name}
     for addon in reads.all("eks:ListAddons", "addons", clusterName=name):
-        answer = reads.one("eks:DescribeAddon", clusterName=name, addonName=addon)
-        found.addons.append(answer.get("addon") or {"addonName": addon})
+        response = reads.one("eks:DescribeAddon", clusterName=name, addonName=addon)
+        found.addons.append(response.get("addon") or {"addonName": addon})
     for principal in reads.all("eks:ListAccessEntries", "accessEntries", clusterName=name):
         entry = reads.one("eks:DescribeAccessEntry", clusterName=name, principalArn=principal).get("accessEntry", {})
         policies = reads.all(
@@ -184,8 +184,8 @@ def _group_subnets(cluster: Mapping[str, Any]) -> Sequence[str]:
 
 def _read_governance(reads: _Reads, found: Deployed, arn: str) -> None:
     for quota in reads.all("sagemaker:ListComputeQuotas", "ComputeQuotaSummaries", ClusterArn=arn):
-        answer = reads.one("sagemaker:DescribeComputeQuota", ComputeQuotaId=quota["ComputeQuotaId"])
-        found.quotas.append(answer or quota)
+        response = reads.one("sagemaker:DescribeComputeQuota", ComputeQuotaId=quota["ComputeQuotaId"])
+        found.quotas.append(response or quota)
     for config_ in reads.all(
         "sagemaker:ListClusterSchedulerConfigs", "ClusterSchedulerConfigSummaries", ClusterArn=arn
     ):

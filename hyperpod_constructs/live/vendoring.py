@@ -79,7 +79,7 @@ def vendor(
         packages: a folder of packaged sub-charts (`NAME-VERSION.tgz`), which is searched first.
         helm: the helm binary, to pull sub-charts that are not in `packages`; without it nothing is downloaded.
         image_registry: registry of the images' copies; hard-coded image references in templates are replaced.
-        digests: `name version` of sub-charts to the digests of their packages. Default: those of the catalog. A
+        digests: `name version` of sub-charts to the digests of their packages. Default: the catalog's digests. A
             sub-chart without a digest is accepted and reported; the digest of the vendored folder pins it.
 
     Raises:

@@ -320,7 +320,7 @@ def test_another_registry_needs_no_permission(helm_stack: HelmStack) -> None:
         ({"digest": "sha256:abc"}, "'sha256:abc' is not a valid digest"),
         (
             {"repository": "http://github.com/a/b", "archive_url": "http://example.com/x"},
-            "must be downloaded over https",
+            "must start with https://",
         ),
         ({"repository": "https://gitlab.com/a/b"}, "archive_url is required"),
     ],

@@ -329,7 +329,7 @@ def test_suspend_in_a_queue_deactivates_the_workload(api, run):
         "ownerReferences": [{"uid": created["metadata"]["uid"], "name": "llama"}],
     }
     api.store.put({"apiVersion": "kueue.x-k8s.io/v1beta1", "kind": "Workload", "metadata": workload, "spec": {}})
-    assert "suspended with spec.active of its Kueue workload" in run("jobs", "suspend", "llama").stdout
+    assert "suspended (spec.active of its Kueue workload)" in run("jobs", "suspend", "llama").stdout
     assert api.store.get("workloads", "wl", "team")["spec"] == {"active": False}
     run("jobs", "resume", "llama")
     assert api.store.get("workloads", "wl", "team")["spec"] == {"active": True}
@@ -345,7 +345,7 @@ def test_suspend_does_not_change_the_workload_of_another_job_of_that_name(api, r
         "ownerReferences": [{"uid": "of-an-earlier-job", "kind": "PyTorchJob", "name": "llama"}],
     }
     api.store.put({"apiVersion": "kueue.x-k8s.io/v1beta1", "kind": "Workload", "metadata": workload, "spec": {}})
-    assert "suspended with spec.runPolicy.suspend of the job" in run("jobs", "suspend", "llama").stdout
+    assert "suspended (spec.runPolicy.suspend of the job)" in run("jobs", "suspend", "llama").stdout
     assert api.store.get("workloads", "wl", "team")["spec"] == {}
 
 

@@ -38,7 +38,7 @@ def test_text_tells_the_timeline_and_what_it_costs(app: Path, count: int):
     assert result.exit_code == 0, result.output
     assert re.search(rf"^creation: [34]\d minutes, {count} resources$", result.output, re.M)
     assert re.search(rf"^deletion: [23]\d minutes, {count} resources$", result.output, re.M)
-    chain = r"^  the longest chain that AWS requires takes 3\d minutes; this takes 1\.1\d times as long$"
+    chain = r"^  the longest chain that AWS requires takes 3\d minutes; this deployment takes 1\.1\d times as long$"
     assert re.search(chain, result.output, re.M)
     for line in (
         "  research-Jobs                            CREATE_COMPLETE",

@@ -12,4 +12,6 @@ for (const name of ["stdout", "stderr"]) {
     return true;
   };
 }
+// with this option jsii links packages by folder, not by file: it takes a second less to start and to end
+process.execArgv.push("--preserve-symlinks");
 require(process.env.JSII_PROGRAM);

@@ -89,7 +89,7 @@ def _load_yaml(text: str) -> object:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """Reads CloudFormation's short forms (`!Ref x`) as their long ones."""
+        """Reads CloudFormation's short forms (`!Ref x`) as long forms."""
 
     def intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
         value: Any

@@ -2,7 +2,7 @@
 
 A resource is a node; an edge says that CloudFormation (or `cdk deploy`, between stacks) completes one node before it
 starts the other, and on deletion in the reverse order. A stack adds two nodes, its start and its completion, so that
-"stack B depends on stack A" and "everything inside a nested stack comes after what the nested stack depends on" are
+"stack B depends on stack A" and "the resources of a nested stack follow the dependencies of the nested stack" are
 single edges. Only certain dependencies are edges: a reference inside one branch of `Fn::If` counts only if its target
 exists in exactly that branch, and a conditional resource orders only resources that exist together with it.
 """
@@ -265,7 +265,7 @@ class Graph:
         return any(self._conditions)
 
     def path(self, first: str, then: str, without: Container[tuple[str, str]] = ()) -> tuple[Edge, ...]:
-        """Returns a shortest chain of edges from `first` to `then` without those of `without`; empty if there is none."""
+        """Returns a shortest chain of edges from `first` to `then` that are not in `without`; empty if there is none."""
         start, two = self._nodes[first], self._nodes[then]
         allowed = self._conditions[start] | self._conditions[two]
         next_of: dict[int, int] = {two: two}

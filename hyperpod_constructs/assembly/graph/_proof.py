@@ -1,4 +1,4 @@
-"""Checks the order rules on a set of templates and reports what was proved, what is violated, and how to fix it."""
+"""Checks the order rules on a set of templates, and reports proved pairs, violations, and their fixes."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class OrderProof:
     def cuts(self) -> Iterator[tuple[Pair, tuple[Edge, ...]]]:
         """Returns sets of edges whose removal breaks each proved pair: each edge on every path, otherwise a cut set.
 
-        A pair that holds by nesting only has none. Equal sets of one rule are returned once.
+        A pair that is ordered by nesting only has no set. Duplicate sets of a rule are omitted.
         """
         broken = {(violation.rule.id, violation.first, violation.then) for violation in self.violations}
         seen: set[tuple[str, frozenset[Edge]]] = set()

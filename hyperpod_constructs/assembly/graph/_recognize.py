@@ -1,7 +1,7 @@
 """The relations between resources of a HyperPod platform: their clusters, roles and objects.
 
 Results are sets of keys, and an order rule pairs two resources that share one. A key is the id of a resource, or the
-literal name of something that the templates only refer to.
+literal name of a resource that is not in the templates.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class Templates:
     def clusters(self, resource: Resource) -> Keys:
         """Returns the EKS clusters that a resource belongs to; a HyperPod cluster counts as its EKS cluster.
 
-        If the templates do not determine them, those of the resource's stage, or all.
+        If the templates do not determine them, these are the clusters of the resource's stage, otherwise all clusters.
         """
         return self._clusters_of(resource) or self._stage_clusters.get(resource.stack.stage) or self._all_clusters
 

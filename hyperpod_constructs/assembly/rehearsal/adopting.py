@@ -44,7 +44,7 @@ class Proof:
 
     @property
     def ok(self) -> bool:
-        """Whether the deployment succeeds, and replaces and deletes nothing that was imported."""
+        """Whether the deployment succeeds, and does not replace or delete an imported resource."""
         return not errors(self.findings)
 
 
@@ -52,7 +52,7 @@ def prove(app: Path, adoption: Adoption, found: Found, *, region: str, account: 
     """Simulates the import of every resource that `adoption` lists, then the deployment of the app.
 
     `app` is the cloud assembly that `adoption` was created from; `found` contains the deployed resources. Resources
-    that a deployment would replace are imported here too, which shows what replaces them.
+    that a deployment would replace are also imported, to show the changes that replace them.
     """
     rehearsal = Rehearsal(region=region, account=account)
     stacks = {stack.deployed_name: stack for stack in load(app)}

@@ -40,7 +40,7 @@ class Fault:
     dry_run: bool = False
 
     def matches(self, method: str, path: str, *, dry_run: bool) -> bool:
-        """Whether this request gets the fault."""
+        """Whether the fault applies to a request."""
         asked = self.method in ("", method) and (dry_run or not self.dry_run)
         return self.times != 0 and asked and re.search(self.path, path) is not None
 
@@ -227,7 +227,7 @@ class ApiServer:
 
 
 def _manager(query: dict[str, str], headers: Any) -> str:
-    """Returns the field manager: that of the request, otherwise the first part of its user agent."""
+    """Returns the field manager of a request; default: the first part of its user agent."""
     return query.get("fieldManager") or str(headers.get("User-Agent") or "unknown").partition("/")[0]
 
 

@@ -11,7 +11,7 @@ from .plan import Step
 
 
 def critical_path(steps: Sequence[Step]) -> list[Step]:
-    """Returns the steps that the end waits for, first to last: each begins when the one before it is complete."""
+    """Returns the steps that determine the end, first to last: each begins when the previous step is complete."""
     if not steps:
         return []
     by_name = {(step.stack, step.logical_id): step for step in steps}
@@ -72,5 +72,5 @@ def _name(graph: Graph, step: Step) -> str:
 
 
 def minutes(chain: Sequence[Step]) -> float:
-    """Returns the time that a chain takes."""
+    """Returns the duration of a chain in minutes."""
     return sum(step.end - step.start for step in chain) / 60

@@ -45,7 +45,7 @@ class Drill:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing unexpected was left behind, and the next deployment succeeded."""
+        """Whether no resource was left behind, and the next deployment succeeded."""
         return all(outcome.ok for outcome in self.again) and not self.left_behind
 
     @property
@@ -64,7 +64,7 @@ class Drill:
 
 
 def drill(stacks: list[Stack], fault: Fault, start: Rehearsal, *, again: bool = True) -> Drill:
-    """Deploys with a fault, records what is left, and deploys `again` (otherwise the next drill is the next attempt)."""
+    """Deploys with a fault, records the remaining resources, and deploys again if `again` is true."""
     rehearsal = start
     rehearsal.faults_left.append(fault)
     outcomes = rehearsal.deploy(stacks)

@@ -30,7 +30,7 @@ def allowed(
 ) -> bool:
     """Whether a role's policies allow an action; conditions on keys without a value hold, and external roles are allowed.
 
-    The content of managed policies is not modeled: they allow nothing here; check for one by its name.
+    The content of managed policies is not modeled: they allow no actions here; `has_managed` finds them by name.
     """
     own_role = account.find("AWS::IAM::Role", role)
     if own_role is None:
@@ -56,7 +56,7 @@ def _holds(conditions: Mapping[str, Mapping[str, Any]], context: Mapping[str, st
 
 
 def has_managed(account: Account, role: str, *names: str) -> bool:
-    """Whether a role has one of some managed policies; true for an external role."""
+    """Whether a role has any of these managed policies; true for an external role."""
     resource = account.find("AWS::IAM::Role", role)
     if resource is None:
         return account.exists("AWS::IAM::Role", role)

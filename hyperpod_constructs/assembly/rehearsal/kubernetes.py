@@ -206,7 +206,7 @@ class KubernetesCluster:
             return
         self._objects(addon.name)
         if known is not None and known.kind == "daemonset":
-            addon.status = "CREATING" if self.nodes() else "ACTIVE"  # without a node there is nothing to wait for
+            addon.status = "CREATING" if self.nodes() else "ACTIVE"  # without nodes, EKS does not wait
             self.services.world.start(self._become_ready(addon))
             return
         if self.nodes():

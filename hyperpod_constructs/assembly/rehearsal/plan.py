@@ -103,7 +103,7 @@ class Record:
     """Parts of the app that a rehearsal replaces with a list or a constant; each report lists them."""
 
     def find(self, rule: str, path: str, message: str, cure: str = "", consequence: str = "") -> None:
-        """Adds a finding, once."""
+        """Adds a finding, unless it is already recorded."""
         from ...core.checks.registry import find
 
         known = find(rule)

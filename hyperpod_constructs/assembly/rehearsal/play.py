@@ -91,7 +91,7 @@ class Rehearsal:
 
     @property
     def findings(self) -> list[Finding]:
-        """The findings: what was rejected, lost, left behind or not modeled."""
+        """The findings, about rejected, lost, left behind or unmodeled resources."""
         return self.record.findings
 
     # Operations of a user

@@ -1,4 +1,4 @@
-"""A real API server in place of the one in memory (`hyperpod rehearse --kubeconfig`).
+"""A real API server instead of the in-memory server (`hyperpod rehearse --kubeconfig`).
 
 Requests of the library's functions are sent to it. AWS is still modeled: nodes, the workloads and Services of add-ons
 and charts, and the status of objects with pods are returned from memory. Namespaces, CustomResourceDefinitions and the
@@ -135,7 +135,7 @@ class RealServer(ClusterServer):
         self.store.objects = Watched(self.store.objects, cluster)
         self._real = real
         self._paths: dict[Key, str] = {}
-        """Paths of everything that was created on the real server."""
+        """Paths of the objects that were created on the real server."""
 
     def request(self, method: str, url: str, role: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         """Returns the response to a request of a role."""

@@ -1,4 +1,4 @@
-"""The report of a rehearsal: the timeline, the critical path, what is left, what it costs, and the findings."""
+"""The report of a rehearsal: timeline, critical path, remaining and billed resources, and findings."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Report:
 
     def _distance(self, act: Act) -> str:
         return (
-            f"the longest chain that AWS requires takes {self.imposed:.0f} minutes; this takes "
+            f"the longest chain that AWS requires takes {self.imposed:.0f} minutes; this deployment takes "
             f"{act.minutes / self.imposed:.2f} times as long"
         )
 

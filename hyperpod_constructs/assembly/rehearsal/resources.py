@@ -214,7 +214,7 @@ class Resources:
         if live.kind in DATA and not holds_data(live.kind, logical_id):
             return None
         if live.kind == "AWS::KMS::Key" and not self.account.mentions(live.resource):
-            return None  # what it encrypted is already deleted
+            return None  # the data that it encrypted is already deleted
         return Loss("HP973" if live.kind in DATA else "HPR04", LOSSES[live.kind])
 
     # Values
@@ -266,4 +266,4 @@ LOSSES = {
     "AWS::EKS::Cluster": "all workloads on it end",
     "AWS::SageMaker::Cluster": "all its nodes and the workloads on them are deleted",
 }
-"""Kind to what is lost when an update deletes a resource of it."""
+"""Kind to the loss if an update deletes a resource of that kind."""

@@ -24,7 +24,7 @@ class NoValue:
 class Scope:
     """The values that a stack can refer to.
 
-    `ref` and `get_att` read the stack's own resources, `imported` exports of others, `output` their outputs.
+    `ref` and `get_att` read the stack's own resources, `imported` the exports of other stacks, `output` their outputs.
     """
 
     pseudo: Mapping[str, Any]

@@ -93,8 +93,8 @@ def _accelerator(info: dict[str, Any]) -> dict[str, Any] | None:
 
 def _kubernetes(content: dict[str, Any], eks: Any) -> list[str]:
     versions = content["versions"]
-    for answer in _pages(eks, "describe_cluster_versions", "clusterVersions", includeAll=True):
-        name = answer["clusterVersion"]
+    for response in _pages(eks, "describe_cluster_versions", "clusterVersions", includeAll=True):
+        name = response["clusterVersion"]
         if name not in versions and _number(name) < min(map(_number, versions)):
             continue
         entry = versions.setdefault(name, {"hyperpod_documented": False})
@@ -104,8 +104,8 @@ def _kubernetes(content: dict[str, Any], eks: Any) -> list[str]:
             ("end_of_extended_support", "endOfExtendedSupportDate"),
         ):
             entry.setdefault(field, None)
-            if key in answer:
-                put(entry, field, _day(answer[key]))
+            if key in response:
+                put(entry, field, _day(response[key]))
     content["versions"] = dict(sorted(versions.items(), key=lambda item: _number(item[0])))
     return []
 
@@ -114,10 +114,10 @@ def _addons(content: dict[str, Any], eks: Any, region: str) -> list[str]:
     problems, source = [], f"describe-addon-versions, {region}"
     for name, entry in content["addons"].items():
         try:
-            answers = [*_pages(eks, "describe_addon_versions", "addons", addonName=name)]
+            responses = [*_pages(eks, "describe_addon_versions", "addons", addonName=name)]
         except (eks.exceptions.ResourceNotFoundException, eks.exceptions.InvalidParameterException):
-            answers = []
-        found = [version for answer in answers for version in answer["addonVersions"]]
+            responses = []
+        found = [version for response in responses for version in response["addonVersions"]]
         if not found:
             problems.append(f"addons.json: EKS has no add-on {name} in {region}")
             continue

@@ -53,7 +53,7 @@ class Refreshed:
 def refresh(
     session: Any = None, region: str | None = None, contents: Contents | None = None, *, prices_from: Any = None
 ) -> Refreshed:
-    """Derives all facts, without writing anything.
+    """Derives all facts, without writing files.
 
     Args:
         session: a boto3 session for read-only requests to AWS (`_live.CALLS`), or None for the installed libraries only.

@@ -133,11 +133,11 @@ def _batch(call: Callable[..., Json], cluster: str, ids: Sequence[str]) -> Outco
     done: list[str] = []
     failed: list[tuple[str, str]] = []
     for start in range(0, len(ids), NODES_PER_CALL):
-        answer = call(ClusterName=cluster, NodeIds=list(ids[start : start + NODES_PER_CALL]))
-        done += answer.get("Successful") or ()
+        response = call(ClusterName=cluster, NodeIds=list(ids[start : start + NODES_PER_CALL]))
+        done += response.get("Successful") or ()
         failed += [
             (failure["NodeId"], f"{failure['ErrorCode']}: {failure['Message']}")
-            for failure in answer.get("Failed") or ()
+            for failure in response.get("Failed") or ()
         ]
     return Outcome(tuple(done), tuple(failed))
 

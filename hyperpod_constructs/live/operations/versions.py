@@ -19,15 +19,15 @@ def releases(eks: Any) -> list[Release]:
 
 def supports(eks: Any, names: Iterable[str], kubernetes: Iterable[str]) -> list[Support]:
     """The versions that add-ons support, from `eks:DescribeAddonVersions`; none for unknown add-ons."""
-    answers: dict[str, list[Mapping[str, Any]]] = {}
+    responses: dict[str, list[Mapping[str, Any]]] = {}
     for name in names:
         try:
-            answers[name] = pages(eks, "describe_addon_versions", "addons", addonName=name)
+            responses[name] = pages(eks, "describe_addon_versions", "addons", addonName=name)
         except eks.exceptions.ClientError as error:
             if error_code(error) not in _ABSENT:
                 raise
-            answers[name] = []
-    return live_matrix(answers, kubernetes)
+            responses[name] = []
+    return live_matrix(responses, kubernetes)
 
 
 def installed(eks: Any, cluster: str) -> dict[str, str]:

@@ -35,17 +35,17 @@ def _name(platform: Platform) -> str:
 )
 def cluster(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Status, authentication mode, version, endpoint and VPC; and whether a HyperPod cluster already uses it."""
-    answer, hyperpod, own_ids = aws.together(
+    response, hyperpod, own_ids = aws.together(
         lambda: aws.find("eks", "DescribeCluster", _ABSENT, name=_name(platform)) or {},
         lambda: clusters(aws),
         lambda: own_resources(platform, aws),
     )
-    if answer is None:
+    if response is None:
         return
-    if not answer:
+    if not response:
         yield "HP940", Problem(_PATH, f"EKS cluster {_name(platform)!r} does not exist in {aws.region}")
         return
-    live = answer["cluster"]
+    live = response["cluster"]
     if live["status"] != "ACTIVE":
         yield "HP940", Problem(_PATH, f"EKS cluster {live['name']} is {live['status']}", "Wait until it is ACTIVE.")
     mode = live.get("accessConfig", {}).get("authenticationMode", "CONFIG_MAP")
@@ -134,7 +134,7 @@ def addons_and_access(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
 def _installed(name: str, aws: AwsQueries) -> dict[str, Json]:
     names = aws.all("eks", "ListAddons", "addons", clusterName=name)
     described = aws.each(lambda addon: aws.one("eks", "DescribeAddon", clusterName=name, addonName=addon), names)
-    return {addon: answer["addon"] for addon, answer in described}
+    return {addon: response["addon"] for addon, response in described}
 
 
 def _addons(platform: Platform, installed: Mapping[str, Json], own_ids: Iterable[str]) -> Iterator[Found]:

@@ -86,21 +86,21 @@ def roles(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
 
     paths = {arn: role.path for arn, role in wanted.items()} | {arn: path for path, arn in principals}
     arns = [arn for arn in paths if ":role/" in arn or ":user/" in arn]
-    for arn, answer in aws.each(get, arns):
-        if answer is None:
+    for arn, response in aws.each(get, arns):
+        if response is None:
             yield "HP950", Problem(paths[arn], f"{arn} does not exist")
-        elif "Role" in answer:
-            if answer["Role"]["Arn"] != arn:
+        elif "Role" in response:
+            if response["Role"]["Arn"] != arn:
                 yield (
                     "HP950",
                     Problem(
                         paths[arn],
-                        f"{arn} does not exist; did you mean {answer['Role']['Arn']}?",
-                        f"Use {answer['Role']['Arn']}.",
+                        f"{arn} does not exist; did you mean {response['Role']['Arn']}?",
+                        f"Use {response['Role']['Arn']}.",
                     ),
                 )
             if arn in wanted:
-                yield from _trust(wanted[arn], answer["Role"])
+                yield from _trust(wanted[arn], response["Role"])
 
 
 def _trust(role: _Role, live: Json) -> Iterator[Found]:
@@ -137,11 +137,11 @@ def buckets(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     def head(bucket: str) -> Any:
         return aws.find("s3", "HeadBucket", ("404", "NoSuchBucket"), Bucket=bucket)
 
-    for bucket, answer in aws.each(head, paths):
-        if answer is None:
+    for bucket, response in aws.each(head, paths):
+        if response is None:
             yield "HP953", Problem(paths[bucket], f"bucket {bucket} does not exist")
-        elif answer.get("BucketRegion", aws.region) != aws.region:
-            message = f"bucket {bucket} is in the region {answer['BucketRegion']}; the platform is in {aws.region}"
+        elif response.get("BucketRegion", aws.region) != aws.region:
+            message = f"bucket {bucket} is in the region {response['BucketRegion']}; the platform is in {aws.region}"
             yield "HP953", Problem(paths[bucket], message)
     executors = {role.arn: role.path for role in reversed(_roles(platform)) if role.kind == "execution"}
     scripts = [bucket for bucket, path in paths.items() if "lifecycle" in path]
@@ -152,13 +152,13 @@ def buckets(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         resource_of = {"s3:GetObject": f"arn:aws:s3:::{bucket}/*", "s3:ListBucket": f"arn:aws:s3:::{bucket}"}
         refused = []
         for action, resource in resource_of.items():
-            answer = aws.find(
+            response = aws.find(
                 *("iam", "SimulatePrincipalPolicy", ("NoSuchEntity",)),
                 PolicySourceArn=arn,
                 ActionNames=[action],
                 ResourceArns=[resource],
             )
-            results = answer["EvaluationResults"] if answer else []
+            results = response["EvaluationResults"] if response else []
             refused += [result["EvalActionName"] for result in results if result["EvalDecision"] != "allowed"]
         return refused
 
@@ -315,12 +315,12 @@ def stores(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     def describe(id_: str) -> Any:
         return aws.find("fsx", "DescribeFileSystems", ("FileSystemNotFound",), FileSystemIds=[id_])
 
-    for id_, answer in aws.each(describe, named):
+    for id_, response in aws.each(describe, named):
         path = f"storage.lustre[{named[id_]}].existing_id"
-        if not answer or not answer["FileSystems"]:
+        if not response or not response["FileSystems"]:
             yield "HP959", Problem(path, f"file system {id_} does not exist in {aws.region}")
             continue
-        live = answer["FileSystems"][0]
+        live = response["FileSystems"][0]
         if live.get("FileSystemType") != "LUSTRE":
             yield "HP959", Problem(path, f"{id_} is a file system of type {live.get('FileSystemType')}, not LUSTRE")
         elif live.get("Lifecycle") not in ("AVAILABLE", "UPDATING"):

@@ -169,7 +169,7 @@ def _principal(arn: str, aws: AwsQueries) -> str | None:
 
 
 def _refused(arn: str, actions: list[str], resources: list[str], aws: AwsQueries) -> list[str] | None:
-    answer = aws.find(
+    response = aws.find(
         "iam",
         "SimulatePrincipalPolicy",
         ("NoSuchEntity",),
@@ -177,6 +177,6 @@ def _refused(arn: str, actions: list[str], resources: list[str], aws: AwsQueries
         ActionNames=actions,
         ResourceArns=resources,
     )
-    if answer is None:
+    if response is None:
         return None
-    return [r["EvalActionName"] for r in answer["EvaluationResults"] if r["EvalDecision"] != "allowed"]
+    return [r["EvalActionName"] for r in response["EvaluationResults"] if r["EvalDecision"] != "allowed"]

@@ -225,8 +225,8 @@ def _default_of(table: Json) -> list[Json]:
 
 
 def _attribute(aws: AwsQueries, vpc_id: str, name: str) -> bool | None:
-    answer = aws.one("ec2", "DescribeVpcAttribute", VpcId=vpc_id, Attribute=name)
-    value = answer.get(name[0].upper() + name[1:], {}).get("Value")
+    response = aws.one("ec2", "DescribeVpcAttribute", VpcId=vpc_id, Attribute=name)
+    value = response.get(name[0].upper() + name[1:], {}).get("Value")
     return None if value is None else bool(value)
 
 

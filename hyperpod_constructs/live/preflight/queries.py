@@ -50,22 +50,22 @@ class QueryCache:
 
     def __init__(self, clients: Clients) -> None:
         self.clients = clients
-        self._answers: dict[tuple[str, ...], Future[Any]] = {}
+        self._responses: dict[tuple[str, ...], Future[Any]] = {}
         self._lock = threading.Lock()
         self._slots = threading.Semaphore(AT_ONCE)
 
     def once(self, key: tuple[str, ...], call: Callable[[], Any]) -> Any:
         """Returns the response to a request; an error is raised for every caller."""
         with self._lock:
-            future = self._answers.get(key)
+            future = self._responses.get(key)
             mine = future is None
             if future is None:
-                future = self._answers[key] = Future()
+                future = self._responses[key] = Future()
         if mine:
             try:
                 with self._slots:
-                    answer = call()
-                future.set_result(answer)
+                    response = call()
+                future.set_result(response)
             except Exception as error:  # noqa: BLE001 - raised again for each caller, by result()
                 future.set_exception(error)
         return future.result()
@@ -115,10 +115,10 @@ class AwsQueries:
         Raises:
             QueryFailed: the request failed.
         """
-        answer: Mapping[str, Any] = self._call(
+        response: Mapping[str, Any] = self._call(
             service, operation, params, lambda client, name: getattr(client, name)(**params)
         )
-        return answer
+        return response
 
     def find(self, service: str, operation: str, absent: Iterable[str], **params: Any) -> Mapping[str, Any] | None:
         """Returns the response to one request; None for an error code in `absent`: the resource does not exist.
@@ -146,12 +146,12 @@ class AwsQueries:
             return [item for page in client.get_paginator(name).paginate(**params) for item in page.get(key, ())]
 
         try:
-            answer: list[Any] = self._call(service, operation, params, call)
+            response: list[Any] = self._call(service, operation, params, call)
         except QueryFailed as error:
             if error.code in absent:
                 return []
             raise
-        return answer
+        return response
 
     def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[tuple[Item, Result]]:
         """Applies a function to each item, several at a time; items whose requests failed are omitted."""

@@ -77,11 +77,11 @@ def addons(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     def versions(name: str) -> list[Any]:
         return aws.all("eks", "DescribeAddonVersions", "addons", absent=_ABSENT, addonName=name)
 
-    version, answers = aws.together(lambda: _version(platform, aws), lambda: dict(aws.each(versions, wanted)))
-    if version is None or answers is None:
+    version, responses = aws.together(lambda: _version(platform, aws), lambda: dict(aws.each(versions, wanted)))
+    if version is None or responses is None:
         return
     outdated = []
-    for support in live_matrix(answers, [version]):
+    for support in live_matrix(responses, [version]):
         path, named = wanted[support.name]
         statuses = support.every.get(version, ())
         if not support.every:
@@ -108,7 +108,7 @@ def _version(platform: Platform, aws: AwsQueries) -> str:
     """The Kubernetes version of the existing cluster, otherwise the config's, otherwise the default."""
     if platform.eks.existing is not None:
         name = platform.eks.existing.cluster_name
-        answer = aws.find("eks", "DescribeCluster", ("ResourceNotFoundException",), name=name)
-        if answer is not None:
-            return str(answer["cluster"]["version"])
+        response = aws.find("eks", "DescribeCluster", ("ResourceNotFoundException",), name=name)
+        if response is not None:
+            return str(response["cluster"]["version"])
     return platform.eks.assumed_version

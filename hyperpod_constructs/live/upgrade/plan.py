@@ -51,7 +51,7 @@ class Step:
         gates: prerequisites.
         change: config path to its new value.
         actions: actions, in order.
-        final: what cannot be reverted.
+        final: changes that cannot be reverted.
     """
 
     source: str

@@ -67,21 +67,21 @@ def calendar() -> list[Release]:
     return [_release(version) for version in reversed([*catalog.kubernetes_versions().values()])]
 
 
-def live_calendar(answers: Iterable[Json]) -> list[Release]:
+def live_calendar(responses: Iterable[Json]) -> list[Release]:
     """The calendar of `eks:DescribeClusterVersions`, newest first."""
     releases = []
-    for answer in answers:
-        known = catalog.find_kubernetes_version(answer["clusterVersion"])
+    for response in responses:
+        known = catalog.find_kubernetes_version(response["clusterVersion"])
         version = KubernetesVersion(
-            version=answer["clusterVersion"],
-            released=_day(answer.get("releaseDate")),
-            end_of_standard_support=_day(answer.get("endOfStandardSupportDate")),
-            end_of_extended_support=_day(answer.get("endOfExtendedSupportDate")),
+            version=response["clusterVersion"],
+            released=_day(response.get("releaseDate")),
+            end_of_standard_support=_day(response.get("endOfStandardSupportDate")),
+            end_of_extended_support=_day(response.get("endOfExtendedSupportDate")),
             hyperpod_documented=known.hyperpod_documented if known else False,
             uncertain={},
         )
-        status = _STATUS.get(str(answer.get("versionStatus") or answer.get("status", "")).upper().replace("-", "_"))
-        releases.append(_release(version, status, default=answer.get("defaultVersion", False)))
+        status = _STATUS.get(str(response.get("versionStatus") or response.get("status", "")).upper().replace("-", "_"))
+        releases.append(_release(version, status, default=response.get("defaultVersion", False)))
     return sorted(releases, key=lambda version: minor(version.version), reverse=True)
 
 
@@ -174,10 +174,10 @@ def _in_catalog(name: str, version: str) -> str | None:
     return None if known_to_lack else UNKNOWN
 
 
-def live_matrix(answers: Mapping[str, Iterable[Json]], kubernetes: Iterable[str]) -> list[Support]:
-    """The add-on matrix of `eks:DescribeAddonVersions`; `answers` maps an add-on's name to its entries."""
+def live_matrix(responses: Mapping[str, Iterable[Json]], kubernetes: Iterable[str]) -> list[Support]:
+    """The add-on matrix of `eks:DescribeAddonVersions`; `responses` maps an add-on's name to its entries."""
     wanted = [*kubernetes]
-    return [_live_support(name, entries, wanted) for name, entries in answers.items()]
+    return [_live_support(name, entries, wanted) for name, entries in responses.items()]
 
 
 def _live_support(name: str, entries: Iterable[Json], kubernetes: Iterable[str]) -> Support:

@@ -34,7 +34,7 @@ def adopt(config: Path, folder: Path, profile: str | None, region: str | None, o
     the import replaces it, in which case it cannot be adopted. Templates and identifiers for CloudFormation's import
     are written to a folder, with a mapping for `cdk import` if that command supports it. The import and the deployment
     after it are simulated as in `hyperpod rehearse`, which requires the `rehearse` extra. Exit code: 0 if nothing would
-    be replaced and the deployment succeeds, 3 otherwise or if a request was not answered, 1 for a config with errors.
+    be replaced and the deployment succeeds, 3 otherwise or if a request failed, 1 for a config with errors.
     """
     from ..assembly.rehearsal.adopting import prove
     from ..assembly.rehearsal.schemas import NoSchemas, schema

@@ -9,7 +9,7 @@ import click
 
 from hyperpod_constructs.core.catalog import UnknownName, _files
 
-from .limit import cut, limit_seconds
+from .limit import limit_seconds, time_limit
 from .live import emit, output_option, plain
 
 _KINDS = ["instance-type", "region", "kubernetes", "addon", "endpoint"]
@@ -107,7 +107,7 @@ def refresh(
     try:
         session = _session(region, profile) if live else None
         prices_from = aws_session(profile, region) if prices else None
-        with cut(limit_seconds()):
+        with time_limit(limit_seconds()):
             outcome = module.refresh(session, session.region_name if session else None, prices_from=prices_from)
     except ModuleNotFoundError as error:
         raise click.ClickException(

@@ -37,8 +37,8 @@ def set_(
 ) -> None:
     """Add the HyperPod cluster CLUSTER to the kubeconfig and make it the current context.
 
-    kubectl requests tokens with `aws eks get-token`, as configured by `aws eks update-kubeconfig`. Other contexts are
-    not changed, and a context with the same name for another cluster is not overwritten.
+    The context requests tokens with `aws eks get-token`, like contexts of `aws eks update-kubeconfig`. Other contexts
+    are not changed, and a context with the same name for another cluster is not overwritten.
     """
     from ..live.operations import kubeconfig as files
 

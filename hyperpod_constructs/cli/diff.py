@@ -37,9 +37,9 @@ _SHOWN = 15
 )
 @output_option
 def diff(old: Path | None, new: Path | None, deployed: tuple[Path, ...], configs_only: bool, output: str) -> None:
-    """Compare two configs, OLD and NEW, or with --deployed, deployed templates with NEW.
+    """Compare two configs, OLD and NEW; with --deployed, compare deployed templates with NEW.
 
-    NEW can also be a template or a folder of templates with --deployed. Configs are synthesized, and templates are
+    With --deployed, NEW can also be a template or a folder of templates. Configs are synthesized, and templates are
     compared as CloudFormation does. The output lists rejected, replaced, deleted and retained resources by stack, in
     the order of deployment.
 

@@ -84,7 +84,7 @@ def cluster_stack(config: Path, output: Path, force: bool, **stated: Any) -> Non
 @_stated_options
 @written_options
 def stack(folder: Path, output: Path, force: bool, **stated: Any) -> None:
-    """Import parameter files of the official CloudFormation templates from FOLDER, a folder or one file.
+    """Import parameter files of the official CloudFormation templates. FOLDER can also be one file.
 
     The formats of the AWS CLI, of `aws cloudformation deploy`, of CodePipeline and of `hyp create` are supported.
     """

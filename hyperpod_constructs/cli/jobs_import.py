@@ -87,7 +87,7 @@ def diff(manifest: Path, jobfile: Path, stated: tuple[str, ...], output: str) ->
     from ..core.jobs.manifest import manifest_of
 
     ours = read_jobs(jobfile)
-    _refuse([finding for loaded in ours for finding in loaded.findings if loaded.job is None])
+    _print_findings([finding for loaded in ours for finding in loaded.findings if loaded.job is None])
     rendered = [manifest_of(loaded.job) for loaded in ours if loaded.job is not None]
     source_jobs = _manifests(manifest, stated)
     if len(source_jobs) != len(rendered):
@@ -132,7 +132,7 @@ def _imported(file: Path, stated: tuple[str, ...]) -> Imported:
         names = imported.filled.missing
         options = " ".join(f"--set {name}=..." for name in names)
         raise click.ClickException(f"{file} is a template without a value for {', '.join(names)}\n  fix: {options}")
-    _refuse(imported.findings)
+    _print_findings(imported.findings)
     if imported.filled.left:
         left = ", ".join(f"${name}" for name in imported.filled.left)
         click.echo(f"{file}: not replaced (expanded by the shell in the container): {left}", err=True)
@@ -145,7 +145,7 @@ def _text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
-        _refuse([finding for document in read_all(file) for finding in document.findings])
+        _print_findings([finding for document in read_all(file) for finding in document.findings])
         raise
 
 
@@ -159,7 +159,7 @@ def _pairs(stated: tuple[str, ...]) -> dict[str, str]:
     return pairs
 
 
-def _refuse(found: list[Finding]) -> None:
+def _print_findings(found: list[Finding]) -> None:
     for finding in ordered(found):
         click.echo(str(finding), err=True)
     if errors(found):

@@ -58,14 +58,16 @@ def logs(
         options = {"tail": tail, "previous": previous, "container": container, "since_seconds": since}
         streams = [(pod["metadata"]["name"], log_lines(api, pod, follow=follow, **options)) for pod in found]  # type: ignore[arg-type]
         lines = (
-            _mixed(streams) if follow and len(streams) > 1 else ((p, line) for p, stream in streams for line in stream)
+            _interleaved(streams)
+            if follow and len(streams) > 1
+            else ((p, line) for p, stream in streams for line in stream)
         )
         for name_of_pod, line in lines:
             shown = readable(line, keep="\t")
             click.echo(f"[{readable(name_of_pod)}] {shown}" if len(streams) > 1 else shown)
 
 
-def _mixed(streams: list[tuple[str, Iterator[str]]]) -> Iterator[tuple[str, str]]:
+def _interleaved(streams: list[tuple[str, Iterator[str]]]) -> Iterator[tuple[str, str]]:
     """Yields the lines of several streams as they arrive. A stream that fails ends the others."""
     arrived: queue.SimpleQueue[tuple[str, str | Exception | None]] = queue.SimpleQueue()
 

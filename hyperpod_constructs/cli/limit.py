@@ -59,14 +59,14 @@ def limited(function: Function) -> Function:
         waits = any(options.get(name) for name in ("wait", "goal", "follow"))
         if waits or ("timeout" in options and not {"wait", "goal"} & options.keys()):
             return function(*args, **options)
-        with cut(limit_seconds()):
+        with time_limit(limit_seconds()):
             return function(*args, **options)
 
     return run  # type: ignore[return-value]
 
 
 @contextmanager
-def cut(seconds: float) -> Iterator[None]:
+def time_limit(seconds: float) -> Iterator[None]:
     """Raises `Unavailable` after a number of seconds, with the timer of the process; only in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield

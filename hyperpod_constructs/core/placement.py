@@ -9,7 +9,7 @@ from .spec.cluster import Cluster
 from .spec.groups import InstanceGroup
 
 
-def takes_anything(group: object) -> TypeGuard[InstanceGroup]:
+def accepts_any_pod(group: object) -> TypeGuard[InstanceGroup]:
     """Whether ordinary pods can be scheduled on a group's nodes as soon as they join."""
     return (
         isinstance(group, InstanceGroup)
@@ -23,7 +23,7 @@ def system_group(cluster: Cluster) -> InstanceGroup | None:
 
     CPU groups are preferred over accelerated ones, then the group with the most instances; None if there is none.
     """
-    candidates = [g for g in cluster.instance_groups if takes_anything(g) and not g.deep_health_checks]
+    candidates = [g for g in cluster.instance_groups if accepts_any_pod(g) and not g.deep_health_checks]
     return max(candidates, key=lambda group: (not is_accelerated(group), group.count), default=None)
 
 

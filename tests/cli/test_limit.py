@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from hyperpod_constructs.cli import main
-from hyperpod_constructs.cli.limit import LIMIT_SECONDS, Unavailable, cut, limit_seconds, limited
+from hyperpod_constructs.cli.limit import LIMIT_SECONDS, Unavailable, limit_seconds, limited, time_limit
 
 ROOT = Path(__file__).parents[2]
 # the signal may arrive while an object is finalized, so it is repeated until it is handled
@@ -89,7 +89,7 @@ def test_explicit_waits_have_their_own_limit(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_timer_of_the_caller_continues() -> None:
     before = signal.getsignal(signal.SIGALRM)
-    with cut(60):
+    with time_limit(60):
         pass
     assert signal.getsignal(signal.SIGALRM) == before
 

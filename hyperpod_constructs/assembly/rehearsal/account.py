@@ -69,7 +69,7 @@ class Account:
     def __init__(self, account: str, region: str, partition: str = "aws") -> None:
         self.account, self.region, self.partition = account, region, partition
         self.resources: dict[tuple[str, str], AwsResource] = {}
-        self.ever: set[str] = set()
+        self.known_names: set[str] = set()
         """Every name that a resource of the rehearsal has or had: a reference to one of these must resolve."""
         self.objects: dict[str, set[str]] = {}
         """Bucket name to the keys in it."""
@@ -92,7 +92,7 @@ class Account:
         """Whether a name can be referred to: an existing resource, or a valid name of one that the app did not create."""
         if self.find(kind, name) is not None:
             return True
-        if not isinstance(name, str) or name in self.ever or name == CUT:
+        if not isinstance(name, str) or name in self.known_names or name == CUT:
             return False
         shape = _SHAPES.get(kind)
         return CUT not in name and (shape is None or re.fullmatch(shape, name) is not None)
@@ -102,7 +102,7 @@ class Account:
         self.resources[resource.kind, resource.id] = resource
         for name in resource.names:
             self._names[resource.kind, name] = resource
-        self.ever |= resource.names
+        self.known_names |= resource.names
 
     def remove(self, resource: AwsResource) -> None:
         """Removes a resource."""

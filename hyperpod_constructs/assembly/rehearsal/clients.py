@@ -127,7 +127,7 @@ class Grafana(_Client):
         resource = self.services.account.find("AWS::Grafana::Workspace", workspaceId)
         if resource is None and not workspaceId.startswith("g-"):
             raise error("ResourceNotFoundException", "DescribeWorkspace")
-        if resource is None and workspaceId in self.services.account.ever:
+        if resource is None and workspaceId in self.services.account.known_names:
             raise error("ResourceNotFoundException", "DescribeWorkspace")
         return {"workspace": {"endpoint": f"{workspaceId}.grafana-workspace.amazonaws.com"}}
 

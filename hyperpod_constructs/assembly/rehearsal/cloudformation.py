@@ -93,7 +93,7 @@ class CloudFormation:
             deployed.status = "ROLLBACK_FAILED" if failures else "ROLLBACK_COMPLETE"
             deployed.imports.clear()
             if failures:
-                self._stuck(deployed, failures)
+                self._report_failed_rollback(deployed, failures)
             return Outcome(deployed.name, deployed.status, failure)
         deployed.status = "CREATE_COMPLETE"
         return Outcome(deployed.name, deployed.status)
@@ -127,11 +127,11 @@ class CloudFormation:
         if failure:
             return (yield from self._roll_back(deployed, stack, before, created, failure))
         deployed.source, deployed.imports = stack, imports
-        gone = {
+        former = {
             name: live for name, live in before.items() if deployed.live.get(name) is not live or name not in wanted
         }
-        replaced = {name: live for name, live in gone.items() if name in wanted and live.id != deployed.live[name].id}
-        removed = {name: live for name, live in gone.items() if name not in wanted}
+        replaced = {name: live for name, live in former.items() if name in wanted and live.id != deployed.live[name].id}
+        removed = {name: live for name, live in former.items() if name not in wanted}
         for name in removed:
             deployed.live.pop(name, None)
         policy = dict.fromkeys(replaced, "UpdateReplacePolicy") | dict.fromkeys(removed, "DeletionPolicy")
@@ -184,7 +184,7 @@ class CloudFormation:
         failures += yield from self._remove(deployed, extra, stack, "update rolled back", {})
         deployed.status = "UPDATE_ROLLBACK_FAILED" if failures else "UPDATE_ROLLBACK_COMPLETE"
         if failures:
-            self._stuck(deployed, failures)
+            self._report_failed_rollback(deployed, failures)
         return Outcome(deployed.name, deployed.status, failure)
 
     # Deletion of several resources
@@ -395,5 +395,5 @@ class CloudFormation:
                 return fault
         return None
 
-    def _stuck(self, deployed: Deployed, failures: list[str]) -> None:
+    def _report_failed_rollback(self, deployed: Deployed, failures: list[str]) -> None:
         self.record.find("HPR06", deployed.name, f"is {deployed.status}: {'; '.join(failures)}")

@@ -52,7 +52,7 @@ def connect(call: Call, name: str) -> Connection:
     """Describes a cluster in EKS. Raises `ClusterGone`, and `ApiError` if the role lacks the permission."""
     account = call.services.account
     resource = account.find("AWS::EKS::Cluster", name)
-    if resource is None and name in account.ever:
+    if resource is None and name in account.known_names:
         raise ClusterGone(f"EKS cluster {name!r} does not exist")
     arn = f"arn:{account.partition}:eks:{account.region}:{account.account}:cluster/{name}"
     if not allowed(account, call.role, "eks:DescribeCluster", arn):

@@ -50,7 +50,7 @@ def _before_cluster(services: Resources, request: Request) -> None:
         raise Refused("Subnets specified must be in at least two different AZs")
 
 
-def _cluster_made(services: Resources, resource: AwsResource, _: Request) -> None:
+def _after_cluster_creation(services: Resources, resource: AwsResource, _: Request) -> None:
     services.clusters[resource.id] = _inside(services, resource.id)
     group = ("AWS::Logs::LogGroup", f"/aws/eks/{resource.id}/cluster")
     if resource.properties.get("Logging") and group not in services.account.resources:
@@ -78,9 +78,9 @@ def _before_cluster_deletion(services: Resources, resource: AwsResource) -> None
             )
 
 
-def _cluster_gone(services: Resources, resource: AwsResource) -> None:
+def _after_cluster_deletion(services: Resources, resource: AwsResource) -> None:
     cluster = services.clusters.pop(resource.id)
-    cluster.gone = True
+    cluster.deleted = True
     for server in real_servers([cluster]):
         server.clear()
     for kind in ("AWS::EKS::AccessEntry", "AWS::EKS::Addon", "AWS::EKS::PodIdentityAssociation"):
@@ -97,13 +97,13 @@ def _before_addon(services: Resources, request: Request) -> None:
     cluster.failure_text[request.path] = failure_text
 
 
-def _addon(services: Resources, resource: AwsResource, request: Request) -> Steps:
+def _after_addon_creation(services: Resources, resource: AwsResource, request: Request) -> Steps:
     cluster = cluster_of(services, resource.properties["ClusterName"])
     failure_text = cluster.failure_text.pop(request.path, "")
     yield from cluster.install(Installed(str(resource.properties["AddonName"])), request.path, failure_text)
 
 
-def _addon_updated(services: Resources, resource: AwsResource, _: Request) -> Steps:
+def _after_addon_update(services: Resources, resource: AwsResource, _: Request) -> Steps:
     cluster = cluster_of(services, resource.properties["ClusterName"])
     installed = cluster.addons.get(str(resource.properties["AddonName"]))
     if installed is not None:
@@ -111,7 +111,7 @@ def _addon_updated(services: Resources, resource: AwsResource, _: Request) -> St
     yield 1.0
 
 
-def _addon_gone(services: Resources, resource: AwsResource) -> None:
+def _after_addon_deletion(services: Resources, resource: AwsResource) -> None:
     name = str(resource.properties["AddonName"])
     cluster = services.clusters.get(str(resource.properties["ClusterName"]))
     if cluster is not None:
@@ -139,7 +139,7 @@ def _before_addon_deletion(services: Resources, resource: AwsResource) -> None:
                 services.record.find("HPR02", path, f"{name} is deleted while {known.name}, which requires it, exists")
 
 
-def _association(services: Resources, request: Request) -> None:
+def _before_association(services: Resources, request: Request) -> None:
     role = str(request.properties["RoleArn"])
     resource = services.account.find(CLUSTER, request.properties["ClusterName"])
     source = str(resource.attributes["Arn"]) if resource is not None else ""
@@ -156,17 +156,17 @@ def _association(services: Resources, request: Request) -> None:
 MODELS |= {
     CLUSTER: Model(
         before_create=_before_cluster,
-        after_create=_cluster_made,
+        after_create=_after_cluster_creation,
         before_update=_before_cluster_update,
         before_delete=_before_cluster_deletion,
-        after_delete=_cluster_gone,
+        after_delete=_after_cluster_deletion,
     ),
     "AWS::EKS::Addon": Model(
         before_create=_before_addon,
-        after_create=_addon,
-        after_update=_addon_updated,
+        after_create=_after_addon_creation,
+        after_update=_after_addon_update,
         before_delete=_before_addon_deletion,
-        after_delete=_addon_gone,
+        after_delete=_after_addon_deletion,
     ),
-    "AWS::EKS::PodIdentityAssociation": Model(before_create=_association),
+    "AWS::EKS::PodIdentityAssociation": Model(before_create=_before_association),
 }

@@ -125,7 +125,7 @@ class Functions:
         if function is None:
             if not self.services.account.exists(_FUNCTION, token) or not str(token).startswith("arn:"):
                 raise Refused(f"Function not found: {token}")
-            self._say_unknown(request, f"the function {token}, which the app did not create")
+            self._report_not_run(request, f"the function {token}, which the app did not create")
             yield 5.0
             return {"PhysicalResourceId": live.id or f"{request.name}-existing"}
         started = world.now
@@ -247,7 +247,7 @@ class Functions:
         if code is None:
             code = handlers.OF_CDK.get(request.kind)
         if code is None:
-            self._say_unknown(request, f"the code of {function.stack}.{function.name} ({name or 'no handler'})")
+            self._report_not_run(request, f"the code of {function.stack}.{function.name} ({name or 'no handler'})")
             yield 5.0
             return {
                 "PhysicalResourceId": event.get("PhysicalResourceId") or f"{request.name}-unknown",
@@ -279,7 +279,7 @@ class Functions:
         live.id = str(answer.get("PhysicalResourceId") or live.id)
         live.attributes = dict(answer.get("Data") or {})
 
-    def _say_unknown(self, request: Request, what: str) -> None:
+    def _report_not_run(self, request: Request, what: str) -> None:
         self.services.record.find(
             "HPR05", request.path, f"{request.kind} is assumed to succeed: {what} is not run here"
         )

@@ -34,7 +34,7 @@ def _count(group: Mapping[str, Any]) -> int:
     return int(group.get("InstanceCount", 0))
 
 
-def _before(services: Resources, request: Request) -> None:
+def _before_creation(services: Resources, request: Request) -> None:
     services.changing.add((request.stack, request.name))
     eks = request.properties["Orchestrator"]["Eks"]["ClusterArn"]
     cluster = cluster_of(services, eks)
@@ -66,13 +66,13 @@ def _before_update(services: Resources, resource: AwsResource, request: Request)
                 raise Refused(f"instance group {name}: {part} cannot be changed from {before} to {after}")
 
 
-def _made(services: Resources, resource: AwsResource, _: Request) -> None:
+def _after_creation(services: Resources, resource: AwsResource, _: Request) -> None:
     resource.state |= {"nodes": {}, "failures": {}}
     _scale(services, resource)
     _autoscaling(services, resource)
 
 
-def _updated(services: Resources, resource: AwsResource, _: Request) -> None:
+def _after_update(services: Resources, resource: AwsResource, _: Request) -> None:
     _scale(services, resource)
     _autoscaling(services, resource)
 
@@ -111,8 +111,8 @@ def _scale(services: Resources, resource: AwsResource) -> None:
         while len(node_ids) > _count(group):
             cluster.leave(node_ids.pop())
         for _ in range(_count(group) - len(node_ids)):
-            node = f"hyperpod-i-{len(services.account.ever):05d}{len(node_ids):03d}{name[:4]}"
-            services.account.ever.add(node)
+            node = f"hyperpod-i-{len(services.account.known_names):05d}{len(node_ids):03d}{name[:4]}"
+            services.account.known_names.add(node)
             node_ids.append(node)
             services.world.start(_boot(services, resource, cluster, group, node))
     _interrupted(services, resource, cluster, before)
@@ -160,7 +160,7 @@ def _boot(
         services.record.find("HPR02", f"{resource.stack}.{resource.name}", text)
         while any(name not in cluster.addons for name in _NODE_ADDONS):
             yield 30.0
-            if cluster.gone or resource.state.get("deleted"):
+            if cluster.deleted or resource.state.get("deleted"):
                 return
     resource.state["failures"].pop(name, None)
     cluster.join(node, _type_of(group), resource.id)
@@ -233,7 +233,7 @@ def _before_deletion(services: Resources, resource: AwsResource) -> None:
                 raise Refused(f"the cluster has the {kind.rpartition('::')[2]} {part.id}: delete it first")
 
 
-def _gone(services: Resources, resource: AwsResource) -> None:
+def _after_deletion(services: Resources, resource: AwsResource) -> None:
     resource.state["deleted"] = True
     for cluster in services.clusters.values():
         for nodes in resource.state.get("nodes", {}).values():
@@ -241,7 +241,7 @@ def _gone(services: Resources, resource: AwsResource) -> None:
                 cluster.leave(node)
 
 
-def _governed(services: Resources, resource: AwsResource, _: Request) -> Steps:
+def _after_governance_creation(services: Resources, resource: AwsResource, _: Request) -> Steps:
     yield from govern(services, resource, exists=True)
 
 
@@ -260,20 +260,20 @@ def govern(services: Resources, resource: AwsResource, *, exists: bool) -> Steps
         cluster.team(str(team), exists)
 
 
-def _quota_gone(services: Resources, resource: AwsResource) -> None:
+def _after_quota_deletion(services: Resources, resource: AwsResource) -> None:
     for _ in govern(services, resource, exists=False):
         pass
 
 
 MODELS |= {
     CLUSTER: Model(
-        before_create=_before,
-        after_create=_made,
+        before_create=_before_creation,
+        after_create=_after_creation,
         before_update=_before_update,
-        after_update=_updated,
+        after_update=_after_update,
         before_delete=_before_deletion,
-        after_delete=_gone,
+        after_delete=_after_deletion,
     ),
-    "AWS::SageMaker::ComputeQuota": Model(after_create=_governed, after_delete=_quota_gone),
-    "AWS::SageMaker::ClusterSchedulerConfig": Model(after_create=_governed),
+    "AWS::SageMaker::ComputeQuota": Model(after_create=_after_governance_creation, after_delete=_after_quota_deletion),
+    "AWS::SageMaker::ClusterSchedulerConfig": Model(after_create=_after_governance_creation),
 }

@@ -90,7 +90,7 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _role_free(services: Resources, resource: AwsResource) -> None:
+def _before_role_deletion(services: Resources, resource: AwsResource) -> None:
     policies = attached(services.account, resource)
     if policies:
         raise Refused(
@@ -98,24 +98,24 @@ def _role_free(services: Resources, resource: AwsResource) -> None:
         )
 
 
-def _bucket_made(services: Resources, resource: AwsResource, _: Any) -> None:
+def _after_bucket_creation(services: Resources, resource: AwsResource, _: Any) -> None:
     services.account.objects[resource.id] = set()
 
 
-def _bucket_empty(services: Resources, resource: AwsResource) -> None:
+def _before_bucket_deletion(services: Resources, resource: AwsResource) -> None:
     inside = services.account.objects.get(resource.id)
     if inside:
         raise Refused(f"The bucket you tried to delete is not empty: {sorted(inside)[0]} and {len(inside) - 1} more")
 
 
-def _policy_document(_: Resources, request: Request) -> None:
+def _before_policy(_: Resources, request: Request) -> None:
     for statement in _listed(request.properties["PolicyDocument"].get("Statement")):
         for resource in _listed(statement.get("Resource")):
             if resource != "*" and not str(resource).startswith("arn:"):
                 raise Refused(f'MalformedPolicyDocument: Resource {resource} must be in ARN format or "*".')
 
 
-def _bucket_policy(_: Resources, request: Request) -> None:
+def _before_bucket_policy(_: Resources, request: Request) -> None:
     for statement in _listed(request.properties["PolicyDocument"].get("Statement")):
         principal = statement.get("Principal")
         for arn in _listed(principal.get("AWS") if isinstance(principal, Mapping) else principal):
@@ -140,7 +140,7 @@ def bucket_lets(account: Account, bucket: str, role: str, action: str) -> bool:
     return False
 
 
-def _state_machine(_: Resources, request: Request) -> None:
+def _before_state_machine(_: Resources, request: Request) -> None:
     definition = request.properties.get("DefinitionString")
     for name, state in json.loads(definition)["States"].items() if isinstance(definition, str) else ():
         if "Resource" in state and not str(state["Resource"]).startswith("arn:"):
@@ -148,9 +148,9 @@ def _state_machine(_: Resources, request: Request) -> None:
 
 
 MODELS |= {
-    "AWS::IAM::Policy": Model(before_create=_policy_document),
-    "AWS::IAM::Role": Model(before_delete=_role_free),
-    "AWS::S3::Bucket": Model(after_create=_bucket_made, before_delete=_bucket_empty),
-    "AWS::S3::BucketPolicy": Model(before_create=_bucket_policy),
-    "AWS::StepFunctions::StateMachine": Model(before_create=_state_machine),
+    "AWS::IAM::Policy": Model(before_create=_before_policy),
+    "AWS::IAM::Role": Model(before_delete=_before_role_deletion),
+    "AWS::S3::Bucket": Model(after_create=_after_bucket_creation, before_delete=_before_bucket_deletion),
+    "AWS::S3::BucketPolicy": Model(before_create=_before_bucket_policy),
+    "AWS::StepFunctions::StateMachine": Model(before_create=_before_state_machine),
 }

@@ -91,7 +91,7 @@ class ClusterServer(ApiServer):
 
     def rejection(self, method: str, role: str) -> Answer | None:
         """Returns the rejection of a caller without access. Raises `OSError` if the endpoint is deleted."""
-        if self.cluster.gone:
+        if self.cluster.deleted:
             raise OSError(f"the endpoint of EKS cluster {self.cluster.name} is deleted")
         failure_text = self.cluster.denies(role, reads=method == "GET")
         return None if failure_text is None else refused(failure_text)
@@ -126,7 +126,7 @@ class KubernetesCluster:
     name: str
     services: ClusterServices
     owned: bool = True
-    gone: bool = False
+    deleted: bool = False
     addons: dict[str, Installed] = field(default_factory=dict)
     failure_text: dict[str, str] = field(default_factory=dict)
     """What was missing when an add-on was requested, by the path of its resource."""

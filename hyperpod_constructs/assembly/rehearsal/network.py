@@ -25,21 +25,21 @@ def _subnets(account: Account, vpc: str) -> Iterator[AwsResource]:
     return (subnet for subnet in account.of_kind(f"{EC2}Subnet") if subnet.properties["VpcId"] == vpc)
 
 
-def _block(services: Resources, request: Request) -> None:
+def _before_block(services: Resources, request: Request) -> None:
     wanted = request.properties.get("CidrBlock")
     for block in _blocks(services.account, request.properties["VpcId"]):
         if wanted and block.overlaps(IPv4Network(wanted)):
             raise Refused(f"the CIDR {wanted} conflicts with {block} of the VPC")
 
 
-def _block_used(services: Resources, resource: AwsResource) -> None:
+def _before_block_deletion(services: Resources, resource: AwsResource) -> None:
     block = IPv4Network(resource.properties.get("CidrBlock", "0.0.0.0/32"))
     for subnet in _subnets(services.account, resource.properties["VpcId"]):
         if IPv4Network(subnet.properties["CidrBlock"]).subnet_of(block):
             raise Refused(f"the VPC's block {block} has the subnet {subnet.id} ({subnet.name})")
 
 
-def _subnet(services: Resources, request: Request) -> None:
+def _before_subnet(services: Resources, request: Request) -> None:
     vpc = request.properties["VpcId"]
     if services.account.find(f"{EC2}VPC", vpc) is None or "CidrBlock" not in request.properties:
         return
@@ -58,7 +58,7 @@ def _attached(account: Account, vpc: str, gateway: str = "") -> bool:
     )
 
 
-def _route(services: Resources, request: Request) -> None:
+def _before_route(services: Resources, request: Request) -> None:
     gateway = request.properties.get("GatewayId")
     table = services.account.find(f"{EC2}RouteTable", request.properties["RouteTableId"])
     if gateway and table is not None and not _attached(services.account, table.properties["VpcId"], gateway):
@@ -67,14 +67,14 @@ def _route(services: Resources, request: Request) -> None:
         )
 
 
-def _nat(services: Resources, request: Request) -> None:
+def _before_nat(services: Resources, request: Request) -> None:
     subnet = services.account.find(f"{EC2}Subnet", request.properties.get("SubnetId"))
     private = request.properties.get("ConnectivityType") == "private"
     if subnet is not None and not private and not _attached(services.account, subnet.properties["VpcId"]):
         raise Refused(f"Network {subnet.properties['VpcId']} has no Internet gateway attached")
 
 
-def _detach(services: Resources, resource: AwsResource) -> None:
+def _before_detachment(services: Resources, resource: AwsResource) -> None:
     own_subnets = {subnet.id for subnet in _subnets(services.account, resource.properties["VpcId"])}
     for nat in services.account.of_kind(f"{EC2}NatGateway"):
         if nat.properties.get("SubnetId") in own_subnets and "AllocationId" in nat.properties:
@@ -113,9 +113,9 @@ def egress_routes(account: Account, subnet_id: str) -> set[str] | None:
 
 
 MODELS |= {
-    f"{EC2}VPCCidrBlock": Model(before_create=_block, before_delete=_block_used),
-    f"{EC2}Subnet": Model(before_create=_subnet),
-    f"{EC2}Route": Model(before_create=_route),
-    f"{EC2}NatGateway": Model(before_create=_nat),
-    f"{EC2}VPCGatewayAttachment": Model(before_delete=_detach),
+    f"{EC2}VPCCidrBlock": Model(before_create=_before_block, before_delete=_before_block_deletion),
+    f"{EC2}Subnet": Model(before_create=_before_subnet),
+    f"{EC2}Route": Model(before_create=_before_route),
+    f"{EC2}NatGateway": Model(before_create=_before_nat),
+    f"{EC2}VPCGatewayAttachment": Model(before_delete=_before_detachment),
 }

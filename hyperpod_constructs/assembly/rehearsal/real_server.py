@@ -261,7 +261,7 @@ def place(path: str) -> Key | None:
 def assign_cluster(real: RealKubernetes, cluster: KubernetesCluster) -> None:
     """Uses an API server for an EKS cluster; a second cluster at the same time stays in memory, which is reported."""
     former = real.cluster
-    if former is not None and not former.gone:
+    if former is not None and not former.deleted:
         what = (
             f"EKS cluster {cluster.name} is simulated in memory: the API server of the kubeconfig is used "
             f"for {former.name}"

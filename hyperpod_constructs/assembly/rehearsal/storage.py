@@ -8,13 +8,13 @@ from .resources import MODELS, Model, Request, Resources
 _LINK = "AWS::FSx::DataRepositoryAssociation"
 
 
-def _capacity(_: Resources, resource: AwsResource, request: Request) -> None:
+def _before_capacity_update(_: Resources, resource: AwsResource, request: Request) -> None:
     before, after = (int(system.get("StorageCapacity", 0)) for system in (resource.properties, request.properties))
     if after < before:
         raise Refused(f"the storage capacity of {resource.id} is {before} GiB and cannot be decreased to {after} GiB")
 
 
-def _link(services: Resources, request: Request) -> None:
+def _before_association(services: Resources, request: Request) -> None:
     wanted = request.properties
     for other in services.account.of_kind(_LINK):
         linked = other.properties
@@ -32,6 +32,6 @@ def _overlap(path: str, other: str) -> bool:
 
 
 MODELS |= {
-    "AWS::FSx::FileSystem": Model(before_update=_capacity),
-    _LINK: Model(before_create=_link),
+    "AWS::FSx::FileSystem": Model(before_update=_before_capacity_update),
+    _LINK: Model(before_create=_before_association),
 }

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from ..catalog import Region, addon, limit
 from ..documents import join
 from ..findings import Severity
-from ..placement import takes_anything
+from ..placement import accepts_any_pod
 from ..spec.addons import ADDON_NAMES, CORE, PREREQUISITES, Addons
 from ..spec.arns import ROLE, Arn
 from ..spec.base import is_token
@@ -199,7 +199,7 @@ def architecture(effective_addons: EffectiveAddons, groups: Groups) -> Iterator[
 def large_node(effective_addons: EffectiveAddons, groups: Groups, ctx: Context) -> Iterator[Problem]:
     if "observability" not in effective_addons or _existing(ctx):
         return
-    types = [instance_type for _, group in groups if takes_anything(group) for instance_type in types_of(group)]
+    types = [instance_type for _, group in groups if accepts_any_pod(group) for instance_type in types_of(group)]
     need = limit("observability_node_size_factor").value
     if types and not any(_factor(each.name) >= need for each in types):
         largest = max(types, key=lambda each: _factor(each.name)).name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..findings import Severity
-from ..placement import takes_anything
+from ..placement import accepts_any_pod
 from ..spec.addons import CORE
 from ..spec.base import is_token
 from ..spec.cluster import Cluster
@@ -182,7 +182,7 @@ def system_group(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     groups = list(ctx.groups)
     if not groups or (ctx.eks is not None and ctx.eks.existing is not None):
         return
-    open_groups: list[InstanceGroup] = [group for _, group in groups if takes_anything(group)]
+    open_groups: list[InstanceGroup] = [group for _, group in groups if accepts_any_pod(group)]
     place = "cluster.instance_groups"
     if not open_groups and not cluster.instance_groups:
         wanted = [key for key in ctx.effective_addons if key not in CORE]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..catalog import addon, limit
 from ..findings import Severity
-from ..placement import takes_anything
+from ..placement import accepts_any_pod
 from ..spec.addons import ADDON_NAMES, Addons
 from .context import Context, Groups, types_of
 from .registry import Problem, rule
@@ -66,13 +66,13 @@ def room_for_all(addons: Addons, groups: Groups, ctx: Context) -> Iterator[Probl
         return
     room = 0
     for _, group in groups:
-        if takes_anything(group):
+        if accepts_any_pod(group):
             holds = [instance_type.max_pods for instance_type in types_of(group) if instance_type.max_pods is not None]
             if not holds:
                 return
             room += group.count * max(0, min(holds) - per_node(ctx))
     total = in_total(ctx)
-    if total > room and any(takes_anything(group) for _, group in groups):
+    if total > room and any(accepts_any_pod(group) for _, group in groups):
         message = f"the add-ons require about {total} pods in addition to {per_node(ctx)} on each node; "
         message += f"the nodes have room for {room}"
         yield Problem("cluster.instance_groups", message)

@@ -217,7 +217,7 @@ def test_manifests_are_read_with_all_documents_and_reported_at_their_path(tmp_pa
             "{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: default}}]",
             "HP737",
             "manifests[1]",
-            "Pod a is in manifests[0] as well",
+            "Pod a is also in manifests[0]",
         ),
     ],
 )

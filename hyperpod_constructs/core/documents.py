@@ -124,7 +124,7 @@ def _text(document: Document, path: Path) -> tuple[Document, str | None]:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
-        return _refused(document, "HP002", "file not found", "Check the path."), None
+        return _refused(document, "HP002", "file not found", "Correct the path."), None
     except IsADirectoryError:
         return _refused(document, "HP002", "is a directory, not a file", "Specify a file in it."), None
     except (OSError, ValueError) as problem:  # ValueError: the path contains a NUL character
@@ -213,10 +213,10 @@ def _next(events: Iterator[Any], document: Document) -> Document | None:
         place = problem.problem_mark or problem.context_mark
         reason = ", ".join(part for part in (problem.context, problem.problem) if part)
         cure = "Check for a tab, or a missing quote, bracket, colon or space, here or in the lines above."
-        return _refused(document, "HP001", f"is not valid YAML: {reason}", cure, _mark(place) if place else None)
+        return _refused(document, "HP001", f"not valid YAML: {reason}", cure, _mark(place) if place else None)
     except (yaml.YAMLError, UnicodeEncodeError) as problem:
         reason = " ".join(str(problem).split())
-        return _refused(document, "HP001", f"is not valid YAML: {reason}", "Remove control characters.")
+        return _refused(document, "HP001", f"not valid YAML: {reason}", "Remove control characters.")
     return document
 
 

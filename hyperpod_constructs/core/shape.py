@@ -34,19 +34,19 @@ _WORDS: Mapping[str, str] = {
     "none_required": "empty",
 }
 """Pydantic's error type to the expected type."""
-_BOUNDS: Mapping[str, tuple[str, str]] = {
-    "greater_than_equal": ("ge", "the minimum is"),
-    "greater_than": ("gt", "it must be greater than"),
-    "less_than_equal": ("le", "the maximum is"),
-    "less_than": ("lt", "it must be less than"),
-    "multiple_of": ("multiple_of", "it must be a multiple of"),
-    "string_too_short": ("min_length", "the minimum length is"),
-    "string_too_long": ("max_length", "the maximum length is"),
-    "too_short": ("min_length", "the minimum is"),
-    "too_long": ("max_length", "the maximum is"),
-    "string_pattern_mismatch": ("pattern", "it must match"),
+_BOUNDS: Mapping[str, tuple[str, str, str]] = {
+    "greater_than_equal": ("ge", "is out of range: the minimum is {}", "Use at least {}."),
+    "greater_than": ("gt", "is out of range: it must be greater than {}", "Use a number greater than {}."),
+    "less_than_equal": ("le", "is out of range: the maximum is {}", "Use at most {}."),
+    "less_than": ("lt", "is out of range: it must be less than {}", "Use a number less than {}."),
+    "multiple_of": ("multiple_of", "is not a multiple of {}", "Use a multiple of {}."),
+    "string_too_short": ("min_length", "has {size}: the minimum length is {}", "Use {} or more characters."),
+    "string_too_long": ("max_length", "has {size}: the maximum length is {}", "Use {} characters at most."),
+    "too_short": ("min_length", "has {size}: the minimum is {}", "Specify {} or more."),
+    "too_long": ("max_length", "has {size}: the maximum is {}", "Specify {} or fewer."),
+    "string_pattern_mismatch": ("pattern", "does not match the pattern {}", "Use a text that matches the pattern."),
 }
-"""Pydantic's error type to the key of its bound, and the text for it."""
+"""Pydantic's error type to the key of its bound, the problem, and the fix."""
 _PLAIN_WORD = re.compile(r"[A-Za-z/.-][-A-Za-z0-9_/.=]*")
 MAX_FINDINGS = 100
 """Maximum number of structural problems that are listed: a file of another type can have one on every line."""
@@ -251,13 +251,13 @@ def _translated(
         return _finding("HP014", text, message, f'Put quotes around it: "{written}".')
     if all(p["type"] in _WORDS for p in problems):
         wanted = " or ".join(dict.fromkeys(_WORDS[p["type"]] for p in problems))
-        switch = isinstance(value, bool) and any("enabled" in each.model_fields for each in models_at(model, path))
+        word = str(value).lower() if isinstance(value, bool | str) else ""
         cure = _corrected(wanted, value)
-        if switch:
+        flags = {**_YES, "true": "true", "false": "false"}
+        if word in flags and any("enabled" in each.model_fields for each in models_at(model, path)):
+            on = flags[word] == "true"
             cure = (
-                "Write `{}` to enable it with its defaults."
-                if value
-                else "Write `{enabled: false}`, or remove the key."
+                "Write `{}` to enable it with its defaults." if on else "Write `{enabled: false}`, or remove the key."
             )
         return _finding("HP012", text, f"must be {wanted}, not {_kind(value)}", cure)
     problem = next(p for p in problems if p["type"] not in _WORDS)
@@ -295,20 +295,21 @@ def _out_of_bounds(problem: Mapping[str, Any], text: str) -> Finding:
         words = allowed.replace(" or ", ", ").replace("'", "").split(", ")
         # a word with a different first letter is not a misspelling: "one" is not "none"
         near = (
-            suggest(value, [word for word in words if word[:1] == value[:1].lower()])
+            suggest(value, [word for word in words if word[:1].lower() == value[:1].lower()])
             if isinstance(value, str)
             else None
         )
         cure = f"Did you mean {near!r}?" if near else f"Write {allowed}."
         return _finding("HP013", text, f"{_shown(value)} is not one of {allowed}", cure)
     if kind in _BOUNDS:
-        bound, description = _BOUNDS[kind]
-        size = f"{_shown(value)} is out of range"
+        key, message, cure = _BOUNDS[kind]
+        bound = f"{context[key]:g}" if isinstance(context[key], float) else context[key]
         if kind in ("too_short", "too_long"):
-            size = f"has {count(len(value), 'entry', 'entries')}"
-        elif kind in ("string_too_short", "string_too_long"):
-            size = f"{_shown(value)} has {count(len(value), 'character')}"
-        return _finding("HP013", text, f"{size}: {description} {context[bound]}", "")
+            message = message.format(bound, size=count(len(value), "entry", "entries"))
+        else:
+            size = count(len(value), "character") if isinstance(value, str) else ""
+            message = f"{_shown(value)} {message.format(bound, size=size)}"
+        return _finding("HP013", text, message, cure.format(bound))
     if kind == "finite_number" or (isinstance(value, float) and not math.isfinite(value)):
         return _finding("HP013", text, f"{value} is out of range: it must be a finite number", "Write a number.")
     message = str(context["error"]) if "error" in context else f"{_shown(value)} is not valid here"

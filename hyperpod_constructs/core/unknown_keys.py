@@ -9,6 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from .documents import join
+from .plural import either
 
 Path = tuple[str | int, ...]
 
@@ -52,14 +53,15 @@ def fix_of_unknown_key(model: type[BaseModel], path: Path, value: Any) -> str:
     if key in _FIX_BY_FIELD:
         return _FIX_BY_FIELD[key]
     known = {_plain(name): name for each in models_at(model, path[:-1]) for name in each.model_fields}
-    near = get_close_matches(_plain(key), known, n=1, cutoff=0.7)
+    same = [name for name in known.values() if _singular_words(key) == _singular_words(name)]
+    near = same or [known[each] for each in get_close_matches(_plain(key), known, n=1, cutoff=0.7)]
     if near:
-        return f"Did you mean {known[near[0]]!r}?"
+        return f"Did you mean {near[0]!r}?"
     if isinstance(value, Mapping) and value and value.keys() <= set(known.values()):
         return f"Remove `{key}:` and write its keys one level up: {', '.join(map(str, value))}."
     related = [name for name in known.values() if _singular_words(key) <= _singular_words(name)]
     if 0 < len(related) <= 3:
-        return f"Did you mean {' or '.join(map(repr, related))}?"
+        return f"Did you mean {either(map(repr, related))}?"
     elsewhere = _places(model).get(key, [])
     if len(elsewhere) == 1:
         return f"Move it to `{elsewhere[0]}`."

@@ -47,6 +47,30 @@ def fixes(rule: str, fragment: str) -> list[str]:
             "Add default to the namespaces of 'inputs' in storage.buckets.",
             id="the bucket of a claim, not a file system",
         ),
+        pytest.param(
+            "HP801",
+            "storage: {lustre: [{name: data, efa: true, size_gib: 4801, throughput: 250}]}\n",
+            "Use 19,200 GiB, the next valid size with EFA.",
+            id="a size that is valid with EFA",
+        ),
+        pytest.param(
+            "HP010",
+            "cluster: {instance_groups: [{name: a, instance_type: ml.m5.4xlarge, count: 2, count_min: 2}]}\n",
+            "Did you mean 'min_count'?",
+            id="the key with the same words, not another one that is set",
+        ),
+        pytest.param(
+            "HP013",
+            "cluster: {provisioning: request}\n",
+            "Did you mean 'Request'?",
+            id="a word in another case",
+        ),
+        pytest.param(
+            "HP012",
+            "addons: {spaces: yes}\n",
+            "Write `{}` to enable it with its defaults.",
+            id="a mapping for a section that a word enables",
+        ),
     ],
 )
 def test_a_suggested_value_is_valid_in_its_context(rule: str, fragment: str, fix: str) -> None:

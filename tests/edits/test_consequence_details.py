@@ -146,14 +146,14 @@ def test_a_data_repository_of_another_bucket() -> None:
                 (
                     "network.node_cidrs",
                     "replaces-cluster",
-                    "the node subnet of usw2-az2 moves from 10.2.0.0/16 to 10.8.0.0/16, and 1 more",
+                    "the node subnet of usw2-az2 moves from 10.2.0.0/16 to 10.8.0.0/16, and 1 more subnet moves",
                 )
             ],
         ),
         (
             {"jobs": [JOB]},
             {"jobs": [JOB | {"image": "registry/train:v2", "command": ["python", "other.py"]}]},
-            [("jobs[0]", "drains", "command, image of train changed")],
+            [("jobs[0]", "drains", 'command, image of "train" change')],
         ),
         (
             {"acknowledge": [{"rule": "HP312", "reason": "known"}]},
@@ -183,7 +183,7 @@ def test_a_job_that_changes_while_its_nodes_begin_to_scale_is_told_once() -> Non
     new = autoscaling() | {"jobs": [{**JOB, "image": "registry/train:v2"}]}
     assert [
         (path, message) for path, _, message in reported_edits({"jobs": [JOB]}, new) if path.startswith("jobs")
-    ] == [("jobs[0]", "image of train changed")]
+    ] == [("jobs[0]", 'image of "train" changes')]
 
 
 # Values that are set before configs are compared

@@ -351,7 +351,7 @@ def test_a_config_of_start_job_is_converted_to_a_job_file_with_its_losses():
         ),
         ("kind: PyTorchJob\nspec: {{ .Values.spec }}\n", "this is a Helm or Jinja template", "helm template"),
         ("a: 1\n", "is not a manifest of a job", "Specify a file of one of these types."),
-        ("a: [1\n", "is not valid YAML", "Check for a tab, or a missing quote"),
+        ("a: [1\n", "not valid YAML", "Check for a tab, or a missing quote"),
     ],
 )
 def test_files_without_a_job_are_reported(text: str, message: str, cure: str, tmp_path: Path):

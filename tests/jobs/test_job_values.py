@@ -39,7 +39,7 @@ def test_kueue_is_not_a_scheduler_of_pods():
         ("shared_memory_gib: 8 GB", "must be a number in GiB without a unit, not the text '8 GB'", "Write 7.451."),
         ("vcpu: .inf", "inf is out of range: it must be a finite number", "Write a number."),
         ("memory_gib: .nan", "nan is out of range: it must be a finite number", "Write a number."),
-        ("nodes: 3000000000", "3000000000 is out of range: the maximum is 2147483647", ""),
+        ("nodes: 3000000000", "3000000000 is out of range: the maximum is 2147483647", "Use at most 2147483647."),
     ],
 )
 def test_messages_of_values_with_units_and_words(text: str, message: str, cure: str):

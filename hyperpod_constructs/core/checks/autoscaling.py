@@ -47,7 +47,9 @@ def node_recovery(cluster: Cluster) -> Iterator[Problem]:
     if cluster.node_recovery != "Automatic":
         if cluster.scaling is not None:
             message = "None conflicts with autoscaling, which requires Automatic"
-            yield Problem("cluster.node_recovery", message, None, "CreateCluster rejects it.", Severity.ERROR)
+            yield Problem(
+                "cluster.node_recovery", message, None, "CreateCluster rejects the combination.", Severity.ERROR
+            )
         else:
             yield Problem("cluster.node_recovery", "None: faulty nodes are neither rebooted nor replaced")
 

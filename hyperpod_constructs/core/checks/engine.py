@@ -118,7 +118,7 @@ def acknowledged(
 
 def _about(accepted: Acknowledgement, path: str) -> Finding:
     near = nearest(accepted.rule)
-    cure = f"Did you mean {near}?" if near else "`hyperpod explain` lists the rules."
+    cure = f"Did you mean {near}?" if near else "Use an id that `hyperpod explain` lists."
     return replace(_found("HP030", path, f"unknown rule id {accepted.rule!r}"), cure=cure)
 
 

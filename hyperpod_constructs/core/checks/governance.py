@@ -46,10 +46,12 @@ def _team(rest: str, scheduler: str = "") -> str:
 )
 def needs_addon(governance: Governance, effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Problem]:
     if "task_governance" not in effective_addons:
-        existing = ctx.eks is not None and ctx.eks.existing is not None
-        yield Problem(
-            "governance", "requires the add-on task_governance", severity=Severity.WARNING if existing else None
-        )
+        message = "requires the add-on task_governance"
+        if ctx.eks is not None and ctx.eks.existing is not None:
+            cure = "Add `task_governance: {}` to addons, unless the add-on is already installed on the EKS cluster."
+            yield Problem("governance", message, cure, severity=Severity.WARNING)
+        else:
+            yield Problem("governance", message)
 
 
 @rule(

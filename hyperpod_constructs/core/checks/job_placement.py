@@ -57,7 +57,8 @@ def has_type(job: Job, groups: Groups, ctx: Context) -> Iterator[Problem]:
         names = [group.name for _, group in groups]
         if part.instance_group is not None and not opaque(part.instance_group) and part.instance_group not in names:
             message = f"unknown instance group {part.instance_group!r}"
-            yield Problem(f"{prefix}instance_group", message, f"Use one of: {', '.join(names)}.")
+            cure = f"Use one of: {', '.join(names)}." if names else "Add the group to cluster.instance_groups."
+            yield Problem(f"{prefix}instance_group", message, cure)
         elif not _groups(part, ctx):
             there = [group for _, group in groups if part.instance_group in (None, group.name)]
             # HP301 reports unknown types, which may be misspelled: they are not suggested

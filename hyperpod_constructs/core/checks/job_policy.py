@@ -18,7 +18,7 @@ from .registry import Problem, rule
     "HP708",
     title="Replica counts of an elastic job are consistent.",
     why="The operator rejects the job or never scales it.",
-    cure="Set min_replicas <= nodes or replicas <= max_replicas.",
+    cure="Set min_replicas and max_replicas so that the number of nodes or replicas is in their range.",
     source="HyperPodPyTorchJob schema; AWS documentation of elastic training; Kubeflow training operator: validation",
     wrong=example("nodes: 4, elastic: {max_replicas: 2}"),
     right=example("nodes: 2, elastic: {max_replicas: 4, step: 2}"),

@@ -336,9 +336,8 @@ def shared_memory(job: Job) -> Iterator[Problem]:
             continue
         stated_at = prefix if prefix and "shared_memory_gib" in _stated(job, prefix) else ""
         if size <= 0:
-            yield Problem(
-                f"{stated_at}shared_memory_gib", f"{size:g} is not a valid size", "Set a number of GiB, or `auto`."
-            )
+            cure = "Set a number of GiB greater than 0, or `auto`."
+            yield Problem(f"{stated_at}shared_memory_gib", f"{size:g} is not a valid size", cure, "")
         limit = memory_limit(part, node_type, share(part, job).memory_gib)
         if limit is not None and exact(size) > limit:
             message = f"{quantity(size)} GiB exceeds the memory limit of {quantity(limit)} GiB"

@@ -53,7 +53,7 @@ describe(
     "HP792",
     title="Files of other tools are imported first.",
     severity=Severity.ERROR,
-    why="Their keys are not valid here, and each would be a separate error.",
+    why="The keys of other formats are not keys of a job, and each would be a separate error.",
     cure="Run `hyperpod jobs import FILE`, which writes a job file.",
     source="Kubernetes manifests; the official CLI's cluster-stack, start-job and recipe files",
     wrong="jobs:\n  - {apiVersion: kubeflow.org/v1, kind: PyTorchJob, metadata: {name: train}}\n",

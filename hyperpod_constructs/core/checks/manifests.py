@@ -41,9 +41,7 @@ def objects(manifests: tuple[Mapping[str, Any], ...]) -> Iterator[Problem]:
         metadata = manifest["metadata"]
         key = (manifest["apiVersion"], manifest["kind"], metadata.get("namespace", ""), metadata["name"])
         if seen.setdefault(key, path) != path:
-            yield Problem(
-                path, f"{manifest['kind']} {metadata['name']} is in {seen[key]} as well", "Remove one of them."
-            )
+            yield Problem(path, f"{manifest['kind']} {metadata['name']} is also in {seen[key]}", "Remove one of them.")
 
 
 @rule(
@@ -78,7 +76,7 @@ def namespaces(manifests: tuple[Mapping[str, Any], ...], ctx: Context) -> Iterat
     "HP739",
     title="Manifests contain no values of Secrets.",
     severity=Severity.WARNING,
-    why="Whoever can read the template or its assets in S3 can read the values, also after the Secret is deleted.",
+    why="Principals that can read the template or its assets in S3 can read the values, also after the Secret is deleted.",
     cure="Create the Secret with kubectl or from AWS Secrets Manager (Secrets Store CSI driver), and refer to it in "
     "the job.",
     source="CloudFormation user guide: do not embed credentials in templates",

@@ -124,7 +124,7 @@ def primary_holds_subnets(network: Network) -> Iterator[Problem]:
     "HP105",
     title="Each zone has one node CIDR.",
     severity=Severity.ERROR,
-    why="A zone would have no subnet for nodes.",
+    why="Each zone has one subnet for nodes, with the CIDR in the same position.",
     cure="Specify as many node_cidrs as zones, in the same order, or remove them.",
     source="this project",
     wrong="network: {node_cidrs: [10.1.0.0/16]}\n",
@@ -222,7 +222,7 @@ def secondary_blocks(network: Network) -> Iterator[Problem]:
     title="The VPC has at most four secondary CIDRs.",
     severity=Severity.WARNING,
     why="The default quota is five CIDRs per VPC, including the primary one; beyond it the deployment fails.",
-    cure="Request a higher quota (IPv4 CIDR blocks per VPC), use fewer zones, or take all node_cidrs from one block.",
+    cure="Request a higher quota (IPv4 CIDR blocks per VPC), use fewer zones, or use node_cidrs in one block.",
     source="VPC quotas: IPv4 CIDR blocks per VPC",
     wrong="network: {availability_zone_ids: [use1-az1, use1-az2, use1-az4, use1-az5, use1-az6]}\nregion: us-east-1\n",
     right="network: {availability_zone_ids: [use1-az1, use1-az2, use1-az4]}\nregion: us-east-1\n",
@@ -254,14 +254,14 @@ def private_ranges(network: Network, ctx: Context) -> Iterator[Problem]:
         if block.overlaps(IPv4Network("172.17.0.0/16")):
             yield Problem(path, f"{block} overlaps 172.17.0.0/16, which Docker and some AWS services use inside nodes")
         elif not any(block.subnet_of(space) for space in spaces):
-            yield Problem(path, f"{block} is publicly routable")
+            yield Problem(path, f"{block} is not in a private range")
 
 
 @rule(
     "HP114",
     title="Nodes of an open network have a route to the internet.",
     severity=Severity.WARNING,
-    why="Nodes pull images and reach services through it; without it, only services with an endpoint work.",
+    why="Nodes pull images and call services through NAT; without it, they reach only services with an endpoint.",
     cure="Use `nat: single`, or `mode: closed`, which adds the required endpoints.",
     source="facts on closed networks: the Terraform module's endpoint list",
     wrong="network: {nat: none}\n",

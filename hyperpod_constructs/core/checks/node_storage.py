@@ -59,10 +59,10 @@ def settings_are_applied(cluster: Cluster, instance_groups: InstanceGroups) -> I
             ignored = " and ".join(text for name, text in names.items() if name in settings)
             place = f"{path}.{'volume' if group.volume else 'container_data'}"
             if lifecycle.mode == "on_create":
-                yield Problem(place, f"custom lifecycle scripts do not apply {ignored}")
+                yield Problem(place, f"custom lifecycle scripts do not apply these settings: {ignored}")
             else:
                 why = "The service sets up the node; it is not documented whether it uses the volume."
-                message = f"lifecycle mode {lifecycle.mode} does not apply {ignored}"
+                message = f"the lifecycle mode {lifecycle.mode} does not apply these settings: {ignored}"
                 yield Problem(place, message, consequence=why, severity=Severity.NOTE)
 
 
@@ -88,7 +88,7 @@ def room_for_images(instance_groups: InstanceGroups) -> Iterator[Problem]:
     "HP366",
     title="A package of the Lustre client has an HTTPS address and a digest.",
     severity=Severity.ERROR,
-    why="Nodes download it when they start, and run it as root: without its digest, every new node fails.",
+    why="Nodes download the package when they start, and run it as root: without a valid digest, every new node fails.",
     cure="Download the package once and set its digest: sha256sum configure-efa-fsx-lustre-client.zip.",
     source="FSx for Lustre user guide, page configure-efa-clients",
     wrong="cluster: {lustre_efa_client: {package_url: 'https://example.com/client.zip'}}\n",
@@ -101,12 +101,18 @@ def lustre_client_package(cluster: Cluster) -> Iterator[Problem]:
         return
     path, url, digest = "cluster.lustre_efa_client", client.package_url, client.package_sha256
     if url is not None and not is_token(url) and not matches("https_address", url):
-        yield Problem(f"{path}.package_url", f"{as_text(url)} is not an HTTPS address")
+        yield Problem(
+            f"{path}.package_url", f"{as_text(url)} is not an HTTPS URL", "Use an https:// URL.", _NOT_DOWNLOADED
+        )
     if (url is None) != (digest is None):
         missing = "package_sha256" if digest is None else "package_url"
-        yield Problem(f"{path}.{missing}", "not set: package_url and package_sha256 must be set together")
+        cure = None if digest is None else "Set package_url, or remove package_sha256."
+        yield Problem(f"{path}.{missing}", "not set: package_url and package_sha256 must be set together", cure)
     if digest is not None and not is_token(digest) and not matches("sha256", digest):
         yield Problem(f"{path}.package_sha256", f"{as_text(digest)} is not 64 hexadecimal digits")
+
+
+_NOT_DOWNLOADED = "Nodes run the package as root, and do not download it without TLS."
 
 
 @rule(

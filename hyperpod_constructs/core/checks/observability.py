@@ -37,10 +37,15 @@ def grafana(addons: Addons, ctx: Context) -> Iterator[Problem]:
         return
     for name in ("workspace_id", "workspace_name"):
         if getattr(settings.grafana, name) is not None and settings.grafana.kind != "managed":
-            yield Problem(f"addons.observability.grafana.{name}", f"ignored: the kind is {settings.grafana.kind}")
+            yield _of_kind(name, "managed", settings.grafana.kind)
     for name in ("chart", "values"):
         if getattr(settings.grafana, name) and settings.grafana.kind != "self-hosted":
-            yield Problem(f"addons.observability.grafana.{name}", f"ignored: the kind is {settings.grafana.kind}")
+            yield _of_kind(name, "self-hosted", settings.grafana.kind)
+
+
+def _of_kind(name: str, needs: str, kind: str) -> Problem:
+    path = f"addons.observability.grafana.{name}"
+    return Problem(path, f"applies to the kind {needs}; the kind is {kind}", f"Remove it, or set `kind: {needs}`.")
 
 
 @rule(
@@ -65,7 +70,7 @@ def grafana_names(addons: Addons, ctx: Context) -> Iterator[Problem]:
         if is_token(value):
             yield skipped(path)
         elif value is not None and not re.fullmatch(pattern(f"grafana_{name}"), value):
-            what = "a workspace id" if name == "workspace_id" else "a valid workspace name"
+            what = "a valid workspace id" if name == "workspace_id" else "a valid workspace name"
             yield Problem(path, f"{as_text(value)} is not {what}", cure)
 
 
@@ -73,7 +78,7 @@ def grafana_names(addons: Addons, ctx: Context) -> Iterator[Problem]:
     "HP824",
     title="A self-hosted Grafana has a pinned chart.",
     severity=Severity.ERROR,
-    why="No chart is installed: there is no default for a third-party chart and its digest.",
+    why="Grafana is not installed: a third-party chart and its digest have no default.",
     cure="Set grafana.chart: a vendored folder (`{path: charts/grafana}`), or an OCI reference with version and digest.",
     source="this project: charts are pinned by their content",
     wrong="addons: {observability: {grafana: {kind: self-hosted}}}\n",
@@ -131,18 +136,21 @@ def alarms(addons: Addons, ctx: Context) -> Iterator[Problem]:
     for index, email in enumerate(settings.alarms.emails):
         if not is_token(email) and not matches("email", email):
             yield Problem(
-                f"addons.observability.alarms.emails[{index}]", f"{as_text(email)} is not a valid email address"
+                f"addons.observability.alarms.emails[{index}]",
+                f"{as_text(email)} is not a valid email address",
+                "Specify an address such as ops@example.com.",
+                "SNS rejects the subscription.",
             )
     if not settings.alarms.emails and settings.alarms.topic_arn is None:
-        yield Problem("addons.observability.alarms", "no recipient", severity=Severity.NOTE)
+        yield Problem("addons.observability.alarms", "no recipient", None, "Alarms notify no one.", Severity.NOTE)
 
 
 @rule(
     "HP823",
     title="Amazon Managed Grafana is used with IAM Identity Center.",
     severity=Severity.NOTE,
-    why="The workspace cannot be created without an Identity Center instance with a user.",
-    cure="Set up Identity Center first, or use `kind: self-hosted`.",
+    why="Without an Identity Center instance, the workspace cannot be created; without a user, no one can sign in.",
+    cure="Enable IAM Identity Center and add a user before the deployment, or use `kind: self-hosted`.",
     source="documentation page hyperpod-observability-addon-setup",
     wrong="addons: {observability: {grafana: {kind: managed}}}\n",
     right="addons: {observability: {grafana: {kind: managed, workspace_id: g-0123456789}}}\n",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..catalog import suggest
 from ..findings import Severity
 from ..placement import accepts_any_pod
 from ..spec.addons import CORE
@@ -52,11 +51,9 @@ def zone_in_network(network: Network, groups: Groups, ctx: Context) -> Iterator[
         if is_token(zone):
             yield skipped(path)
             continue
-        near = suggest(zone, zones)
         listed = f"the network's zones are {', '.join(zones)}" if zones else "the network has no zones"
-        yield Problem(
-            path, f"{as_text(zone)} is not a zone of the network; {listed}", f"Did you mean {near!r}?" if near else None
-        )
+        cure = "Use a zone of the network, or add the zone to it." if path.startswith("storage") else None
+        yield Problem(path, f"{as_text(zone)} is not a zone of the network; {listed}", cure)
 
 
 @rule(
@@ -127,7 +124,7 @@ def zones_of_subnets(ctx: Context, subnet_ids: Sequence[str]) -> tuple[str, ...]
     "HP314",
     title="A group is placed by its zone or by its subnets, not both.",
     severity=Severity.WARNING,
-    why="The subnets take precedence; the zone is ignored.",
+    why="The nodes are in the zones of the subnets.",
     cure="Remove one of the two.",
     source="this project",
     wrong="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2, availability_zone_id: "
@@ -173,9 +170,7 @@ def of_the_vpc(groups: Groups, network: Network) -> Iterator[Problem]:
     title="The cluster has CPU nodes without taints or deep health checks for add-ons.",
     severity=Severity.WARNING,
     complete=("cluster",),
-    why="CoreDNS, operators and webhooks stay pending on tainted nodes. On nodes with deep health checks "
-    "they wait 60 to 90 minutes, longer than their installation. On accelerated nodes they use capacity "
-    "that is paid for.",
+    why="CoreDNS, operators and webhooks stay pending until other nodes are available.",
     cure="Add a group such as {name: system, instance_type: ml.m5.4xlarge, count: 2}.",
     source="documentation pages on deep health checks and taints; Terraform module cert_manager",
     wrong="cluster: {instance_groups: [{name: workers, instance_type: ml.p5.48xlarge, count: 2, taints: [{key: gpu, "
@@ -193,7 +188,7 @@ def system_group(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
         wanted = [key for key in ctx.effective_addons if key not in CORE]
         message = f"all groups are restricted, and {', '.join(wanted)} cannot run on their nodes"
         if wanted:  # core add-ons tolerate restricted nodes
-            yield Problem(place, message, "Add an ordinary group, or remove the add-ons.")
+            yield Problem(place, message, "Add an ordinary group, or remove the add-ons.", "Their pods stay pending.")
         return
     if not open_groups:
         message = "every group has taints, is restricted or starts without nodes: no pods of the platform can run"
@@ -202,6 +197,8 @@ def system_group(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
         return
     if all(group.deep_health_checks for group in open_groups):
         message = "every group without taints has deep health checks: add-ons time out before the nodes are available"
-        yield Problem(place, message, severity=Severity.ERROR if ctx.eks is not None else None)
+        why = "Nodes run no pods until their checks pass, in 60 to 90 minutes; add-ons wait less than that."
+        yield Problem(place, message, consequence=why, severity=Severity.ERROR if ctx.eks is not None else None)
     elif all(any(instance_type.is_accelerated for instance_type in types_of(group)) for group in open_groups):
-        yield Problem(place, "every group without taints has accelerators")
+        why = "CoreDNS, operators and webhooks use capacity of accelerated nodes."
+        yield Problem(place, "every group without taints has accelerators", consequence=why)

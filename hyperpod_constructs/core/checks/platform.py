@@ -20,7 +20,7 @@ _LONGEST_STACK_SUFFIX = len("-Jobs-99")
     title="The platform's name is a valid prefix of stack names.",
     severity=Severity.ERROR,
     why="CloudFormation rejects the stack names.",
-    cure="Use letters, digits and hyphens, beginning with a letter.",
+    cure="Use letters, digits and single hyphens, beginning with a letter.",
     source="CloudFormation: stack names match [a-zA-Z][-a-zA-Z0-9]*, 128 characters",
     wrong='name: "my_platform!"\n',
     right="name: my-platform\n",
@@ -30,14 +30,13 @@ def platform_name(name: str, ctx: Context) -> Iterator[Problem]:
     if is_token(name):
         yield skipped("name")
     elif not matches("platform_name", name):
-        yield Problem(
-            "name",
-            f"{as_text(name)} has invalid characters: use letters, digits and single hyphens, beginning with a letter",
-        )
+        yield Problem("name", f"invalid characters in the platform name {as_text(name)}")
     elif len(name) > limit("stack_name_length").value - _LONGEST_STACK_SUFFIX:
         maximum = limit("stack_name_length").value - _LONGEST_STACK_SUFFIX
         yield Problem(
-            "name", f"{len(name)} characters; with the suffixes of stack names the limit is {maximum}", "Shorten it."
+            "name",
+            f"{len(name)} characters; with the suffixes of stack names the limit is {maximum}",
+            f"Use {maximum} characters at most.",
         )
 
 
@@ -71,11 +70,14 @@ def known_region(region: str) -> Iterator[Problem]:
 def region_has_hyperpod(region_facts: Region) -> Iterator[Problem]:
     region = region_facts
     if not region.hyperpod:
-        offered = ", ".join(name for name, each in regions().items() if each.hyperpod)
+        offered = ", ".join(
+            name for name, each in regions().items() if each.hyperpod and "hyperpod" not in each.uncertain
+        )
         yield Problem("region", f"HyperPod is not available in {region.name}", f"Use one of {offered}.")
     elif "hyperpod" in region.uncertain:
-        text = f"HyperPod may not be available in {region.name}: {region.uncertain['hyperpod']}"
-        yield Problem("region", text, "Check the documentation.", severity=Severity.NOTE)
+        text = f"HyperPod may not be available in {region.name}. {region.uncertain['hyperpod'].rstrip('.')}"
+        cure = "Check the list of regions in the HyperPod documentation."
+        yield Problem("region", text, cure, "CreateCluster may fail.", Severity.NOTE)
 
 
 @rule(
@@ -114,6 +116,7 @@ def tag_limits(ctx: Context) -> Iterator[Problem]:
             yield Problem(
                 path,
                 f"{len(all_tags)} tags; the limit is {room}, because {len(added)} more are added to some resources",
+                f"Use {room} tags at most.",
             )
         yield from _tags(path, own_tags)
     yield from _differ_in_case(tags, cluster_tags, added)
@@ -126,15 +129,19 @@ def _tags(path: str, tags: Mapping[str, str]) -> Iterator[Problem]:
     for key, value in tags.items():
         place = join(path, key)
         if not is_token(key) and key.lower().startswith("aws:"):
-            yield Problem(place, f"the tag key {as_text(key)} begins with `aws:`, which is reserved")
+            message = f"the tag key {as_text(key)} begins with `aws:`, which is reserved"
+            yield Problem(place, message, "Use a key without the prefix `aws:`.")
         if not is_token(key) and not key_length.allows(len(key)):
-            yield Problem(place, f"the tag key has {len(key)} characters; 1 to {key_length.value} are allowed")
+            message = f"the tag key has {len(key)} characters; 1 to {key_length.value} are allowed"
+            yield Problem(place, message, f"Use a key of 1 to {key_length.value} characters.")
         if not is_token(value) and not value_length.allows(len(value)):
-            yield Problem(place, f"the tag value has {len(value)} characters; the limit is {value_length.value}")
+            message = f"the tag value has {len(value)} characters; the limit is {value_length.value}"
+            yield Problem(place, message, f"Use {value_length.value} characters at most.")
         for what, text in (("key", key), ("value", value)):
             refused = "".join(dict.fromkeys(c for c in text if not _allowed(c)))
             if refused and not is_token(text):
-                yield Problem(place, f"the tag {what} {as_text(text)} has characters that AWS rejects: {refused!r}")
+                message = f"the tag {what} {as_text(text)} has characters that AWS rejects: {refused!r}"
+                yield Problem(place, message, "Use letters, digits, spaces and _ . : / = + - @.")
 
 
 def _allowed(character: str) -> bool:
@@ -155,7 +162,8 @@ def _differ_in_case(
                 ours = " (added automatically)" if other in added else ""
                 why = "Tag keys in IAM are case-insensitive, so IAM rejects every role."
                 message = f"the tag keys {as_text(key)} and {as_text(other)}{ours} differ only in case"
-                yield Problem(join(path, key), message, "Remove one of the two.", why)
+                cure = "Rename or remove the tag." if ours else "Remove one of the two."
+                yield Problem(join(path, key), message, cure, why)
 
 
 @rule(

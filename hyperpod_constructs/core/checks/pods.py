@@ -32,7 +32,7 @@ def in_total(ctx: Context) -> int:
     title="Nodes have room for pods in addition to those of add-ons.",
     severity=Severity.WARNING,
     why="Pods, including those of jobs, stay pending with `Too many pods`.",
-    cure="Use a size of 4xlarge or larger: 29 pods instead of 14.",
+    cure="Use a size of 4xlarge or larger; ml.m5.4xlarge can run 29 pods.",
     source=_TABLE,
     wrong="cluster: {instance_groups: [{name: system, instance_type: ml.c6g.medium, count: 2}]}\n",
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}]}\n",
@@ -74,5 +74,5 @@ def room_for_all(addons: Addons, groups: Groups, ctx: Context) -> Iterator[Probl
     total = in_total(ctx)
     if total > room and any(accepts_any_pod(group) for _, group in groups):
         message = f"the add-ons require about {total} pods in addition to {per_node(ctx)} on each node; "
-        message += f"the nodes can run {room}"
+        message += f"the nodes have room for {room}"
         yield Problem("cluster.instance_groups", message)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from ..catalog import allowed, label, limit, load
 from ..findings import Severity
+from ..plural import either
 from ..spec.addons import Addons
 from ..spec.base import is_token
 from ..spec.cluster import Cluster
@@ -25,7 +26,7 @@ def _fragment(group: str, more: str = "") -> str:
     title="A restricted group's file system has a size and a throughput.",
     severity=Severity.ERROR,
     why="CreateCluster requires both.",
-    cure="Set lustre_size_gib and lustre_throughput, or neither and a shared_environment.",
+    cure="Set both lustre_size_gib and lustre_throughput, or neither, with a shared_environment.",
     source=_RESTRICTED_GROUP_SCHEMA + "; FSxLustreConfig",
     wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 12000"),
     right=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 12000, lustre_throughput: 125"),
@@ -44,9 +45,8 @@ def file_system(restricted_groups: RestrictedGroups) -> Iterator[Problem]:
     title="A shared environment is used by restricted groups without a separate file system.",
     severity=Severity.ERROR,
     complete=("cluster",),
-    why="CreateCluster rejects it without restricted groups; together with a group's own file system, one of "
-    "the two is billed but not used.",
-    cure="Remove one of the two.",
+    why="CreateCluster rejects a shared environment without restricted groups.",
+    cure="Add a restricted instance group, or remove shared_environment.",
     source="service model of sagemaker: RestrictedInstanceGroupsConfig",
     certain=False,
     wrong="cluster: {shared_environment: {lustre_size_gib: 12000, lustre_throughput: 125}}\n",
@@ -63,7 +63,8 @@ def shared_environment(cluster: Cluster, restricted_groups: RestrictedGroups) ->
     for path, group in restricted_groups:
         if group.lustre_size_gib is not None:
             message = "conflicts with cluster.shared_environment"
-            yield Problem(f"{path}.lustre_size_gib", message, severity=Severity.WARNING)
+            cure, why = "Remove one of the two file systems.", "One of the two file systems is billed but not used."
+            yield Problem(f"{path}.lustre_size_gib", message, cure, why, Severity.WARNING)
 
 
 @rule(
@@ -88,7 +89,8 @@ def prepared(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     ours = ctx.eks is None or ctx.eks.existing is None or ctx.eks.existing.core_addons
     if not cluster.prepare_restricted_nodes:
         yield Problem(
-            "cluster.prepare_restricted_nodes", "disabled: you must prepare the nodes of restricted groups yourself"
+            "cluster.prepare_restricted_nodes",
+            "disabled: the nodes of restricted groups are not prepared by the deployment",
         )
     elif not ours:
         message = "disabled: aws-node of the cluster cannot be kept off restricted nodes"
@@ -102,7 +104,7 @@ def prepared(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     "HP373",
     title="Restricted groups have accelerated types.",
     severity=Severity.WARNING,
-    why="They are for customizing Amazon's own models.",
+    why="Restricted groups are for customizing Amazon's own models, on accelerated instances.",
     cure="Use an ordinary instance group for CPU nodes.",
     source="documentation of restricted instance groups",
     wrong=_fragment("instance_type: ml.m5.4xlarge, count: 2"),
@@ -120,7 +122,7 @@ def accelerated(restricted_groups: RestrictedGroups) -> Iterator[Problem]:
     title="File systems of restricted groups have a valid size and throughput.",
     severity=Severity.ERROR,
     why="The service creates an FSx for Lustre file system, and FSx rejects the values.",
-    cure="Size: 1200, 2400, or a multiple of 2400 GiB; throughput: 125, 250, 500 or 1000 MB/s per TiB.",
+    cure="Use 1200, 2400, or a multiple of 2400 GiB, and 125, 250, 500 or 1000 MB/s per TiB.",
     source="botocore 1.44.5, service model of fsx: StorageCapacity and PerUnitStorageThroughput of PERSISTENT_2",
     wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 1300, lustre_throughput: 125"),
     right=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 2400, lustre_throughput: 125"),
@@ -137,18 +139,18 @@ def file_system_sizes(cluster: Cluster, restricted_groups: RestrictedGroups) -> 
     for path, size, throughput in places:
         if size is not None and size != least and size % step:
             near = -(-size // step) * step
-            cure = f"The next valid size is {near:,} GiB."
+            cure = f"Use {near:,} GiB, the next valid size."
             yield Problem(f"{path}.lustre_size_gib", f"{size:,} GiB is not a valid size", cure)
         if throughput is not None and throughput not in throughputs:
-            listed = ", ".join(map(str, throughputs))
-            yield Problem(f"{path}.lustre_throughput", f"{throughput} is not a valid throughput; use {listed}")
+            cure = f"Use {either(map(str, throughputs))} MB/s per TiB."
+            yield Problem(f"{path}.lustre_throughput", f"{throughput} is not a valid throughput", cure)
 
 
 @rule(
     "HP374",
     title="A restricted group has no lifecycle, image, labels or minimum count.",
     severity=Severity.ERROR,
-    why="CreateCluster rejects them: the service manages the environment.",
+    why="CreateCluster rejects the property: the service manages the environment of restricted groups.",
     cure="Remove the property.",
     source=_RESTRICTED_GROUP_SCHEMA,
     wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, properties: {ImageId: ami-0123456789abcdef0}"),
@@ -161,7 +163,8 @@ def refused_properties(instance_groups: InstanceGroups, restricted_groups: Restr
                 yield Problem(f"{path}.properties.{key}", f"restricted groups do not support {key}")
     for path, ordinary in instance_groups:
         if "SlurmConfig" in ordinary.properties:
-            yield Problem(f"{path}.properties.SlurmConfig", "for Slurm only; this cluster is orchestrated by EKS")
+            message = "for Slurm only; this cluster is orchestrated by EKS"
+            yield Problem(f"{path}.properties.SlurmConfig", message, consequence="CreateCluster rejects the property.")
 
 
 _REFUSED = frozenset(
@@ -183,7 +186,7 @@ _REFUSED = frozenset(
     "HP375",
     title="Restricted groups are in a supported region.",
     severity=Severity.WARNING,
-    why="The service's script for restricted nodes rejects other regions; the groups may not be available there.",
+    why="The script rejects other regions, and restricted groups may not be available there.",
     cure="Use another region, or acknowledge the finding if the service is now available in yours.",
     source="install_rig_dependencies.sh of github.com/aws/sagemaker-hyperpod-cli, 2026-02-26",
     certain=False,
@@ -193,7 +196,8 @@ _REFUSED = frozenset(
 def region(restricted_groups: RestrictedGroups, region: str) -> Iterator[Problem]:
     known = load("restricted_nodes")["regions"]
     if any(restricted_groups) and not is_token(region) and region not in known:
-        yield Problem("region", f"{region} is not one of {', '.join(known)}")
+        message = f"the setup script for restricted nodes supports {', '.join(known)}, not {region}"
+        yield Problem("region", message)
 
 
 @rule(

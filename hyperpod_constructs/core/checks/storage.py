@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ..catalog import allowed, limit, matches, pattern, source_of
 from ..findings import Severity
+from ..plural import either
 from ..spec.arns import BUCKET_NAME
 from ..spec.base import is_token
 from ..spec.storage import LustreFileSystem, Storage
@@ -42,10 +43,21 @@ def capacity(storage: Storage, ctx: Context) -> Iterator[Problem]:
     for path, system in _made(ctx):
         size = system.size_gib
         if size != least and (size < step or size % step):
-            near = least if size <= least else -(-size // step) * step
-            yield Problem(
-                f"{path}.size_gib", f"{size:,} GiB is not a valid size", f"The next valid size is {near:,} GiB."
-            )
+            steps = _efa_step(system) or step
+            near = least if size <= least and steps == step else -(-size // steps) * steps
+            cure = f"Use {near:,} GiB, the next valid size{' with EFA' if steps != step else ''}."
+            yield Problem(f"{path}.size_gib", f"{size:,} GiB is not a valid size", cure)
+
+
+def _efa_step(system: LustreFileSystem) -> int | None:
+    """The step of the capacity with EFA in GiB; None without EFA, or if another setting is not valid with it."""
+    chosen = system.effective_throughput
+    if not system.efa or system.deployment_type != "PERSISTENT_2" or chosen not in allowed(_PERSISTENT_2):
+        return None
+    return limit(f"fsx_efa_capacity_{chosen}_gib").value
+
+
+_PERSISTENT_2 = "fsx_throughput_persistent_2"
 
 
 @rule(
@@ -53,13 +65,13 @@ def capacity(storage: Storage, ctx: Context) -> Iterator[Problem]:
     title="The deployment type of a file system supports its throughput.",
     severity=Severity.ERROR,
     why="FSx rejects the file system.",
-    cure="PERSISTENT_2: 125, 250, 500 or 1000 MB/s per TiB; PERSISTENT_1: 50, 100 or 200; SCRATCH_2: not configurable.",
+    cure="Use 125, 250, 500 or 1000 MB/s per TiB with PERSISTENT_2, and 50, 100 or 200 with PERSISTENT_1.",
     source=_FSX + ", PerUnitStorageThroughput",
     wrong=_fs("throughput: 333"),
     right=_fs("throughput: 500"),
 )
 def throughput(storage: Storage, ctx: Context) -> Iterator[Problem]:
-    lists = {"PERSISTENT_2": "fsx_throughput_persistent_2", "PERSISTENT_1": "fsx_throughput_persistent_1_ssd"}
+    lists = {"PERSISTENT_2": _PERSISTENT_2, "PERSISTENT_1": "fsx_throughput_persistent_1_ssd"}
     for path, system in _made(ctx):
         if system.deployment_type not in lists:
             if system.throughput is not None:
@@ -72,6 +84,7 @@ def throughput(storage: Storage, ctx: Context) -> Iterator[Problem]:
             yield Problem(
                 f"{path}.throughput",
                 f"{system.throughput} is not supported; {system.deployment_type} supports {listed}",
+                f"Use {either(map(str, values))} MB/s per TiB.",
             )
 
 
@@ -94,7 +107,9 @@ def lustre_version(storage: Storage, ctx: Context) -> Iterator[Problem]:
         elif version not in known:
             yield Problem(place, f"{as_text(version)} is not a supported version; use {', '.join(known)}")
         elif version == "2.10" and system.deployment_type == "PERSISTENT_2":
-            yield Problem(place, "2.10 is supported by scratch and PERSISTENT_1 only")
+            yield Problem(
+                place, "2.10 is supported by the scratch deployment types and PERSISTENT_1 only, not by PERSISTENT_2"
+            )
 
 
 @rule(
@@ -170,7 +185,9 @@ def existing(storage: Storage) -> Iterator[Problem]:
             and not is_token(known)
             and not (matches("fsx_file_system_id", known) and limit("fsx_file_system_id_length").allows(len(known)))
         ):
-            yield Problem(f"storage.lustre[{index}].existing_id", f"{as_text(known)} is not a valid file system id")
+            yield Problem(
+                f"storage.lustre[{index}].existing_id", f"{as_text(known)} is not a valid file system id", _COPY
+            )
         for name, meaning, form in (
             ("existing_dns_name", "DNS name", "fsx_lustre_dns_name"),
             ("existing_mount_name", "mount name", "fsx_lustre_mount_name"),
@@ -178,9 +195,10 @@ def existing(storage: Storage) -> Iterator[Problem]:
             value = getattr(system, name)
             if value is not None and not is_token(value) and not re.fullmatch(pattern(form), value):
                 message = f"{as_text(value)} is not a valid {meaning} of a file system"
-                yield Problem(
-                    f"storage.lustre[{index}].{name}", message, "Copy it from `aws fsx describe-file-systems`."
-                )
+                yield Problem(f"storage.lustre[{index}].{name}", message, _COPY)
+
+
+_COPY = "Copy it from `aws fsx describe-file-systems`."
 
 
 @rule(
@@ -207,7 +225,7 @@ def two_switches(storage: Storage, ctx: Context) -> Iterator[Problem]:
     severity=Severity.ERROR,
     complete=("storage",),
     why="FSx rejects the association.",
-    cure="Specify a bucket of storage.buckets, or s3://bucket/prefix; the path is absolute.",
+    cure="Specify a bucket of storage.buckets, or s3://bucket/prefix.",
     source="botocore 1.44.5, service model of fsx: CreateDataRepositoryAssociation",
     wrong=_fs("data_repositories: [{bucket: inputs}]"),
     right=_fs("data_repositories: [{bucket: 's3://inputs/raw'}]"),
@@ -228,12 +246,14 @@ def data_repository(storage: Storage, ctx: Context) -> Iterator[Problem]:
                 message = f"{as_text(link.bucket)} is already linked to another directory of the file system"
                 yield Problem(f"{place}.bucket", message, "Link each bucket or prefix once.")
             if not link.path.startswith("/") and not is_token(link.path):
-                yield Problem(f"{place}.path", f"{as_text(link.path)} is not an absolute path")
+                yield Problem(
+                    f"{place}.path", f"{as_text(link.path)} is not an absolute path", "Begin the path with /."
+                )
                 continue
             for other in system.data_repositories[:index]:
                 if other.path.startswith("/") and _overlap(link.path, other.path):
                     message = f"{as_text(link.path)} overlaps {as_text(other.path)}, which is already linked"
-                    cure = "Use directories that do not contain each other; `/` must be the only one."
+                    cure = "Use directories that are not inside one another; `/` can only be used alone."
                     yield Problem(f"{place}.path", message, cure)
                     break
 
@@ -262,13 +282,8 @@ def _overlap(mounted: str, other: str) -> bool:
 )
 def capacity_with_efa(storage: Storage, ctx: Context) -> Iterator[Problem]:
     for path, system in _made(ctx):
-        chosen = system.effective_throughput
-        if not system.efa or system.deployment_type != "PERSISTENT_2":
-            continue
-        if chosen not in allowed("fsx_throughput_persistent_2"):  # reported as HP802
-            continue
-        step = limit(f"fsx_efa_capacity_{chosen}_gib").value
-        if system.size_gib % step:
+        chosen, step = system.effective_throughput, _efa_step(system)
+        if step is not None and system.size_gib % step:
             near = -(-system.size_gib // step) * step
             message = (
                 f"{system.size_gib:,} GiB with EFA at {chosen} MB/s per TiB; the size must be a multiple "
@@ -312,4 +327,7 @@ def used_buckets(storage: Storage) -> Iterator[Problem]:
             yield Problem(f"storage.buckets[{index}]", f"no principal can use the bucket {as_text(bucket.name)}")
         if bucket.access == "none" and (bucket.used_by or bucket.nodes):
             field = "used_by" if bucket.used_by else "nodes"
-            yield Problem(f"storage.buckets[{index}].{field}", "no effect: access is none", "Remove it.")
+            yield Problem(f"storage.buckets[{index}].{field}", "no effect: access is none", "Remove it.", _NO_ACCESS)
+
+
+_NO_ACCESS = "No role gets permissions on the bucket."

@@ -21,8 +21,8 @@ _GROUPS = (
     "HP819",
     title="With accelerated groups in several zones, the zone of a file system is set.",
     severity=Severity.WARNING,
-    why="By default it follows the first accelerated group. An edit of the groups that would move it, which means a new, "
-    "empty file system, is rejected by the deployment.",
+    why="By default the file system follows the first accelerated group. A deployment rejects an edit of the groups that "
+    "would move it, because a moved file system is a new, empty one.",
     cure="Set availability_zone_id; for a deployed file system, to the zone that it is in.",
     source="CloudFormation schema of AWS::FSx::FileSystem: SubnetIds is create-only",
     wrong=_GROUPS + "storage: {lustre: [{name: data}]}\n",
@@ -35,9 +35,9 @@ def zone_is_named(storage: Storage, cluster: Cluster) -> Iterator[Problem]:
     for index, system in enumerate(storage.lustre):
         if system.existing_id is None and system.availability_zone_id is None:
             zone = storage_zone(cluster)
-            message = f"not set: the file system {system.name} is in the zone of the first accelerated group, {zone}"
+            message = f"not set: the file system {system.name!r} is in the zone of the first accelerated group, {zone}"
             yield Problem(
                 f"storage.lustre[{index}].availability_zone_id",
                 message,
-                f"Set it to {zone}, or to the zone that it is in if it is deployed.",
+                f"Set it to {zone}, or, if the file system is deployed, to its current zone.",
             )

@@ -35,14 +35,17 @@ def volumes(instance_groups: InstanceGroups, restricted_groups: RestrictedGroups
         if group.root_volume is not None and group.root_volume.kms_key_arn is None:
             yield Problem(f"{path}.root_volume", "no kms_key_arn: a root volume has no other setting")
         if group.volume is not None and group.volume.size_gib is None:
-            yield Problem(f"{path}.volume", "size_gib is not set")
+            yield Problem(f"{path}.volume", *_NO_SIZE)
     for path, restricted in restricted_groups:
         volume = restricted.volume
         if volume is not None and volume.size_gib is None:
-            yield Problem(f"{path}.volume", "size_gib is not set")
+            yield Problem(f"{path}.volume", *_NO_SIZE)
         if volume is not None and volume.kms_key_arn is not None:
             why = "The documentation page smcluster-cmk excludes restricted groups from customer managed keys."
             yield Problem(f"{path}.volume.kms_key_arn", "not supported in a restricted group", "Remove the key.", why)
+
+
+_NO_SIZE = ("size_gib is not set", "Set volume.size_gib.", "CreateCluster rejects a volume without a size.")
 
 
 @rule(
@@ -71,8 +74,9 @@ def key_policy(instance_groups: InstanceGroups) -> Iterator[Problem]:
     "HP353",
     title="Volumes are within the default quota.",
     severity=Severity.WARNING,
-    why="The quota `Maximum size of EBS volume in GB for a SageMaker HyperPod cluster instance` was observed at 1024.",
-    cure="Request a higher quota (L-E13DF72A) first; the pre-flight check reads yours.",
+    why="CreateCluster rejects larger volumes. The default of the quota `Maximum size of EBS volume in GB for a SageMaker "
+    "HyperPod cluster instance` was observed at 1024.",
+    cure="Request a higher quota (L-E13DF72A) first; `hyperpod preflight` reads yours.",
     source="one account's quotas of 2026-10-04",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 4000}"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 1000}"),
@@ -84,7 +88,7 @@ def volume_quota(instance_groups: InstanceGroups) -> Iterator[Problem]:
     for path, group in instance_groups:
         size = group.volume.size_gib if group.volume is not None else None
         if size is not None and seen.isdecimal() and size > int(seen):
-            yield Problem(f"{path}.volume.size_gib", f"{size:,} GiB exceeds the default quota of {seen} GiB")
+            yield Problem(f"{path}.volume.size_gib", f"{size:,} GiB exceeds the default quota of {int(seen):,} GiB")
 
 
 @rule(
@@ -114,9 +118,11 @@ def mounts(instance_groups: InstanceGroups) -> Iterator[Problem]:
             yield from _matching(f"{place}.mount_path", mount.mount_path, "fsx_mount_path")
             clean = mount.mount_path.rstrip("/")
             if clean != mount.mount_path or "//" in mount.mount_path:
-                yield Problem(f"{place}.mount_path", f"{as_text(mount.mount_path)} has a trailing or double slash")
+                message = f"{as_text(mount.mount_path)} has a trailing or double slash"
+                yield Problem(f"{place}.mount_path", message, "Remove the additional slash.")
             if clean in taken:
-                yield Problem(f"{place}.mount_path", f"{as_text(clean)} is already used by {taken[clean]}")
+                message = f"{as_text(clean)} is already used by {taken[clean]}"
+                yield Problem(f"{place}.mount_path", message, "Use another path.")
             taken[clean] = name
 
 
@@ -125,7 +131,17 @@ def _matching(path: str, value: str, name: str) -> Iterator[Problem]:
     if is_token(value):
         yield skipped(path)
     elif not re.fullmatch(pattern(name), value) or not bound.allows(len(value)):
-        yield Problem(path, f"{as_text(value)} has an invalid format")
+        what, cure = _MOUNTS[name]
+        yield Problem(path, f"{as_text(value)} is not a valid {what}", cure)
+
+
+_DESCRIBE = "Copy it from `aws fsx describe-file-systems`."
+_MOUNTS = {
+    "fsx_lustre_dns_name": ("DNS name of a file system", _DESCRIBE),
+    "fsx_lustre_mount_name": ("mount name of a file system", _DESCRIBE),
+    "fsx_mount_path": ("mount path", "Use an absolute path, such as /fsx."),
+}
+"""Pattern of a mount to what it describes, and the fix."""
 
 
 @rule(
@@ -189,8 +205,8 @@ def schedules(instance_groups: InstanceGroups) -> Iterator[Problem]:
             yield Problem(place, message, cure)
         elif not re.fullmatch(pattern("schedule_expression"), schedule):
             cure = (
-                "Minute and hour are numbers; day 1-31 or ?; month 1-12, * or */n; weekday MON-SUN, 1-7, L, 6L, 2#1 or ?; "
-                "year 2020-2099 or *."
+                "Use numbers for minute and hour; 1-31 or ? for day; 1-12, * or */n for month; MON-SUN, 1-7, L, 6L, 2#1 or "
+                "? for weekday; 2020-2099 or * for year."
             )
             yield Problem(place, f"{as_text(schedule)} has a field that CloudFormation does not support", cure)
 
@@ -200,7 +216,7 @@ def schedules(instance_groups: InstanceGroups) -> Iterator[Problem]:
     title="Alarms of a rolling update have valid names.",
     severity=Severity.ERROR,
     why="CreateCluster rejects the list.",
-    cure="Specify each alarm once, with 1 to 255 characters.",
+    cure="Specify a name of 1 to 255 characters.",
     source="service model of sagemaker: AlarmDetails",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, auto_patch: {deployment: {alarms: ['']}}"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, auto_patch: {deployment: {alarms: [errors]}}"),
@@ -212,7 +228,7 @@ def alarms(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
             if not is_token(name) and not bound.allows(len(name)):
                 yield Problem(f"{path}.alarms[{index}]", f"{len(name)} characters; 1 to {bound.value} are allowed")
             if name in deployment.alarms[:index]:
-                yield Problem(f"{path}.alarms[{index}]", f"{as_text(name)} is listed twice")
+                yield Problem(f"{path}.alarms[{index}]", f"{as_text(name)} is listed twice", "Remove the duplicate.")
 
 
 def _lifecycles(ctx: Context) -> Iterator[tuple[str, Lifecycle]]:
@@ -229,7 +245,7 @@ def _lifecycles(ctx: Context) -> Iterator[tuple[str, Lifecycle]]:
     severity=Severity.WARNING,
     why="The managed policy of execution roles covers buckets named `sagemaker-*` only. The script fails on "
     "every node and is retried, and the nodes are billed.",
-    cure="Use a bucket named sagemaker-..., or allow your role to read it.",
+    cure="Use a bucket whose name begins with sagemaker-, or allow the role to read the bucket.",
     source="documentation page sagemaker-hyperpod-prerequisites-iam: AmazonSageMakerClusterInstanceRolePolicy",
     wrong="cluster: {execution_role_arn: arn:aws:iam::111122223333:role/Mine, lifecycle: {source: s3://scripts/hyperpod}}\n",
     right="cluster: {execution_role_arn: arn:aws:iam::111122223333:role/Mine, "
@@ -255,8 +271,8 @@ def script_bucket(cluster: Cluster, groups: Groups, ctx: Context) -> Iterator[Pr
     "HP361",
     title="A lifecycle configuration has the settings that its mode requires.",
     severity=Severity.WARNING,
-    why="Without a script, nothing runs; in bootstrap mode, a script does not run.",
-    cure="Use no source with bootstrap, and a source with extension.",
+    why="In bootstrap mode, scripts do not run.",
+    cure="Remove source with `mode: bootstrap`; set source with `mode: extension`.",
     source="CloudFormation schema of AWS::SageMaker::Cluster: LifeCycleConfig",
     wrong="cluster: {lifecycle: {mode: bootstrap, source: scripts/}}\n",
     right="cluster: {lifecycle: {mode: on_create, source: scripts/}}\n",
@@ -264,15 +280,22 @@ def script_bucket(cluster: Cluster, groups: Groups, ctx: Context) -> Iterator[Pr
 def lifecycle_mode(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     for path, lifecycle in _lifecycles(ctx):
         if lifecycle.mode == "bootstrap" and lifecycle.source is not None:
-            yield Problem(f"{path}.source", "ignored: the mode is bootstrap")
+            cure = "Remove source, or use `mode: extension`."
+            yield Problem(f"{path}.source", "ignored: the mode is bootstrap", cure, "The scripts do not run.")
         if lifecycle.source is None or is_token(lifecycle.source):
             continue
         if "://" in lifecycle.source and not re.fullmatch(rf"s3://{BUCKET_NAME}(/.*)?", lifecycle.source):
             message = f"{as_text(lifecycle.source)} is neither a local folder nor s3://bucket/prefix"
-            yield Problem(f"{path}.source", message, "Correct the source.", "CreateCluster rejects it.", Severity.ERROR)
+            cure = "Use a local folder or s3://bucket/prefix."
+            yield Problem(f"{path}.source", message, cure, "CreateCluster rejects the group.", Severity.ERROR)
         if not lifecycle.script.endswith(".sh") or "/" in lifecycle.script:
             message = f"{as_text(lifecycle.script)} is not a file name of a shell script in the folder"
-            yield Problem(f"{path}.script", message, "Specify a file name that ends in .sh, without a folder.")
+            yield Problem(
+                f"{path}.script", message, "Specify a file name that ends in .sh, without a folder.", _NO_SCRIPT
+            )
+
+
+_NO_SCRIPT = "The nodes run no script, or fail to start."
 
 
 @rule(

@@ -41,7 +41,8 @@ def two_zones(network: Network, ctx: Context) -> Iterator[Problem]:
         subnets = len(set(network.existing.control_plane_subnet_ids))
         if subnets < need:
             place = "network.existing.control_plane_subnet_ids"
-            yield Problem(place, f"{count(subnets, 'subnet')}; EKS requires at least {need} in different zones")
+            message = f"{count(subnets, 'subnet')}; EKS requires at least {need} in different zones"
+            yield Problem(place, message, "Add a subnet in another zone.")
     else:
         zones = len({subnet.availability_zone_id for subnet in network.existing.node_subnets})
         if zones < need:
@@ -121,7 +122,10 @@ def zone_ids_of_region(region_facts: Region, ctx: Context) -> Iterator[Problem]:
             )
         else:
             problem, cure = f"{as_text(zone)} is not a zone id of {region_facts.name}", f"Use ids such as {example}."
-        yield Problem(path, problem, cure)
+        yield Problem(path, problem, cure, None if path.startswith("network") else _NO_SUBNET)
+
+
+_NO_SUBNET = "The network has no subnet in this zone."
 
 
 @rule(

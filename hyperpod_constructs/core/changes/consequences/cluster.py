@@ -20,7 +20,7 @@ def _kubernetes_version(_: Versions, path: str, before: Any, after: Any) -> Iter
             yield edit(path, Change.REFUSED, before, after, advice=advice)
             return
         if steps > 1:
-            advice = f"upgrade one minor version at a time: `hyperpod upgrade-plan` has the {steps} steps"
+            advice = f"upgrade one minor version at a time: `hyperpod upgrade-plan` lists the {steps} steps"
             yield edit(path, Change.REFUSED, before, after, advice=advice)
             return
     yield edit(path, Change.IN_PLACE, before, after)
@@ -46,7 +46,8 @@ def _authentication_mode(_: Versions, path: str, before: Any, after: Any) -> Ite
             Change.IN_PLACE,
             before,
             after,
-            advice="this cannot be reverted: EKS does not support changing API to another mode",
+            impact="changed in place, and not reversible: EKS does not support changing API to another mode",
+            advice="first move the entries of the aws-auth ConfigMap, which EKS then ignores, to eks.access",
         )
     else:
         yield edit(
@@ -62,7 +63,7 @@ def _count(versions: Versions, path: str, before: Any, after: Any) -> Iterator[E
         impact = "the autoscaler controls the count of this group: a deployment keeps the current count"
         yield edit(path, Change.NONE, before, after, impact=impact)
     elif after < before:
-        advice = "remove named nodes with BatchDeleteClusterNodes: UpdateCluster chooses the nodes that it removes"
+        advice = "remove specific nodes with BatchDeleteClusterNodes: UpdateCluster chooses the nodes that it removes"
         yield edit(path, Change.DRAINS, before, after, advice=advice)
     else:
         yield edit(path, Change.IN_PLACE, before, after)

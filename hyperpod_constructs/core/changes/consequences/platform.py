@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from ...network_plan import control_plane_zones, plan, zones_of
+from ...plural import count
 from ...spec.base import Change
 from ...spec.network import Network
 from ...spec.platform import Platform
@@ -115,10 +116,10 @@ def _zone_removed(old: Platform, new: Platform, field: str, zone: str) -> Edit:
     users = [group.name for group in old.cluster.groups if group.availability_zone_id == zone]
     users += [system.name for system in old.storage.lustre if system.availability_zone_id == zone]
     if users:
-        names = ", ".join(users)
+        names = ", ".join(f'"{user}"' for user in users)
         message = f"{zone} is removed while {names} {'is' if len(users) == 1 else 'are'} deployed there"
         impact = "CloudFormation rejects the change: the Network stack is updated first, and its subnets are in use"
-        advice = f"two deployments: first remove {names}, then the zone"
+        advice = f"use two deployments: first remove {names}, then the zone"
         return edit(field, Change.REFUSED, zone, None, message, impact=impact, advice=advice)
     return edit(
         field, Change.IN_PLACE, zone, None, f"{zone} is removed", impact="its subnets, which nothing uses, are deleted"
@@ -138,7 +139,11 @@ def _ranges(before: Network, after: Network) -> Iterator[Edit]:
     path = "network.node_cidrs" if before.node_cidrs != after.node_cidrs else "network.availability_zone_ids"
     (kind, zone), (cidr, wanted) = next(iter(moved.items()))
     message = f"the {kind} subnet of {zone} moves from {cidr} to {wanted}"
-    message += f", and {len(moved) - 1} more" if len(moved) > 1 else ""
+    message += (
+        f", and {count(len(moved) - 1, 'more subnet')} {'moves' if len(moved) == 2 else 'move'}"
+        if len(moved) > 1
+        else ""
+    )
     taken = any(
         ip_network(new_name).overlaps(ip_network(other)) for _, new_name in moved.values() for other in old.values()
     )

@@ -93,7 +93,7 @@ def _claims(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
 
 @on("storage.lustre[].removal", "storage.buckets[].removal")
 def _removal(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
-    later = "deleted with its data" if after == "destroy" else "kept"
+    later = "deleted with its data" if after == "destroy" else "retained"
     yield edit(
         path,
         Change.NONE,

@@ -57,7 +57,9 @@ def _job(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     if old is not None and old == new:
         return  # a default value is now set, or the file has another structure
     fields = [name for name in type(after).model_fields if getattr(before, name, None) != getattr(after, name)]
-    yield _restarted(path, before, after, f"{', '.join(fields)} of {after.name} changed")
+    yield _restarted(
+        path, before, after, f'{", ".join(fields)} of "{after.name}" {"changes" if len(fields) == 1 else "change"}'
+    )
 
 
 def followed_jobs(versions: Versions) -> Iterator[Edit]:
@@ -69,7 +71,7 @@ def followed_jobs(versions: Versions) -> Iterator[Edit]:
             continue
         then, now = (not_disrupted(job, platform.cluster) for platform in (versions.old, versions.new))
         if then != now:
-            message = f"the manifest of {job.name} changes: Karpenter is {'enabled' if now != job else 'disabled'}"
+            message = f'the manifest of "{job.name}" changes: Karpenter is {"enabled" if now != job else "disabled"}'
             yield _restarted(f"jobs[{index}]", then.annotations, now.annotations, message, job)
 
 

@@ -1,4 +1,4 @@
-"""Shared set-up and the synthesized configs that many tests look at.
+"""Shared set-up, and the synthesized configs that many tests use.
 
 It runs before anything imports aws_cdk: Node comes from our own requirements, and CDK's validator is off (it is 70 % of the
 time of a synth; tests/test_gate.py switches it on). There is one jsii process; each config is synthesized once.
@@ -55,21 +55,21 @@ collect_ignore_glob = ["**/conftest.py"]  # doctests are not looked for in them:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Quick tests alone are wanted: a file that is marked as slow is not imported, unless it is an argument."""
+    """If only quick tests are selected, files that are marked as slow are not imported, unless they are arguments."""
     if config.option.markexpr != "not slow" or not collection_path.match("test_*.py"):
         return None
     return "\npytestmark = pytest.mark.slow\n" in collection_path.read_text(encoding="utf-8") or None
 
 
 def pytest_collection_finish() -> None:
-    """Modules and tests stay to the end: the garbage collector need not look at them again and again."""
+    """Modules and tests exist until the end, so the garbage collector does not have to check them repeatedly."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
 
 
 def pytest_unconfigure() -> None:
-    """Remove what Node.js and other processes left in their temporary folder."""
+    """Removes the files that Node.js and other processes left in the temporary folder."""
     shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
 
 

@@ -198,7 +198,7 @@ def test_cutting_any_edge_that_the_order_rests_on_breaks_the_proof(default: Asse
         found = {(p.first, p.then) for p in after.pairs} | {(v.first, v.then) for v in after.violations}
         if (pair.first, pair.then) not in found:
             continue  # the edge also identified the pair: a custom resource without its service token
-        assert not after.holds, f"{pair.rule.id}: {pair.first} before {pair.then} survives without {edges}"
+        assert not after.holds, f"{pair.rule.id}: {pair.first} before {pair.then} holds without {edges}"
         broken += 1
     assert broken > 20
 

@@ -216,7 +216,7 @@ def test_seven_sub_charts_have_no_known_digest_and_are_downloaded_only_on_reques
     without = {name for name, entry in subcharts.items() if entry["digest"] is None}
     assert len(without) == 7
     listed = {name for component in COMPONENTS.values() for name in component.get("subcharts", ())}
-    assert listed == without, "each belongs to a component, so that the rule HP413 sees it"
+    assert listed == without, "each belongs to a component, so that rule HP413 checks it"
     assert chart.unpinned(DependencyChart()) == {}, "the default downloads none of them"
     all_components = DependencyChart(gpu_operator=True, cert_manager=True, inference_operators=True)
     assert {name.split()[0] for names in chart.unpinned(all_components).values() for name in names} == without

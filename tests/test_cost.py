@@ -63,7 +63,7 @@ def test_unknown_values_are_not_guessed() -> None:
     )
     assert workers.ec2_usd_per_hour == pytest.approx(4 * 2.7327)
     assert found.ec2_usd_per_hour == workers.ec2_usd_per_hour
-    assert found.usd_per_hour == pytest.approx(0.1 + 0.005), "no part of the sum"
+    assert found.usd_per_hour == pytest.approx(0.1 + 0.005), "not part of the sum"
     assert workers in found.unknown
     assert line(found, "control plane").usd_per_hour == 0.10, "one price for every region"
 
@@ -106,7 +106,7 @@ def test_file_systems_by_size_and_throughput() -> None:
     assert line(found, "file system data").usd_per_month == pytest.approx(4800 * 0.145)
     assert line(found, "file system fast").usd_per_hour is None
     assert not [item for item in found.lines if item.what.startswith("file system old")]
-    assert line(found, "bucket datasets").is_known, "usage-based is an answer"
+    assert line(found, "bucket datasets").is_known, "usage-based is a valid result"
 
 
 def test_expensive_defaults_are_never_silent() -> None:

@@ -95,7 +95,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert every(finding.file is not None for finding in found.values())
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can read every file")
 def test_a_file_without_permission(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_text("a: 1")

@@ -1,4 +1,4 @@
-"""The app as users run it: CDK's validator on, its default rules as errors, wrong configs, and the pinned CDK CLI."""
+"""The app as users run it: CDK's validator enabled, its default rules as errors, invalid configs, and the pinned CDK CLI."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def run_app(config: str | Path, out: Path, **environment: str) -> subprocess.Com
 
 @pytest.fixture(scope="module")
 def synthesized(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The shipped config without the validator, and what was printed."""
+    """The shipped config without the validator, and its output."""
     out = tmp_path_factory.mktemp("gate") / "cdk.out"
-    done = run_app("hyperpod.yaml", out, CDK_VALIDATION="false")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return out, done.stdout
+    result = run_app("hyperpod.yaml", out, CDK_VALIDATION="false")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return out, result.stdout
 
 
 def with_property(text: str, folder: Path) -> Path:
-    """The shipped config with a property of its cluster that has no field of its own."""
+    """The shipped config with a property of its cluster that has no separate field."""
     config = (ROOT / "hyperpod.yaml").read_text().replace("cluster:\n", f"cluster:\n  properties: {{{text}}}\n")
     path = folder / "with-property.yaml"
     path.write_text(config.replace("jobs/neuron-hello.yaml", str(ROOT / "jobs/neuron-hello.yaml")))
@@ -45,25 +45,25 @@ def with_property(text: str, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def validated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[str]]:
-    """Several configs through the validator, which takes as long for one: the output, and the names of the platforms."""
+    """Several configs in one run of the validator, which takes as long for one: output and names of the platforms."""
     folder = copied_examples(tmp_path_factory.mktemp("validated"))
     examples = [path for path in sorted(folder.glob("*.yaml")) if path.name != "hyperpod.yaml"]
     options = Path(shutil.copy(ROOT / "tests/configs/every-group-option.yaml", folder))
     configs = [folder / "hyperpod.yaml", options, with_property("GainedLater: {A: 1}", folder), *sample(examples, 12)]
     for config in configs:  # examples may share a name
         config.write_text(re.sub("^name: .*", f"name: {config.stem[:20]}", config.read_text(), flags=re.M))
-    done = run_app(",".join(map(str, configs)), folder / "out")
-    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    result = run_app(",".join(map(str, configs)), folder / "out")
+    assert result.returncode == 0, result.stdout + result.stderr[-3000:]
     return folder / "out", {config.stem[:20] for config in configs}
 
 
 def test_the_validator_finds_no_errors(validated: tuple[Path, set[str]]):
-    """In the shipped config, in examples, in one with every field of groups; what its schema lacks is acknowledged."""
+    """In the shipped config, examples, and a config with every group field; properties that CDK lacks are acknowledged."""
     assert json.loads((ROOT / "cdk.json").read_text())["context"]["@aws-cdk/core:validateAgainstDefaultRules"] is True
     (report,) = json.loads((validated[0] / "validation-report.json").read_text())["pluginReports"]
     assert report["violations"] == []
     passed = {item["description"].partition(":")[0] for item in report["suppressedViolations"]}
-    assert passed >= {"GainedLater", "InstanceGroups.1.ImageReleaseVersion"}, "CDK's schema knows one of these by now"
+    assert passed >= {"GainedLater", "InstanceGroups.1.ImageReleaseVersion"}, "CDK's schema now contains one of these"
 
 
 def test_several_configs_are_stages_of_one_app(validated: tuple[Path, set[str]]):
@@ -75,17 +75,17 @@ def test_several_configs_are_stages_of_one_app(validated: tuple[Path, set[str]])
 def test_properties_that_cdk_does_not_know_yet_pass_the_validator(validated: tuple[Path, set[str]]):
     (template,) = (validated[0] / "assembly-with-property").glob("*HyperPod*.template.json")
     resources = json.loads(template.read_text())["Resources"].values()
-    (made,) = [resource["Properties"] for resource in resources if resource["Type"] == "AWS::SageMaker::Cluster"]
-    assert made["GainedLater"] == {"A": 1}
+    (cluster,) = [resource["Properties"] for resource in resources if resource["Type"] == "AWS::SageMaker::Cluster"]
+    assert cluster["GainedLater"] == {"A": 1}
 
 
 def test_the_validator_detects_errors(tmp_path: Path):
-    """A value that no schema takes, through the escape hatch, is refused, and no output is left."""
+    """An invalid value through the escape hatch is rejected, and no output remains."""
     storage = "{Mode: Enable, InstanceMemoryAllocationPercentage: 900}"
-    done = run_app(with_property(f"TieredStorageConfig: {storage}", tmp_path), tmp_path / "out")
-    assert done.returncode == 1
-    assert "greater than the maximum of 100" in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
+    result = run_app(with_property(f"TieredStorageConfig: {storage}", tmp_path), tmp_path / "out")
+    assert result.returncode == 1
+    assert "greater than the maximum of 100" in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
     assert not (tmp_path / "out").exists()
 
 
@@ -101,10 +101,10 @@ def test_a_wrong_config_does_not_change_an_earlier_output(tmp_path: Path):
     (out / "mine.txt").write_text("earlier")
     config = tmp_path / "wrong.yaml"
     config.write_text((ROOT / "hyperpod.yaml").read_text().replace("ml.trn1.32xlarge", "ml.trn1.32xlage"))
-    done = run_app(config, out)
-    assert done.returncode == 1
-    assert "Did you mean" in done.stderr
-    assert "Traceback" not in done.stderr
+    result = run_app(config, out)
+    assert result.returncode == 1
+    assert "Did you mean" in result.stderr
+    assert "Traceback" not in result.stderr
     assert [p.name for p in out.iterdir()] == ["mine.txt"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "wrong.yaml"]
 
@@ -127,8 +127,8 @@ def test_the_pinned_cdk_cli_gives_the_same_templates(synthesized: tuple[Path, st
         "-o",
         str(tmp_path / "out"),
     ]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    completed = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
     direct = {p.name: p.read_bytes() for p in synthesized[0].glob("*.template.json")}
     assert {p.name: p.read_bytes() for p in (tmp_path / "out").glob("*.template.json")} == direct
 
@@ -136,6 +136,6 @@ def test_the_pinned_cdk_cli_gives_the_same_templates(synthesized: tuple[Path, st
 def test_cfn_lint_finds_nothing_in_the_shipped_config(synthesized: tuple[Path, str]):
     templates = sorted(str(path) for path in synthesized[0].glob("*.template.json"))
     command = [str(BIN / "cfn-lint"), "--config-file", ".cfnlintrc.yaml", "-t", *templates]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert len(templates) == 5
-    assert (done.returncode, done.stdout) == (0, "")
+    assert (completed.returncode, completed.stdout) == (0, "")

@@ -163,7 +163,7 @@ def test_the_commands_of_a_page_run_as_they_are_written(
             code, output, text = completed.returncode, completed.stdout, completed.stdout + completed.stderr
         expected_codes = next((codes for begins, codes in CODES.items() if command.startswith(begins)), {0})
         assert code in expected_codes, f"{command}: exit code {code}\n{text}"
-        assert text.strip(), f"{command} says nothing"
+        assert text.strip(), f"{command} prints nothing"
         if target:
             Path(target).write_text(output)
     assert ran

@@ -148,5 +148,5 @@ def test_pyright_finds_nothing(programs: list[Path]) -> None:
         pair = known.groups() if known else None
         (own_errors if of_cdk else found).append(pair or f"{finding['file']}: {finding['message']}")
     names = {tuple(name.partition(".")[2] for name in pair): count for pair, count in OF_CDK.items()}
-    assert sorted(map(str, own_errors)) == sorted(map(str, names)), "CDK's stubs accept one of these by now"
+    assert sorted(map(str, own_errors)) == sorted(map(str, names)), "CDK's stubs now accept one of these"
     assert Counter(found) == names  # in an app

@@ -92,7 +92,9 @@ def test_an_aspect_reaches_every_function(governed: Template) -> None:
     functions = governed.find_resources("AWS::Lambda::Function")
     untraced = [name for name, resource in functions.items() if "TracingConfig" not in resource["Properties"]]
     assert len(functions) > 5
-    assert every(name.startswith(("LogRetention", "Custom")) for name in untraced), "CDK's own are no CfnFunction"
+    assert every(name.startswith(("LogRetention", "Custom")) for name in untraced), (
+        "CDK's own functions are not CfnFunction objects"
+    )
 
 
 # ---- 11, 12: permissions boundaries, by context and by code ----

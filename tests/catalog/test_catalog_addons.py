@@ -62,7 +62,7 @@ def test_add_ons_that_support_a_kubernetes_version() -> None:
         True,
         None,
     )
-    assert observability.supports("1.31") is None, "the newest does not, but no source speaks of the older ones"
+    assert observability.supports("1.31") is None, "the newest version does not, and no source covers the older ones"
     assert catalog.addon(OPERATOR).supports("1.28") is True
 
 

@@ -91,7 +91,7 @@ def test_kinds_of_types() -> None:
     assert (trn.is_gpu, trn.is_neuron, trn.deep_health_checks) == (False, True, True)
     assert (c5n.is_accelerated, c5n.supports_efa, c5n.deep_health_checks) == (False, True, False)
     assert not m5.supports_efa
-    assert gb200.supports_efa, "it has EFA, although no source says how many interfaces"
+    assert gb200.supports_efa, "it supports EFA, although no source states the number of interfaces"
 
 
 def test_arm_types_have_one_thread_per_core() -> None:
@@ -114,7 +114,7 @@ def test_where_a_type_is_offered() -> None:
     b300 = catalog.instance_type("ml.p6-b300.48xlarge")
     assert b300.regions == ("ap-south-2", "ap-southeast-3", "us-east-1", "us-west-2")
     assert (b300.offered_in("us-west-2"), b300.offered_in("us-east-2")) == (True, False)
-    assert catalog.instance_type("ml.p5e.48xlarge").offered_in("us-east-2") is None, "no list has it: not known"
+    assert catalog.instance_type("ml.p5e.48xlarge").offered_in("us-east-2") is None, "in no list: unknown"
 
 
 def test_types_are_priced_only_where_hyperpod_is() -> None:

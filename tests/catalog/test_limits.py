@@ -122,7 +122,7 @@ def test_quotas() -> None:
         "L-DF5E4CA3",
     )
     assert catalog.instance_quota("cluster", "ml.p5.48xlarge").code == "L-8762A75F"
-    assert catalog.instance_quota("cluster", "ml.m5.large").code is None, "no source: found by its name"
+    assert catalog.instance_quota("cluster", "ml.m5.large").code is None, "no source: matched by name"
     assert catalog.quota_name("spot", "ml.p5.48xlarge") == "ml.p5.48xlarge for cluster spot instance usage"
     with pytest.raises(catalog.UnknownName, match="unknown kind of quota 'clusters'; did you mean 'cluster'"):
         catalog.quota_name("clusters", "ml.m5.large")  # type: ignore[arg-type]

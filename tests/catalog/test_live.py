@@ -130,7 +130,7 @@ def test_the_calendar(aws: Aws) -> None:
         "end_of_standard_support": None,
         "end_of_extended_support": None,
     }
-    assert "1.22" not in versions, "older than all that the file has"
+    assert "1.22" not in versions, "older than all versions in the file"
     assert list(versions)[-2:] == ["1.37", "1.38"]
 
 
@@ -158,7 +158,7 @@ def test_versions_of_an_addon(aws: Aws) -> None:
         "date": "2027-02-03",
         "source": "describe-addon-versions, us-west-2",
     }
-    assert versions[2]["date"] == "2026-10-04", "what is confirmed stays as it is"
+    assert versions[2]["date"] == "2026-10-04", "confirmed facts do not change"
     assert f"addons.json: {ADDON} v1.10.0-eksbuild.1 supports an inline pod identity association" in outcome.remarks
 
 
@@ -198,7 +198,7 @@ def test_a_type_that_is_new_in_the_api_gets_its_hardware(aws: Aws) -> None:
         field: shipped[field] for field in _live._HARDWARE if field in shipped
     }
     assert entry["regions"] == shipped["regions"]
-    assert "uncertain" not in entry, "the price list has it after all"
+    assert "uncertain" not in entry, "in the price list"
     assert list(outcome.contents["instance_types"]["instance_types"])[2] == "ml.p5.48xlarge", "in the API's order"
 
 

@@ -136,7 +136,7 @@ def test_write_changes_only_files_with_changed_facts(data: Path) -> None:
     assert after == before | {
         "limits.json": before["limits.json"].replace('"date": "2026-11-23"', '"date": "2027-01-02"')
     }
-    assert refresh().differences == (), "what was written is what is read"
+    assert refresh().differences == (), "the written facts are read again"
 
 
 def test_nothing_to_write(data: Path) -> None:
@@ -149,7 +149,7 @@ def test_the_source_states_the_libraries_that_were_read() -> None:
     outcome = refresh(contents=contents)
     assert "1.0.0" not in outcome.contents["limits"]["source"]
     assert "2020-01-01" not in outcome.contents["limits"]["source"]
-    assert outcome.differences == (), "a text is no fact"
+    assert outcome.differences == (), "descriptions are not facts"
 
 
 def test_table() -> None:

@@ -55,7 +55,7 @@ def test_a_new_instance_type_has_the_values_of_another_and_its_own() -> None:
     kind = instance_type(NEW)
     assert (kind.vcpu, kind.memory_gib, kind.accelerator) == (256, 2048, instance_type("ml.p5.48xlarge").accelerator)
     assert kind.uncertain["vcpu"] == "stated by the user: sheet"
-    assert kind.offered_in("us-west-2") is None, "an offer is never taken from the other type"
+    assert kind.offered_in("us-west-2") is None, "regions are never copied from the other type"
     use_facts()
     assert find_instance_type(NEW) is None
 

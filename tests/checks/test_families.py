@@ -173,7 +173,7 @@ def test_a_wrong_arn_is_an_error_at_its_field(path: str, way: str, text: str) ->
 @pytest.mark.parametrize(("path", "value"), WRONG)
 def test_a_value_that_a_service_rejects_is_an_error_at_its_field(path: str, value: Any) -> None:
     found = [finding for finding in found_in(changed(path, value)) if finding.severity is Severity.ERROR]
-    assert found, "nothing is told"
+    assert found, "no finding"
     assert every(finding.path.startswith(path) or path.startswith(finding.path) for finding in found)
     assert every(finding.cure for finding in found)
 

@@ -93,7 +93,7 @@ def make_chart(folder: Path) -> str:
 def test_a_rule_fires_for_constructs(rule: Rule, tmp_path: Path, found: list[Finding]) -> None:
     wrong = re.sub(r"(?<=path: )charts/\w+", lambda chart: make_chart(tmp_path / chart[0]), rule.wrong)
     platform = load_text(over_base(wrong)).platform
-    assert platform is not None, "a wrong shape needs a reason"
+    assert platform is not None, "an invalid structure requires a reason"
     assert rule.id in fired(platform, found)
 
 

@@ -85,7 +85,7 @@ def paths(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | 
         yield from paths(item, (*path, key))
 
 
-def spoiled(content: Any, place: tuple[str | int, ...]) -> Any:
+def with_unreadable(content: Any, place: tuple[str | int, ...]) -> Any:
     """The content with an unreadable value at one path."""
     changed = container = copy.deepcopy(content)
     for key in place[:-1]:
@@ -105,14 +105,14 @@ def findings_of(content: Any, folder: Path) -> list[Finding]:
 def test_one_unreadable_value_is_one_finding(config: str, tmp_path: Path) -> None:
     content = CONFIGS[config]
     if "name" not in content:
-        pytest.skip("a list of values, no config")
+        pytest.skip("a list of values, not a config")
     # the copy lacks files that an example names, and an unreadable `acknowledge` accepts no findings
     before = {finding.rule for finding in findings_of(content, tmp_path)}
     for place in sample(list(paths(content)), 3):
         path = reduce(join, place, "")
         further = [
             str(finding)
-            for finding in findings_of(spoiled(content, place), tmp_path)
+            for finding in findings_of(with_unreadable(content, place), tmp_path)
             if finding.rule not in before and not (finding.rule in SHAPE or within(finding.path, path))
         ]
         assert further == [], f"{path} cannot be read"

@@ -118,7 +118,7 @@ def check(result: Result, arguments: list[str]) -> None:
     assert result.exit_code in CODES, f"{command_line}: exit code {result.exit_code}: {result.output[-300:]}"
     assert "Traceback" not in result.output
     assert "in hyperpod-constructs" not in result.stderr, f"{command_line}: {result.stderr}"
-    assert result.exit_code == 0 or result.output.strip(), f"{command_line}: fails without a word"
+    assert result.exit_code == 0 or result.output.strip(), f"{command_line}: fails without a message"
     assert "\x1b" not in result.output
 
 

@@ -354,7 +354,7 @@ def test_kueue_is_created_after_nodes_and_before_what_its_webhook_intercepts(kue
         or item["Condition"].get("AddonName") == "coredns"
         or item["Condition"].get("Namespace") == "cert-manager"
     ]
-    assert waiting.after("TrainJob", wait), "jobs are queued from the beginning"
+    assert waiting.after("TrainJob", wait), "jobs are queued from the start"
     assert len(firsts) == 5, "the nodes, DNS, and the three deployments of cert-manager"
     assert [first for first in firsts if not waiting.after(release, first)] == []
 

@@ -195,7 +195,7 @@ def test_notifications_are_sent_to_an_existing_topic() -> None:
     (topic,) = found.of("AWS::SNS::Topic")
     rules = found.of("AWS::Events::Rule").values()
     assert {json.dumps(target["Arn"]) for rule in rules for target in rule["Targets"]} == {json.dumps({"Ref": topic})}
-    assert found.of("AWS::KMS::Key") == {}, "a key is made for a topic of ours only"
+    assert found.of("AWS::KMS::Key") == {}, "a key is created only for a new topic"
 
 
 def test_a_workspace_accepts_a_key() -> None:

@@ -71,7 +71,7 @@ def test_the_pinned_chart(chart_stack: ChartStack) -> None:
             "Line": "  annotations: {helm.sh/resource-policy: keep}",
             "Optional": "true",
         }
-    ], "the training operator lives in this namespace, too"
+    ], "the training operator also runs in this namespace"
     assert "ValuesFiles" not in found
 
 

@@ -103,7 +103,7 @@ def test_policies_fit_and_contain_every_action_except_omitted_ones(types: set[st
     }
     assert given_ == actions_of(types) - DROPPED.keys()
     assert every(len(json.dumps(item, separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS for item in documents)
-    assert len(documents) <= 10, "a role takes ten managed policies"
+    assert len(documents) <= 10, "a role supports ten managed policies"
     assert not [statement for statement in statements(documents) if "*" in "".join(statement["Action"])]
 
 

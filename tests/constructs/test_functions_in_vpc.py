@@ -104,7 +104,7 @@ def test_functions_of_others_in_the_stack_stay_where_they_are() -> None:
     ]
     assert (len(routes), len(functions) > 8) == (2, True)
     early = [(route, f) for route in routes for f in functions if not order.before(f"Test.{route}", f"Test.{f}")]
-    assert early == [], "functions without a way out yet"
+    assert early == [], "functions without network access"
 
 
 def test_the_page_mentions_the_field() -> None:

@@ -310,14 +310,14 @@ def test_order_of_creation_and_deletion_is_proved(synth: Synth, through: str) ->
     assert pairs["cluster-before-quotas"] == 3
     assert pairs["scheduler-config-before-quotas"] == 2
     assert pairs["governance-before-addons"] == 1
-    assert pairs["quotas-before-contents"] == 4, "the isolation and the rights of each team"
+    assert pairs["quotas-before-contents"] == 4, "the isolation and the permissions of each team"
 
 
 def test_members_get_rights_when_the_isolation_holds(synth: Synth) -> None:
     waiting = Waiting(str(synth("us-east-1").folder))
     for team in ("vision", "speech"):
         part = f"GovernanceTeam{team}"
-        assert waiting.after(f"{part}PodSecurity", f"{part}Quota"), "the namespace comes with the quota"
+        assert waiting.after(f"{part}PodSecurity", f"{part}Quota"), "the namespace is created with the quota"
         assert waiting.after(f"{part}Isolation", f"{part}PodSecurity")
         assert waiting.after(f"{part}Rights", f"{part}Isolation")
 

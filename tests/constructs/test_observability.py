@@ -318,7 +318,7 @@ def test_alarms_and_events(synth: Synth) -> None:
     }
     for rule in rules.values():
         assert rule["EventPattern"]["source"] == ["aws.sagemaker"]
-        assert len(rule["EventPattern"]["resources"]) == 1, "of one cluster alone"
+        assert len(rule["EventPattern"]["resources"]) == 1, "of one cluster only"
     assert rules["SageMaker HyperPod Cluster Event"]["EventPattern"]["detail"] == {
         "EventDetails": {"EventLevel": ["Error"]}
     }

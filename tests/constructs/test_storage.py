@@ -213,10 +213,12 @@ def test_order_of_volumes_claims_driver_and_jobs(linked: Assembly) -> None:
     claims = [name for name in linked.resources(OBJECTS) if "Claims" in name]
     driver = next(name for name, addon in linked.resources("AWS::EKS::Addon").items() if "FsxCsi" in name)
     for claim in claims:
-        assert proof.path(f"research-Addons.{driver}", f"research-Addons.{claim}"), "claims go before their driver"
+        assert proof.path(f"research-Addons.{driver}", f"research-Addons.{claim}"), (
+            "claims are deleted before their driver"
+        )
     rights = next(name for name in linked.resources(OBJECTS) if "Rights" in name)
     team_claim = next(name for name in claims if "vision" in name)
-    assert proof.path(f"research-Addons.{rights}", f"research-Addons.{team_claim}"), "the namespace is there"
+    assert proof.path(f"research-Addons.{rights}", f"research-Addons.{team_claim}"), "the namespace exists"
 
 
 def test_the_driver_may_only_look(linked: Assembly) -> None:

@@ -49,7 +49,7 @@ def of_file_system(props: Callable[[Stack], dict[str, Any]]) -> Synthesized:
 def test_the_capacity_argument_of_a_file_system_overrides_the_spec() -> None:
     system = of_file_system(lambda stack: {"storage_capacity": Size.gibibytes(4800)}).one("AWS::FSx::FileSystem")
     assert system["StorageCapacity"] == 4800
-    assert system["LustreConfiguration"]["PerUnitStorageThroughput"] == 500, "the rest of the spec stays"
+    assert system["LustreConfiguration"]["PerUnitStorageThroughput"] == 500, "the other fields of the spec apply"
 
 
 @pytest.mark.parametrize("by_size", [True, False])

@@ -76,7 +76,7 @@ def test_rules_report_only_what_is_true_for_every_count():
     context = Context(cluster=Cluster(instance_groups=(SYSTEM, group(count=1))), governance=governance)
     unknown = Context(cluster=Cluster(instance_groups=(SYSTEM, group(count=token))), governance=governance)
     only = {f.rule for f in check(context)} - {f.rule for f in check(unknown)}
-    assert only, "a quota over the capacity is a finding where the capacity is known"
+    assert only, "a quota above the capacity is reported if the capacity is known"
 
 
 @pytest.mark.parametrize(

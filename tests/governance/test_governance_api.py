@@ -331,7 +331,7 @@ def test_retries() -> None:
     assert clock.slept == [1, 2, 4, 8, 16, 20, 20]
     clock = Clock()
     assert attempts(clock, 7, *[busy] * 9) is busy
-    assert clock.slept == [1, 2], "the next pause would end at the time"
+    assert clock.slept == [1, 2], "the next pause would end at the deadline"
     assert attempts(Clock(), 100, invalid) is invalid
     assert attempts(Clock(), 100, conflict) is conflict
     assert attempts(Clock(), 100, conflict, NoCredentialsError(), also="ConflictException") == "done"

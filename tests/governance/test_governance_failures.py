@@ -32,7 +32,7 @@ def test_a_rejected_request_is_quoted(events: Events, error: ClientError, messag
     events.faults = [None, error]
     assert events.fails(events.event("Create", properties())) == message
     assert events.operations == ["ListComputeQuotas", "CreateComputeQuota", "ListComputeQuotas"], (
-        "it might exist all the same"
+        "the quota may exist nevertheless"
     )
 
 
@@ -81,7 +81,7 @@ def test_a_failed_update_in_place_is_left_to_the_rollback(events: Events) -> Non
     events.faults = [*[None] * 4, refusal("ValidationException", "bad")]
     events.fails(event)
     assert events.operations[-1] == "UpdateComputeQuota"
-    assert events.service.only.tags, "the mark stays"
+    assert events.service.only.tags, "the mark remains"
 
 
 def test_a_failed_replacement_is_undone(events: Events) -> None:

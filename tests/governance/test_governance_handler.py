@@ -253,7 +253,7 @@ def test_a_final_failure_states_the_reason_and_the_fix(service: GovernanceServic
     text = str(failure.value)
     assert "ComputeQuota 'vision-quota' is UpdateRollbackFailed after" in text
     assert "the webhook did not answer; delete it and create it again" in text
-    assert not service.received("Delete"), "a quota that worked is never deleted to mend it"
+    assert not service.received("Delete"), "a quota that worked is never deleted for a repair"
 
 
 def test_limits_are_reported_at_once(aws: FakeAws, service: GovernanceService, cfn: CloudFormation) -> None:
@@ -292,14 +292,14 @@ def test_a_lost_response_creates_no_second_object(
 ) -> None:
     create = service._create
 
-    def lost(request: dict[str, Any]) -> dict[str, Any]:
+    def lose_response(request: dict[str, Any]) -> dict[str, Any]:
         create(request)
         aws.on("sagemaker", "CreateComputeQuota", create)
         from fake_aws import AwsFault
 
         raise AwsFault("InternalFailure", "the connection broke", 500)
 
-    aws.on("sagemaker", "CreateComputeQuota", lost)
+    aws.on("sagemaker", "CreateComputeQuota", lose_response)
     cfn.run("Create", quota())
     assert len(service.items) == 1
 
@@ -341,13 +341,13 @@ def test_gone_between_looking_and_deleting_is_fine(
 ) -> None:
     cfn.run("Create", quota())
 
-    def gone(request: dict[str, Any]) -> dict[str, Any]:
+    def not_found(request: dict[str, Any]) -> dict[str, Any]:
         service.items.clear()
         from fake_aws import AwsFault
 
         raise AwsFault("ResourceNotFound")
 
-    aws.on("sagemaker", "DeleteComputeQuota", gone)
+    aws.on("sagemaker", "DeleteComputeQuota", not_found)
     cfn.run("Delete")
 
 

@@ -98,7 +98,7 @@ def test_the_table_has_enough_escapes() -> None:
 def test_an_escape_is_rejected(name: str) -> None:
     limit, manifest = ESCAPES[name]
     assert len(answers(pods_policy(), manifest)) == 1
-    assert refused(manifest, VISION, cluster=CLUSTER) == [limit], "the check before the deployment says the same"
+    assert refused(manifest, VISION, cluster=CLUSTER) == [limit], "the check before the deployment reports the same"
 
 
 @pytest.mark.parametrize("name", NEEDED)
@@ -306,7 +306,7 @@ def test_a_job_that_the_cluster_would_reject_is_a_finding() -> None:
     ordinary = Job(name="a", image="b", instance_type=P5, team="vision")
     assert list(refused_job(ordinary, GOVERNANCE, CLUSTER)) == []
     queued = Job(name="a", image="b", team="vision")
-    assert list(refused_job(queued, GOVERNANCE, CLUSTER)) == [], "Kueue gives it the node selector of the quota"
+    assert list(refused_job(queued, GOVERNANCE, CLUSTER)) == [], "Kueue adds the node selector of the quota"
 
 
 # ---- in the stacks ----

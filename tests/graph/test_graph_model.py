@@ -281,7 +281,7 @@ def test_a_cloud_assembly_with_stages_nested_stacks_and_dependencies(tmp_path: P
     assert graph.before(nested_name, outside)
     assert not graph.unresolved
     without_stacks = [Stack(s.name, s.template, s.stack_name, s.environment, nested=s.nested) for s in stacks]
-    assert Graph(without_stacks).before(ids["Queue"], nested_name), "by the reference alone"
+    assert Graph(without_stacks).before(ids["Queue"], nested_name), "by the reference only"
     assert not Graph(without_stacks).before(ids["Queue"], ids["Last"])
 
 

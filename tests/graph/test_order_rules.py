@@ -303,6 +303,6 @@ def test_the_report_as_text_and_json(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_the_documentation_contains_the_current_table() -> None:
     text = (ROOT / "docs" / "order.md").read_text(encoding="utf-8")
     assert order_table() in text, (
-        "run `python -m hyperpod_constructs.assembly.graph --table` and put it into docs/order.md"
+        "run `python -m hyperpod_constructs.assembly.graph --table` and copy the output to docs/order.md"
     )
     assert [line.split("`")[1] for line in order_table().splitlines()[2:]] == [rule.id for rule in ORDER_RULES]

@@ -28,7 +28,7 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from paths(inner, (*path, key))
 
 
-def with_odd_values(data: Any) -> Iterator[Any]:
+def with_invalid_values(data: Any) -> Iterator[Any]:
     for path in paths(data):
         for invalid in INVALID_VALUES:
             changed = copy.deepcopy(data)
@@ -57,7 +57,7 @@ def test_no_value_makes_an_import_fail(path: Path):
         make = import_stack
     else:
         data, make = yaml.safe_load(text), import_cluster_stack
-    for number, changed in enumerate(with_odd_values(data)):
+    for number, changed in enumerate(with_invalid_values(data)):
         draft = make(changed)
         if number % 100 == 0:
             assert finished(draft, origin="a test").text.startswith("# Imported from a test.\n")

@@ -229,5 +229,5 @@ def test_the_shape_is_rejected_exactly_where_kubernetes_schema_rejects_it(path: 
         rejected_here != rejected_by_kubernetes
     ):  # values of enumerations and quantities are text in the published schema
         messages = [flaw.message for flaw in flaws(template)]
-        assert rejected_here, f"only Kubernetes refuses {path} = {value!r}"
+        assert rejected_here, f"only Kubernetes rejects {path} = {value!r}"
         assert every(" is not one of " in message or "quantity" in message for message in messages), messages

@@ -321,7 +321,9 @@ def test_a_node_without_efa_uses_tcp(node: Node) -> None:
     assert "Lustre over EFA: this node has no EFA interface; Lustre uses TCP" in log.splitlines()
 
 
-@pytest.mark.skipif(shutil.which("curl") is None or shutil.which("unzip") is None, reason="curl or unzip is missing")
+@pytest.mark.skipif(
+    shutil.which("curl") is None or shutil.which("unzip") is None, reason="curl or unzip is not installed"
+)
 @pytest.mark.parametrize("right", [True, False])
 def test_a_package_is_run_only_with_its_digest(node: Node, right: bool, tmp_path: Path) -> None:
     package = tmp_path / "client.zip"

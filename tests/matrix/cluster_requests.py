@@ -1,4 +1,4 @@
-"""The request that CloudFormation makes of an `AWS::SageMaker::Cluster`, and what the service's model says of it."""
+"""The request that CloudFormation derives from an `AWS::SageMaker::Cluster`, validated with the service model."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _SAMPLES = {
     "SourceS3Uri": "s3://sagemaker-scripts/lifecycle/",
     "InstanceCount": 2,
 }
-"""What stands for values that are only known at deploy time."""
+"""Placeholders for values that are known only at deployment."""
 
 _MODEL = botocore.session.get_session().get_service_model("sagemaker")
 _SHAPE = _MODEL.operation_model("CreateCluster").input_shape
 
 
 def create_request(properties: dict[str, Any]) -> dict[str, Any]:
-    """The request for a cluster's properties; CloudFormation makes up the name that is left out."""
+    """The request for a cluster's properties; CloudFormation generates a name if it is omitted."""
     return {"ClusterName": "made-by-cloudformation", **_known(properties, "")}
 
 
 def problems(request: dict[str, Any]) -> list[str]:
-    """What the service's model refuses: botocore's validation, and the patterns, enums and bounds that it passes over."""
+    """Errors of the service model: botocore's validation, and the patterns, enums and bounds that it does not check."""
     report = ParamValidator().validate(request, _SHAPE)
     return [*([report.generate_report()] if report.has_errors() else []), *_constraints(request, _SHAPE, "")]
 

@@ -1,4 +1,4 @@
-"""Many templates as one: each distinct resource once, so that a linter looks at it once."""
+"""Merges templates: each distinct resource once, so that a linter checks it once."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def merged(templates: Iterable[Mapping[str, Any]]) -> Template:
     for template in templates:
         for section, content in sections.items():
             content.update(template.get(section, {}))
-        done: set[str] = set()
+        merged_names: set[str] = set()
         for name in template["Resources"]:
-            _add(name, template["Resources"], done, merged, known)
+            _add(name, template["Resources"], merged_names, merged, known)
     return {**{name: content for name, content in sections.items() if content}, "Resources": merged}
 
 
-def _add(name: str, resources: Mapping[str, Any], done: set[str], merged: Resources, known: dict[str, str]) -> str:
-    """Add a resource after what it refers to; the answer is the name of the first of its type."""
+def _add(name: str, resources: Mapping[str, Any], visited: set[str], merged: Resources, known: dict[str, str]) -> str:
+    """Adds a resource after its references; returns the name of the first resource of its type."""
     kind = re.sub(r"\W", "", resources[name]["Type"])
-    if name not in done:
-        done.add(name)
+    if name not in visited:
+        visited.add(name)
 
         def rename(other: str) -> str:
-            return _add(other, resources, done, merged, known) if other in resources else other
+            return _add(other, resources, visited, merged, known) if other in resources else other
 
         content = {k: v for k, v in resources[name].items() if k not in ("Metadata", "DependsOn")}
         content = _renamed(content, rename)

@@ -61,20 +61,20 @@ FACTORS: dict[str, list[str]] = {
 
 
 def allowed(row: Row) -> bool:
-    """Whether AWS takes these options together."""
+    """Whether AWS supports these options together."""
     has = set(row.items())
 
     def both(first: tuple[str, str], second: tuple[str, str]) -> bool:
         return first in has and second in has
 
     return not (
-        both(("capacity", "request"), ("volumes", "encrypted"))  # customer managed keys need Continuous
-        or both(("capacity", "karpenter"), ("accelerators", "cpu"))  # nothing to tell it from the system group
+        both(("capacity", "request"), ("volumes", "encrypted"))  # customer managed keys require Continuous
+        or both(("capacity", "karpenter"), ("accelerators", "cpu"))  # nothing distinguishes it from the system group
         or both(("capacity", "training-plan"), ("accelerators", "cpu"))  # plans reserve accelerators
         or both(("capacity", "spot-flexible"), ("accelerators", "cpu"))
         or both(
             ("shared", "yes"), ("addons", "open-source")
-        )  # quotas are task governance's, which has a Kueue of its own
+        )  # quotas require task governance, which installs its own Kueue
     )
 
 

@@ -14,8 +14,8 @@ def pairs_of(row: Mapping[str, str]) -> set[Pair]:
     return set(combinations(sorted(row.items()), 2))
 
 
-def wanted_pairs(factors: Mapping[str, Sequence[str]], allowed: Callable[[Row], bool]) -> set[Pair]:
-    """Every pair of values that may occur together."""
+def required_pairs(factors: Mapping[str, Sequence[str]], allowed: Callable[[Row], bool]) -> set[Pair]:
+    """Every allowed pair of values."""
     found = set()
     for first, second in combinations(sorted(factors), 2):
         for a in factors[first]:
@@ -35,7 +35,7 @@ def rows(factors: Mapping[str, Sequence[str]], allowed: Callable[[Row], bool]) -
     >>> len(found) <= 5
     True
     """
-    open_pairs = wanted_pairs(factors, allowed)
+    open_pairs = required_pairs(factors, allowed)
     found = []
     while open_pairs:
         row = max(
@@ -52,7 +52,7 @@ def rows(factors: Mapping[str, Sequence[str]], allowed: Callable[[Row], bool]) -
 def _filled(
     row: Row, factors: Mapping[str, Sequence[str]], allowed: Callable[[Row], bool], open_pairs: set[Pair]
 ) -> Row | None:
-    """The row with every factor, None where the constraints leave nothing."""
+    """The row with every factor; None if the constraints allow no value."""
     for factor in factors:
         if factor not in row:
             choices = list(_choices(row, factor, factors, allowed, open_pairs))

@@ -1,4 +1,4 @@
-"""Every pair of options synthesizes, keeps the order, is valid by three judges, and has no finding that is not explained."""
+"""Every pair of options: synthesized, in order, valid for three oracles, and without unexplained findings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aws_cdk import aws_ec2 as ec2
 from cluster_requests import create_request, problems
 from merge import merged
 from options import FACTORS, allowed
-from pairwise import pairs_of, rows, wanted_pairs
+from pairwise import pairs_of, required_pairs, rows
 from proving import every, proved
 from sweep import covering, only_in_full, sample
 from synthesized_rows import ROWS, row_id, synthesized_row
@@ -33,7 +33,7 @@ each_row = pytest.mark.parametrize("index", INDEXES, ids=row_id)
 
 
 def test_the_rows_cover_every_allowed_pair_and_are_always_the_same():
-    assert wanted_pairs(FACTORS, allowed) <= set().union(*map(pairs_of, ROWS))
+    assert required_pairs(FACTORS, allowed) <= set().union(*map(pairs_of, ROWS))
     assert rows(FACTORS, allowed) == ROWS
     assert every(allowed(row) for row in ROWS)
 
@@ -41,7 +41,9 @@ def test_the_rows_cover_every_allowed_pair_and_are_always_the_same():
 @each_row
 def test_the_order_of_creation_and_deletion_holds(index: int):
     proof = proved({"Matrix": synthesized_row(index).template})
-    if not (ROWS[index]["place"] == "existing-both" and ROWS[index]["addons"] == "core"):  # nothing of ours needs nodes
+    if not (
+        ROWS[index]["place"] == "existing-both" and ROWS[index]["addons"] == "core"
+    ):  # no resource of this project requires nodes
         assert proof.checked["nodes-before-addons"] > 0
 
 
@@ -78,7 +80,7 @@ def test_cdk_nag_finds_nothing_that_is_not_explained(index: int):
 
 
 def rare() -> App:
-    """What no row of the matrix has: scripts of the config's, gated recipes, buckets of pods, names by CloudFormation."""
+    """Options that no row of the matrix has: lifecycle scripts, gated recipes, buckets of pods, names by CloudFormation."""
     app = App(context=cdk_context() | UNCOPIED, analytics_reporting=False)
     stack = Stack(app, "Rare", env=Environment(region="us-west-2"))
     content = {
@@ -122,13 +124,13 @@ def test_every_explanation_is_needed():
     assert not unused, "\n".join(unused)
 
 
-def lint(template: dict[str, Any], *more: str) -> list[str]:
-    """What cfn-lint says, but for what .cfnlintrc.yaml explains and `more`."""
+def lint(template: dict[str, Any], *options: str) -> list[str]:
+    """The findings of cfn-lint, except those in .cfnlintrc.yaml and in the arguments."""
     from cfnlint.api import lint as run
     from cfnlint.config import ManualArgs
 
     ignored = yaml.safe_load((ROOT / ".cfnlintrc.yaml").read_text())["ignore_checks"]
-    config = ManualArgs(regions=["us-west-2"], ignore_checks=[*ignored, *more])
+    config = ManualArgs(regions=["us-west-2"], ignore_checks=[*ignored, *options])
     return [
         f"{finding.rule.id} {finding.message} at {list(finding.path)[:6]}"
         for finding in run(json.dumps(template), config=config)
@@ -138,9 +140,9 @@ def lint(template: dict[str, Any], *more: str) -> list[str]:
 def test_cfn_lint_finds_nothing_in_any_resource_of_any_row():
     template = merged(synthesized_row(index).template for index in INDEXES)
     assert len(template["Resources"]) > 200
-    # of each type the first, to which references of others lead, and a third of the others
+    # the first of each type, to which other resources refer, and a third of the others
     template["Resources"] = dict(sample([*template["Resources"].items()], 3, lambda item: item[1]["Type"]))
-    # merging makes lists that lead to the same resource twice, and policies of the same bucket
+    # merging creates lists that refer to the same resource twice, and policies of the same bucket
     assert lint(template, "E3037", "E3019") == []
 
 

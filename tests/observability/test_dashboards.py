@@ -133,7 +133,7 @@ def test_levels_determine_the_metrics() -> None:
     basic = dashboards(Metrics())
     assert set(basic) == {"cluster", "accelerators"}
     titles = [panel["title"] for panel in basic["accelerators"]["panels"]]
-    assert "NeuronCores busy by node" not in titles, "Neuron metrics come at the advanced level"
+    assert "NeuronCores busy by node" not in titles, "Neuron metrics require the advanced level"
     alerts = {rule["alert"] for rule in alert_rules(Metrics())["groups"][0]["rules"]}
     assert "QueueStuck" not in alerts
     assert "QueueStuck" in {rule["alert"] for rule in alert_rules(ADVANCED)["groups"][0]["rules"]}

@@ -207,7 +207,7 @@ def test_a_creation_without_an_answer_is_not_repeated(aws: Aws, clock: Clock) ->
     aws.accounts["lost"] = NAME
     with pytest.raises(EndpointConnectionError):
         run(aws, clock)
-    assert (aws.accounts, clock.slept) == ({}, []), "the account that it may have made is found by its name"
+    assert (aws.accounts, clock.slept) == ({}, []), "the account that it may have created is found by its name"
     aws.errors["describe_workspace"] = [EndpointConnectionError(endpoint_url="x")]
     run(aws, clock)
     assert clock.slept == [1]
@@ -224,7 +224,7 @@ def test_the_time_of_a_session(aws: Aws, clock: Clock) -> None:
     aws.errors["describe_workspace"] = [error("ThrottlingException") for _ in range(99)]
     with pytest.raises(ClientError, match="Throttling"):
         run(aws, clock, seconds=37)
-    assert clock.slept == [1, 2], "30 s are kept for the account, and a pause of 4 s would end at the time"
+    assert clock.slept == [1, 2], "30 s are reserved for the account, and a pause of 4 s would end at the deadline"
     aws.errors = {DELETE: [error("ThrottlingException") for _ in range(99)]}
     clock.slept.clear()
     with pytest.raises(GrafanaError) as failure:

@@ -297,7 +297,7 @@ def test_the_time_of_an_event(events: Events) -> None:
     with pytest.raises(GrafanaError, match="and its changes could not be undone: Grafana answers 503 to DELETE"):
         events.send("Create", properties(board("a")))
     pauses = [2.0, 4.0, 8.0, 16.0, *[20.0] * 7]
-    assert events.clock.slept[: len(pauses)] == pauses, "170 s of 270 s: 30 s for the account, 60 s to undo"
+    assert events.clock.slept[: len(pauses)] == pauses, "170 s of 270 s: 30 s for the account, 60 s to revert"
     assert events.clock.slept[len(pauses) :] == [2.0, 4.0, 8.0, 16.0, 20.0]
     assert events.clock.monotonic() - began <= 240
 

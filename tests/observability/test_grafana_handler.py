@@ -71,7 +71,7 @@ def test_a_whole_life(grafana: Grafana) -> None:
     run(grafana, "Update", properties(BOARDS[:2]), properties(BOARDS))
     assert grafana.boards.keys() == {BOARDS[0]["uid"], BOARDS[1]["uid"], "theirs"}
     run(grafana, "Delete", properties(BOARDS[:2]))
-    assert grafana.boards.keys() == {"theirs"}, "what is not ours stays"
+    assert grafana.boards.keys() == {"theirs"}, "other content does not change"
     assert grafana.accounts == {}
 
 
@@ -158,7 +158,7 @@ def test_an_account_that_a_killed_function_left_is_deleted_by_the_next_event(gra
     prefix = "-".join(grafana.aws.received("grafana", "CreateWorkspaceServiceAccount")[0]["name"].split("-")[:2])
     grafana.accounts = {"9": f"{prefix}-{int(time.time()) - 700}-0a1b2c3d", "10": f"{prefix}-{int(time.time())}-0a"}
     run(grafana, "Create", properties(BOARDS))
-    assert grafana.accounts.keys() == {"10"}, "a younger one may be in use"
+    assert grafana.accounts.keys() == {"10"}, "a more recent account may be in use"
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerException"])
@@ -222,12 +222,12 @@ def test_two_platforms_on_one_workspace_have_separate_dashboards(platforms: Plat
         f"{SECOND}-f6ce2252": "ws-2",
     }
     titles = [board["title"] for board in platforms.grafana.boards.values()]
-    assert len(set(titles)) == 4, "else some versions of Grafana take one for the other"
-    assert platforms.grafana.sources["hyperpod"]["isDefault"], "the default is not taken from it"
+    assert len(set(titles)) == 4, "otherwise, some versions of Grafana confuse them"
+    assert platforms.grafana.sources["hyperpod"]["isDefault"], "it remains the default data source"
     assert one.delete() == "DELETE_COMPLETE"
     assert set(platforms.queried_workspaces().values()) == {"ws-2"}
     assert two.deploy({"Boards": platforms.boards("ws-2", count=1)}) == "UPDATE_COMPLETE"
-    assert platforms.queried_workspaces() == {f"{FIRST}-f6ce2252": "ws-2"}, "uids stay what they are"
+    assert platforms.queried_workspaces() == {f"{FIRST}-f6ce2252": "ws-2"}, "uids do not change"
     assert two.delete() == "DELETE_COMPLETE"
     assert (platforms.grafana.boards, platforms.grafana.sources) == ({}, {})
 
@@ -311,7 +311,7 @@ def test_dashboards_of_the_former_version_are_retained_and_marked(platforms: Pla
     former_boards = platforms.boards(Marks=None)
     stack.live["Boards"].resource = former_boards
     assert stack.deploy({"Boards": platforms.boards(count=1)}) == "UPDATE_COMPLETE"
-    assert platforms.queried_workspaces() == {FIRST: "ws-1"}, "with the uid that it had; the other one left the list"
+    assert platforms.queried_workspaces() == {FIRST: "ws-1"}, "with its previous uid; the other dashboard was removed"
     stack.delete()
     assert platforms.grafana.boards == {}
 
@@ -336,7 +336,7 @@ def test_a_dashboard_that_was_put_into_a_folder_stays_there(platforms: Platforms
 
 
 def test_an_answer_that_trickles_in_has_an_end() -> None:
-    """One byte at a time, each sooner than a socket's timeout."""
+    """One byte at a time, each within the timeout of a socket."""
     clock = Clock()
     with slow_server() as url, pytest.raises(OSError, match="no complete answer"):
         requests(clock, clock.monotonic() + 1)("GET", url, {}, None)

@@ -130,14 +130,14 @@ def test_a_retained_object_stays_and_can_be_had_again(world: World) -> None:
     second = world.stack()
     assert second.deploy({"X": objects(config_map("x"))}) == "CREATE_COMPLETE"
     second.delete()
-    assert world.config_map("x"), "whoever retained it still wants it"
+    assert world.config_map("x"), "the owner that retained it still requires it"
 
 
 def test_a_group_that_is_retained_then_destroyed(world: World) -> None:
     stack = world.stack()
     stack.deploy({"X": objects(config_map("a"), config_map("b"), DeletionPolicy="Retain")})
     stack.deploy({"X": objects(config_map("a"), config_map("c"), DeletionPolicy="Retain")})
-    assert world.config_map("b"), "it left the group, and is retained"
+    assert world.config_map("b"), "it was removed from the group, and is retained"
     stack.deploy({"X": objects(config_map("a"), config_map("c"))})
     stack.delete()
     assert [bool(world.config_map(name)) for name in "abc"] == [False, True, False]
@@ -272,11 +272,11 @@ def test_a_clock_that_jumps_back_does_not_stretch_the_deadline(world: World) -> 
     clock = world.server.clock
     sleep = clock.sleep
 
-    def jumps(seconds: float) -> None:
+    def advance_clock(seconds: float) -> None:
         sleep(seconds)
         clock.time -= 3600
 
-    clock.sleep = jumps  # type: ignore[method-assign]
+    clock.sleep = advance_clock  # type: ignore[method-assign]
     with world.fault(method="PATCH", status=503, reason="ServiceUnavailable"):
         world.stack().deploy({"X": objects(config_map("a"), RetrySeconds="60")})
     assert clock.elapsed < 120

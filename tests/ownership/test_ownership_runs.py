@@ -1,6 +1,6 @@
 """Random deployments: thousands of events with shared, renamed and adopted names; no object is lost, orphaned or changed.
 
-``HYPERPOD_OWNERSHIP_EVENTS=20000`` makes them longer, ``HYPERPOD_OWNERSHIP_SEED`` picks where they start.
+``HYPERPOD_OWNERSHIP_EVENTS=20000`` makes them longer, ``HYPERPOD_OWNERSHIP_SEED`` sets the random seed.
 """
 
 from __future__ import annotations

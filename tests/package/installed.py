@@ -1,4 +1,4 @@
-"""The distributions of this project, built and installed into an environment of their own, outside of the checkout.
+"""The distributions of this project, built and installed into a separate environment, outside the checkout.
 
 Nothing is fetched. The environment has our wheel, and links to what the wheel declares to need, taken from the environment
 of the tests. So a module that we import and do not declare is missing there. Not proved: that the package index has these
@@ -31,7 +31,7 @@ def built(folder: Path, kind: str, source: Path = ROOT) -> Path:
 
 
 def needed(requirements: Iterable[str]) -> dict[str, Distribution]:
-    """The distributions that requirements and their requirements name, by name, without us."""
+    """The distributions that requirements name, recursively, by name, without this project."""
     found: dict[str, Distribution] = {}
     todo = [Requirement(text) for text in requirements]
     while todo:
@@ -52,17 +52,17 @@ def needed(requirements: Iterable[str]) -> dict[str, Distribution]:
     return found
 
 
-def linked(distributions: Iterable[Distribution], into: Path) -> None:
+def linked(distributions: Iterable[Distribution], folder: Path) -> None:
     """Links to the files of distributions, by their first folder."""
     for item in distributions:
         for top in {file.parts[0] for file in item.files or ()} - {"..", "__pycache__"}:
-            target = into / top
+            target = folder / top
             if not target.exists():
                 target.symlink_to(Path(str(item.locate_file(top))).resolve())
 
 
-def environment(folder: Path, wheel: Path, more: Iterable[str] = ()) -> Path:
-    """A virtual environment with a wheel of ours and what it declares; its folder of commands."""
+def environment(folder: Path, wheel: Path, requirements: Iterable[str] = ()) -> Path:
+    """A virtual environment with a wheel of this project and its dependencies; returns the folder of commands."""
     venv.create(folder, with_pip=False, symlinks=True)
     python = folder / "bin" / "python"
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
@@ -71,12 +71,12 @@ def environment(folder: Path, wheel: Path, more: Iterable[str] = ()) -> Path:
     )
     (site,) = folder.glob("lib/python*/site-packages")
     (metadata,) = site.glob("hyperpod_constructs-*.dist-info")
-    linked(needed([*required(Distribution.at(metadata)), *more]).values(), site)
+    linked(needed([*required(Distribution.at(metadata)), *requirements]).values(), site)
     return python.parent
 
 
 def required(own: Distribution) -> Iterator[str]:
-    """What is needed without any extra."""
+    """The requirements without extras."""
     for text in own.requires or ():
         marker = Requirement(text).marker
         if marker is None or marker.evaluate({"extra": ""}):

@@ -1,4 +1,4 @@
-"""What a user of the package gets: built, installed outside of the checkout, and used as the README says."""
+"""The package as users get it: built, installed outside the checkout, and used as the README describes."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def commands(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return environment(tmp_path_factory.mktemp("environment"), wheel, more=["pytest"])
+    return environment(tmp_path_factory.mktemp("environment"), wheel, requirements=["pytest"])
 
 
-def run(commands: Path, folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """A command of the environment, with nothing of ours in its variables."""
-    kept = {
+def run(commands: Path, folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A command of the environment, without variables of the checkout."""
+    environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "HYPERPOD", "JSII", "CDK"))
     }
     path = f"{commands}:/usr/bin:/bin"
     ran = subprocess.run(
-        [str(commands / words[0]), *words[1:]],
+        [str(commands / arguments[0]), *arguments[1:]],
         cwd=folder,
-        env={**kept, "PATH": path, **variables},
+        env={**environment, "PATH": path, **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -60,8 +60,8 @@ def test_the_sdist_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
     sdist = built(tmp_path, "sdist")
     with tarfile.open(sdist) as archive:
         archive.extractall(tmp_path, filter="data")
-    again = built(tmp_path / "again", "wheel", tmp_path / sdist.name.removesuffix(".tar.gz"))
-    contents = [{info.filename: info.CRC for info in zipfile.ZipFile(value).infolist()} for value in (wheel, again)]
+    second = built(tmp_path / "again", "wheel", tmp_path / sdist.name.removesuffix(".tar.gz"))
+    contents = [{info.filename: info.CRC for info in zipfile.ZipFile(value).infolist()} for value in (wheel, second)]
     assert contents[0] == contents[1]
 
 
@@ -98,7 +98,7 @@ def test_jobs_and_charts_without_a_config(commands: Path, tmp_path: Path) -> Non
 
 
 def test_facts_are_refreshed_into_a_folder_of_the_users(wheel: Path, tmp_path: Path) -> None:
-    commands = environment(tmp_path / "environment", wheel, more=["cfn-lint"])  # the extra [refresh]
+    commands = environment(tmp_path / "environment", wheel, requirements=["cfn-lint"])  # the extra [refresh]
     doctored = {
         "source": "test",
         "date": "2026-01-01",
@@ -108,5 +108,5 @@ def test_facts_are_refreshed_into_a_folder_of_the_users(wheel: Path, tmp_path: P
     (tmp_path / "facts" / "instance_types.json").write_text(json.dumps(doctored))
     output = run(commands, tmp_path, "hyperpod", "catalog", "refresh", "--into", "facts").stdout
     assert "Wrote instance_types.json into facts" in output
-    kept = json.loads((tmp_path / "facts" / "instance_types.json").read_text())
-    assert "instance_types" not in kept, "the regions are again those that were shipped"
+    retained_facts = json.loads((tmp_path / "facts" / "instance_types.json").read_text())
+    assert "instance_types" not in retained_facts, "the regions are again the shipped ones"

@@ -1,4 +1,4 @@
-"""What the package index shows: links that work, versions that live beside other tools."""
+"""The page on the package index: valid links, and versions that are compatible with other tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ordinary edits by name, one after the other on any config: what comes first adds what a later one changes or removes."""
+"""Ordinary edits by name, applied in sequence to any config: earlier edits add what later ones change or remove."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOME_CHART = {
 
 
 def start(config: Config) -> Config:
-    """The config as it is deployed first: with the training operator, and one Kubernetes version below the newest."""
+    """The config of the first deployment: with the training operator, and one Kubernetes version below the newest."""
     config.setdefault("addons", {}).setdefault("training_operator", {})
     config.pop("jobs", None)
     if "existing" not in config["eks"]:
@@ -36,12 +36,12 @@ def _versions() -> list[str]:
 
 def _raise_kubernetes(config: Config) -> None:
     if "existing" in config["eks"]:
-        raise NotThere("the EKS cluster is somebody else's")
+        raise NotApplicable("the EKS cluster is somebody else's")
     config["eks"]["kubernetes_version"] = _versions()[-1]
 
 
-class NotThere(Exception):
-    """The config has nothing that this edit could change."""
+class NotApplicable(Exception):
+    """Raised if the config has nothing that an edit could change."""
 
 
 def _last(config: Config) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def _last(config: Config) -> dict[str, Any]:
 
 
 def _typed(config: Config) -> str:
-    """An instance type that the platform has nodes of."""
+    """An instance type of the platform's groups."""
     groups = config["cluster"]["instance_groups"]
     return str(next(group["instance_type"] for group in reversed(groups) if group.get("count", 1)))
 
@@ -84,7 +84,7 @@ def _add_addon(config: Config) -> None:
 
 
 def _remove_addon(config: Config) -> None:
-    """The one that was added: nothing else needs it."""
+    """The added file system: no other resource requires it."""
     name = [name for name in config["addons"] if name in ("metrics_server", "ebs_csi", "cloudwatch_observability")][-1]
     del config["addons"][name]
 
@@ -124,7 +124,7 @@ def _add_group(config: Config) -> None:
 def _add_zone(config: Config) -> None:
     zones = config["network"].get("availability_zone_ids")
     if not zones:
-        raise NotThere("the network is somebody else's")
+        raise NotApplicable("the network is somebody else's")
     prefix = zones[0].rpartition("-")[0]
     zones.append(next(f"{prefix}-az{n}" for n in (1, 2, 3, 4, 5, 6) if f"{prefix}-az{n}" not in zones))
 

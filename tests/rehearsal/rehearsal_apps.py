@@ -26,7 +26,7 @@ def subnet(block: str, *depends_on: str, of: str = "Vpc") -> dict[str, Any]:
 
 
 def function() -> dict[str, Any]:
-    """A role and a function whose code a test gives."""
+    """A role and a function with the code of a test."""
     return {
         "Role": resource("AWS::IAM::Role", AssumeRolePolicyDocument=TRUST),
         "Function": resource("AWS::Lambda::Function", Role={"Fn::GetAtt": ["Role", "Arn"]}, **CODE),
@@ -38,8 +38,8 @@ def custom(*depends_on: str, **properties: Any) -> dict[str, Any]:
     return resource("Custom::Thing", list(depends_on), ServiceToken=token, **properties)
 
 
-def stack(name: str, resources: dict[str, Any], outputs: dict[str, Any] | None = None, **more: Any) -> Stack:
-    return Stack(name, {"Resources": resources, "Outputs": outputs or {}}, **more)
+def stack(name: str, resources: dict[str, Any], outputs: dict[str, Any] | None = None, **options: Any) -> Stack:
+    return Stack(name, {"Resources": resources, "Outputs": outputs or {}}, **options)
 
 
 def export(value: Any, name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Cloud assemblies of configs and of edits of them, each synthesized once a session, without copies of their assets.
+"""Cloud assemblies of configs and of edits of them, each synthesized once per session, without copies of their assets.
 
 With `HYPERPOD_REHEARSE_CACHE=FOLDER` they are kept from one session to the next, for as long as the sources are the same.
 """
@@ -28,7 +28,7 @@ from hyperpod_constructs.core.findings import errors
 from hyperpod_constructs.core.spec import Platform
 
 EXAMPLES = ["hyperpod.yaml", *sorted(f"examples/{path.name}" for path in (ROOT / "examples").glob("*.yaml"))]
-EXAMPLES.remove("examples/closed-network.yaml")  # its vendored chart is made by a command; this one stands for it:
+EXAMPLES.remove("examples/closed-network.yaml")  # a placeholder for its vendored chart, which a command creates:
 EXAMPLES.append("tests/configs/closed-control-plane.yaml")
 
 
@@ -53,7 +53,7 @@ class Platforms:
         self._done: dict[str, Path] = {}
 
     def __call__(self, config: str) -> Path:
-        return self._made(config, ROOT / config)
+        return self._synthesize(config, ROOT / config)
 
     def edited(self, config: str, edit: dict[str, Any]) -> Path:
         """The assembly of a config with other top-level keys (None removes one)."""
@@ -70,18 +70,18 @@ class Platforms:
         key = json.dumps(content, sort_keys=True)
         file = self._folder / f"{len(self._done)}.yaml"
         file.write_text(yaml.safe_dump(content))
-        return self._made(key, file)
+        return self._synthesize(key, file)
 
-    def _made(self, key: str, file: Path) -> Path:
+    def _synthesize(self, key: str, file: Path) -> Path:
         if key not in self._done:
             loaded = load(file)
             if loaded.platform is None:
                 raise Invalid([str(finding) for finding in errors(loaded.findings)])
-            self._done[key] = kept(key, loaded.platform) if CACHE else synthesized(loaded.platform)[1]
+            self._done[key] = cached(key, loaded.platform) if CACHE else synthesized(loaded.platform)[1]
         return self._done[key]
 
 
-def kept(key: str, platform: Platform) -> Path:
+def cached(key: str, platform: Platform) -> Path:
     """The assembly in the cache of sessions."""
     folder = Path(CACHE) / hashlib.sha256(f"{key}{sources()}".encode()).hexdigest()
     if not (folder / "manifest.json").exists():
@@ -91,17 +91,17 @@ def kept(key: str, platform: Platform) -> Path:
 
 
 class Invalid(Exception):
-    """The checks refuse a config before anything is deployed."""
+    """The checks reject a config before the deployment."""
 
     @property
     def rules(self) -> list[str]:
-        """Ids of the rules that it breaks."""
+        """Ids of the rules that report it."""
         return sorted({text.split()[1] for text in self.args[0]})
 
 
 @cache
 def sources() -> str:
-    """A digest of everything that an assembly is made of."""
+    """A digest of all inputs of an assembly."""
     digest = hashlib.sha256()
     for top in ("hyperpod_constructs", "examples", "jobs", "tests/configs"):
         for file in sorted(path for path in (ROOT / top).rglob("*") if path.is_file()):
@@ -116,13 +116,13 @@ def platforms(tmp_path_factory: pytest.TempPathFactory) -> Platforms:
 
 
 def deleted(rehearsal: Rehearsal, config: str, holds: str = "") -> None:
-    """Delete everything: nothing may be left that no deletion policy keeps. `holds` is why the deletion stops on purpose."""
+    """Deletes everything: only resources with a deletion policy may remain. `holds` is the reason of a stopped deletion."""
     holds = holds or HOLDS.get(config, "")
-    refused = [outcome for outcome in rehearsal.destroy() if not outcome.ok]
+    rejected = [outcome for outcome in rehearsal.destroy() if not outcome.ok]
     if holds:
-        assert len(refused) == 1
-        assert re.search(holds, refused[0].reason)
+        assert len(rejected) == 1
+        assert re.search(holds, rejected[0].reason)
     else:
-        assert refused == []
+        assert rejected == []
         assert list(rehearsal.stacks()) == []
     assert [item for item in rehearsal.left() if item.why == "left behind"] == []

@@ -1,4 +1,4 @@
-"""Cutting any one dependency of the shipped platform makes a rehearsal fail, but for those that are listed with the reason.
+"""Removing any dependency of the shipped platform makes a rehearsal fail, except those that are listed with a reason.
 
 All of them with `HYPERPOD_ALL=1`; otherwise the first and then each third with the same reason and types of resources.
 Each edge is cut alone. The resource that is no longer waited for then starts only when nothing else is left, and in a second
@@ -45,7 +45,7 @@ HARMLESS = {
 
 
 def touched(stacks: tuple[Stack, ...]) -> list[Stack]:
-    """The app after an edit that makes the cluster's guard compare."""
+    """The app after an edit that the cluster guard compares."""
     found = []
     for stack in stacks:
         resources = {
@@ -63,8 +63,8 @@ def vars_of(stack: Stack) -> dict[str, Any]:
     return {name: getattr(stack, name) for name in stack.__dataclass_fields__}
 
 
-def noticed(stacks: tuple[Stack, ...], late: list[str], folder: Path) -> bool:
-    rehearsal = Rehearsal(Timing(late=late, slow={"addon_ready": 8.0}))
+def noticed(stacks: tuple[Stack, ...], late_resources: list[str], folder: Path) -> bool:
+    rehearsal = Rehearsal(Timing(late=late_resources, slow={"addon_ready": 8.0}))
     rehearsal.publish(folder)
     for app in (list(stacks), touched(stacks)):
         if not all(outcome.ok for outcome in rehearsal.deploy(app)):
@@ -90,8 +90,8 @@ def test_every_edge_of_the_shipped_platform_is_needed(platforms: Platforms, caps
     folder = platforms("hyperpod.yaml")
     stacks = load(folder)
     graph = Graph(stacks)
-    for late in ([], ["nothing"]):
-        assert not noticed(stacks, late, folder), "the whole app does not pass"
+    for late_resources in ([], ["nothing"]):
+        assert not noticed(stacks, late_resources, folder), "the complete app does not pass"
     counts: Counter[str] = Counter()
     unexplained, explained = [], set()
     edges = [edge for edge in graph.edges() if not edge.inherent]
@@ -101,7 +101,7 @@ def test_every_edge_of_the_shipped_platform_is_needed(platforms: Platforms, caps
             counts["held by other edges too"] += 1
             continue
         ends = [path_of(graph, id) for id in (edge.first, edge.then) if id in graph.resources]
-        if any(noticed(cut, [late], folder) for late in ends or ["nothing"]):
+        if any(noticed(cut, [late_resources], folder) for late_resources in ends or ["nothing"]):
             counts[f"noticed ({edge.reason})"] += 1
         elif kinds(graph, edge) in HARMLESS:
             counts["harmless"] += 1
@@ -114,8 +114,8 @@ def test_every_edge_of_the_shipped_platform_is_needed(platforms: Platforms, caps
     kinds_of_edges = {edge.reason for edge in edges}
     assert kinds_of_edges == {"Ref", "Fn::GetAtt", "DependsOn", "Fn::ImportValue", "stack dependency"}
     assert every(counts[f"noticed ({reason})"] for reason in kinds_of_edges)
-    assert explained == set(HARMLESS), "an explanation that no edge needs any more"
-    assert counts["harmless"] < sum(count for what, count in counts.items() if what.startswith("noticed")) / 4
+    assert explained == set(HARMLESS), "an explanation that no edge requires"
+    assert counts["harmless"] < sum(count for outcome, count in counts.items() if outcome.startswith("noticed")) / 4
 
 
 @pytest.mark.slow
@@ -127,13 +127,13 @@ def test_an_export_that_depends_on_its_use_blocks_the_next_edit(platforms: Platf
     assert every(outcome.ok for outcome in rehearsal.deploy(by_use(before)))
     outcomes = rehearsal.deploy(by_use(after))
     assert any("cannot be deleted as it is in use by" in outcome.reason for outcome in outcomes)
-    rehearsal = Rehearsal()  # and as the app has it
+    rehearsal = Rehearsal()  # with the exports of the app
     for app in (before, after):
         assert every(outcome.ok for outcome in rehearsal.deploy(list(app)))
 
 
 def by_use(stacks: tuple[Stack, ...]) -> list[Stack]:
-    """The stacks with exports only where another one uses them now, as CDK's strong references have it."""
+    """The stacks with only the exports that other stacks use, as with CDK's strong references."""
     names = {
         (stack.deployed_name, key): (output.get("Export") or {}).get("Name") or f"{stack.deployed_name}:{key}"
         for stack in stacks

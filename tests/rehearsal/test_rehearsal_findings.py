@@ -1,4 +1,4 @@
-"""Findings of a rehearsal about what a stack leaves behind, cannot repeat, or starts too early."""
+"""Findings of a rehearsal about resources that a stack leaves behind, cannot create again, or creates too early."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A rehearsal grows no faster than its app: counted in calls of Python functions, which no busy machine changes."""
+"""The work of a rehearsal is proportional to its app, counted in calls of Python functions, which do not depend on load."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Calls:
         self.count = 0
 
     def __enter__(self) -> Calls:
-        world._IDLE.clear()  # a worker that runs already would not be counted
+        world._IDLE.clear()  # a running worker would not be counted
         threading.setprofile(self._profile)
         sys.setprofile(self._profile)
         return self
@@ -40,7 +40,7 @@ class Calls:
 
 
 def with_jobs(stacks: tuple[Stack, ...], count: int) -> list[Stack]:
-    """The app with so many copies of its job."""
+    """The app with this number of copies of its job."""
     found = []
     for stack in stacks:
         resources = copy.deepcopy(dict(stack.resources))
@@ -52,8 +52,8 @@ def with_jobs(stacks: tuple[Stack, ...], count: int) -> list[Stack]:
                 job["metadata"]["name"] = f"copy-{number}"
                 properties = {**body["Properties"], "Manifest": json.dumps([job])}
                 resources[f"Copy{number}"] = {**body, "Properties": properties}
-        given = {name: getattr(stack, name) for name in stack.__dataclass_fields__}
-        found.append(Stack(**{**given, "template": {**stack.template, "Resources": resources}}))
+        fields = {name: getattr(stack, name) for name in stack.__dataclass_fields__}
+        found.append(Stack(**{**fields, "template": {**stack.template, "Resources": resources}}))
     return found
 
 
@@ -76,7 +76,7 @@ def test_twice_as_many_jobs_take_twice_as_much(platforms: Platforms):
 
 
 def test_the_time_of_a_request_does_not_depend_on_the_number_of_objects():
-    def asked(count: int) -> int:
+    def requests_for(count: int) -> int:
         server = ApiServer()
         headers = {"Authorization": f"Bearer {server.token}", "Content-Type": "application/apply-patch+yaml"}
         for number in range(count):
@@ -92,4 +92,4 @@ def test_the_time_of_a_request_does_not_depend_on_the_number_of_objects():
             assert server.answer("GET", path, headers, b"")[0] == 404
         return counted.count
 
-    assert asked(400) <= asked(4) + 50
+    assert requests_for(400) <= requests_for(4) + 50

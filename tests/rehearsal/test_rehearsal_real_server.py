@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass
 class Api:
-    """A server and the kubeconfig that leads to it."""
+    """A server and its kubeconfig."""
 
     server: FakeApiServer
     kubeconfig: Path
@@ -38,8 +38,8 @@ class Api:
         self.began = set(self.server.store.objects)
 
     @property
-    def made(self) -> list[tuple[str, str]]:
-        """Kind and name of what is there and was not in the beginning."""
+    def created(self) -> list[tuple[str, str]]:
+        """Kind and name of the objects that were created since the start."""
         return sorted((key[1], key[3]) for key in self.server.store.objects if key not in self.began)
 
     def rehearsal(self) -> Rehearsal:
@@ -47,11 +47,11 @@ class Api:
 
 
 def write_kubeconfig(file: Path, host: str, certificate: str, token: str) -> Path:
-    given = {"server": host, "certificate-authority-data": base64.b64encode(certificate.encode()).decode()}
+    cluster = {"server": host, "certificate-authority-data": base64.b64encode(certificate.encode()).decode()}
     content = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "kind", "cluster": given}],
+        "clusters": [{"name": "kind", "cluster": cluster}],
         "users": [{"name": "me", "user": {"token": token}}],
         "contexts": [{"name": "kind", "context": {"cluster": "kind", "user": "me"}}],
         "current-context": "kind",
@@ -63,7 +63,7 @@ def write_kubeconfig(file: Path, host: str, certificate: str, token: str) -> Pat
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Api]:
     with FakeApiServer() as server:
-        server.store.crd_delay = 0.0  # time stands still there
+        server.store.crd_delay = 0.0  # its clock does not advance
         server.store.collection_delay = 0.0
         yield Api(server, write_kubeconfig(tmp_path / "kubeconfig", server.url, server.ca_pem, server.token))
 
@@ -75,17 +75,17 @@ def test_objects_of_functions_are_on_the_server_until_deletion(config: str, plat
     assert [outcome for outcome in outcomes if not outcome.ok] == []
     rehearsal.settle()
     assert errors(rehearsal.findings) == []
-    kinds = {plural for plural, _ in api.made}
+    kinds = {plural for plural, _ in api.created}
     assert {"customresourcedefinitions", "namespaces", "secrets"} <= kinds
-    assert "nodes" not in kinds, "nodes are a model"
-    jobs = [name for plural, name in api.made if plural == "hyperpodpytorchjobs"]
+    assert "nodes" not in kinds, "nodes are simulated"
+    jobs = [name for plural, name in api.created if plural == "hyperpodpytorchjobs"]
     assert len(jobs) == len({key[3] for key in _memory(rehearsal) if key[1] == "hyperpodpytorchjobs"}) > 0
     (pool,) = {request.path for request in api.server.requests if request.path.endswith(jobs[0])}
     applied = [request for request in api.server.requests if request.path == pool and request.method == "PATCH"]
-    assert applied, "our function applied the job over HTTP"
+    assert applied, "the function applied the job over HTTP"
     assert [outcome for outcome in rehearsal.destroy() if not outcome.ok] == []
     assert [item for item in rehearsal.left() if item.why == "left behind"] == []
-    assert api.made == []
+    assert api.created == []
 
 
 def _memory(rehearsal: Rehearsal) -> Any:
@@ -96,13 +96,14 @@ def _memory(rehearsal: Rehearsal) -> Any:
 
 def test_the_result_is_that_of_the_server_in_memory(platforms: Platforms, api: Api):
     app = platforms("examples/teams.yaml")
-    there, here = api.rehearsal(), Rehearsal()
-    for rehearsal in (there, here):
+    on_server, in_memory = api.rehearsal(), Rehearsal()
+    for rehearsal in (on_server, in_memory):
         rehearsal.deploy(app)
         rehearsal.settle()
         rehearsal.destroy()
     recorded_steps = [
-        [(step.name, step.action, step.failed) for step in sorted(value.steps, key=str)] for value in (there, here)
+        [(step.name, step.action, step.failed) for step in sorted(value.steps, key=str)]
+        for value in (on_server, in_memory)
     ]
     assert recorded_steps[0] == recorded_steps[1]
 
@@ -113,7 +114,7 @@ def test_a_rehearsal_removes_what_it_created(platforms: Platforms, api: Api):
     )
     assert result.exit_code == 0, result.output
     assert any(request.method == "PATCH" and "hyperpodpytorchjobs" in request.path for request in api.server.requests)
-    assert api.made == []
+    assert api.created == []
 
 
 def test_existing_objects_are_not_changed(platforms: Platforms, api: Api):
@@ -122,10 +123,10 @@ def test_existing_objects_are_not_changed(platforms: Platforms, api: Api):
     rehearsal = api.rehearsal()
     assert every(outcome.ok for outcome in rehearsal.deploy(platforms("hyperpod.yaml")))
     rehearsal.close()
-    kept = api.server.store.get("namespaces", "kubeflow")
-    assert kept is not None
-    assert kept["metadata"]["labels"] == {"mine": "yes"}
-    assert api.made == [("namespaces", "kubeflow")]
+    existing = api.server.store.get("namespaces", "kubeflow")
+    assert existing is not None
+    assert existing["metadata"]["labels"] == {"mine": "yes"}
+    assert api.created == [("namespaces", "kubeflow")]
 
 
 def test_an_eks_cluster_is_not_written_to(api: Api, tmp_path: Path):

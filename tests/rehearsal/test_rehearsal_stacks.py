@@ -1,4 +1,4 @@
-"""CloudFormation as a rehearsal plays it: order, exports, replacement, rollback, retention, custom resources."""
+"""CloudFormation in a rehearsal: order, exports, replacement, rollback, retention, custom resources."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ def test_values_are_resolved(rehearsal: Rehearsal):
     template["Conditions"]["Not"] = {"Fn::Not": [{"Condition": "Here"}]}
     assert statuses(rehearsal.deploy({"Net": template})) == ["CREATE_COMPLETE"]
     (deployed,) = (site.cloudformation.stacks["Net"] for site in rehearsal.sites.values())
-    made = deployed.live
-    assert set(made) == {"Vpc", "Subnet"}
-    assert re.fullmatch(r"vpc-[0-9a-f]{17}", made["Vpc"].id)
-    assert made["Subnet"].properties == {
-        "VpcId": made["Vpc"].id,
+    live = deployed.live
+    assert set(live) == {"Vpc", "Subnet"}
+    assert re.fullmatch(r"vpc-[0-9a-f]{17}", live["Vpc"].id)
+    assert live["Subnet"].properties == {
+        "VpcId": live["Vpc"].id,
         "CidrBlock": "10.7.1.0/24",
-        "Tags": [{"Key": "a", "Value": made["Vpc"].id}],
+        "Tags": [{"Key": "a", "Value": live["Vpc"].id}],
     }
-    assert deployed.outputs == {"Id": f"{made['Vpc'].id}/{made['Subnet'].id}"}
+    assert deployed.outputs == {"Id": f"{live['Vpc'].id}/{live['Subnet'].id}"}
 
 
 @pytest.mark.parametrize(
@@ -90,18 +90,18 @@ def test_a_kind_without_a_model_is_reported(rehearsal: Rehearsal):
 def test_dependent_resources_wait_and_others_start_immediately(rehearsal: Rehearsal):
     nets = {"A": vpc(), "B": vpc("10.1.0.0/16"), "C": resource("AWS::EC2::VPC", ["A"], CidrBlock="10.2.0.0/16")}
     rehearsal.deploy({"Net": {"Resources": nets}})
-    begun = {step.logical_id: step.start for step in rehearsal.steps}
+    start_times = {step.logical_id: step.start for step in rehearsal.steps}
     ended = {step.logical_id: step.end for step in rehearsal.steps}
-    assert begun["A"] == begun["B"] == 0
-    assert begun["C"] == ended["A"]
+    assert start_times["A"] == start_times["B"] == 0
+    assert start_times["C"] == ended["A"]
 
 
 def test_a_late_resource_shows_a_missing_dependency():
     block = resource("AWS::EC2::VPCCidrBlock", VpcId={"Ref": "Vpc"}, CidrBlock="10.1.0.0/16")
     lucky = {"Net": {"Resources": {"Vpc": vpc(), "Block": block, "Subnet": subnet("10.1.0.0/24")}}}
     right = {"Net": {"Resources": {"Vpc": vpc(), "Block": block, "Subnet": subnet("10.1.0.0/24", "Block")}}}
-    late = Timing(late=["Net.Block"])
-    assert statuses(Rehearsal(late).deploy(lucky)) == ["ROLLBACK_COMPLETE"]
+    timing = Timing(late=["Net.Block"])
+    assert statuses(Rehearsal(timing).deploy(lucky)) == ["ROLLBACK_COMPLETE"]
     assert statuses(Rehearsal(Timing(late=["Net.Block"])).deploy(right)) == ["CREATE_COMPLETE"]
 
 
@@ -208,9 +208,9 @@ def test_an_interrupted_deployment_is_taken_up_again(rehearsal: Rehearsal):
     (site,) = rehearsal.sites.values()
     assert site.cloudformation.stacks["One"].status == "CREATE_IN_PROGRESS"
     assert rehearsal.left() == []
-    (refused,) = rehearsal.deploy(app)
-    assert refused.status == "REFUSED"
-    assert refused.reason.endswith("is in CREATE_IN_PROGRESS state and can not be updated.")
+    (rejected,) = rehearsal.deploy(app)
+    assert rejected.status == "REFUSED"
+    assert rejected.reason.endswith("is in CREATE_IN_PROGRESS state and can not be updated.")
     rehearsal.stabilize()
     outcomes = rehearsal.deploy(app)
     assert [(outcome.stack, outcome.status) for outcome in outcomes] == [
@@ -232,7 +232,7 @@ def test_an_interrupted_update_that_fails_is_repeated(rehearsal: Rehearsal):
     rehearsal.stabilize()
     assert statuses(rehearsal.deploy([after])) == ["UPDATE_COMPLETE"]
     deleted = [step.logical_id for step in rehearsal.steps if step.action == "delete"]
-    assert deleted == ["Last", "Subnet"], "CloudFormation rolled back by itself"
+    assert deleted == ["Last", "Subnet"], "CloudFormation rolled back automatically"
 
 
 @pytest.mark.parametrize(
@@ -262,24 +262,24 @@ def test_an_update_that_deletes_data_is_reported(rehearsal: Rehearsal):
     assert finding.message.endswith(" (replaced or removed): its objects are deleted")
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_deleting_a_key_is_a_loss_while_data_encrypted_with_it_is_retained(rehearsal: Rehearsal, kept: bool):
+@pytest.mark.parametrize("retained", [True, False])
+def test_deleting_a_key_is_a_loss_while_data_encrypted_with_it_is_retained(rehearsal: Rehearsal, retained: bool):
     key = resource("AWS::KMS::Key", KeyPolicy={"Statement": []})
     topic = resource("AWS::SNS::Topic", KmsMasterKeyId={"Fn::GetAtt": ["Key", "Arn"]})
-    policy = {"DeletionPolicy": "Retain"} if kept else {}
+    policy = {"DeletionPolicy": "Retain"} if retained else {}
     rehearsal.deploy([stack("A", {"Key": key, "Topic": {**topic, **policy}, "Vpc": vpc()})])
     assert statuses(rehearsal.deploy([stack("A", {"Vpc": vpc()})])) == ["UPDATE_COMPLETE"]
-    assert [(finding.rule, finding.path) for finding in rehearsal.findings] == [("HPR04", "A.Key")] * kept
+    assert [(finding.rule, finding.path) for finding in rehearsal.findings] == [("HPR04", "A.Key")] * retained
 
 
-@pytest.mark.parametrize(("policy", "left"), [("Retain", True), ("RetainExceptOnCreate", False), ("Delete", False)])
-def test_the_remainder_of_a_failed_creation_depends_on_the_deletion_policy(policy: str, left: bool):
+@pytest.mark.parametrize(("policy", "remains"), [("Retain", True), ("RetainExceptOnCreate", False), ("Delete", False)])
+def test_the_remainder_of_a_failed_creation_depends_on_the_deletion_policy(policy: str, remains: bool):
     rehearsal = Rehearsal(faults=[Fault("A.Vpc")])
     bucket = {**resource("AWS::S3::Bucket"), "DeletionPolicy": policy}
     rehearsal.deploy(
         [stack("A", {"Data": bucket, "Vpc": resource("AWS::EC2::VPC", ["Data"], CidrBlock="10.0.0.0/16")})]
     )
-    assert [item.why for item in rehearsal.left()] == ["creation rolled back; its deletion policy retains it"] * left
+    assert [item.why for item in rehearsal.left()] == ["creation rolled back; its deletion policy retains it"] * remains
 
 
 # Custom resources
@@ -296,17 +296,17 @@ def _with(code: Any, *events: str) -> tuple[Rehearsal, list[Any]]:
 
 
 def test_events_of_a_custom_resource():
-    rehearsal, seen = _with(
+    rehearsal, events = _with(
         lambda event: {"PhysicalResourceId": event["ResourceProperties"]["Name"], "Data": {"A": "1"}}
     )
     for name in ("a", "a", "b"):
-        rehearsal.deploy([stack("S", {**function(), "Thing": custom(Name=name, Wait=len(seen))})])
+        rehearsal.deploy([stack("S", {**function(), "Thing": custom(Name=name, Wait=len(events))})])
     rehearsal.destroy()
-    assert seen == [("Create", None), ("Update", "a"), ("Update", "a"), ("Delete", "a"), ("Delete", "b")]
+    assert events == [("Create", None), ("Update", "a"), ("Update", "a"), ("Delete", "a"), ("Delete", "b")]
 
 
 def test_a_failed_update_is_undone_with_another_update():
-    rehearsal, seen = _with(lambda event: {"PhysicalResourceId": event["ResourceProperties"]["Name"]})
+    rehearsal, events = _with(lambda event: {"PhysicalResourceId": event["ResourceProperties"]["Name"]})
     rehearsal.deploy([stack("S", {**function(), "Thing": custom(Name="a")})])
     rehearsal.faults_left.append(Fault("S.Vpc"))
     after = {
@@ -315,36 +315,36 @@ def test_a_failed_update_is_undone_with_another_update():
         "Vpc": resource("AWS::EC2::VPC", ["Thing"], CidrBlock="10.0.0.0/16"),
     }
     assert statuses(rehearsal.deploy([stack("S", after)])) == ["UPDATE_ROLLBACK_COMPLETE"]
-    assert seen == [("Create", None), ("Update", "a"), ("Update", "b"), ("Delete", "b")]
+    assert events == [("Create", None), ("Update", "a"), ("Update", "b"), ("Delete", "b")]
 
 
 def test_resources_created_before_a_reported_failure_are_deleted():
-    rehearsal, seen = _with(lambda event: {"PhysicalResourceId": "a"})
+    rehearsal, events = _with(lambda event: {"PhysicalResourceId": "a"})
     rehearsal.faults_left.append(Fault("S.Thing"))
     assert statuses(rehearsal.deploy([stack("S", {**function(), "Thing": custom()})])) == ["ROLLBACK_COMPLETE"]
-    assert seen == [("Create", None), ("Delete", "a")]
+    assert events == [("Create", None), ("Delete", "a")]
 
 
 def test_an_answer_is_too_large_and_an_answer_never_comes():
-    rehearsal, seen = _with(lambda event: {"PhysicalResourceId": "a", "Data": {"X": "x" * 4000}})
+    rehearsal, events = _with(lambda event: {"PhysicalResourceId": "a", "Data": {"X": "x" * 4000}})
     (outcome,) = rehearsal.deploy([stack("S", {**function(), "Thing": custom()})])
-    assert [request for request, _ in seen] == ["Create", "Delete"]
+    assert [request for request, _ in events] == ["Create", "Delete"]
     assert outcome.reason == "Thing (Custom::Thing): Response object is too long."
-    rehearsal, seen = _with(lambda event: {"PhysicalResourceId": "a"})
+    rehearsal, events = _with(lambda event: {"PhysicalResourceId": "a"})
     rehearsal.faults_left.append(Fault("S.Thing", how="lost"))
     (outcome,) = rehearsal.deploy([stack("S", {**function(), "Thing": custom()})])
     assert "did not receive a response" in outcome.reason
-    assert seen == [("Create", None), ("Delete", "S-Thing-000000000001")]
+    assert events == [("Create", None), ("Delete", "S-Thing-000000000001")]
     assert 3600 <= rehearsal.world.now < 3800
 
 
 def test_a_function_may_only_run_with_its_role():
-    rehearsal, seen = _with(lambda event: {})
+    rehearsal, events = _with(lambda event: {})
     parts = function()
     parts["Role"]["Properties"]["AssumeRolePolicyDocument"] = {"Statement": []}
     (outcome,) = rehearsal.deploy([stack("S", {**parts, "Thing": custom()})])
     assert outcome.reason.endswith("cannot be assumed by Lambda.")
-    assert seen == []
+    assert events == []
 
 
 def test_the_same_seed_is_the_same_rehearsal():

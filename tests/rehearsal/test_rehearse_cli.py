@@ -1,4 +1,4 @@
-"""`hyperpod rehearse`: output, exit codes, wrong use."""
+"""`hyperpod rehearse`: output, exit codes, incorrect usage."""
 
 from __future__ import annotations
 
@@ -119,16 +119,16 @@ def test_each_resource_can_fail_in_turn(tmp_path: Path):
     result = rehearse(tmp_path, "--fail-each", "-o", "json")
     report = json.loads(result.output)
     assert [drill["resource"] for drill in report["drills"]] == ["net.Vpc", "net.Data"]
-    # the bucket that was just created stays after the rollback: its deletion policy is Retain, not RetainExceptOnCreate
+    # the new bucket remains after the rollback: its deletion policy is Retain, not RetainExceptOnCreate
     assert [drill["left"] != [] for drill in report["drills"]] == [True, True]
     assert result.exit_code == 1
 
 
 def test_resources_without_a_model_are_reported_in_each_format(app: Path):
-    said = "Helm: the release hyperpod-dependencies creates the objects in a list for the chart helm_chart/HyperPodHelmChart"
-    assert f"not modeled, but assumed to succeed:\n  {said}" in rehearse(app).output
-    assert [item.startswith(said) for item in json.loads(rehearse(app, "-o", "json").output)["not_modelled"]] == [True]
-    assert said in rehearse(app, "-o", "html").output
+    note = "Helm: the release hyperpod-dependencies creates the objects in a list for the chart helm_chart/HyperPodHelmChart"
+    assert f"not modeled, but assumed to succeed:\n  {note}" in rehearse(app).output
+    assert [item.startswith(note) for item in json.loads(rehearse(app, "-o", "json").output)["not_modelled"]] == [True]
+    assert note in rehearse(app, "-o", "html").output
 
 
 def test_several_faults_are_played_one_by_one_also_on_an_update(app: Path, platforms: Platforms):
@@ -144,7 +144,9 @@ def test_several_faults_are_played_one_by_one_also_on_an_update(app: Path, platf
         (vpc, "INTERRUPTED"),
     ]
     assert {item["status"] for drill in report["drills"] for item in drill["again"]} == {"UPDATE_COMPLETE", "UNCHANGED"}
-    assert [act["title"] for act in report["acts"]] == ["creation", "update"], "the plain deployment is played, too"
+    assert [act["title"] for act in report["acts"]] == ["creation", "update"], (
+        "the deployment without faults is also simulated"
+    )
     text = rehearse(after, "--from", app, "--lose", wait).output
     assert f"  {wait} lost: nothing fails, because this deployment does not change it; to do: nothing" in text
 

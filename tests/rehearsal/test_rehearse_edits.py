@@ -1,6 +1,6 @@
-"""Every example is edited: ordinary edits one after the other, each alone and back, other names, and the released version.
+"""Edits of every example: ordinary edits in sequence, single edits and their reversal, names, and the released version.
 
-A subset runs always, and every example with `HYPERPOD_REHEARSE=all`.
+A subset always runs, and every example with `HYPERPOD_REHEARSE=all`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import copy
 import re
 
 import pytest
-from named_edits import EDITS, NotThere, start
+from named_edits import EDITS, NotApplicable, start
 from ordinary_edits import RECORDED, RELEASED, content, ordinary
 from proving import every
 from rehearsal_platforms import ALL, EXAMPLES, HOLDS, Invalid, Platforms, deleted
@@ -40,15 +40,15 @@ def test_ordinary_edits_one_after_the_other(config: str, platforms: Platforms, c
     rehearsal = Rehearsal()
     rehearsal.deploy(platforms.of(edited))
     assert errors(rehearsal.findings) == []
-    done: list[str] = []
-    refused: dict[str, str] = {}
+    deployed: list[str] = []
+    rejected: dict[str, str] = {}
     for name, edit in EDITS.items():
         before = copy.deepcopy(edited)
         try:
             edit(edited)
             folder = platforms.of(edited)
-        except (Invalid, NotThere, LookupError) as error:
-            refused[name] = ", ".join(error.rules) if isinstance(error, Invalid) else str(error)
+        except (Invalid, NotApplicable, LookupError) as error:
+            rejected[name] = ", ".join(error.rules) if isinstance(error, Invalid) else str(error)
             edited = before
             continue
         outcomes = rehearsal.deploy(folder)
@@ -56,16 +56,16 @@ def test_ordinary_edits_one_after_the_other(config: str, platforms: Platforms, c
         assert any(outcome.status == "UPDATE_COMPLETE" for outcome in outcomes), f"{name}: nothing was updated"
         assert [str(finding) for finding in errors(rehearsal.findings)] == [], name
         rehearsal.settle()
-        done.append(name)
-    ours = "existing" not in edited["network"]
-    kept = r"still used by FileSystem fs-\w+ \(" if ours and "file system removed" in done else ""
-    deleted(rehearsal, config, HOLDS.get(config, kept))
+        deployed.append(name)
+    own_network = "existing" not in edited["network"]
+    blocked_by = r"still used by FileSystem fs-\w+ \(" if own_network and "file system removed" in deployed else ""
+    deleted(rehearsal, config, HOLDS.get(config, blocked_by))
     with capsys.disabled():
         print(
-            f"\n{config}: {len(done)} edits of {len(EDITS)}, {len(rehearsal.steps)} operations; not possible: {refused}"
+            f"\n{config}: {len(deployed)} edits of {len(EDITS)}, {len(rehearsal.steps)} operations; not possible: {rejected}"
         )
-    assert len(done) >= 12
-    assert refused == NOT_POSSIBLE.get(config, {})
+    assert len(deployed) >= 12
+    assert rejected == NOT_POSSIBLE.get(config, {})
 
 
 @slow
@@ -77,13 +77,15 @@ def test_another_name_of_the_platform_is_another_platform(config: str, platforms
     rehearsal.settle()
     before = sorted(rehearsal.stacks())
     outcomes = rehearsal.deploy(platforms.of({**edited, "name": f"{edited['name'][:8]}-two"}))
-    refused = [outcome for outcome in outcomes if not outcome.ok]
+    rejected = [outcome for outcome in outcomes if not outcome.ok]
     if "existing" in edited["eks"]:  # on the same EKS cluster both would own the administrators' access entries
-        assert [re.sub(r".*\)", "", outcome.reason.partition(" already exists")[0]) for outcome in refused] == [ENTRY]
+        assert [re.sub(r".*\)", "", outcome.reason.partition(" already exists")[0]) for outcome in rejected] == [ENTRY]
         return
-    assert refused == []
+    assert rejected == []
     findings = [(finding.rule, finding.path) for finding in errors(rehearsal.findings)]
-    assert sorted(findings) == [("HP971", name) for name in before], "the former one stays deployed, and that is said"
+    assert sorted(findings) == [("HP971", name) for name in before], (
+        "the former platform remains deployed, which is reported"
+    )
 
 
 @slow
@@ -93,38 +95,40 @@ def test_a_changed_cluster_name_is_rejected_before_anything_is_replaced(config: 
     rehearsal = Rehearsal()
     rehearsal.deploy(platforms.of(edited))
     rehearsal.settle()
-    (cluster,) = (thing for site in rehearsal.sites.values() for thing in site.resources.account.of_kind(CLUSTER))
+    (cluster,) = (resource for site in rehearsal.sites.values() for resource in site.resources.account.of_kind(CLUSTER))
     outcomes = rehearsal.deploy(platforms.of({**edited, "cluster": {**edited["cluster"], "cluster_name": "another"}}))
     (failed,) = (outcome for outcome in outcomes if not outcome.ok)
     assert (failed.stack.rpartition("-")[2], failed.status) == ("HyperPod", "UPDATE_ROLLBACK_COMPLETE")
     assert "HyperPodGuard" in failed.reason
     assert [finding.rule for finding in errors(rehearsal.findings)] == ["HPR01"]
-    assert [thing for site in rehearsal.sites.values() for thing in site.resources.account.of_kind(CLUSTER)] == [
+    assert [resource for site in rehearsal.sites.values() for resource in site.resources.account.of_kind(CLUSTER)] == [
         cluster
     ]
-    assert every(outcome.ok for outcome in rehearsal.deploy(platforms.of(edited))), "the former config deploys again"
+    assert every(outcome.ok for outcome in rehearsal.deploy(platforms.of(edited))), (
+        "the former config can be deployed again"
+    )
 
 
 @slow
 @pytest.mark.parametrize("config", EXAMPLES if ALL else ["examples/lustre.yaml"])
 def test_ordinary_edits_and_back(config: str, platforms: Platforms, capsys: pytest.CaptureFixture[str]):
     base = content(config)
-    deployed, tried = platforms.of(base), []
-    for what, edited in sample(list(ordinary(base)), 2, everything=ALL):
+    deployed, edit_names = platforms.of(base), []
+    for name, edited in sample(list(ordinary(base)), 2, everything=ALL):
         try:
             after = platforms.of(edited)
         except Invalid:
-            continue  # a combination that the checks refuse before anything is deployed
+            continue  # a combination that the checks reject before the deployment
         rehearsal = Rehearsal()
-        for app in (deployed, after) if what == "zone added" else (deployed, after, deployed):
+        for app in (deployed, after) if name == "zone added" else (deployed, after, deployed):
             outcomes = rehearsal.deploy(app)
-            assert [outcome for outcome in outcomes if not outcome.ok] == [], what
+            assert [outcome for outcome in outcomes if not outcome.ok] == [], name
             rehearsal.settle()
-        assert [str(finding) for finding in errors(rehearsal.findings)] == [], what
-        tried.append(what)
+        assert [str(finding) for finding in errors(rehearsal.findings)] == [], name
+        edit_names.append(name)
     with capsys.disabled():
-        print(f"\n{config}: {len(tried)} edits and back: {', '.join(tried)}")
-    assert len(tried) >= 5
+        print(f"\n{config}: {len(edit_names)} edits and back: {', '.join(edit_names)}")
+    assert len(edit_names) >= 5
 
 
 UPGRADED = [name for name in EXAMPLES if name in RECORDED] if ALL else ["hyperpod.yaml"]
@@ -133,11 +137,11 @@ UPGRADED = [name for name in EXAMPLES if name in RECORDED] if ALL else ["hyperpo
 def released(config: str) -> Rehearsal:
     """The recorded templates of the released version, deployed."""
     order = sorted(RECORDED[config], key=lambda name: STACKS.index(name.rpartition("-")[2]))
-    where = f"aws://unknown-account/{content(config, RELEASED)['region']}"
+    environment = f"aws://unknown-account/{content(config, RELEASED)['region']}"
     rehearsal = Rehearsal()
     outcomes = rehearsal.deploy(
         [
-            Stack(name, RECORDED[config][name], environment=where, depends_on=tuple(order[:index]))
+            Stack(name, RECORDED[config][name], environment=environment, depends_on=tuple(order[:index]))
             for index, name in enumerate(order)
         ]
     )
@@ -159,7 +163,7 @@ def test_the_released_version_is_upgraded(config: str, platforms: Platforms):
     before = scripts(rehearsal)
     assert [item for item in rehearsal.deploy(platforms.of(content(config, RELEASED))) if not item.ok] == []
     assert [str(finding) for finding in errors(rehearsal.findings)] == []
-    # the function that replaces CDK's upload copies its own, and the scripts of running nodes stay
+    # the function that replaces CDK's upload copies new scripts, and the scripts of running nodes remain
     assert scripts(rehearsal) >= before
     new = {
         key.rpartition("lifecycle/")[2][:16] for key in scripts(rehearsal) - before
@@ -176,5 +180,7 @@ def test_an_upgrade_that_is_rolled_back_keeps_the_scripts_of_running_nodes(confi
     folder = platforms.of(content(config, RELEASED))
     assert [item.status for item in rehearsal.deploy(folder) if not item.ok] == ["UPDATE_ROLLBACK_COMPLETE"]
     assert scripts(rehearsal) >= before
-    assert [item for item in rehearsal.deploy(folder) if not item.ok] == [], "the upgrade deploys at the second attempt"
+    assert [item for item in rehearsal.deploy(folder) if not item.ok] == [], (
+        "the second attempt of the upgrade succeeds"
+    )
     assert scripts(rehearsal) >= before

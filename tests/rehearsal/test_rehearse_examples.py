@@ -1,6 +1,6 @@
-"""Every example: created in random legal orders, failed at each resource, deleted. Nothing is left behind unsaid.
+"""Every example: created in random allowed orders, failed at each resource, deleted. All remaining resources are reported.
 
-A subset runs always. With `HYPERPOD_REHEARSE=all` all of it runs: 20 orders and each fault of each example.
+A subset always runs. With `HYPERPOD_REHEARSE=all` all of it runs: 20 orders and each fault of each example.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def test_orders(config: str, platforms: Platforms, capsys: pytest.CaptureFixture
 @slow
 @pytest.mark.parametrize("config", PLAYED)
 def test_each_resource_fails(config: str, platforms: Platforms, capsys: pytest.CaptureFixture[str]):
-    """Each fault strikes the deployment that follows the rollback of the one before; in the end all of it is deployed."""
+    """Each fault occurs in the deployment after the previous rollback; at the end, everything is deployed."""
     folder, counts = platforms(config), Counter[str]()
     stacks = list(load(folder))
     like = Rehearsal()
@@ -64,7 +64,7 @@ def test_each_resource_fails(config: str, platforms: Platforms, capsys: pytest.C
         assert result.failed is not None, fault
         assert result.todo
         counts[fault.how] += 1
-        if result.failed.status == "ROLLBACK_FAILED":  # a protected cluster cannot be rolled back: that is told
+        if result.failed.status == "ROLLBACK_FAILED":  # a protected cluster cannot be rolled back, which is reported
             assert config == PROTECTED
             assert any("has deletion protection" in finding.message for finding in rehearsal.findings)
             rehearsal = like.another()
@@ -89,8 +89,8 @@ def faults(stacks: list[Any]) -> Iterator[Fault]:
     """
     for stack in stacks:
         for name, body in stack.resources.items():
-            hows = ("fails", "lost") if body["Type"].startswith("Custom::") else ("fails",)
-            yield from (Fault(f"{stack.deployed_name}.{name}", how=how) for how in hows)
+            kinds = ("fails", "lost") if body["Type"].startswith("Custom::") else ("fails",)
+            yield from (Fault(f"{stack.deployed_name}.{name}", how=kind) for kind in kinds)
         yield Fault(f"{stack.deployed_name}.{next(iter(stack.resources))}", how="interrupted")
 
 
@@ -138,12 +138,12 @@ def test_the_critical_path_is_near_what_aws_imposes(platforms: Platforms, capsys
     folder = platforms("hyperpod.yaml")
     rehearsal = Rehearsal()
     rehearsal.deploy(folder)
-    whole, imposed = rehearsal.world.now / 60, minutes(imposed_chain(folder, rehearsal.steps))
+    total, imposed = rehearsal.world.now / 60, minutes(imposed_chain(folder, rehearsal.steps))
     with capsys.disabled():
         print(
-            f"\nshipped platform: {whole:.1f} minutes, of which AWS imposes {imposed:.1f} ({whole / imposed:.2f} times)"
+            f"\nshipped platform: {total:.1f} minutes, of which AWS imposes {imposed:.1f} ({total / imposed:.2f} times)"
         )
-    assert whole <= 1.15 * imposed
+    assert total <= 1.15 * imposed
 
 
 def test_fail_each_includes_every_resource(platforms: Platforms):

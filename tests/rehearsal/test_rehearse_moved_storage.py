@@ -1,4 +1,4 @@
-"""Edits of groups that a file system follows: the deployment is rejected before anything changes, and the data stays."""
+"""Edits of groups that determine the zone of a file system: the deployment is rejected first, and no data is lost."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ALLOWED = {
 }
 
 
-def played(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+def rehearsed(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     for name, content in (("old", edited(GROUPS)), ("new", config)):
         (folder / f"{name}.yaml").write_text(yaml.safe_dump({**content, "jobs": []}))
     old, new = str(folder / "old.yaml"), str(folder / "new.yaml")
@@ -54,7 +54,7 @@ def played(config: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("config", EDITS.values(), ids=EDITS)
 def test_a_deployment_that_would_move_a_file_system_is_rejected(config: dict[str, Any], tmp_path: Path) -> None:
-    outcomes = {outcome["stack"]: outcome for outcome in played(config, tmp_path)["acts"][-1]["outcomes"]}
+    outcomes = {outcome["stack"]: outcome for outcome in rehearsed(config, tmp_path)["acts"][-1]["outcomes"]}
     failed = outcomes[f"{BASE['name']}-HyperPod"]
     assert failed["status"] == "UPDATE_ROLLBACK_COMPLETE"
     assert "moves file systems" in failed["reason"]
@@ -62,5 +62,5 @@ def test_a_deployment_that_would_move_a_file_system_is_rejected(config: dict[str
 
 @pytest.mark.parametrize("config", ALLOWED.values(), ids=ALLOWED)
 def test_others_succeed(config: dict[str, Any], tmp_path: Path) -> None:
-    outcomes = played(config, tmp_path)["acts"][-1]["outcomes"]
+    outcomes = rehearsed(config, tmp_path)["acts"][-1]["outcomes"]
     assert {outcome["status"] for outcome in outcomes} <= {"UPDATE_COMPLETE", "UNCHANGED", "CREATE_COMPLETE"}, outcomes

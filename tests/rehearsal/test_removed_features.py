@@ -1,4 +1,4 @@
-"""A feature that a later stack uses is removed: the edit deploys, although what the earlier stacks export was used."""
+"""Removal of a feature that a later stack uses: the edit can be deployed, although exports of earlier stacks were in use."""
 
 from __future__ import annotations
 

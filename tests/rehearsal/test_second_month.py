@@ -1,4 +1,4 @@
-"""Edits of a platform that runs: `hyperpod diff` and a rehearsal say the same, and what the services reject is rejected."""
+"""Edits of a running platform: `hyperpod diff` and a rehearsal agree, also about changes that services reject."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def worst(before: Config, after: Config) -> Change:
 
 @pytest.mark.parametrize("name", EDITS)
 def test_an_edit_of_the_second_month(name: str, platforms: Platforms):
-    example, edit, consequence, rule, said = EDITS[name]
+    example, edit, consequence, rule, message = EDITS[name]
     before = content(example)
     after = copy.deepcopy(before)
     edit(after)
@@ -106,14 +106,14 @@ def test_an_edit_of_the_second_month(name: str, platforms: Platforms):
     rehearsal.settle()
     found = errors(rehearsal.findings)
     assert [finding.rule for finding in found] == ([rule] if rule else [])
-    assert [finding.message for finding in found if said not in finding.message] == []
+    assert [finding.message for finding in found if message not in finding.message] == []
 
 
 def test_a_running_job_that_follows_the_cluster_is_reported():
     config = content("examples/everything.yaml")
-    alone = copy.deepcopy(config)
-    del alone["cluster"]["autoscaling"]
-    for before, after, state in ((config, alone, "disabled"), (alone, config, "enabled")):
+    without_queue = copy.deepcopy(config)
+    del without_queue["cluster"]["autoscaling"]
+    for before, after, state in ((config, without_queue, "disabled"), (without_queue, config, "enabled")):
         found = {edit.path: edit for edit in edits(platform_of(before), platform_of(after))}
         assert found["jobs[0]"].message == f"the manifest of vision changes: Karpenter is {state}"
         assert (found["jobs[0]"].change, found["jobs[0]"].impact) == (
@@ -150,6 +150,6 @@ def test_a_link_that_was_removed_is_retained_and_blocks_another_one(platforms: P
     rehearsal = Rehearsal()
     for config in (linked, unlinked):
         assert every(outcome.ok for outcome in rehearsal.deploy(platforms.of(config)))
-    assert [left.kind for left in rehearsal.left()] == ["AWS::FSx::DataRepositoryAssociation"]
+    assert [remaining.kind for remaining in rehearsal.left()] == ["AWS::FSx::DataRepositoryAssociation"]
     outcomes = rehearsal.deploy(platforms.of(linked))
     assert "overlaps with the data repository association" in next(item.reason for item in outcomes if not item.ok)

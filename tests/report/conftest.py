@@ -1,4 +1,4 @@
-"""Whole reports, with synthesized templates: each is made once."""
+"""Complete reports, with synthesized templates: each is created once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reports import copied_examples, edited, report, written
 
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The report of an example by its name, `edited` for an edit of the one with everything, as .json and .html."""
+    """The report of an example by its name, or `edited` for an edit of everything.yaml, as .json and .html."""
     folder = copied_examples(tmp_path_factory.mktemp("whole"))
 
     @cache

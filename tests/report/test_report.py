@@ -1,4 +1,4 @@
-"""`hyperpod report`: what is in it, what changes, exit codes, and that its forms are well made. Without synthesizing."""
+"""`hyperpod report` without synthesis: content, changes, exit codes, and valid output formats."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import yaml
 from assembly import ROOT
 from proving import every
-from reports import copied_examples, data, edited, many_groups, report, sections, words, written
+from reports import copied_examples, data, edited, many_groups, report, sections, texts_of, written
 
 from hyperpod_constructs.core.config import load
 from hyperpod_constructs.core.report import Subject, artifacts, exposure
@@ -28,12 +28,12 @@ SECTIONS = (
 
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The examples with a stand-in for the chart that the closed network vendors."""
+    """The examples with a placeholder for the vendored chart of the closed network."""
     return copied_examples(tmp_path_factory.mktemp("report"))
 
 
 class Page(HTMLParser):
-    """What a page has: ids, references to them, headings, tags that are not closed, and addresses."""
+    """The parts of a page: ids, references to them, headings, unclosed tags, and addresses."""
 
     VOID = ("meta", "wbr", "br")
 
@@ -49,14 +49,16 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {key: value or "" for key, value in attrs}
+        attributes = {key: value or "" for key, value in attrs}
         self.tags.add(tag)
         if tag not in self.VOID:
             self.open.append(tag)
-        self.ids += [given["id"]] if "id" in given else []
-        self.references |= {item for key in ("aria-labelledby",) for item in given.get(key, "").split()}
-        self.references |= {given["href"][1:]} if given.get("href", "").startswith("#") else set()
-        self.addresses += [given[key] for key in ("src", "href") if key in given and not given[key].startswith("#")]
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        self.references |= {item for key in ("aria-labelledby",) for item in attributes.get(key, "").split()}
+        self.references |= {attributes["href"][1:]} if attributes.get("href", "").startswith("#") else set()
+        self.addresses += [
+            attributes[key] for key in ("src", "href") if key in attributes and not attributes[key].startswith("#")
+        ]
         self.headings += [int(tag[1])] if re.fullmatch("h[1-6]", tag) else []
 
     def handle_endtag(self, tag: str) -> None:
@@ -91,8 +93,8 @@ def test_each_example_has_a_report(examples: Path, example: Path, tmp_path: Path
 def test_a_report_has_every_section_and_states_what_is_omitted() -> None:
     found = sections(data(ROOT / "hyperpod.yaml"))
     assert tuple(found) == SECTIONS
-    assert "omitted" in words(found["order"])
-    assert "--configs-only" in words(found["overview"])
+    assert "omitted" in texts_of(found["order"])
+    assert "--configs-only" in texts_of(found["overview"])
 
 
 def test_the_same_config_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -106,26 +108,26 @@ def test_the_same_config_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_the_network_is_drawn_with_zones_sizes_uses_routes_and_endpoints() -> None:
-    drawing = words(sections(data(ROOT / "examples/gpu-multi-zone-efa.yaml"))["network"][0])
-    for said in (
+    drawing = texts_of(sections(data(ROOT / "examples/gpu-multi-zone-efa.yaml"))["network"][0])
+    for text in (
         "VPC 10.192.0.0/16 and 10.1.0.0/16, 10.2.0.0/16 in us-east-1",
         "zone use1-az4, with a NAT gateway",
         "node subnet 10.1.0.0/16: nodes use up to 620 of 65,531; routes: 0.0.0.0/0 to NAT in use1-az4",
         "public subnet 10.192.2.0/24: load balancers and NAT; routes: 0.0.0.0/0 to the internet gateway",
         "VPC endpoints: s3, ecr.api, ecr.dkr",
     ):
-        assert said in drawing
+        assert text in drawing
 
 
 def test_the_drawing_of_a_closed_network_states_that_it_has_no_internet_access(examples: Path) -> None:
     found = sections(data(examples / "closed-network.yaml"))
-    assert "no internet gateway, no NAT gateway" in words(found["network"])
-    assert "eks-auth" in words(found["network"])
-    assert "no connection to the internet" in words(found["exposure"])
+    assert "no internet gateway, no NAT gateway" in texts_of(found["network"])
+    assert "eks-auth" in texts_of(found["network"])
+    assert "no connection to the internet" in texts_of(found["exposure"])
 
 
 def test_groups_are_drawn_with_the_details_for_a_reviewer() -> None:
-    drawing = words(sections(data(ROOT / "examples/gpu-multi-zone-efa.yaml"))["cluster"][0])
+    drawing = texts_of(sections(data(ROOT / "examples/gpu-multi-zone-efa.yaml"))["cluster"][0])
     assert "use1-az4, node subnet 10.1.0.0/16, 2 groups" in drawing
     assert (
         "group gpu-a: 8 x ml.p5.48xlarge; 8 x NVIDIA H100 each, 64 in total; 32 EFA each, EFA-only; stress, connectivity; "
@@ -135,14 +137,14 @@ def test_groups_are_drawn_with_the_details_for_a_reviewer() -> None:
 
 def test_teams_are_drawn_against_capacity() -> None:
     found = sections(data(ROOT / "examples/everything.yaml"))["workloads"]
-    assert "ml.p5.48xlarge: 4 of 4 instances allocated" in words(found[0])
-    assert "team vision: 2 instances" in words(found[0])
-    assert "hyperpod-ns-vision" in words(found)
-    assert "amazon-sagemaker-hyperpod-training-operator v1.3.0-eksbuild.1 in aws-hyperpod" in words(found[0])
+    assert "ml.p5.48xlarge: 4 of 4 instances allocated" in texts_of(found[0])
+    assert "team vision: 2 instances" in texts_of(found[0])
+    assert "hyperpod-ns-vision" in texts_of(found)
+    assert "amazon-sagemaker-hyperpod-training-operator v1.3.0-eksbuild.1 in aws-hyperpod" in texts_of(found[0])
 
 
 def test_quotas_by_their_names_and_codes() -> None:
-    rows = words(sections(data(ROOT / "examples/gpu-multi-zone-efa.yaml"))["quotas"][0])
+    rows = texts_of(sections(data(ROOT / "examples/gpu-multi-zone-efa.yaml"))["quotas"][0])
     assert "ml.p5.48xlarge for cluster usage\nsagemaker\nL-8762A75F\n16\n16" in rows
     assert "EC2-VPC Elastic IPs" in rows
 
@@ -178,13 +180,13 @@ def test_changes_are_listed_first_with_cost_and_in_the_drawings(tmp_path: Path) 
     assert severities == sorted(severities, key=["replaces the group", "restarts", "in place"].index)
     assert cost["caption"] == "Known cost before and after, in USD per hour"
     assert next(row[3]["text"] for row in cost["rows"] if row[0] == "network") == "+0.05"
-    assert "EC2 price of these instances" in words(cost)
+    assert "EC2 price of these instances" in texts_of(cost)
     outline = [line for _, line in parts["cluster"][0]["outline"]]
     assert [re.search(r"\((\w[\w ]*)\)$", line)[1] for line in outline if line.endswith(")")] == [  # type: ignore[index]
         "restarts", "replaces the group", "new"]  # fmt: skip
-    assert "(removed)" in words(parts["workloads"][0])
-    assert "HyperPodPyTorchJob vision in namespace hyperpod-ns-vision (restarts)" in words(parts["workloads"][0])
-    assert words(parts["network"][0]).count("(new)") == 3
+    assert "(removed)" in texts_of(parts["workloads"][0])
+    assert "HyperPodPyTorchJob vision in namespace hyperpod-ns-vision (restarts)" in texts_of(parts["workloads"][0])
+    assert texts_of(parts["network"][0]).count("(new)") == 3
 
 
 def test_equal_configs_are_reported_as_equal(tmp_path: Path) -> None:
@@ -216,7 +218,7 @@ def test_a_config_with_errors_has_a_report_of_its_findings(tmp_path: Path) -> No
     found = data(written(tmp_path, config), code=1)
     (section,) = found["parts"][0]["sections"]
     assert "This config cannot be deployed: 1 error" in section["blocks"][0]["text"]
-    assert "Did you mean 'ml.p5.48xlarge'?" in words(section)
+    assert "Did you mean 'ml.p5.48xlarge'?" in texts_of(section)
 
 
 def test_a_file_that_cannot_be_read_is_a_finding_too(tmp_path: Path) -> None:
@@ -269,15 +271,15 @@ def test_a_job_has_a_report(tmp_path: Path) -> None:
     found = json.loads(report(ROOT / "examples/gpu-multi-zone-efa.yaml", "--job", file, "--format", "json").stdout)
     parts = sections(found)
     assert tuple(parts) == ("overview", "findings", "numbers", "takes", "manifest")
-    numbers = words(parts["numbers"])
+    numbers = texts_of(parts["numbers"])
     assert "cpu\n179\nml.p5.48xlarge has 192 vCPU, 12.03 reserved, 179.97 for pods; rounded down" in numbers
-    assert "group gpu-a: 4 of 8 nodes for 4 replicas; 8 replicas, 2 jobs of this size at a time" in words(
+    assert "group gpu-a: 4 of 8 nodes for 4 replicas; 8 replicas, 2 jobs of this size at a time" in texts_of(
         parts["takes"]
     )
-    assert "one node of ml.p5.48xlarge, 1 replica" in words(parts["takes"])
-    assert '"kind": "HyperPodPyTorchJob"' in words(parts["manifest"])
-    alone = json.loads(report("--job", file, "--format", "json").stdout)
-    assert "No cluster is specified" in words(sections(alone)["takes"])
+    assert "one node of ml.p5.48xlarge, 1 replica" in texts_of(parts["takes"])
+    assert '"kind": "HyperPodPyTorchJob"' in texts_of(parts["manifest"])
+    job_report = json.loads(report("--job", file, "--format", "json").stdout)
+    assert "No cluster is specified" in texts_of(sections(job_report)["takes"])
 
 
 def test_a_job_that_the_cluster_cannot_hold(tmp_path: Path) -> None:
@@ -293,7 +295,7 @@ def test_a_job_that_the_cluster_cannot_hold(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["a.yaml", "--from", "b.yaml", "--deployed", "c"], "--from and --deployed are mutually exclusive"),
         (["a.yaml", "b.yaml", "--from", "c.yaml"], "require one CONFIG"),
@@ -301,8 +303,8 @@ def test_a_job_that_the_cluster_cannot_hold(tmp_path: Path) -> None:
         (["a.yaml", "-o", "report.txt"], "the extension is not .html, .md or .json"),
     ],
 )
-def test_wrong_use(arguments: list[str], said: str) -> None:
-    assert said in report(*arguments, code=2).output
+def test_wrong_use(arguments: list[str], message: str) -> None:
+    assert message in report(*arguments, code=2).output
 
 
 def test_nothing_is_half_written(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Reports in a real browser: no error, no request, no overflow, nothing that axe finds.
+"""Reports in a real browser: no errors, no requests, no overflow, no findings of axe.
 
 `HYPERPOD_SCREENSHOTS=FOLDER` takes a screenshot of each page at every width.
 Needs Chromium (`apt-get install chromium`) and axe-core (`npm ci`).
@@ -27,8 +27,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium"),
-    pytest.mark.skipif(not AXE.is_file(), reason="there is no axe-core: npm ci"),
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium"),
+    pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed: npm ci"),
 ]
 WIDTHS = (380, 1280, 2560)
 SCHEMES = ("light", "dark")
@@ -57,7 +57,7 @@ def page_of(tmp_path_factory: pytest.TempPathFactory, whole: Callable[[str], Pat
     example = ROOT / "examples"
     job = {"name": "train", "image": "registry.example/t:v1", "instance_type": "ml.p5.48xlarge", "instance_group": "gpu-a",
            "nodes": 4, "command": ["x"]}  # fmt: skip
-    made = {
+    makers = {
         "small": ([files["small"]], 0),
         "default": ([ROOT / "hyperpod.yaml"], 0),
         "gpu": ([example / "gpu-multi-zone-efa.yaml"], 0),
@@ -73,8 +73,8 @@ def page_of(tmp_path_factory: pytest.TempPathFactory, whole: Callable[[str], Pat
         if name == "whole":
             path.write_text(rendered(as_report(json.loads(whole("everything").read_text())), "html"))
         elif not path.exists():
-            arguments, code = made[name]
-            with contextlib.chdir(ROOT):  # the report names the files as they were given
+            arguments, code = makers[name]
+            with contextlib.chdir(ROOT):  # the report contains the file names as specified
                 report("--configs-only", *arguments, "-o", path, code=code)
         return path
 
@@ -104,8 +104,8 @@ def as_report(value: Any) -> Any:
         return tuple(map(as_report, value))
     if not isinstance(value, dict):
         return value
-    made = next(kind for keys, kind in KINDS if keys <= value.keys())
-    return made(**{key: as_report(inner) for key, inner in value.items()})
+    model = next(kind for keys, kind in KINDS if keys <= value.keys())
+    return model(**{key: as_report(inner) for key, inner in value.items()})
 
 
 VIOLATIONS = """options => axe.run({...options, resultTypes: ["violations"], selectors: false}).then(
@@ -113,7 +113,7 @@ VIOLATIONS = """options => axe.run({...options, resultTypes: ["violations"], sel
 
 
 def screenshots(page: Any, name: str, scheme: str) -> None:
-    """Full pages with closed folds in `HYPERPOD_SCREENSHOTS`, if it is set."""
+    """Screenshots of full pages with closed sections in `HYPERPOD_SCREENSHOTS`, if it is set."""
     if folder := os.environ.get("HYPERPOD_SCREENSHOTS"):
         page.evaluate("document.querySelectorAll('details').forEach(one => one.open = false)")
         for width in WIDTHS:
@@ -125,11 +125,11 @@ def screenshots(page: Any, name: str, scheme: str) -> None:
 def test_a_page_loads_nothing_external_and_fits_the_width(name: str, browser: Any, page_of: Callable[[str], Path]):
     path = page_of(name)
     page = browser.new_page()
-    said: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
+    console_messages: list[str] = []
+    requested_urls: list[str] = []
+    page.on("console", lambda message: console_messages.append(message.text))
+    page.on("pageerror", lambda error: console_messages.append(str(error)))
+    page.on("request", lambda request: requested_urls.append(request.url))
     page.goto(path.as_uri())
     page.evaluate(AXE.read_text())
     for scheme in SCHEMES:
@@ -138,15 +138,15 @@ def test_a_page_loads_nothing_external_and_fits_the_width(name: str, browser: An
             page.set_viewport_size({"width": width, "height": 900})
             for opened in (False, True):
                 page.evaluate(f"document.querySelectorAll('details').forEach(one => one.open = {str(opened).lower()})")
-                inside = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-                assert inside[0] <= inside[1], (scheme, width, opened)
+                widths = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+                assert widths[0] <= widths[1], (scheme, width, opened)
         if name != "sixty" or ALL:  # sixty groups have the elements of few groups, and take axe the longest
             page.set_viewport_size({"width": 1280, "height": 900})
-            rules = {} if scheme == "light" else {"runOnly": ["color-contrast"]}  # with each fold open
+            rules = {} if scheme == "light" else {"runOnly": ["color-contrast"]}  # with all sections open
             assert page.evaluate(VIOLATIONS, rules) == [], scheme
         screenshots(page, name, scheme)
-    assert said == []
-    assert asked == [path.as_uri()]
+    assert console_messages == []
+    assert requested_urls == [path.as_uri()]
     page.close()
 
 
@@ -196,14 +196,14 @@ PICTURES = {"changes": ("changes", "light"), "gpu": ("network", "light"), "sixty
 def test_a_picture_of_the_docs_can_be_drawn_again(
     name: str, browser: Any, page_of: Callable[[str], Path], tmp_path: Path
 ):
-    """HYPERPOD_WRITE_DOCS=1 draws it."""
+    """HYPERPOD_WRITE_DOCS=1 writes the picture."""
     section, scheme = PICTURES[name]
     page = browser.new_page(viewport={"width": 1100, "height": 1000}, color_scheme=scheme)
     page.goto(page_of(name).as_uri())
     page.locator(f"#p1-{section}").evaluate("section => section.scrollIntoView()")
     stored = ROOT / "docs" / "images" / f"report-{name}.png"
-    drawn = stored if os.environ.get("HYPERPOD_WRITE_DOCS") else tmp_path / stored.name
-    page.screenshot(path=drawn)
+    picture = stored if os.environ.get("HYPERPOD_WRITE_DOCS") else tmp_path / stored.name
+    page.screenshot(path=picture)
     page.close()
     size = slice(16, 24)  # of a PNG: width and height
-    assert drawn.read_bytes()[size] == stored.read_bytes()[size]
+    assert picture.read_bytes()[size] == stored.read_bytes()[size]

@@ -1,4 +1,4 @@
-"""What a report takes from synthesized templates: access, open ports, digests, order, and what stays after a deletion."""
+"""Content of reports from synthesized templates: access, open ports, digests, order, and retained resources."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from assembly import ROOT
 from proving import every
-from reports import captions, report, sections, words
+from reports import captions, report, sections, texts_of
 
 from hyperpod_constructs.cli.diff import synthesized
 from hyperpod_constructs.core.config import load
@@ -32,7 +32,7 @@ def texts(row: list[Any]) -> list[str]:
 )
 def test_whole_reports_leave_nothing_out(whole: Whole, name: str):
     found = read(whole, name)
-    assert "left out" not in words(list(found.values()))
+    assert "left out" not in texts_of(list(found.values()))
     assert found["order"][1]["title"] == "Diagram of the order of deployment"
 
 
@@ -124,10 +124,10 @@ def test_the_order_has_a_critical_path(whole: Whole):
 
 
 def test_retained_resources_after_a_deletion(whole: Whole):
-    kept = captions(read(whole, "everything")["removal"])[
+    retained = captions(read(whole, "everything")["removal"])[
         "Retained when the stacks are deleted, and billed until you delete them"
     ]
-    assert [texts(row)[0] for row in kept] == ["ObservabilityParts/Prometheus", "InferenceOperatorAccess/TlsBucket",
+    assert [texts(row)[0] for row in retained] == ["ObservabilityParts/Prometheus", "InferenceOperatorAccess/TlsBucket",
                                                "Network/FlowLogGroup"]  # fmt: skip
 
 
@@ -150,10 +150,10 @@ def test_deployed_templates_are_a_former_state_too(tmp_path: Path):
     content = json.loads(report(ROOT / "hyperpod.yaml", "--deployed", tmp_path, "--format", "json", code=3).stdout)
     found = sections(content)
     assert next(iter(found)) == "changes"
-    assert "2 x ml.trn1.32xlarge (removed)" in words(found["cluster"][0])
-    assert "group workers: " in words(found["cluster"][0])
-    assert words(found["cluster"][0]).count("(new)") == 1
-    addons = words(found["workloads"][0])
+    assert "2 x ml.trn1.32xlarge (removed)" in texts_of(found["cluster"][0])
+    assert "group workers: " in texts_of(found["cluster"][0])
+    assert texts_of(found["cluster"][0]).count("(new)") == 1
+    addons = texts_of(found["workloads"][0])
     assert "v1.3.0-eksbuild.1 in aws-hyperpod (version changed)" in addons
     assert "cert-manager chosen by EKS in cert-manager (new)" in addons
     assert "another chosen by EKS (removed)" in addons

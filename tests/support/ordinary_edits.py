@@ -68,18 +68,18 @@ def ordinary(config: Config) -> Iterator[tuple[str, Config]]:
         part = needed.get(name)
         if part:
             for team in (new.pop(part, None) or {}).get("teams", ()) if part == "governance" else ():
-                _forget_team(new, team["name"])
+                _remove_team_references(new, team["name"])
             new.pop(part, None)
             new.pop("jobs", None)
         yield f"{name} removed", new
     if config.get("governance", {}).get("teams"):
         new = edit()
         team_name = new["governance"]["teams"].pop()["name"]
-        _forget_team(new, team_name)
+        _remove_team_references(new, team_name)
         yield "team removed", new
         new = {key: value for key, value in edit().items() if key not in ("governance", "jobs")}
         for team in config["governance"]["teams"]:
-            _forget_team(new, team["name"])
+            _remove_team_references(new, team["name"])
         yield "governance removed", new
     if config.get("storage"):
         yield "storage removed", {key: value for key, value in edit().items() if key not in ("storage", "jobs")}
@@ -98,7 +98,7 @@ def ordinary(config: Config) -> Iterator[tuple[str, Config]]:
     yield "tag added", new
 
 
-def _forget_team(config: Config, name: str) -> None:
+def _remove_team_references(config: Config, name: str) -> None:
     """Remove claims and jobs that name a team."""
     for kind in ("lustre", "buckets"):
         for item in config.get("storage", {}).get(kind, []):

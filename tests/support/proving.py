@@ -15,10 +15,10 @@ def every(values: Iterable[object]) -> bool:
     (True, False)
     >>> every([])
     Traceback (most recent call last):
-    AssertionError: there is nothing to look at
+    AssertionError: there are no values to check
     """
     values = list(values)
-    assert values, "there is nothing to look at"
+    assert values, "there are no values to check"
     return all(values)
 
 
@@ -26,9 +26,9 @@ def proved(source: Source, *rules: str) -> OrderProof:
     """The order proof of templates: it must hold, and each of the rules must match resources."""
     proof = prove(source)
     assert proof.holds, proof.render()
-    assert proof.pairs, "no rule orders anything"
+    assert proof.pairs, "no rule matches any resources"
     empty = [rule for rule in rules if not proof.checked[rule]]
     assert not empty, (
-        f"rules that order nothing: {empty}; those that do: {[id for id, n in proof.checked.items() if n]}"
+        f"rules without a match: {empty}; rules with a match: {[id for id, n in proof.checked.items() if n]}"
     )
     return proof

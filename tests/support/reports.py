@@ -35,13 +35,13 @@ def sections(found: dict[str, Any], part: int = 0) -> dict[str, list[dict[str, A
     return {section["id"]: section["blocks"] for section in found["parts"][part]["sections"]}
 
 
-def words(block: Any) -> str:
+def texts_of(block: Any) -> str:
     """All texts of a block, at any depth."""
     if isinstance(block, str):
         return block
     if isinstance(block, dict):
         block = list(block.values())
-    return "\n".join(filter(None, map(words, block))) if isinstance(block, list) else ""
+    return "\n".join(filter(None, map(texts_of, block))) if isinstance(block, list) else ""
 
 
 def captions(blocks: list[dict[str, Any]]) -> dict[str, list[list[Any]]]:

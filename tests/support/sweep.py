@@ -14,7 +14,7 @@ import pytest
 
 ALL = os.environ.get("HYPERPOD_ALL") == "1"
 """Whether every case runs, and not the sample."""
-only_in_full = pytest.mark.skipif(not ALL, reason="about all cases of a sweep: HYPERPOD_ALL=1")
+only_in_full = pytest.mark.skipif(not ALL, reason="requires all cases of a sweep: HYPERPOD_ALL=1")
 
 Case = TypeVar("Case")
 

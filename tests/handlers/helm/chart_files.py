@@ -1,4 +1,4 @@
-"""Small charts and their archives, made in tests; nothing of anyone's chart is kept in this repository."""
+"""Small charts and their archives, created in tests; this repository contains no third-party chart."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ data: {color: {{ .Values.color | quote }}}
 
 @dataclass
 class Answer:
-    """An HTTP answer; `cut_at` breaks it off there, `repeat` sends its body again and again."""
+    """An HTTP response; `cut_at` ends it early, `repeat` sends its body repeatedly."""
 
     status: int = 200
     body: bytes = b""
@@ -40,7 +40,7 @@ def write(folder: Path, files: Mapping[str, str | bytes]) -> Path:
 def chart(
     folder: Path, name: str = "colors", *, dependencies: Iterable[Mapping[str, object]] = (), **files: str
 ) -> Path:
-    """A chart with one ConfigMap; `files` are further files, with `__` for `/` and `_DOT_` for `.` in their names."""
+    """A chart with one ConfigMap; `files` are additional files, with `__` for `/` and `_DOT_` for `.` in their names."""
     metadata = {"apiVersion": "v2", "name": name, "version": "1.0.0", "dependencies": list(dependencies)}
     write(
         folder,
@@ -50,7 +50,7 @@ def chart(
 
 
 def tar(entries: Iterable[tuple[str, bytes] | tarfile.TarInfo]) -> bytes:
-    """A gzipped tar archive of (name, content), or of members as they are."""
+    """A gzipped tar archive of (name, content), or of complete members."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for entry in entries:
@@ -63,9 +63,9 @@ def tar(entries: Iterable[tuple[str, bytes] | tarfile.TarInfo]) -> bytes:
     return gzip.compress(buffer.getvalue(), 1, mtime=0)
 
 
-def repository(folder: Path, inside: str = "charts/colors") -> bytes:
-    """What a git host answers for one commit: a top folder, other files, and the chart's folder."""
-    files = [(f"repo-abc/{inside}/{p.relative_to(folder).as_posix()}", p.read_bytes()) for p in _files(folder)]
+def repository(folder: Path, chart_path: str = "charts/colors") -> bytes:
+    """The archive of one commit as a git host returns it: a top folder, other files, and the chart's folder."""
+    files = [(f"repo-abc/{chart_path}/{p.relative_to(folder).as_posix()}", p.read_bytes()) for p in _files(folder)]
     return tar([("repo-abc/README.md", b"hello"), *files, ("repo-abc/other/file", b"1")])
 
 
@@ -75,10 +75,10 @@ def package(folder: Path, name: str) -> bytes:
 
 
 def digest(folder: Path) -> str:
-    """The content digest by other means than ours: coreutils."""
+    """The content digest, calculated independently with coreutils."""
     command = "find . -type f -printf '%P\\n' | LC_ALL=C sort | xargs -d '\\n' sha256sum | sha256sum"
-    done = subprocess.run(["sh", "-c", command], cwd=folder, check=True, capture_output=True, text=True)
-    return "sha256:" + done.stdout.split()[0]
+    completed = subprocess.run(["sh", "-c", command], cwd=folder, check=True, capture_output=True, text=True)
+    return "sha256:" + completed.stdout.split()[0]
 
 
 def sha256(content: bytes) -> str:

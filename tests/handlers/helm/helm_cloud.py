@@ -1,4 +1,4 @@
-"""Helm releases as resources of stacks: CloudFormation's part by the simulator, the handler and helm as they are."""
+"""Helm releases as resources of stacks: CloudFormation is simulated, the handler and helm are real."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class HelmCloud:
             executable=self.binary,
         )
 
-    def release(self, color: str = "red", *, release: str = "colors", adopt: bool = False, **more: Any) -> Resource:
+    def release(self, color: str = "red", *, release: str = "colors", adopt: bool = False, **options: Any) -> Resource:
         """A resource; its properties arrive as CloudFormation sends them."""
         values = {"color": color, "name": release}
         properties = {
@@ -67,16 +67,16 @@ class HelmCloud:
             "Adopt": str(adopt).lower(),
             "Chart": self.chart,
             "Values": json.dumps(values),
-            **more,
+            **options,
         }
         return Resource("Helm", {key: value for key, value in properties.items() if value is not None})
 
     def former(self, resource: Resource) -> Resource:
-        """The same resource, as the version without marks had it."""
+        """The same resource, as the version without marks created it."""
         return replace(resource, properties={k: v for k, v in resource.properties.items() if k != "Adopt"})
 
     def by_hand(self, *arguments: str) -> None:
-        """What a person does with helm, past the faults."""
+        """A manual helm command, without the faults."""
         folder = self.work / "by-hand"
         folder.mkdir(exist_ok=True)
         helm = ClusterHelm(Helm(folder, executable=self.binary), access_to(self.server), folder)
@@ -84,12 +84,12 @@ class HelmCloud:
             helm.run([*arguments, "--namespace", "team"])
 
     def install_by_hand(self, release: str = "colors", color: str = "hand-made") -> None:
-        """A person's release of the same chart."""
+        """A release of the same chart that a user installed."""
         values = ["--set", f"color={color}", "--set", f"name={release}"]
         self.by_hand("upgrade", "--install", release, str(self.work / "source"), *values)
 
     def history(self, release: str = "colors") -> list[Revision]:
-        """The release's revisions, read past the faults."""
+        """The revisions of the release, read without the faults."""
         with self.server.no_faults():
             return self._records(release).history()
 
@@ -108,6 +108,6 @@ class HelmCloud:
         return sorted(mark.name for mark in self.history(release)[-1].owners)
 
     def color(self, release: str = "colors") -> str | None:
-        """What the release has set, None when it is gone."""
+        """The value that the release set; None if the release does not exist."""
         found = self.server.store.get("configmaps", release, "team")
         return found and found["data"]["color"]

@@ -1,4 +1,4 @@
-"""Stands for helm in tests of single functions."""
+"""A replacement for helm in tests of single functions."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 
 class Commands:
-    """Stands for helm: answers or fails in turn, and remembers what is run."""
+    """A replacement for helm: returns outputs or errors in sequence, and records the commands."""
 
     def __init__(self, *answers: str | Exception) -> None:
-        self.answers, self.asked, self.seconds_left = list(answers), list[list[str]](), lambda: 100.0
+        self.answers, self.commands, self.seconds_left = list(answers), list[list[str]](), lambda: 100.0
 
     def run(self, arguments: Any) -> str:
-        self.asked.append(list(arguments))
+        self.commands.append(list(arguments))
         answer = self.answers.pop(0) if self.answers else ""
         if isinstance(answer, Exception):
             raise answer

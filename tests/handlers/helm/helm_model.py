@@ -23,8 +23,8 @@ def owner_of(letter: str) -> Owner:
     return Owner(f"Platform/{letter.upper()}", letter * 16)
 
 
-def event(letter: str, request: str = "1", **more: bool) -> Event:
-    return Event(owner_of(letter), request, **more)
+def event(letter: str, request: str = "1", **options: bool) -> Event:
+    return Event(owner_of(letter), request, **options)
 
 
 class Helm:
@@ -33,7 +33,7 @@ class Helm:
     def __init__(self) -> None:
         self.revisions: list[Json] = []
         self.fails: dict[str, list[tuple[str, str]]] = {}
-        self.asked: list[list[str]] = []
+        self.commands: list[list[str]] = []
         self.labeled: list[tuple[str, Json]] = []
         self.roles: dict[str, Json] = {}
         self.deleted: list[str] = []
@@ -43,15 +43,15 @@ class Helm:
 
     # The function's side.
 
-    def release(self, given: Event) -> Release:
-        return Release("r", "n", self, given, sleep=self.sleep, now=lambda: self.time)
+    def release(self, sender: Event) -> Release:
+        return Release("r", "n", self, sender, sleep=self.sleep, now=lambda: self.time)
 
-    def install(self, given: Event, *values: Path, **options: Any) -> int:
-        chosen = {"skip_crds": False, "create_namespace": False, "wait": False, "timeout_seconds": 30, **options}
-        return self.release(given).install(Path("chart"), values, **chosen)
+    def install(self, sender: Event, *values: Path, **options: Any) -> int:
+        settings = {"skip_crds": False, "create_namespace": False, "wait": False, "timeout_seconds": 30, **options}
+        return self.release(sender).install(Path("chart"), values, **settings)
 
-    def uninstall(self, given: Event, *, wait: bool = False, timeout_seconds: int = 30) -> None:
-        self.release(given).uninstall(wait=wait, timeout_seconds=timeout_seconds)
+    def uninstall(self, sender: Event, *, wait: bool = False, timeout_seconds: int = 30) -> None:
+        self.release(sender).uninstall(wait=wait, timeout_seconds=timeout_seconds)
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -61,24 +61,24 @@ class Helm:
     def seconds_left(self) -> float:
         return self.left
 
-    # What tests look at.
+    # State for tests.
 
     @property
     def states(self) -> list[str]:
         """Status, owners and content of each revision: ``deployed ab by b``."""
         found = []
-        for one in self.revisions:
-            owners = "".join(sorted(key[-1] for key in one["labels"] if "/owner-" in key))
-            existed = " existed" if "hyperpod-constructs.io/existed" in one["labels"] else ""
-            by = one["labels"].get(BY, "")[:1]
-            found.append(f"{one['status']} {owners or '-'}{existed} by {by or '-'}")
+        for revision in self.revisions:
+            owners = "".join(sorted(key[-1] for key in revision["labels"] if "/owner-" in key))
+            existed = " existed" if "hyperpod-constructs.io/existed" in revision["labels"] else ""
+            by = revision["labels"].get(BY, "")[:1]
+            found.append(f"{revision['status']} {owners or '-'}{existed} by {by or '-'}")
         return found
 
     def verbs(self) -> list[str]:
-        return [asked[0] + (f" {asked[2]}" if asked[0] == "rollback" else "") for asked in self.asked]
+        return [command[0] + (f" {command[2]}" if command[0] == "rollback" else "") for command in self.commands]
 
     def add(
-        self, status: str, by: Event | None = None, owners: str = "", *, existed: bool = False, **more: Any
+        self, status: str, by: Event | None = None, owners: str = "", *, existed: bool = False, **fields: Any
     ) -> None:
         number = len(self.revisions) + 1
         labels = {owner_of(letter).key: owner_of(letter).label_value for letter in owners}
@@ -86,59 +86,61 @@ class Helm:
             labels["hyperpod-constructs.io/existed"] = "true"
         if by:
             labels |= {BY: by.me.digest, AT: by.at(number)}
-        self.revisions.append({"number": number, "status": status, "labels": labels, "manager": "helm", **more})
+        self.revisions.append({"number": number, "status": status, "labels": labels, "manager": "helm", **fields})
 
     # Helm's side.
 
     def run(self, arguments: Sequence[str], /) -> str:
-        self.asked.append(list(arguments))
+        self.commands.append(list(arguments))
         verb = arguments[0]
         failing = self.fails.get(verb)
-        output, left = failing.pop(0) if failing else ("", "")
-        if output and not left:
+        output, status = failing.pop(0) if failing else ("", "")
+        if output and not status:
             raise HelmError(output)
         if verb == "uninstall":
             self.revisions.clear()
             return "release uninstalled"
-        number = max((one["number"] for one in self.revisions), default=0) + 1
+        number = max((revision["number"] for revision in self.revisions), default=0) + 1
         if verb == "rollback":
             labels = dict(self.revisions[int(arguments[2]) - 1]["labels"])
         else:
-            (given,) = [argument[9:] for argument in arguments if argument.startswith("--labels=")]
+            (labels_argument,) = [argument[9:] for argument in arguments if argument.startswith("--labels=")]
             former = self.revisions[-1]["labels"] if self.revisions else {}
-            labels = {**former, **dict(pair.split("=", 1) for pair in given.split(","))}
+            labels = {**former, **dict(pair.split("=", 1) for pair in labels_argument.split(","))}
         if not output:
-            for one in self.revisions:
-                one["status"] = "superseded" if one["status"] == "deployed" else one["status"]
-        self.revisions.append({"number": number, "status": left or "deployed", "labels": labels, "manager": "helm"})
+            for revision in self.revisions:
+                revision["status"] = "superseded" if revision["status"] == "deployed" else revision["status"]
+        self.revisions.append({"number": number, "status": status or "deployed", "labels": labels, "manager": "helm"})
         if output:
             raise HelmError(output)
         return f"WARNING: insecure\n{json.dumps({'version': number})}\nthe end"
 
     # The API server's side.
 
-    def request(self, method: str, path: str, **given: Any) -> Json:
+    def request(self, method: str, path: str, **options: Any) -> Json:
         prefix = "/api/v1/namespaces/n/secrets"
         if method == "GET":
-            assert (path, given["query"]) == (prefix, {"labelSelector": "owner=helm,name=r"})
-            assert given["accept"].startswith("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,")
-            return {"items": [self._record(one) for one in reversed(self.revisions)]}
+            assert (path, options["query"]) == (prefix, {"labelSelector": "owner=helm,name=r"})
+            assert options["accept"].startswith("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,")
+            return {"items": [self._record(revision) for revision in reversed(self.revisions)]}
         number = int(path.removeprefix(f"{prefix}/sh.helm.release.v1.r.v"))
-        assert (method, given["content_type"]) == ("PATCH", "application/merge-patch+json")
-        labels = given["body"]["metadata"]["labels"]
+        assert (method, options["content_type"]) == ("PATCH", "application/merge-patch+json")
+        labels = options["body"]["metadata"]["labels"]
         self.labeled.append((str(number), labels))
-        (one,) = [one for one in self.revisions if one["number"] == number]
-        one["labels"] = {key: value for key, value in {**one["labels"], **labels}.items() if value is not None}
+        (revision,) = [revision for revision in self.revisions if revision["number"] == number]
+        revision["labels"] = {
+            key: value for key, value in {**revision["labels"], **labels}.items() if value is not None
+        }
         return {}
 
     @staticmethod
-    def _record(one: Json) -> Json:
-        helm = {"owner": "helm", "name": "r", "version": str(one["number"]), "status": one["status"]}
+    def _record(revision: Json) -> Json:
+        helm = {"owner": "helm", "name": "r", "version": str(revision["number"]), "status": revision["status"]}
         return {
             "metadata": {
-                "labels": {**one["labels"], **helm},
-                "creationTimestamp": one.get("created", "2026-01-01T00:00:00Z"),
-                "managedFields": [{"manager": "other"}, {"manager": one["manager"]}],
+                "labels": {**revision["labels"], **helm},
+                "creationTimestamp": revision.get("created", "2026-01-01T00:00:00Z"),
+                "managedFields": [{"manager": "other"}, {"manager": revision["manager"]}],
             }
         }
 
@@ -158,8 +160,8 @@ class Helm:
 BROKEN = "Error: the chart is broken"
 
 
-def failing(helm: Helm, given: Any, verb: str = "upgrade", left: str = "failed", output: str = BROKEN) -> str:
-    helm.fails[verb] = [(output, left)]
+def failing(helm: Helm, sender: Any, verb: str = "upgrade", status: str = "failed", output: str = BROKEN) -> str:
+    helm.fails[verb] = [(output, status)]
     with pytest.raises(HelmError) as failure:
-        helm.install(given)
+        helm.install(sender)
     return str(failure.value)

@@ -35,7 +35,7 @@ _FAULTS: list[dict[str, Any]] = [
 
 @dataclass
 class Releases:
-    """The function of the releases, on a cluster of its own."""
+    """The function of the releases, on a separate cluster."""
 
     helm: HelmCloud
     provider: str = "Helm"
@@ -77,8 +77,8 @@ class Releases:
         def obtain(_: Any, work: Path, *__: Any, **___: Any) -> Path:
             return Path(shutil.copytree(self.helm.work / "source", work / "chart"))
 
-        def prepare(_: Path, wanted: Properties, work: Path, *__: Any) -> list[Path]:
-            (work / "values.json").write_text(json.dumps(wanted.values))
+        def prepare(_: Path, properties: Properties, work: Path, *__: Any) -> list[Path]:
+            (work / "values.json").write_text(json.dumps(properties.values))
             return [work / "values.json"]
 
         with patch.object(index, "obtain", obtain), patch.object(index, "prepare", prepare):
@@ -173,7 +173,7 @@ class Releases:
         yield self._owner(stack_id, logical_id, resource.properties)
 
     def remove(self, name: str) -> None:
-        """Take the marks of functions that were killed off; what nobody else owns goes."""
+        """Remove the marks of stopped functions; uninstall a release without another owner."""
         history = self.helm.history(name)
         last = history[-1]
         remaining = [mark for mark in last.owners if mark.digest not in self.killed]

@@ -1,4 +1,4 @@
-"""API servers that releases go to: the fake one, or one that KUBECONFIG names."""
+"""API servers for releases: the fake one, or the one in KUBECONFIG."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hyperpod_constructs.handlers.shared.eks import ClusterAccess
 
 @dataclass
 class Cluster:
-    """An API server that tests may use, one namespace of it, and how to look at it."""
+    """An API server that tests may use, one namespace, and functions to read it."""
 
     access: ClusterAccess
     namespace: str
@@ -32,7 +32,7 @@ def access_to(server: HelmApiServer) -> ClusterAccess:
 
 
 def real_cluster() -> Iterator[Cluster]:
-    """A namespace of the cluster that KUBECONFIG names, with a token of a service account: helm gets no more on EKS."""
+    """A namespace of the cluster in KUBECONFIG, with a token of a service account, which is all that helm gets on EKS."""
     from kubernetes import client, config
 
     config.load_kube_config()

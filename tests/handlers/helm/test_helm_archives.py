@@ -1,4 +1,4 @@
-"""What is said about an archive that is not unpacked, or not downloaded, word for word."""
+"""Exact messages about archives that cannot be unpacked or downloaded."""
 
 from __future__ import annotations
 
@@ -59,15 +59,15 @@ TARS: list[tuple[bytes, dict[str, int], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("packed", "limits", "says"), TARS)
+@pytest.mark.parametrize(("packed", "limits", "message"), TARS)
 def test_a_tar_archive(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bytes, limits: dict[str, int], says: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bytes, limits: dict[str, int], message: str
 ) -> None:
     for name, value in limits.items():
         monkeypatch.setattr(folder_module, name, value)
     with pytest.raises(ChartError) as failure:
         unpack_tar(io.BytesIO(packed), "a", tmp_path / "chart")
-    assert str(failure.value) == says
+    assert str(failure.value) == message
 
 
 def test_the_largest_archive_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,16 +113,16 @@ ZIPS: list[tuple[bytes, dict[str, int], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("packed", "limits", "says"), ZIPS)
+@pytest.mark.parametrize(("packed", "limits", "message"), ZIPS)
 def test_a_zip_archive(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bytes, limits: dict[str, int], says: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bytes, limits: dict[str, int], message: str
 ) -> None:
     for name, value in limits.items():
         monkeypatch.setattr(folder_module, name, value)
     (tmp_path / "a.zip").write_bytes(packed)
     with pytest.raises(ChartError) as failure:
         unpack_zip(tmp_path / "a.zip", tmp_path / "chart")
-    assert str(failure.value) == says
+    assert str(failure.value) == message
 
 
 # Downloads.
@@ -142,7 +142,7 @@ OFFLINE = "In a network without access to it, use a vendored chart folder"
 
 
 @pytest.mark.parametrize(
-    ("answer", "says", "slept"),
+    ("answer", "message", "pauses"),
     [
         (lambda: Response(404, "Not Found"), f"cannot be downloaded: the server answered 404 Not Found. {OFFLINE}", []),
         (lambda: Response(302, ""), f"cannot be downloaded: the server answered 302. {OFFLINE}", []),
@@ -155,65 +155,65 @@ OFFLINE = "In a network without access to it, use a vendored chart folder"
     ],
 )
 def test_a_download_that_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Callable[[], Any], says: str, slept: list[float]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Callable[[], Any], message: str, pauses: list[float]
 ) -> None:
     found: list[float] = []
     monkeypatch.setattr(source, "_get", lambda pool, url: answer())
     with pytest.raises(ChartError) as failure:
         source.download(URL, "a", tmp_path / "chart", sleep=found.append)
-    assert (str(failure.value), found) == (f"the chart's archive {URL} {says}", slept)
+    assert (str(failure.value), found) == (f"the chart's archive {URL} {message}", pauses)
 
 
 @pytest.mark.parametrize(
-    ("answer", "says"),
+    ("answer", "message"),
     [
         (Response(body=tar([("top/b", b"1")])), "the archive has no folder 'a'"),
         (Response(content_length="67108865"), "the archive has 67,108,865 bytes, more than 67,108,864"),
     ],
 )
 def test_an_archive_that_is_rejected(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Response, says: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Response, message: str
 ) -> None:
     monkeypatch.setattr(source, "_get", lambda pool, url: answer)
     with pytest.raises(ChartError) as failure:
         source.download(URL, "a", tmp_path / "chart", sleep=lambda _: pytest.fail("waited"))
-    assert str(failure.value) == f"the chart's archive {URL}: {says}"
+    assert str(failure.value) == f"the chart's archive {URL}: {message}"
     assert answer.closed
 
 
 def test_a_download_has_half_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[float] = []
+    limits: list[float] = []
 
-    def late(seconds: float, ask: Any) -> None:
-        given.append(seconds)
+    def times_out(seconds: float, call: Any) -> None:
+        limits.append(seconds)
         raise TimeoutError
 
-    monkeypatch.setattr(source, "within", late)
-    for left in (600.0, 1.0):
+    monkeypatch.setattr(source, "within", times_out)
+    for remaining in (600.0, 1.0):
         with pytest.raises(ChartError) as failure:
-            source.download(URL, "a", tmp_path, seconds_left=lambda left=left: left)
-    assert given == [300.0, 1.0]
+            source.download(URL, "a", tmp_path, seconds_left=lambda remaining=remaining: remaining)
+    assert limits == [300.0, 1.0]
     assert str(failure.value) == f"the download of the chart's archive {URL} took longer than 1 s; try again later"
 
 
 def test_redirects_are_followed_over_https_only() -> None:
     def pool(*locations: str | None) -> Any:
-        left, asked = list(locations), list[Any]()
+        remaining, requests = list(locations), list[Any]()
 
-        def request(method: str, url: str, **given: Any) -> Any:
-            asked.append((method, url, given))
-            location = left.pop(0)
+        def request(method: str, url: str, **options: Any) -> Any:
+            requests.append((method, url, options))
+            location = remaining.pop(0)
             return SimpleNamespace(get_redirect_location=lambda: location, close=lambda: None)
 
-        return SimpleNamespace(request=request, asked=asked)
+        return SimpleNamespace(request=request, requests=requests)
 
     followed = pool("/b", "https://other/c", "d", None)
     source._get(followed, URL)
-    assert [url for _, url, _ in followed.asked] == [
+    assert [url for _, url, _ in followed.requests] == [
         URL, "https://codeload.example.com/b", "https://other/c", "https://other/d"
     ]  # fmt: skip
     options = {"preload_content": False, "decode_content": False, "redirect": False}
-    assert followed.asked[0] == ("GET", URL, options)
+    assert followed.requests[0] == ("GET", URL, options)
     with pytest.raises(ChartError, match=r"^more than 3 redirects, the last one to https://codeload\.example\.com/e$"):
         source._get(pool("/b", "/c", "/d", "/e"), URL)
     with pytest.raises(ChartError, match=r"^the chart's archive must be downloaded over https, not from http://other$"):

@@ -1,4 +1,4 @@
-"""The helm binary, its connection, retries and secrets, without a cluster: what is run and said, word for word."""
+"""The helm binary, its connection, retries and secrets, without a cluster: exact commands and messages."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ Json = dict[str, Any]
 
 
 class Process:
-    """A process that ends, or not, within the time that it is given."""
+    """A process that ends, or does not end, within its timeout."""
 
-    def __init__(self, code: int = 0, *, late: int = 0) -> None:
-        self.returncode, self.late, self.events = code, late, list[Any]()
+    def __init__(self, code: int = 0, *, timeouts: int = 0) -> None:
+        self.returncode, self.timeouts, self.events = code, timeouts, list[Any]()
 
     def __call__(self, command: Any, **options: Any) -> Process:
         self.command, self.options = command, options
@@ -44,8 +44,8 @@ class Process:
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         self.events.append(timeout)
-        if self.late:
-            self.late -= 1
+        if self.timeouts:
+            self.timeouts -= 1
             raise subprocess.TimeoutExpired("helm", timeout or 0)
         return "output", "complaint of hunter2" if self.returncode or self.events != [timeout] else "complaint"
 
@@ -56,10 +56,13 @@ class Process:
         self.events.append("kill")
 
 
-def run(process: Process, monkeypatch: pytest.MonkeyPatch, left: float = 50.0) -> str:
+def run(process: Process, monkeypatch: pytest.MonkeyPatch, remaining: float = 50.0) -> str:
     monkeypatch.setattr(subprocess, "Popen", process)
     helm = Helm(
-        Path("work"), executable="helm", seconds_left=lambda: left, redact=lambda text: text.replace("hunter2", "***")
+        Path("work"),
+        executable="helm",
+        seconds_left=lambda: remaining,
+        redact=lambda text: text.replace("hunter2", "***"),
     )
     return helm.run(["a", "b"])
 
@@ -80,11 +83,11 @@ def test_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("late", "events"),
+    ("timeouts", "events"),
     [(1, [50.0, "terminate", 10.0]), (2, [50.0, "terminate", 10.0, "kill", None])],
 )
-def test_a_command_that_is_stopped(monkeypatch: pytest.MonkeyPatch, late: int, events: list[Any]) -> None:
-    process = Process(late=late)
+def test_a_command_that_is_stopped(monkeypatch: pytest.MonkeyPatch, timeouts: int, events: list[Any]) -> None:
+    process = Process(timeouts=timeouts)
     with pytest.raises(HelmError) as failure:
         run(process, monkeypatch)
     assert process.events == events
@@ -95,7 +98,7 @@ def test_a_command_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(HelmError) as failure:
         run(Process(1), monkeypatch)
     assert (str(failure.value), failure.value.output) == ("complaint of ***", "complaint of ***")
-    process = Process(1, late=0)
+    process = Process(1, timeouts=0)
     monkeypatch.setattr(Process, "communicate", lambda self, timeout: (timeout and "only output", ""))
     with pytest.raises(HelmError, match=r"^only output$"):
         run(process, monkeypatch)
@@ -103,7 +106,7 @@ def test_a_command_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_command_has_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     process = Process()
-    run(process, monkeypatch, left=0.0)
+    run(process, monkeypatch, remaining=0.0)
     assert process.events == [1.0]
 
 
@@ -144,7 +147,7 @@ def test_each_command_has_a_new_token_in_a_private_file(tmp_path: Path) -> None:
     assert found.run(["list"]) == "out"
     with pytest.raises(HelmError):
         found.run(["list"])
-    assert helm.asked[0] == ["list", f"--kubeconfig={tmp_path / 'kubeconfig'}"]
+    assert helm.commands[0] == ["list", f"--kubeconfig={tmp_path / 'kubeconfig'}"]
     assert recorded[0] == {
         "apiVersion": "v1", "kind": "Config", "current-context": "here",
         "clusters": [{"name": "eks", "cluster": {"server": "https://e"}}],
@@ -170,8 +173,8 @@ def test_the_clusters_own_authority_is_trusted(tmp_path: Path, monkeypatch: pyte
 # Retries.
 
 
-def attempts(*errors: Exception, left: float = 1000, **options: Any) -> tuple[list[float], Any]:
-    slept, waiting, time = list[float](), list(errors), [left]
+def attempts(*errors: Exception, remaining: float = 1000, **options: Any) -> tuple[list[float], Any]:
+    pauses, waiting, time = list[float](), list(errors), [remaining]
 
     def attempt() -> str:
         if waiting:
@@ -179,13 +182,13 @@ def attempts(*errors: Exception, left: float = 1000, **options: Any) -> tuple[li
         return "done"
 
     def sleep(seconds: float) -> None:
-        slept.append(seconds)
+        pauses.append(seconds)
         time[0] -= seconds
 
     try:
-        return slept, with_retries(attempt, seconds_left=lambda: time[0], sleep=sleep, **options)
+        return pauses, with_retries(attempt, seconds_left=lambda: time[0], sleep=sleep, **options)
     except (HelmError, ApiError, ReleaseChanged) as error:
-        return slept, error
+        return pauses, error
 
 
 BUSY, DENIED, FINAL = ApiError(503, "Busy", "later"), ApiError(403, "Forbidden", "no"), ApiError(422, "Invalid", "no")
@@ -203,13 +206,13 @@ def test_missing_access_is_waited_for_two_minutes() -> None:
     assert attempts(*[BUSY] * 9, *[DENIED] * 99)[0] == [2, 4, 8, 16, *[30] * 5, *[30] * 4]
 
 
-@pytest.mark.parametrize(("left", "slept"), [(62, [2]), (61.9, []), (66, [2, 4])])
-def test_a_minute_is_kept(left: float, slept: list[float]) -> None:
-    assert attempts(*[BUSY] * 9, left=left) == (slept, BUSY)
+@pytest.mark.parametrize(("remaining", "pauses"), [(62, [2]), (61.9, []), (66, [2, 4])])
+def test_a_minute_is_kept(remaining: float, pauses: list[float]) -> None:
+    assert attempts(*[BUSY] * 9, remaining=remaining) == (pauses, BUSY)
 
 
 def test_another_reserve() -> None:
-    assert attempts(*[BUSY] * 9, left=17, reserve=10)[0] == [2, 4]
+    assert attempts(*[BUSY] * 9, remaining=17, reserve=10)[0] == [2, 4]
 
 
 # Secrets.

@@ -1,4 +1,4 @@
-"""Charts and sub-charts without a network: what is run, and what is said word for word."""
+"""Charts and sub-charts without a network: commands and exact messages."""
 
 from __future__ import annotations
 
@@ -56,22 +56,24 @@ PACKED = tar([("colors/Chart.yaml", b"name: colors")])
 
 
 @pytest.mark.parametrize(
-    ("reference", "more"),
+    ("reference", "options"),
     [
         ("oci://quay.io/a/colors", []),
         ("oci://127.0.0.1:5000/a/colors", ["--plain-http"]),
         ("oci://localhost/a", ["--plain-http"]),
     ],
 )
-def test_a_chart_of_an_oci_registry(tmp_path: Path, reference: str, more: list[str]) -> None:
+def test_a_chart_of_an_oci_registry(tmp_path: Path, reference: str, options: list[str]) -> None:
     helm = Registry(f"Pulled: x\nDigest: sha256:{'0' * 64}\n", PACKED)
     folder = obtain(oci(reference), tmp_path, helm)  # type: ignore[arg-type]
     assert (folder / "Chart.yaml").read_text() == "name: colors"
-    assert helm.asked == [["pull", reference, "--version", "1.0.0", "--destination", str(tmp_path / "pulled"), *more]]
+    assert helm.commands == [
+        ["pull", reference, "--version", "1.0.0", "--destination", str(tmp_path / "pulled"), *options]
+    ]
 
 
 @pytest.mark.parametrize(
-    ("helm", "says"),
+    ("helm", "message"),
     [
         (Commands(HelmError("Error: no")), "oci://quay.io/a/colors 1.0.0 cannot be pulled: Error: no"),
         (
@@ -86,21 +88,21 @@ def test_a_chart_of_an_oci_registry(tmp_path: Path, reference: str, more: list[s
         ),
     ],
 )
-def test_a_chart_of_an_oci_registry_that_is_rejected(tmp_path: Path, helm: Any, says: str) -> None:
+def test_a_chart_of_an_oci_registry_that_is_rejected(tmp_path: Path, helm: Any, message: str) -> None:
     with pytest.raises(ChartError) as failure:
         obtain(oci(), tmp_path, helm)
-    assert str(failure.value) == says
+    assert str(failure.value) == message
 
 
 def test_credentials_of_ecr_are_given_to_helm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "registry_config", lambda reference, work: work / "registry.json")
     helm = Registry(f"Digest: sha256:{'0' * 64}", PACKED)
     obtain(oci(), tmp_path, helm)  # type: ignore[arg-type]
-    assert helm.asked[0][-2:] == ["--registry-config", str(tmp_path / "registry.json")]
+    assert helm.commands[0][-2:] == ["--registry-config", str(tmp_path / "registry.json")]
 
 
 @pytest.mark.parametrize(
-    ("repository", "where"),
+    ("repository", "source_arguments"),
     [
         ("https://charts.example.com", ["sub", "--repo", "https://charts.example.com"]),
         ("oci://quay.io/charts/", ["oci://quay.io/charts/sub"]),
@@ -108,11 +110,11 @@ def test_credentials_of_ecr_are_given_to_helm(tmp_path: Path, monkeypatch: pytes
         ("http://127.0.0.1", ["sub", "--repo", "http://127.0.0.1"]),
     ],
 )
-def test_a_subchart_is_pulled(repository: str, where: list[str]) -> None:
-    helm, slept = Commands(HelmError("a"), HelmError("b"), ""), list[float]()
-    pull_subchart(Dependency("sub", "1.0.0", repository), Path("into"), helm, sleep=slept.append)  # type: ignore[arg-type]
-    assert helm.asked == [["pull", *where, "--version", "1.0.0", "--destination", "into"]] * 3
-    assert slept == [2, 4]
+def test_a_subchart_is_pulled(repository: str, source_arguments: list[str]) -> None:
+    helm, pauses = Commands(HelmError("a"), HelmError("b"), ""), list[float]()
+    pull_subchart(Dependency("sub", "1.0.0", repository), Path("into"), helm, sleep=pauses.append)  # type: ignore[arg-type]
+    assert helm.commands == [["pull", *source_arguments, "--version", "1.0.0", "--destination", "into"]] * 3
+    assert pauses == [2, 4]
 
 
 def test_a_subchart_that_cannot_be_pulled() -> None:
@@ -126,10 +128,10 @@ def test_a_subchart_that_cannot_be_pulled() -> None:
 
 
 def test_a_folder_without_files(tmp_path: Path) -> None:
-    says = f"no chart in {str(tmp_path)!r}: the folder does not exist or is empty"
+    message = f"no chart in {str(tmp_path)!r}: the folder does not exist or is empty"
     with pytest.raises(ChartError) as failure:
         files_of(tmp_path)
-    assert str(failure.value) == says
+    assert str(failure.value) == message
     write(tmp_path, {"a": "1"})
     with pytest.raises(
         ChartError,
@@ -146,14 +148,14 @@ def test_a_folder_without_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [(tar([]), "x.tgz is not a packed chart: it is empty"), (b"no archive", "x.tgz is not a packed chart: ")],
 )
-def test_a_package_that_is_none(tmp_path: Path, content: bytes, says: str) -> None:
+def test_a_package_that_is_none(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "x.tgz").write_bytes(content)
     with pytest.raises(ChartError) as failure:
         top_folder(tmp_path / "x.tgz")
-    assert str(failure.value).startswith(says)
+    assert str(failure.value).startswith(message)
 
 
 # Sub-charts.
@@ -164,20 +166,20 @@ def read_json(paths: Any) -> list[Json]:
 
 
 def parent(folder: Path, *dependencies: Json, **files: Json) -> Path:
-    named = {"name": folder.name, "dependencies": list(dependencies)}
-    return write(folder, {"Chart.yaml": json.dumps(named), **{f"{k}": json.dumps(v) for k, v in files.items()}})
+    metadata = {"name": folder.name, "dependencies": list(dependencies)}
+    return write(folder, {"Chart.yaml": json.dumps(metadata), **{f"{k}": json.dumps(v) for k, v in files.items()}})
 
 
-def dependency(name: str = "sub", version: str = "1.0.0", **more: Any) -> Json:
-    return {"name": name, "version": version, "repository": "https://charts", **more}
+def dependency(name: str = "sub", version: str = "1.0.0", **fields: Any) -> Json:
+    return {"name": name, "version": version, "repository": "https://charts", **fields}
 
 
 def resolved(folder: Path, values: Json | None = None, **options: Any) -> list[Dependency]:
-    def pull(wanted: Dependency, into: Path) -> None:
-        (into / f"{wanted.name}-{wanted.version}.tgz").write_bytes(b"packed")
+    def pull(subchart: Dependency, destination: Path) -> None:
+        (destination / f"{subchart.name}-{subchart.version}.tgz").write_bytes(b"packed")
 
-    given = {"digests": {}, "allow_unpinned": True, "pull": pull, **options}
-    return resolve(folder, values or {}, read_yaml=read_json, **given)
+    settings = {"digests": {}, "allow_unpinned": True, "pull": pull, **options}
+    return resolve(folder, values or {}, read_yaml=read_json, **settings)
 
 
 SUB = "sub-chart sub 1.0.0 of https://charts"
@@ -219,11 +221,11 @@ REJECTED: list[tuple[Json, Json, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("entry", "options", "says"), REJECTED)
-def test_subcharts_that_are_rejected(tmp_path: Path, entry: Json, options: Json, says: str) -> None:
+@pytest.mark.parametrize(("entry", "options", "message"), REJECTED)
+def test_subcharts_that_are_rejected(tmp_path: Path, entry: Json, options: Json, message: str) -> None:
     with pytest.raises(ChartError) as failure:
         resolved(parent(tmp_path / "p", entry), **options)
-    assert str(failure.value) == says
+    assert str(failure.value) == message
 
 
 @pytest.mark.parametrize("repository", ["http://127.0.0.1", "http://localhost:1", "http://[::1]:1", "oci://quay.io/a"])
@@ -251,9 +253,9 @@ def test_what_is_disabled_and_missing_leaves_the_list(tmp_path: Path, prune: boo
     folder = parent(tmp_path / "p", *entries, **{"values.yaml": {"off": {"enabled": False}}})
     parent(folder / "charts" / "folder")
     (folder / "charts" / "folder" / "Chart.yaml").write_text('{"name": "kept"}')
-    assert [one.name for one in resolved(folder, prune=prune)] == ["on"]
-    left = [one["name"] for one in json.loads((folder / "Chart.yaml").read_text())["dependencies"]]
-    assert left == (["on", "kept"] if prune else ["on", "off", "kept"])
+    assert [subchart.name for subchart in resolved(folder, prune=prune)] == ["on"]
+    remaining = [subchart["name"] for subchart in json.loads((folder / "Chart.yaml").read_text())["dependencies"]]
+    assert remaining == (["on", "kept"] if prune else ["on", "off", "kept"])
 
 
 @pytest.mark.parametrize(
@@ -268,7 +270,7 @@ def test_what_is_disabled_and_missing_leaves_the_list(tmp_path: Path, prune: boo
 def test_subcharts_of_subcharts(tmp_path: Path, values: Json, pulled: list[str]) -> None:
     folder = parent(tmp_path / "p", dependency("inner"))
     parent(folder / "charts" / "inner", dependency("deep", condition="deep.on"))
-    assert [one.name for one in resolved(folder, values)] == pulled
+    assert [subchart.name for subchart in resolved(folder, values)] == pulled
 
 
 def test_values_of_an_alias_and_global_ones_reach_a_subchart(tmp_path: Path) -> None:
@@ -283,8 +285,8 @@ def test_packages_next_to_folders_are_dropped_at_any_depth(tmp_path: Path) -> No
     folder = parent(tmp_path / "p")
     inner = parent(folder / "charts" / "inner")
     parent(inner / "charts" / "deep")
-    for where, name in ((folder, "inner"), (folder, "other"), (inner, "deep")):
-        (where / "charts" / f"{name}-1.tgz").write_bytes(package(parent(tmp_path / "source" / name), name))
+    for parent_folder, name in ((folder, "inner"), (folder, "other"), (inner, "deep")):
+        (parent_folder / "charts" / f"{name}-1.tgz").write_bytes(package(parent(tmp_path / "source" / name), name))
     assert drop_duplicates(folder, read_yaml=read_json) == ["inner-1.tgz", "deep-1.tgz"]
     assert (folder / "charts" / "other-1.tgz").exists()
     assert [path.name for path in walk(folder)] == ["p", "inner", "deep"]
@@ -326,7 +328,7 @@ def test_yaml_is_read_with_helm(tmp_path: Path) -> None:
     read = reader(folder, helm, tmp_path)  # type: ignore[arg-type]
     assert read([folder / "Chart.yaml", folder / "Chart.lock", folder / "values.yaml"]) == [{"name": "c"}, {}, {}]
     wrapper = tmp_path / "read-yaml"
-    assert helm.asked == [["template", "read", str(wrapper)]]
+    assert helm.commands == [["template", "read", str(wrapper)]]
     assert (wrapper / "files" / "0").read_text() == "name: c"
     assert json.loads((wrapper / "Chart.yaml").read_text()) == {
         "apiVersion": "v2",
@@ -339,14 +341,14 @@ def test_yaml_is_read_with_helm(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "says"),
+    ("answer", "message"),
     [
         (HelmError("Error: no"), "the chart's metadata cannot be read: Error: no"),
         ('{"files/0": {"Error": "line 1"}}', "Chart.yaml is not a YAML mapping: line 1"),
     ],
 )
-def test_yaml_that_cannot_be_read(tmp_path: Path, answer: Any, says: str) -> None:
+def test_yaml_that_cannot_be_read(tmp_path: Path, answer: Any, message: str) -> None:
     folder = write(tmp_path / "c", {"Chart.yaml": "- a"})
     with pytest.raises(ChartError) as failure:
         reader(folder, Commands(answer), tmp_path)  # type: ignore[arg-type]
-    assert str(failure.value) == says
+    assert str(failure.value) == message

@@ -1,4 +1,4 @@
-"""Whole events of a release on a model of helm: properties, ids, what is run, and the reason of a failure."""
+"""Complete events of a release on a model of helm: properties, ids, commands, and the reason of a failure."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def test_properties() -> None:
         "c", "r", "n", {"Kind": "git"}, {}, False, {}, [], [], False, False, False, 300, False
     )
     switches = dict.fromkeys(("AllowUnpinnedSubcharts", "SkipCrds", "CreateNamespace", "Wait", "Adopt"), "True")
-    more = {
+    options = {
         "SubchartDigests": {"a 1": "sha256:0"}, "Values": '{"a": 1}', "ValuesFiles": ["f"], "Insertions": [{"Path": "p"}],
         "TimeoutSeconds": "60",
     }  # fmt: skip
-    assert Properties.of({**GIVEN, **switches, **more}) == Properties(
+    assert Properties.of({**GIVEN, **switches, **options}) == Properties(
         "c",
         "r",
         "n",
@@ -61,9 +61,9 @@ class Events:
         self.work: list[Path] = []
         self.prepared: list[Properties] = []
 
-        def prepared(run: Run, wanted: Properties) -> Any:
+        def prepared(run: Run, properties: Properties) -> Any:
             self.work.append(run.work)
-            self.prepared.append(wanted)
+            self.prepared.append(properties)
             return Path("chart"), [Path("values")]
 
         monkeypatch.setattr(Run, "prepared", prepared)
@@ -85,16 +85,16 @@ def events(monkeypatch: pytest.MonkeyPatch) -> Events:
 def test_a_life(events: Events, capsys: pytest.CaptureFixture[str]) -> None:
     options = {"SkipCrds": "true", "CreateNamespace": "true", "Wait": "true", "TimeoutSeconds": "60"}
     assert events.send("Create", **options) == {"PhysicalResourceId": "c/n/r", "Data": {"Revision": "1"}}
-    assert events.helm.asked[0][2] == "chart"
-    assert events.helm.asked[0][10:14] == ["--values=values", "--skip-crds", "--create-namespace", "--wait"]
-    assert events.helm.asked[0][15] == "--timeout=60s"
+    assert events.helm.commands[0][2] == "chart"
+    assert events.helm.commands[0][10:14] == ["--values=values", "--skip-crds", "--create-namespace", "--wait"]
+    assert events.helm.commands[0][15] == "--timeout=60s"
     assert owners(events.helm.revisions[0]["labels"]) == {owner(STACK, "A", "c/n/r")}
     assert events.send("Update", GIVEN, "c/n/r") == {"PhysicalResourceId": "c/n/r", "Data": {"Revision": "2"}}
-    assert events.helm.asked[1][11][:9] == "--labels="
+    assert events.helm.commands[1][11][:9] == "--labels="
     assert events.send("Delete", physical_id="given", Wait="true", TimeoutSeconds="60") == {
         "PhysicalResourceId": "given"
     }
-    assert events.helm.asked[2] == ["uninstall", "r", "--debug", "--wait", "--timeout=60s", "--namespace", "n"]
+    assert events.helm.commands[2] == ["uninstall", "r", "--debug", "--wait", "--timeout=60s", "--namespace", "n"]
     assert events.send("Delete") == {"PhysicalResourceId": "c/n/r"}
     assert not any(folder.exists() for folder in events.work)
     assert capsys.readouterr().out == "release r: delete\nrelease r does not exist\n"
@@ -156,7 +156,7 @@ def test_what_a_lost_update_created_is_released(
     released: bool,
 ) -> None:
     deleted: list[str] = []
-    monkeypatch.setattr(Run, "delete", lambda run, wanted: deleted.append(wanted.physical_id))
+    monkeypatch.setattr(Run, "delete", lambda run, properties: deleted.append(properties.physical_id))
     assert events.send("Update", old, physical_id)["Data"] == {"Revision": "1"}
     assert deleted == (["lost/n/r"] if released else [])
     assert capsys.readouterr().out == (
@@ -171,7 +171,7 @@ CURE = (
 
 
 @pytest.mark.parametrize(
-    ("error", "says"),
+    ("error", "message"),
     [
         (ChartError("no chart"), "no chart"),
         (HelmError("Error: broken"), "Error: broken"),
@@ -191,9 +191,9 @@ CURE = (
 )
 @pytest.mark.parametrize(("type_", "did"), [("Create", "installed"), ("Update", "upgraded")])
 def test_the_reason_of_a_failure(
-    events: Events, monkeypatch: pytest.MonkeyPatch, error: Exception, says: str, type_: str, did: str
+    events: Events, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str, type_: str, did: str
 ) -> None:
-    def fails(run: Run, wanted: Properties) -> Json:
+    def fails(run: Run, properties: Properties) -> Json:
         events.work.append(run.work)
         raise error
 
@@ -202,15 +202,15 @@ def test_the_reason_of_a_failure(
         events.send(type_, GIVEN, Values='{"db": {"password": "hunter2-secret"}}')
     start = f"Helm release r in namespace n of cluster c was not {did}: "
     found = str(failure.value)
-    if len(says) > 1000:
+    if len(message) > 1000:
         assert (found[:300], found[300:305], found[305:]) == ((start + "x" * 300)[:300], " ... ", "x" * 1100)
     else:
-        assert found == f"{start}{says}"
+        assert found == f"{start}{message}"
     assert not events.work[0].exists()
 
 
 def test_values_of_before_are_hidden_too(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(run: Run, wanted: Properties) -> Json:
+    def fails(run: Run, properties: Properties) -> Json:
         raise ApiError(422, "Invalid", "old-password and new-password")
 
     monkeypatch.setattr(Run, "apply", fails)
@@ -228,17 +228,17 @@ def test_a_message_of_the_longest_length_is_whole() -> None:
 def test_a_deletion_on_a_cluster_that_is_gone(
     events: Events, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def gone(run: Run, wanted: Properties) -> Any:
+    def cluster_gone(run: Run, properties: Properties) -> Any:
         raise ClusterGone("EKS cluster 'c' does not exist")
 
-    monkeypatch.setattr(Run, "runner", gone)
+    monkeypatch.setattr(Run, "runner", cluster_gone)
     assert events.send("Delete") == {"PhysicalResourceId": "c/n/r"}
     assert capsys.readouterr().out == "EKS cluster 'c' does not exist: the release was deleted with it\n"
 
 
 def test_the_binary_is_that_of_the_layer_or_of_the_environment(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[str] = []
-    monkeypatch.setattr(Run, "delete", lambda run, wanted: found.append(run.helm._executable))
+    monkeypatch.setattr(Run, "delete", lambda run, properties: found.append(run.helm._executable))
     monkeypatch.delenv("HELM", raising=False)
     events.send("Delete")
     monkeypatch.setenv("HELM", "/mine")
@@ -262,7 +262,7 @@ def test_the_entry_point(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 def test_the_connection_of_a_run_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     errors = [ApiError(503, "NoEndpoint", "later"), ApiError(403, "AccessDenied", "not yet")]
-    slept: list[float] = []
+    pauses: list[float] = []
 
     def access(name: str) -> ClusterAccess:
         if errors:
@@ -270,9 +270,9 @@ def test_the_connection_of_a_run_is_retried(monkeypatch: pytest.MonkeyPatch) -> 
         return ClusterAccess(name, "https://e", "", lambda: "t")
 
     helm: Any = type("Helm", (), {"seconds_left": staticmethod(lambda: 600.0)})()
-    run = Run({}, Path("work"), helm, access, slept.append, lambda: 0.0)
+    run = Run({}, Path("work"), helm, access, pauses.append, lambda: 0.0)
     assert run.runner(Properties.of(GIVEN)).api.connection.endpoint == "https://e"
-    assert slept == [2, 4]
+    assert pauses == [2, 4]
 
 
 # The chart.
@@ -307,7 +307,7 @@ def test_values_files_come_before_the_values(chart: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "says"),
+    ("changed", "message"),
     [
         ({"ValuesFiles": ["a.yaml", "values/eu.yaml", "b.yaml"]}, "the chart has no file 'a.yaml', 'b.yaml'"),
         ({"ValuesFiles": ["../a.yaml"]}, "'../a.yaml' is not inside the chart"),
@@ -321,10 +321,10 @@ def test_values_files_come_before_the_values(chart: Path) -> None:
         ),
     ],
 )
-def test_a_chart_that_differs(chart: Path, changed: Json, says: str) -> None:
+def test_a_chart_that_differs(chart: Path, changed: Json, message: str) -> None:
     with pytest.raises(ChartError) as failure:
         prepared(chart, **changed)
-    assert str(failure.value) == says
+    assert str(failure.value) == message
 
 
 def test_insertions(chart: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -333,7 +333,7 @@ def test_insertions(chart: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (chart / "list.yaml").read_text() == "a:\n  - one\n  - two\nend\n"
     assert capsys.readouterr().out == "left out: the chart has no file 'none.yaml', to which 'b' must be added\n"
     insert_line(chart, "list.yaml", after="missing", line="  - two")
-    assert (chart / "list.yaml").read_text() == "a:\n  - one\n  - two\nend\n", "it is there already"
+    assert (chart / "list.yaml").read_text() == "a:\n  - one\n  - two\nend\n", "it already exists"
 
 
 def test_subcharts_that_are_there_twice(
@@ -345,10 +345,15 @@ def test_subcharts_that_are_there_twice(
 
 
 def test_subcharts_are_resolved_with_the_pins(chart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[Any] = []
-    monkeypatch.setattr(index, "resolve", lambda chart, values, **more: given.append((chart, values, more)))
+    calls: list[Any] = []
+    monkeypatch.setattr(index, "resolve", lambda chart, values, **options: calls.append((chart, values, options)))
     monkeypatch.setattr(index, "pull_subchart", lambda *arguments, sleep: arguments[:2])
     prepared(chart, Values='{"a": 1}', SubchartDigests={"sub 1": "sha256:0"}, AllowUnpinnedSubcharts="true")
-    ((folder, values, more),) = given
-    assert (folder, values, more["digests"], more["allow_unpinned"]) == (chart, {"a": 1}, {"sub 1": "sha256:0"}, True)
-    assert more["pull"]("dependency", "into") == ("dependency", "into")
+    ((folder, values, options),) = calls
+    assert (folder, values, options["digests"], options["allow_unpinned"]) == (
+        chart,
+        {"a": 1},
+        {"sub 1": "sha256:0"},
+        True,
+    )
+    assert options["pull"]("dependency", "into") == ("dependency", "into")

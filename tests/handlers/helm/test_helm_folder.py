@@ -1,4 +1,4 @@
-"""A chart's folder: its digest, and archives that are unpacked safely or not at all."""
+"""A chart's folder: its digest, and archives that are unpacked safely or rejected."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def member(name: str, kind: bytes, target: str = "", size: int = 0) -> tarfile.T
     return info
 
 
-def unpack(archive: bytes, destination: Path, inside: str = "charts/colors") -> None:
-    unpack_tar(io.BytesIO(archive), inside, destination)
+def unpack(archive: bytes, destination: Path, chart_path: str = "charts/colors") -> None:
+    unpack_tar(io.BytesIO(archive), chart_path, destination)
 
 
 def test_digest_is_that_of_sha256sum_and_sort(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ class _WithContent(tarfile.TarInfo):
 
 
 def packed(entries: list[tarfile.TarInfo | tuple[str, bytes]]) -> bytes:
-    """Like `tar`, with extended headers as they are."""
+    """Like `tar`, with unchanged extended headers."""
     blocks = b""
     for entry in entries:
         content = getattr(entry, "content", b"") if isinstance(entry, tarfile.TarInfo) else entry[1]
@@ -251,7 +251,7 @@ def test_headers_larger_than_the_memory_are_rejected(
 
 
 def test_many_small_headers_stay_within_the_functions_memory(tmp_path: Path) -> None:
-    """Files elsewhere in a repository, each with a header of its own."""
+    """Other files in a repository, each with a separate header."""
     entries = [value for n in range(1_500) for value in (*extended({"path": f"top/docs/{n}"}), ("short", b""))]
     archive = packed([*entries, FILE])
     tracemalloc.start()
@@ -271,7 +271,7 @@ def test_many_small_headers_stay_within_the_functions_memory(tmp_path: Path) -> 
     ids=["1.0", "0.1", "0.0"],
 )
 def test_sparse_files_are_rejected(tmp_path: Path, records: dict[str, str]) -> None:
-    """Their maps have no limit."""
+    """The maps of sparse files have no limit."""
     with pytest.raises(ChartError, match="a sparse file; only plain files are supported"):
         unpack(packed([*extended(records), ("top/sparse", b"1\n0\n1\n")]), tmp_path / "chart")
     with pytest.raises(ChartError, match="'top/sparse', a sparse file"):
@@ -291,7 +291,7 @@ def zipped(files: dict[str, bytes], link: str | None = None) -> bytes:
 
 
 def encrypted(content: bytes) -> bytes:
-    """With the flag that says so, in both places where a zip archive has it."""
+    """With the encryption flag in both headers of a zip archive."""
     data = bytearray(content)
     data[data.index(b"PK\3\4") + 6] |= 1
     data[data.index(b"PK\1\2") + 8] |= 1
@@ -299,7 +299,7 @@ def encrypted(content: bytes) -> bytes:
 
 
 def sixty_four(content: bytes) -> bytes:
-    """With a 64-bit end, whose sizes count then."""
+    """With a 64-bit end record, whose sizes then apply."""
     end = content.index(b"PK\5\6")
     large = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, 2**40, 0)
     return content[:end] + large + struct.pack("<4sLQL", b"PK\6\7", 0, end, 1) + content[end:]
@@ -311,7 +311,7 @@ def test_a_directory_larger_than_the_memory_is_rejected(
 ) -> None:
     monkeypatch.setattr(folder_module, "MAX_DIRECTORY_BYTES", 1000)
     content = zipped({f"{n:080}": b"" for n in range(20)})
-    if commented:  # a comment that looks like the end of an archive with a small directory
+    if commented:  # a comment that resembles the end of an archive with a small directory
         small = content[-22:-10] + struct.pack("<LLH", 10, 0, 0)
         content = content[:-2] + struct.pack("<H", len(small)) + small
     write(tmp_path, {"a.zip": content})

@@ -1,4 +1,4 @@
-"""Whole events: Create, Update and Delete, from the archive to the API server, with the real helm."""
+"""Complete events: Create, Update and Delete, from the archive to the API server, with the real helm."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hyperpod_constructs.handlers.shared.eks import ClusterAccess, ClusterGone, 
 
 
 class Stack:
-    """CloudFormation's part: events with properties, and the physical id of the last answer."""
+    """The role of CloudFormation: events with properties, and the physical id of the last response."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ def stack(web: Any, cluster: Cluster, helm_binary: str, tmp_path: Path) -> Stack
 
 @pytest.fixture
 def fake(web: Any, server: HelmApiServer, helm_binary: str, tmp_path: Path) -> Stack:
-    """For tests that look into the fake server, or inject faults."""
+    """For tests that read the fake server's state, or inject faults."""
     return Stack(web, access_to(server), "team", helm_binary, tmp_path, server.clock.now)
 
 
@@ -147,7 +147,7 @@ def test_subcharts_values_files_and_insertions(fake: Stack, server: HelmApiServe
 
 
 def test_a_namespace_that_helm_keeps_survives_an_update_without_it(fake: Stack, server: HelmApiServer) -> None:
-    """As the dependency chart's namespace does, in which the HyperPod training operator lives, too."""
+    """As the namespace of the dependency chart, in which the HyperPod training operator also runs."""
     space = "{{- if .Values.create }}\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: agents\n{{- end }}\n"
     write(fake.source, {"templates/space.yaml": space})
     fake.publish()
@@ -265,12 +265,12 @@ def test_the_content_of_a_secret_is_not_quoted(fake: Stack, server: HelmApiServe
 
 
 def test_a_deleted_cluster(fake: Stack) -> None:
-    def gone(name: str) -> ClusterAccess:
+    def not_found(name: str) -> ClusterAccess:
         raise ClusterGone(f"EKS cluster {name!r} does not exist")
 
     def send(request: str) -> dict[str, Any]:
         event = {"RequestType": request, "ResourceProperties": fake.properties}
-        return handle(event, seconds_left=lambda: 600.0, access=gone, executable=fake.binary, sleep=lambda _: None)
+        return handle(event, seconds_left=lambda: 600.0, access=not_found, executable=fake.binary, sleep=lambda _: None)
 
     assert send("Delete") == {"PhysicalResourceId": "research/team/colors"}
     with pytest.raises(ReleaseFailed, match="EKS cluster 'research' does not exist"):
@@ -278,21 +278,21 @@ def test_a_deleted_cluster(fake: Stack) -> None:
 
 
 def test_a_rejection_of_aws_names_the_release(fake: Stack) -> None:
-    def refused(name: str) -> ClusterAccess:
+    def rejected(name: str) -> ClusterAccess:
         raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": f"not for {name}"}}, "DescribeCluster")
 
     event = {"RequestType": "Delete", "ResourceProperties": fake.properties}
     with pytest.raises(ReleaseFailed, match=r"^Helm release colors .* was not uninstalled: .*not for research"):
-        handle(event, seconds_left=lambda: 600.0, access=refused, executable=fake.binary, sleep=lambda _: None)
+        handle(event, seconds_left=lambda: 600.0, access=rejected, executable=fake.binary, sleep=lambda _: None)
 
 
 def test_a_deletion_needs_no_chart(fake: Stack) -> None:
-    """The upstream repository may be gone by then."""
+    """The upstream repository may no longer exist."""
     fake.send("Create")
     fake.web.serve("/archive", Answer(status=404))
-    request_count = len(fake.web.asked)
+    request_count = len(fake.web.requests)
     fake.send("Delete")
-    assert len(fake.web.asked) == request_count
+    assert len(fake.web.requests) == request_count
 
 
 def test_a_failed_deletion_fails(fake: Stack, server: HelmApiServer) -> None:
@@ -316,8 +316,15 @@ def test_the_entry_point_keeps_time_to_answer(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_switches_arrive_as_text() -> None:
-    given = {"ClusterName": "c", "Release": "r", "Namespace": "n", "Chart": {}, "SkipCrds": "true", "Wait": "false"}
-    read = Properties.of(given)
+    properties = {
+        "ClusterName": "c",
+        "Release": "r",
+        "Namespace": "n",
+        "Chart": {},
+        "SkipCrds": "true",
+        "Wait": "false",
+    }
+    read = Properties.of(properties)
     assert (read.skip_crds, read.wait, read.create_namespace, read.timeout_seconds) == (True, False, False, 300)
 
 

@@ -1,4 +1,4 @@
-"""A release and its owners, on a model of helm: what is run, what each revision carries, and what is said."""
+"""A release and its owners, on a model of helm: commands, labels of each revision, and messages."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def helm() -> Helm:
 
 
 def test_an_install_with_every_option(helm: Helm) -> None:
-    helm.left = 100.0  # of which 60 are kept to clean up
+    helm.left = 100.0  # of which 60 are reserved for the clean-up
     options = {"skip_crds": True, "create_namespace": True, "wait": True, "timeout_seconds": 300}
     assert helm.install(A, Path("one"), Path("two"), **options) == 1
-    assert helm.asked == [[
+    assert helm.commands == [[
         *("upgrade", "r", "chart", "--install", "--reset-values", "--history-max=10", "--output=json"),
         *("--server-side=true", "--force-conflicts", "--cleanup-on-fail"),
         *("--values=one", "--values=two", "--skip-crds", "--create-namespace", "--wait"),
@@ -39,20 +39,21 @@ def test_an_install_with_every_option(helm: Helm) -> None:
 
 
 @pytest.mark.parametrize(
-    ("left", "wanted", "seconds"), [(600, 30, 30), (100, 300, 40), (61.9, 30, 1), (60, 30, 1), (59, 30, 1), (600, 0, 1)]
+    ("remaining", "timeout", "seconds"),
+    [(600, 30, 30), (100, 300, 40), (61.9, 30, 1), (60, 30, 1), (59, 30, 1), (600, 0, 1)],
 )
-def test_the_time_of_a_command(helm: Helm, left: float, wanted: int, seconds: int) -> None:
-    helm.left = left
-    helm.install(A, timeout_seconds=wanted)
-    assert helm.asked[-1][-3:] == [f"--timeout={seconds}s", "--namespace", "n"]
-    helm.uninstall(A, timeout_seconds=wanted)
-    assert helm.asked[-1] == ["uninstall", "r", "--debug", f"--timeout={seconds}s", "--namespace", "n"]
+def test_the_time_of_a_command(helm: Helm, remaining: float, timeout: int, seconds: int) -> None:
+    helm.left = remaining
+    helm.install(A, timeout_seconds=timeout)
+    assert helm.commands[-1][-3:] == [f"--timeout={seconds}s", "--namespace", "n"]
+    helm.uninstall(A, timeout_seconds=timeout)
+    assert helm.commands[-1] == ["uninstall", "r", "--debug", f"--timeout={seconds}s", "--namespace", "n"]
 
 
 def test_an_uninstall_that_waits(helm: Helm, capsys: pytest.CaptureFixture[str]) -> None:
     helm.install(A)
     helm.uninstall(A, wait=True)
-    assert helm.asked[-1] == ["uninstall", "r", "--debug", "--wait", "--timeout=30s", "--namespace", "n"]
+    assert helm.commands[-1] == ["uninstall", "r", "--debug", "--wait", "--timeout=30s", "--namespace", "n"]
     assert capsys.readouterr().out == "release r: delete\n"
 
 
@@ -61,7 +62,7 @@ def test_an_uninstall_of_what_is_gone(helm: Helm, capsys: pytest.CaptureFixture[
     helm.add("deployed", A, "a")
     helm.add("uninstalled", A, "a")
     helm.uninstall(A)
-    assert helm.asked == []
+    assert helm.commands == []
     assert capsys.readouterr().out == "release r does not exist\n" * 2
 
 
@@ -84,9 +85,9 @@ def test_a_release_of_others_is_refused(helm: Helm) -> None:
         "another release name. If an earlier version of this library installed it, deploy this version once without "
         "renaming or moving the construct; the release is then recognized."
     )
-    assert (helm.asked, helm.labeled) == ([], [])
+    assert (helm.commands, helm.labeled) == ([], [])
     helm.uninstall(A)
-    assert (helm.asked, helm.labeled) == ([], [])
+    assert (helm.commands, helm.labeled) == ([], [])
 
 
 def test_a_release_that_was_uninstalled_is_nobodys(helm: Helm) -> None:
@@ -96,13 +97,13 @@ def test_a_release_that_was_uninstalled_is_nobodys(helm: Helm) -> None:
 
 def test_a_release_of_the_former_version(helm: Helm, capsys: pytest.CaptureFixture[str]) -> None:
     helm.add("deployed")
-    former = event("a", former=True)
-    assert helm.install(former) == 2
+    former_event = event("a", former=True)
+    assert helm.install(former_event) == 2
     assert helm.states[-1] == "deployed a by a"
     helm.revisions[:] = []
     helm.add("deployed")
     capsys.readouterr()
-    helm.uninstall(former)
+    helm.uninstall(former_event)
     assert (helm.verbs()[-1], capsys.readouterr().out) == ("uninstall", "release r: delete\n")
 
 
@@ -124,7 +125,7 @@ def test_two_owners_and_the_one_that_changed_it_leaves(helm: Helm, capsys: pytes
     helm.install(event("b", "2"))
     helm.uninstall(B)
     assert helm.states == ["superseded a by a", "superseded ab by b", "superseded ab by b", "deployed a by a"]
-    assert helm.asked[-1] == [
+    assert helm.commands[-1] == [
         *("rollback", "r", "1", "--history-max=10", "--server-side=true", "--force-conflicts", "--cleanup-on-fail"),
         *("--namespace", "n"),
     ]
@@ -176,11 +177,11 @@ def test_an_adopted_release_of_two_owners_stays_marked(helm: Helm) -> None:
 def test_a_failed_first_install_is_removed(helm: Helm) -> None:
     assert failing(helm, A) == BROKEN
     assert (helm.verbs(), helm.states) == (["upgrade", "uninstall"], [])
-    assert helm.asked[1] == ["uninstall", "r", "--debug", "--namespace", "n"]
+    assert helm.commands[1] == ["uninstall", "r", "--debug", "--namespace", "n"]
 
 
 def test_an_install_that_left_no_record_is_not_undone(helm: Helm) -> None:
-    assert failing(helm, A, left="") == BROKEN
+    assert failing(helm, A, status="") == BROKEN
     assert helm.verbs() == ["upgrade"]
 
 
@@ -254,7 +255,7 @@ def test_nothing_is_undone_where_nothing_was_begun(helm: Helm) -> None:
     helm.request = refuse  # type: ignore[method-assign]
     with pytest.raises(ApiError, match="no"):
         helm.install(A)
-    assert helm.asked == []
+    assert helm.commands == []
 
 
 def test_an_answer_of_the_api_server_undoes_too(helm: Helm) -> None:
@@ -262,14 +263,14 @@ def test_an_answer_of_the_api_server_undoes_too(helm: Helm) -> None:
     calls = 0
     serve = helm.request
 
-    def refuse(method: str, path: str, **given: Any) -> Json:
+    def refuse(method: str, path: str, **options: Any) -> Json:
         nonlocal calls
         calls += 1
         if calls == 3:
             raise ApiError(400, "BadRequest", "no")
-        return serve(method, path, **given)
+        return serve(method, path, **options)
 
     helm.request = refuse  # type: ignore[method-assign]
     with pytest.raises(ApiError, match="no"):
         helm.install(A)
-    assert calls > 3, "what the event did is looked up"
+    assert calls > 3, "the changes of the event are looked up"

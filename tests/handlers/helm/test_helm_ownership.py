@@ -1,4 +1,4 @@
-"""Releases that are renamed, shared, adopted, rolled back, and events whose answers are lost; with the real helm.
+"""Releases that are renamed, shared, adopted, rolled back, and events whose responses are lost; with the real helm.
 
 Each scenario is what CloudFormation and CDK's provider framework send; see `tests/support/cloudformation.py`.
 """
@@ -27,7 +27,7 @@ def helm_cloud(web: Any, server: HelmApiServer, helm_binary: str, tmp_path: Path
 
 
 def refuse(server: HelmApiServer) -> Any:
-    """The API server refuses what the release sets."""
+    """The API server rejects the objects of the release."""
     return server.fault(path="/configmaps", method="PATCH", status=422, reason="Invalid", message="not on a Friday")
 
 
@@ -72,9 +72,11 @@ def test_another_release_name_replaces_the_release(helm_cloud: HelmCloud) -> Non
     assert (helm_cloud.color("colors"), helm_cloud.color("paints")) == (None, "red")
 
 
-@pytest.mark.parametrize("how", ["update", "delete"])
-def test_a_replacement_that_is_rolled_back_leaves_one_release(helm_cloud: HelmCloud, how: str) -> None:
-    stack = helm_cloud.cloud.stack("Platform", rollback_of_replacement=how)
+@pytest.mark.parametrize("rollback_of_replacement", ["update", "delete"])
+def test_a_replacement_that_is_rolled_back_leaves_one_release(
+    helm_cloud: HelmCloud, rollback_of_replacement: str
+) -> None:
+    stack = helm_cloud.cloud.stack("Platform", rollback_of_replacement=rollback_of_replacement)
     stack.deploy({"Colors": helm_cloud.release("red")})
     renamed = helm_cloud.release("blue", release="paints")
     assert stack.deploy({"Colors": renamed, "Bad": FAILS}) == "UPDATE_ROLLBACK_COMPLETE"
@@ -84,8 +86,8 @@ def test_a_replacement_that_is_rolled_back_leaves_one_release(helm_cloud: HelmCl
 def test_a_replacement_whose_response_is_lost_leaves_one_release(helm_cloud: HelmCloud) -> None:
     stack = helm_cloud.cloud.stack("Platform")
     stack.deploy({"Colors": helm_cloud.release("red")})
-    lost = iter([Delivery.LOST])
-    helm_cloud.cloud.deliver = lambda event: next(lost, Delivery.ONCE)
+    deliveries = iter([Delivery.LOST])
+    helm_cloud.cloud.deliver = lambda event: next(deliveries, Delivery.ONCE)
     assert stack.deploy({"Colors": helm_cloud.release("blue", release="paints")}) == "UPDATE_ROLLBACK_COMPLETE"
     assert (helm_cloud.color("colors"), helm_cloud.color("paints")) == ("red", None)
 
@@ -136,12 +138,12 @@ def test_a_former_owner_is_not_restored_with_its_revision(helm_cloud: HelmCloud)
     third.deploy({"Colors": helm_cloud.release("blue")})
     third.delete()
     assert helm_cloud.color() == "green"
-    assert helm_cloud.owners() == ["Second.Colors"], "although that revision was First's too"
+    assert helm_cloud.owners() == ["Second.Colors"], "although First also owned that revision"
     second.delete()
     assert helm_cloud.history() == []
 
 
-# Made by somebody else.
+# Created by a user.
 
 
 def test_a_manually_installed_release_is_rejected(helm_cloud: HelmCloud) -> None:
@@ -165,7 +167,7 @@ def test_an_adopted_release_is_upgraded_and_never_uninstalled(helm_cloud: HelmCl
     assert stack.deploy({"Colors": helm_cloud.release("blue", adopt=True)}) == "CREATE_COMPLETE"
     assert stack.deploy({"Colors": helm_cloud.release("green", adopt=True)}) == "UPDATE_COMPLETE"
     assert stack.delete() == "DELETE_COMPLETE"
-    assert helm_cloud.color() == "green", "what was built on it since may need it"
+    assert helm_cloud.color() == "green", "later objects may require it"
     last = helm_cloud.history()[-1]
     assert (last.owners, last.existed, last.status) == (frozenset(), False, "deployed")
 
@@ -208,13 +210,13 @@ def test_a_release_recreated_by_another_owner_is_not_uninstalled(helm_cloud: Hel
     assert helm_cloud.color() == "hand-made"
 
 
-# Made by the version without marks.
+# Created by the version without marks.
 
 
 def test_a_release_of_the_former_version_is_marked_by_its_next_update(helm_cloud: HelmCloud) -> None:
     stack = helm_cloud.cloud.stack("Platform")
     stack.deploy({"Colors": helm_cloud.release("red")})
-    take_marks_off(helm_cloud)
+    remove_marks(helm_cloud)
     stack.live["Colors"].resource = helm_cloud.former(helm_cloud.release("red"))
     assert stack.deploy({"Colors": helm_cloud.release("red")}) == "UPDATE_COMPLETE"
     assert helm_cloud.owners() == ["Platform.Colors"]
@@ -225,7 +227,7 @@ def test_a_release_of_the_former_version_is_marked_by_its_next_update(helm_cloud
 def test_a_release_of_the_former_version_is_uninstalled_with_its_resource(helm_cloud: HelmCloud) -> None:
     stack = helm_cloud.cloud.stack("Platform")
     stack.deploy({"Colors": helm_cloud.release("red")})
-    take_marks_off(helm_cloud)
+    remove_marks(helm_cloud)
     stack.live["Colors"].resource = helm_cloud.former(helm_cloud.release("red"))
     assert stack.delete() == "DELETE_COMPLETE"
     assert helm_cloud.history() == []
@@ -234,21 +236,21 @@ def test_a_release_of_the_former_version_is_uninstalled_with_its_resource(helm_c
 def test_a_release_of_the_former_version_whose_construct_is_renamed_at_once_stays(helm_cloud: HelmCloud) -> None:
     stack = helm_cloud.cloud.stack("Platform")
     stack.deploy({"Colors": helm_cloud.release("red")})
-    take_marks_off(helm_cloud)
+    remove_marks(helm_cloud)
     stack.live["Colors"].resource = helm_cloud.former(helm_cloud.release("red"))
     assert stack.deploy({"Renamed": helm_cloud.release("red")}) == "UPDATE_ROLLBACK_COMPLETE"
     assert "deploy this version once without renaming or moving the construct" in stack.reasons[0]
     assert helm_cloud.color() == "red"
 
 
-def take_marks_off(helm_cloud: HelmCloud) -> None:
+def remove_marks(helm_cloud: HelmCloud) -> None:
     for key, item in helm_cloud.server.store.objects.items():
         if key[1] == "secrets":
             labels = item["metadata"]["labels"]
             item["metadata"]["labels"] = {k: v for k, v in labels.items() if not k.startswith("hyperpod")}
 
 
-# Lost answers, repeated events.
+# Lost responses, repeated events.
 
 
 def test_a_create_with_a_lost_response_is_deleted_with_an_id_of_cloudformation(helm_cloud: HelmCloud) -> None:
@@ -256,13 +258,13 @@ def test_a_create_with_a_lost_response_is_deleted_with_an_id_of_cloudformation(h
     stack = helm_cloud.cloud.stack("Platform")
     assert stack.deploy({"Colors": helm_cloud.release("red")}) == "ROLLBACK_COMPLETE"
     (deleted,) = [sent for sent in helm_cloud.cloud.sent if sent.request == "Delete"]
-    assert deleted.physical_id.startswith("Platform-Colors-"), "the answer has the id that the event had"
+    assert deleted.physical_id.startswith("Platform-Colors-"), "the response has the id of the event"
     assert helm_cloud.history() == []
 
 
-@pytest.mark.parametrize("how", [Delivery.RETRIED, Delivery.TWICE])
-def test_each_event_can_be_repeated(helm_cloud: HelmCloud, how: Delivery) -> None:
-    helm_cloud.cloud.deliver = lambda event: how
+@pytest.mark.parametrize("delivery", [Delivery.RETRIED, Delivery.TWICE])
+def test_each_event_can_be_repeated(helm_cloud: HelmCloud, delivery: Delivery) -> None:
+    helm_cloud.cloud.deliver = lambda event: delivery
     stack = helm_cloud.cloud.stack("Platform")
     assert stack.deploy({"Colors": helm_cloud.release("red")}) == "CREATE_COMPLETE"
     assert stack.deploy({"Colors": helm_cloud.release("blue")}) == "UPDATE_COMPLETE"

@@ -30,7 +30,7 @@ LATER = replace(ME, request="a later event")
 
 
 class Colors:
-    """A release of a small chart with one ConfigMap, and the time it has."""
+    """A release of a small chart with one ConfigMap, and its time limit."""
 
     def __init__(
         self, helm: Helm, access: Any, namespace: str, tmp_path: Path, *, now: Callable[[], float] = time.time
@@ -47,7 +47,7 @@ class Colors:
         self.event(ME)
 
     def event(self, event: Event) -> Release:
-        """What follows belongs to this event."""
+        """Subsequent commands belong to this event."""
         self.release = Release(
             "colors", self.namespace, self.helm, event, sleep=self.sleep, now=lambda: self.now() + self.later
         )
@@ -60,8 +60,8 @@ class Colors:
 
     def install(self, values: Mapping[str, Any] | None = None, **options: Any) -> int:
         write(self.tmp_path, {"values.json": json.dumps(values or {})})
-        given = {"skip_crds": False, "create_namespace": True, "wait": False, "timeout_seconds": 30, **options}
-        return self.release.install(self.chart, [self.tmp_path / "values.json"], **given)
+        settings = {"skip_crds": False, "create_namespace": True, "wait": False, "timeout_seconds": 30, **options}
+        return self.release.install(self.chart, [self.tmp_path / "values.json"], **settings)
 
     def uninstall(self) -> None:
         self.release.uninstall(wait=False, timeout_seconds=30)
@@ -146,8 +146,8 @@ def test_crds_are_skipped_where_wanted(fake: Colors, server: HelmApiServer, skip
 
 
 def test_a_failed_first_install_is_removed(colors: Colors, cluster: Cluster) -> None:
-    elsewhere = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: nowhere-at-all}\n"
-    write(colors.chart, {"templates/elsewhere.yaml": elsewhere})
+    in_missing_namespace = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: nowhere-at-all}\n"
+    write(colors.chart, {"templates/elsewhere.yaml": in_missing_namespace})
     with pytest.raises(HelmError, match='namespaces "nowhere-at-all" not found'):
         colors.install()
     assert colors.release.history() == []
@@ -193,7 +193,7 @@ def test_an_upgrade_that_was_interrupted(fake: Colors, server: HelmApiServer, st
     fake.install({"color": "never finished"})
     server.set_status("colors", status)
     fake.event(LATER)
-    assert fake.install({"color": "blue"}) == 5  # 4 is the way back to 2
+    assert fake.install({"color": "blue"}) == 5  # 4 is the rollback to 2
     assert fake.statuses[-1] == "deployed"
     assert color(server) == "blue"
 
@@ -252,7 +252,7 @@ def test_an_api_server_that_keeps_failing(fake: Colors, server: HelmApiServer) -
     )
     with pytest.raises(ApiError, match="unable to handle the request"):
         fake.install()
-    assert 0 < fake.left < 120  # nearly all the time was used, enough is left to answer
+    assert 0 < fake.left < 120  # nearly all the time was used, with enough left to respond
 
 
 def test_a_failed_uninstall_is_reported(fake: Colors, server: HelmApiServer) -> None:
@@ -285,38 +285,40 @@ class NoRelease:
 
 
 class Recorded:
-    """Stands for helm: answers by what is asked, and remembers it."""
+    """A replacement for helm: responds to each command, and records it."""
 
     def __init__(self, answer: Callable[[Sequence[str]], str]) -> None:
-        self.asked: list[list[str]] = []
+        self.commands: list[list[str]] = []
         self.api: Any = NoRelease()
         self.seconds_left: Callable[[], float] = lambda: 100.0
         self._answer = answer
 
     def run(self, arguments: Sequence[str], /) -> str:
-        self.asked.append(list(arguments))
+        self.commands.append(list(arguments))
         return self._answer(arguments)
 
 
 def test_the_arguments_that_helm_gets() -> None:
-    helm = Recorded(lambda asked: json.dumps({"version": 7, "manifest": "..."}) if asked[0] == "upgrade" else "[]")
+    helm = Recorded(
+        lambda arguments: json.dumps({"version": 7, "manifest": "..."}) if arguments[0] == "upgrade" else "[]"
+    )
     options: dict[str, Any] = {"skip_crds": True, "create_namespace": True, "wait": True, "timeout_seconds": 300}
     assert Release("r", "n", helm, ME).install(Path("c"), [Path("a"), Path("b")], **options) == 7
-    (upgrade,) = [asked for asked in helm.asked if asked[0] == "upgrade"]
+    (upgrade,) = [arguments for arguments in helm.commands if arguments[0] == "upgrade"]
     assert upgrade == [
         *("upgrade", "r", "c", "--install", "--reset-values", "--history-max=10", "--output=json"),
         *("--server-side=true", "--force-conflicts", "--cleanup-on-fail"),
         *("--values=a", "--values=b", "--skip-crds", "--create-namespace", "--wait"),
         "--labels=hyperpod-constructs.io/owner-0123456789abcdef=Platform.Colors,"
         f"hyperpod-constructs.io/by=0123456789abcdef,hyperpod-constructs.io/at={ME.at(1)}",
-        *("--timeout=40s", "--namespace", "n"),  # 100 s are left, of which 60 are kept to clean up
+        *("--timeout=40s", "--namespace", "n"),  # 100 s remain, of which 60 are reserved for the clean-up
     ]
 
 
 def test_failed_removals_are_reported() -> None:
-    def answer(asked: Sequence[str]) -> str:
+    def answer(arguments: Sequence[str]) -> str:
         helm.api.secrets = NoRelease("failed").secrets
-        raise HelmError(f"Error: {asked[0]} is broken")
+        raise HelmError(f"Error: {arguments[0]} is broken")
 
     helm = Recorded(answer)
     with pytest.raises(HelmError, match=r"upgrade is broken; and its changes .*: Error: uninstall is broken"):

@@ -1,4 +1,4 @@
-"""What earlier attempts and others leave behind of a release, on a model of helm: how it is recovered or removed."""
+"""Remains of a release from earlier attempts and other clients, on a model of helm: recovery and removal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROLLED_BACK = "pending-{}: it is rolled back to revision {}"
 
 
 @pytest.mark.parametrize(
-    ("before", "verbs", "said"),
+    ("before", "verbs", "message"),
     [
         (["deployed"], ["upgrade"], ""),
         (["uninstalled"], ["upgrade"], ""),
@@ -39,15 +39,15 @@ ROLLED_BACK = "pending-{}: it is rolled back to revision {}"
     ],
 )  # fmt: skip
 def test_what_was_interrupted_is_recovered(
-    helm: Helm, capsys: pytest.CaptureFixture[str], before: list[str], verbs: list[str], said: str
+    helm: Helm, capsys: pytest.CaptureFixture[str], before: list[str], verbs: list[str], message: str
 ) -> None:
     for status in before:
         helm.add(status, A, "a")
     helm.install(LATER)
     assert helm.verbs() == verbs
     assert helm.states[-1] == "deployed a by a"
-    tail = ", or is partially removed: it is uninstalled first" if "never" in said else " first"
-    assert capsys.readouterr().out == (f"release r is {said}{tail}\n" if said else "")
+    tail = ", or is partially removed: it is uninstalled first" if "never" in message else " first"
+    assert capsys.readouterr().out == (f"release r is {message}{tail}\n" if message else "")
 
 
 def test_an_interrupted_share_is_rolled_back_without_the_mark(helm: Helm) -> None:
@@ -82,15 +82,15 @@ def test_a_pending_operation_of_others_is_waited_for(
 
 
 @pytest.mark.parametrize(
-    ("given", "age", "slept"),
+    ("status", "age", "pauses"),
     [(LATER, 0, []), (A, 899, [2.0]), (A, 900, [1.0]), (A, 900.5, []), (B, 901, [])],
     ids=["left by an earlier event", "the same event", "at the limit", "old", "old, of others"],
 )
-def test_a_pending_operation_that_cannot_run(helm: Helm, given: Any, age: float, slept: list[float]) -> None:
+def test_a_pending_operation_that_cannot_run(helm: Helm, status: Any, age: float, pauses: list[float]) -> None:
     helm.add("pending-install", A, "a")
     helm.time = START + age
-    helm.install(given)
-    assert helm.slept == slept
+    helm.install(status)
+    assert helm.slept == pauses
 
 
 def test_a_pending_operation_that_lasts_too_long(helm: Helm) -> None:
@@ -98,7 +98,7 @@ def test_a_pending_operation_that_lasts_too_long(helm: Helm) -> None:
     helm.left, helm.time = 80.0, START + 100
     with pytest.raises(HelmError) as failure:
         helm.install(A)
-    assert helm.slept == [15], "a minute is kept"
+    assert helm.slept == [15], "a minute is reserved"
     assert str(failure.value) == (
         "Error: release r has been pending-upgrade for 115 s, and that operation may still be running. Try again when "
         "it has ended, or 15 minutes after it started"
@@ -115,10 +115,10 @@ def test_clocks_that_differ(helm: Helm) -> None:
 # Roles and other remains.
 
 
-def role(name: str, *, remade: bool = True, **more: Any) -> Json:
+def role(name: str, *, remade: bool = True, **fields: Any) -> Json:
     manager = "clusterrole-aggregation-controller" if remade else "helm"
     metadata = {"name": name, "uid": f"uid-{name}", "managedFields": [{"manager": manager}]}
-    return {"metadata": {**metadata, **more}, "rules": []}
+    return {"metadata": {**metadata, **fields}, "rules": []}
 
 
 REFUSED = 'Error: ClusterRole "admin" in namespace "" exists and cannot be imported into the current release: no'
@@ -137,12 +137,12 @@ def test_a_role_that_was_recreated_is_deleted_before_the_install(
 
 
 @pytest.mark.parametrize(
-    "kept", [role("admin", remade=False), role("admin", labels={"a": "b"}), role("admin", annotations={"a": "b"}),
+    "existing", [role("admin", remade=False), role("admin", labels={"a": "b"}), role("admin", annotations={"a": "b"}),
              {**role("admin"), "aggregationRule": {"a": "b"}}]
 )  # fmt: skip
-def test_a_role_of_somebody_is_left(helm: Helm, kept: Json) -> None:
-    helm.roles["admin"] = kept
-    assert failing(helm, A, left="", output=REFUSED).startswith('Error: ClusterRole "admin" in namespace ""')
+def test_a_role_of_somebody_is_left(helm: Helm, existing: Json) -> None:
+    helm.roles["admin"] = existing
+    assert failing(helm, A, status="", output=REFUSED).startswith('Error: ClusterRole "admin" in namespace ""')
     assert (helm.verbs(), helm.deleted) == (["upgrade"], [])
 
 
@@ -150,18 +150,18 @@ def test_roles_that_block_without_end(helm: Helm) -> None:
     helm.fails["upgrade"] = [(REFUSED, "")] * 99
     with pytest.raises(HelmError, match=r"^more than 50 ClusterRoles blocked the install$"):
         helm.install(A)
-    assert len(helm.asked) == 50
+    assert len(helm.commands) == 50
 
 
 def test_an_uninstall_removes_recreated_roles_of_the_release(helm: Helm) -> None:
     annotations = {"meta.helm.sh/release-name": "r", "meta.helm.sh/release-namespace": "n"}
     helm.install(A)
-    for name, mine in (
+    for name, role_annotations in (
         ("mine", annotations),
         ("other", {**annotations, "meta.helm.sh/release-name": "x"}),
         ("none", None),
     ):
-        helm.roles[name] = {**role(name, annotations=mine), "aggregationRule": {"a": "b"}}
+        helm.roles[name] = {**role(name, annotations=role_annotations), "aggregationRule": {"a": "b"}}
     helm.roles["plain"] = role("plain", annotations=annotations)
     run = helm.run
 
@@ -206,11 +206,11 @@ def test_an_uninstall_that_finds_nothing_is_done(helm: Helm) -> None:
     helm.install(A)
     run = helm.run
 
-    def gone(arguments: Any) -> str:
+    def release_not_found(arguments: Any) -> str:
         run(arguments)
         raise HelmError("Error: uninstall: Release not loaded: r: Release: Not Found")
 
-    helm.run = gone  # type: ignore[method-assign]
+    helm.run = release_not_found  # type: ignore[method-assign]
     helm.uninstall(A)
     assert helm.states == []
 
@@ -224,16 +224,16 @@ def test_an_uninstall_that_fails(helm: Helm) -> None:
 
 def test_a_release_that_exists_again_is_uninstalled_again(helm: Helm, capsys: pytest.CaptureFixture[str]) -> None:
     helm.install(A)
-    run, again = helm.run, [1]
+    run, failures_left = helm.run, [1]
 
-    def comes_back(arguments: Any) -> str:
+    def reinstalled(arguments: Any) -> str:
         output = run(arguments)
-        if again and arguments[0] == "uninstall":
-            again.pop()
+        if failures_left and arguments[0] == "uninstall":
+            failures_left.pop()
             helm.add("deployed", A, "a")
         return output
 
-    helm.run = comes_back  # type: ignore[method-assign]
+    helm.run = reinstalled  # type: ignore[method-assign]
     helm.uninstall(A)
     assert (helm.verbs(), helm.slept) == (["upgrade", "uninstall", "uninstall"], [2])
     assert capsys.readouterr().out == (
@@ -251,7 +251,7 @@ def test_the_records_of_a_release(helm: Helm) -> None:
     first, last = helm.release(A).history()
     assert (first, last) == (Revision(1, "superseded"), Revision(2, "deployed"))
     assert last.marks == {A.me.key: "Platform.A", B.me.key: "Platform.B", EXISTED_LABEL: "true"}
-    assert {one.digest for one in last.owners} == {owner_of("a").digest, owner_of("b").digest}
+    assert {mark.digest for mark in last.owners} == {owner_of("a").digest, owner_of("b").digest}
     assert (first.existed, last.existed, last.by, last.manager) == (False, True, B.me.digest, "helm")
     assert (first.created, last.event) == (START, B.id)
     assert replace(last, number=3).event == "", "a copy of the labels"

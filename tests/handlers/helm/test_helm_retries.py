@@ -1,4 +1,4 @@
-"""Which failures of helm and of the API server are tried again."""
+"""Which failures of helm and of the API server are retried."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Random runs of releases: shared, renamed, adopted, killed and refused, with the real helm; alone, and with objects.
+"""Random deployments of releases: shared, renamed, adopted, terminated and rejected, with the real helm; also with objects.
 
-``HYPERPOD_OWNERSHIP_HELM_EVENTS`` makes them longer, ``HYPERPOD_OWNERSHIP_SEED`` picks where they start.
+``HYPERPOD_OWNERSHIP_HELM_EVENTS`` makes them longer, ``HYPERPOD_OWNERSHIP_SEED`` sets the random seed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def test_random_deployments_of_releases(
 def test_random_deployments_of_releases_and_objects(
     web: Any, server: HelmApiServer, helm_binary: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Both functions in the same stacks and on the same API server, with each other's faults."""
+    """Both functions in the same stacks and on the same API server, with the faults of both."""
     participants: list[Any] = [Objects(World(server)), Releases(HelmCloud(web, server, helm_binary, tmp_path))]
     deployments = Run(participants, random.Random(SEED * 1000 + 77))
     deployments.until(2 * EVENTS if ALL else EVENTS)

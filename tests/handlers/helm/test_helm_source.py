@@ -1,4 +1,4 @@
-"""Where charts come from, against a local web server, S3 and a local OCI registry."""
+"""Sources of charts, with a local web server, S3 and a local OCI registry."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ WRONG = "sha256:" + "0" * 64
 
 
 class Pauses(list[float]):
-    """Instead of sleeping."""
+    """A replacement for sleeping."""
 
     def __call__(self, seconds: float) -> None:
         self.append(seconds)
 
 
-def git(url: str, wanted: str, path: str = "charts/colors") -> dict[str, str]:
-    return {"Kind": "git", "ArchiveUrl": url, "Path": path, "Digest": wanted}
+def git(url: str, digest: str, path: str = "charts/colors") -> dict[str, str]:
+    return {"Kind": "git", "ArchiveUrl": url, "Path": path, "Digest": digest}
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_pinned_commit(web: Any, helm: Helm, source: Path, tmp_path: Path) -> 
     url = web.serve(PATH, repository(source))
     folder = obtain(git(url, digest(source)), tmp_path / "work", helm)
     assert digest(folder) == digest(source)
-    assert web.asked == [PATH]
+    assert web.requests == [PATH]
 
 
 def test_a_wrong_digest(web: Any, helm: Helm, source: Path, tmp_path: Path) -> None:
@@ -72,10 +72,10 @@ def test_a_missing_folder(web: Any, helm: Helm, source: Path, tmp_path: Path) ->
     ids=["503", "429", "cut off", "500"],
 )
 def test_a_server_that_fails_at_first(web: Any, helm: Helm, source: Path, tmp_path: Path, first: Answer) -> None:
-    whole = repository(source)
+    archive = repository(source)
     if first.cut_at:
-        first = Answer(body=whole, cut_at=len(whole) // 2)
-    url = web.serve(PATH, first, Answer(body=whole))
+        first = Answer(body=archive, cut_at=len(archive) // 2)
+    url = web.serve(PATH, first, Answer(body=archive))
     pauses = Pauses()
     folder = obtain(git(url, digest(source)), tmp_path / "work", helm, sleep=pauses)
     assert digest(folder) == digest(source)
@@ -102,7 +102,7 @@ def test_a_commit_that_does_not_exist_is_requested_once(web: Any, helm: Helm, tm
 
 def test_a_host_out_of_reach(helm: Helm, tmp_path: Path) -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        taken.bind(("127.0.0.1", 0))  # bound, but not listening
         url = f"http://127.0.0.1:{taken.getsockname()[1]}{PATH}"
         with pytest.raises(ChartError, match=r"NewConnectionError.*use a vendored chart folder"):
             obtain(git(url, WRONG), tmp_path / "work", helm, sleep=Pauses())
@@ -123,7 +123,7 @@ def test_an_archive_with_a_declared_size_over_the_limit(web: Any, helm: Helm, tm
 def test_an_archive_that_never_ends(
     web: Any, helm: Helm, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No length is said, and it goes on and on: it is refused while it streams."""
+    """An endless response without a length is rejected while it is read."""
     monkeypatch.setattr(folder_module, "MAX_ARCHIVE_BYTES", 2**20)
     noise = hashlib.shake_256(b"noise").digest(4 * 2**20)
     url = web.serve(PATH, Answer(body=tar([("top/noise", noise)]), headers={"Content-Length": str(2**20 * 4)}))
@@ -168,8 +168,8 @@ def asset(source: Path, file: Path) -> None:
 @pytest.mark.usefixtures("aws")
 def test_an_asset(helm: Helm, source: Path, tmp_path: Path) -> None:
     asset(source, tmp_path / "chart.zip")
-    wanted = {"Kind": "asset", "Bucket": "assets", "Key": "chart.zip", "Digest": digest(source)}
-    assert digest(obtain(wanted, tmp_path / "work", helm)) == digest(source)
+    chart = {"Kind": "asset", "Bucket": "assets", "Key": "chart.zip", "Digest": digest(source)}
+    assert digest(obtain(chart, tmp_path / "work", helm)) == digest(source)
 
 
 @pytest.mark.usefixtures("aws")
@@ -211,8 +211,8 @@ def registry(web: Any, source: Path) -> tuple[str, str]:
 
 
 def test_an_oci_registry(web: Any, helm: Helm, source: Path, tmp_path: Path) -> None:
-    reference, wanted = registry(web, source)
-    chart_source = {"Kind": "oci", "Reference": reference, "Version": "1.0.0", "Digest": wanted}
+    reference, expected = registry(web, source)
+    chart_source = {"Kind": "oci", "Reference": reference, "Version": "1.0.0", "Digest": expected}
     assert digest(obtain(chart_source, tmp_path / "work", helm)) == digest(source)
 
 
@@ -223,9 +223,9 @@ def test_an_oci_chart_with_another_digest(web: Any, helm: Helm, source: Path, tm
 
 
 def test_an_oci_version_that_does_not_exist(web: Any, helm: Helm, source: Path, tmp_path: Path) -> None:
-    reference, wanted = registry(web, source)
+    reference, digest = registry(web, source)
     with pytest.raises(ChartError, match=r"colors 2\.0\.0 cannot be pulled: .*not found"):
-        obtain({"Kind": "oci", "Reference": reference, "Version": "2.0.0", "Digest": wanted}, tmp_path / "work", helm)
+        obtain({"Kind": "oci", "Reference": reference, "Version": "2.0.0", "Digest": digest}, tmp_path / "work", helm)
 
 
 @pytest.mark.usefixtures("aws")
@@ -257,7 +257,7 @@ def test_redirects_stay_on_https(web: Any, helm: Helm, source: Path, tmp_path: P
 
 
 def test_an_archive_that_trickles_in_has_an_end(tmp_path: Path, helm: Helm) -> None:
-    """One byte at a time, each sooner than a socket's timeout."""
+    """One byte at a time, each within the timeout of a socket."""
     helm.seconds_left = lambda: 2.0
     with slow_server() as url, pytest.raises(ChartError, match="took longer than 1 s; try again later"):
         obtain(git(url, WRONG), tmp_path / "work", helm, sleep=Pauses())

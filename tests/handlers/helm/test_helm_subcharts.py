@@ -1,4 +1,4 @@
-"""Sub-charts: which are wanted, and bringing them from a local chart repository with the real helm."""
+"""Sub-charts: which are required, and pulling them from a local chart repository with the real helm."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def complete(
         folder,
         values or {},
         read_yaml=reader(folder, helm, tmp_path / "work"),
-        pull=lambda dependency, into: pull_subchart(dependency, into, helm, sleep=lambda _: None),
+        pull=lambda dependency, destination: pull_subchart(dependency, destination, helm, sleep=lambda _: None),
         digests={key.replace("_", " "): value for key, value in digests.items()},
         allow_unpinned=not digests,
     )
@@ -77,13 +77,13 @@ def test_only_what_is_enabled_is_pulled(web: Any, helm: Helm, parent: Path, tmp_
 def test_values_switch_it_off(web: Any, helm: Helm, parent: Path, tmp_path: Path) -> None:
     assert complete(parent, helm, tmp_path, {"paint": {"enabled": False}}) == []
     assert "painted" not in rendered(parent, helm)
-    assert not web.asked
+    assert not web.requests
 
 
 def test_a_subchart_that_is_vendored_is_not_pulled(web: Any, helm: Helm, parent: Path, tmp_path: Path) -> None:
     write(parent, {"charts/paint-1.2.0.tgz": publish(web, tmp_path, "paint", "1.2.0")})
     assert complete(parent, helm, tmp_path) == []
-    assert not web.asked
+    assert not web.requests
     assert "name: painted" in rendered(parent, helm)
 
 
@@ -95,7 +95,7 @@ def test_a_wrong_digest(web: Any, helm: Helm, parent: Path, tmp_path: Path) -> N
 
 
 def test_the_version_with_a_v_is_the_same_version(web: Any, helm: Helm, parent: Path, tmp_path: Path) -> None:
-    """As the EFA plugin does it: Chart.yaml asks for 0.5.20, the chart calls itself v0.5.20."""
+    """As in the EFA plugin: Chart.yaml requires 0.5.20, the chart's version is v0.5.20."""
     packed = publish(web, tmp_path, "paint", "v1.2.0")
     assert complete(parent, helm, tmp_path, **{"paint_1.2.0": sha256(packed)}) == ["paint 1.2.0"]
     assert "name: painted" in rendered(parent, helm)
@@ -144,7 +144,7 @@ def test_a_local_subchart_that_is_missing(helm: Helm, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("switched_on", [True, False])
 def test_subcharts_of_local_subcharts(web: Any, helm: Helm, tmp_path: Path, switched_on: bool) -> None:
-    """As the GPU operator's: a local chart of the same name, which itself has a remote one under a condition."""
+    """As in the GPU operator: a local chart of the same name, which has a conditional remote sub-chart."""
     publish(web, tmp_path, "paint", "1.2.0")
     remote = {"name": "paint", "version": "1.2.0", "repository": web.url, "condition": "paint.enabled"}
     local = {"name": "inner", "version": "1.0.0", "repository": "file://charts/x", "condition": "inner.enabled"}
@@ -156,7 +156,7 @@ def test_subcharts_of_local_subcharts(web: Any, helm: Helm, tmp_path: Path, swit
 
 
 def test_a_package_is_omitted_if_a_folder_has_the_same_chart(helm: Helm, tmp_path: Path) -> None:
-    """As the health monitoring agent's at the pinned commit, which differs from the folder."""
+    """As in the health monitoring agent at the pinned commit, where the package differs from the folder."""
     folder = chart(tmp_path / "parent", dependencies=[{"name": "agent", "version": "1.0.0", "repository": "file://x"}])
     chart(folder / "charts" / "agent", "agent")
     stale = chart(tmp_path / "stale", "agent", templates__old_DOT_yaml="kind: ConfigMap\nmetadata: {name: stale}\n")
@@ -204,19 +204,19 @@ def test_switches_are_read_as_helm_reads_them(
 
 def test_values_are_merged_as_helm_merges_them(helm: Helm, tmp_path: Path) -> None:
     base = {"a": {"x": 1, "y": [1, 2], "z": {"k": "v"}}, "b": "s", "c": True}
-    over = {"a": {"y": [3], "z": None, "n": {"m": 0}}, "b": {"now": "map"}}
+    overlay = {"a": {"y": [3], "z": None, "n": {"m": 0}}, "b": {"now": "map"}}
     folder = chart(tmp_path / "p", templates__all_DOT_json='{"all": {{ .Values | toJson }} }')
     write(folder, {"values.yaml": json.dumps(base)})
     (folder / "templates/map.yaml").unlink()
-    write(tmp_path, {"v.json": json.dumps(over)})
+    write(tmp_path, {"v.json": json.dumps(overlay)})
     output = rendered(folder, helm, f"--values={tmp_path / 'v.json'}")
     by_helm = json.loads(output[output.index("{") : output.rindex("}") + 1])["all"]
     by_helm.pop("global", None)
-    assert merge_patch(base, over) == by_helm
+    assert merge_patch(base, overlay) == by_helm
 
 
 def test_a_sub_chart_without_a_digest_is_rejected_before_it_is_pulled(parent: Path, helm: Helm, tmp_path: Path) -> None:
-    def pull(dependency: Dependency, into: Path) -> None:
+    def pull(dependency: Dependency, destination: Path) -> None:
         raise AssertionError("nothing is pulled")
 
     with pytest.raises(ChartError) as refused:

@@ -1,4 +1,4 @@
-"""The fake API server always, a real one where KUBECONFIG names it."""
+"""The fake API server, and a real one if KUBECONFIG is set."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def server() -> Iterator[FakeApiServer]:
 
 @pytest.fixture
 def fake(server: FakeApiServer) -> Target:
-    """For tests that inject faults or move the clock."""
+    """For tests that inject faults or advance the clock."""
     return fake_target(server)
 
 
 @pytest.fixture(params=["fake", "real"])
 def target(request: pytest.FixtureRequest) -> Iterator[Target]:
-    """For tests that hold on any API server."""
+    """For tests that can run on any API server."""
     if request.param == "fake":
         yield fake_target(request.getfixturevalue("server"))
         return

@@ -97,7 +97,7 @@ def test_an_object_that_left_the_group_is_deleted(cloudformation: CloudFormation
     cloudformation.create([config_map(name, ns) for name in "abc"])
     before = cloudformation.physical_id
     cloudformation.update([config_map(name, ns) for name in "ac"])
-    assert cloudformation.physical_id != before, "a replacement: what left goes after the update has succeeded"
+    assert cloudformation.physical_id != before, "a replacement: removed objects are deleted after the update"
     assert [bool(target.config_map(name)) for name in "abc"] == [True, False, True]
 
 

@@ -65,7 +65,7 @@ def test_the_deadline_applies_to_the_complete_response(slow: Slow) -> None:
     client = ApiClient(slow, Deadline.after(Clock(), 1))
     with pytest.raises(ApiError, match=r"the API server did not answer: no complete answer in 3 s"):
         client.get("/version")
-    assert not slow.over.is_set(), "the answer was not waited for to its end"
+    assert not slow.over.is_set(), "the end of the response was not awaited"
 
 
 class Pool:

@@ -53,7 +53,9 @@ def test_a_life(events: Events) -> None:
     events.send("Create", config_map("a"))
     assert events.messages == ["Create of A (1)", f"{A}: applied"]
     assert events.send("Delete", config_map("a"), physical_id="given") == {"PhysicalResourceId": "given"}
-    assert events.messages == ["Delete of A (1)", f"{A}: deleted", f"{A}: deleted"], "the second says that it is gone"
+    assert events.messages == ["Delete of A (1)", f"{A}: deleted", f"{A}: deleted"], (
+        "the second message reports the deletion"
+    )
     assert events.clock.slept == [1]
     events.send("Delete", config_map("a"))
     assert events.messages == ["Delete of A (1)", f"{A}: deleted"]
@@ -113,7 +115,7 @@ def test_fields_of_an_existing_object(events: Events) -> None:
     events.send("Delete", config_map("a", x="2"), FieldsOnly="true")
     assert events.messages == ["Delete of A (1)", f"{A}: fields restored"]
     events.send("Delete", config_map("a", x="2"), FieldsOnly="true")
-    assert events.messages == ["Delete of A (1)"], "it has no field any more"
+    assert events.messages == ["Delete of A (1)"], "it has no fields left"
 
 
 def test_fields_of_an_object_that_is_absent(events: Events) -> None:

@@ -166,7 +166,7 @@ def test_fields_are_set_without_changing_those_of_others_and_restored(
     found = fake.find(SERVICE)
     assert found is not None
     assert found["spec"] == {"clusterIP": "10.0.0.10", "internalTrafficPolicy": "Local"}
-    assert not owners(found["metadata"].get("annotations")), "it is not ours"
+    assert not owners(found["metadata"].get("annotations")), "the object is not owned"
     fields.delete()
     assert (fake.find(SERVICE) or {})["spec"] == {"clusterIP": "10.0.0.10"}
 

@@ -254,7 +254,7 @@ def test_records_that_were_modified_count_as_none() -> None:
 def test_the_manager_of_the_former_version_is_ours() -> None:
     before = item(entry(LEGACY, X), annotations={LEGACY_KEY: f"Platform/A/{A.digest}"}, x="1")
     notes, _ = remembered(before, item(entry(A.manager, X), x="2"), A)
-    assert set(notes) == {wants_key(A)}, "the value was ours"
+    assert set(notes) == {wants_key(A)}, "the value was set by this owner"
 
 
 # Fields of controllers.

@@ -106,7 +106,7 @@ def test_a_manifest_is_one_object_or_a_list_also_of_lists() -> None:
     assert parse(json.dumps([widget, definition, inner, item("Namespace", "m")])) == [
         item("Namespace", "n"), item("Namespace", "m"), definition, widget, item(name="b")
     ]  # fmt: skip
-    assert parse(b'[{"apiVersion": "x.io/v1", "kind": "List", "name": "a", "items": 1}]'), "a kind of someone else"
+    assert parse(b'[{"apiVersion": "x.io/v1", "kind": "List", "name": "a", "items": 1}]'), "a third-party kind"
 
 
 def test_references_of_a_manifest() -> None:
@@ -226,7 +226,7 @@ def test_the_kinds_of_a_version_are_requested_once() -> None:
     assert client.requests == ["/api/v1"]
     with pytest.raises(KindUnknown, match="does not serve the kind Pod in v1"):
         found.find("v1", "Pod")
-    assert client.requests == ["/api/v1", "/api/v1"], "a kind that is missing may be served by now"
+    assert client.requests == ["/api/v1", "/api/v1"], "a missing kind may be available now"
 
 
 def test_a_version_that_is_not_served_has_no_kinds_and_other_errors_are_passed_on() -> None:

@@ -37,7 +37,7 @@ def test_a_failed_event_undoes_its_own_part(events: Events) -> None:
     remove(events.world, "z")
     with events.world.fault(method="PATCH", path="/configmaps/z", status=422, reason="Invalid", message="no"):
         assert events.fails("Create", *group) == "ConfigMap team/z was not applied: 422 Invalid: no"
-    assert events.world.config_map("a"), "it had the mark before"
+    assert events.world.config_map("a"), "the object had the mark before"
     assert events.world.config_map("y") is None
     with events.world.fault(method="PATCH", path="/configmaps/c", status=422, reason="Invalid", message="no"):
         events.fails("Update", config_map("a"), config_map("b"), config_map("c"),
@@ -85,7 +85,7 @@ def test_an_update_releases_what_a_failed_update_left(events: Events) -> None:
     events.send("Update", held, old=old, physical_id="research/ConfigMap/team/a")
     assert events.world.config_map("a"), "CloudFormation's own Delete follows"
     events.send("Update", config_map("a"), old=failed, physical_id="research/ConfigMap/team/a")
-    assert (events.world.config_map("b") or {})["metadata"]["deletionTimestamp"], "its end is not waited for"
+    assert (events.world.config_map("b") or {})["metadata"]["deletionTimestamp"], "the deletion is not awaited"
     assert events.clock.slept == []
     assert events.messages == ["Update of A (1)", f"{A}: applied", "ConfigMap team/b: deleted"]
 

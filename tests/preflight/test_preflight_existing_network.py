@@ -75,6 +75,15 @@ def test_network(aws, rule, network, path, text):
     assert text in finding.message
 
 
+def test_subnets_of_the_control_plane_in_one_zone(aws):
+    has_network(aws, subnets=[A, {**B, "AvailabilityZoneId": "usw2-az1"}])
+    platform = existing_platform(eks={"kubernetes_version": "1.35"})
+    found = {finding.path: finding.message for finding in look(aws, platform) if finding.rule == "HP931"}
+    assert found["network.existing.control_plane_subnet_ids"] == (
+        "the subnets of the control plane are in usw2-az1 only; EKS requires two zones"
+    )
+
+
 def test_nodes_that_exist_have_their_addresses(aws):
     has_network(aws, subnets=[A, {**B, "AvailableIpAddressCount": 100}])
     own_cluster = hyperpod("ours", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 4, "TargetCount": 4}])

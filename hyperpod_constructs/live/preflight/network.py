@@ -104,7 +104,7 @@ def _node_subnets(existing: ExistingNetwork, by_id: Mapping[str, Json]) -> Itera
 
 
 def _control_plane(platform: Platform, existing: ExistingNetwork, by_id: Mapping[str, Json]) -> Iterator[Found]:
-    """Zones and free IP addresses of the control subnet_ids's subnets."""
+    """Zones and free IP addresses of the control plane's subnets."""
     fixed, paths = control_plane_zones(platform.network), _subnet_ids(platform)
     subnet_ids = existing.control_plane_subnet_ids or [
         subnet.subnet_id for subnet in existing.node_subnets if subnet.availability_zone_id in fixed
@@ -112,7 +112,7 @@ def _control_plane(platform: Platform, existing: ExistingNetwork, by_id: Mapping
     zones = {by_id[id_]["AvailabilityZoneId"] for id_ in subnet_ids if id_ in by_id}
     least = catalog.limit(_CONTROL_PLANE_IPS).value
     if len(zones) < catalog.limit("eks_subnets").value and all(id_ in by_id for id_ in subnet_ids):
-        message = f"the control subnet_ids's subnets are in {', '.join(sorted(zones))} only; EKS requires two zones"
+        message = f"the subnets of the control plane are in {', '.join(sorted(zones))} only; EKS requires two zones"
         yield "HP931", Problem("network.existing.control_plane_subnet_ids", message)
     for id_ in subnet_ids:
         if id_ in by_id and by_id[id_]["AvailableIpAddressCount"] < least:

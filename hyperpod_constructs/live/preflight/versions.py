@@ -100,7 +100,7 @@ def addons(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         if ours is not None and ours.version != statuses[0]:
             outdated.append(f"{support.name} {statuses[0]} (catalog: {ours.version})")
     if outdated:
-        message = f"newer than the catalog of {catalog_date()} for Kubernetes {version}: {'; '.join(outdated)}"
+        message = f"EKS has versions later than those of the catalog of {catalog_date()}: {'; '.join(outdated)}"
         yield "HP963", Problem("addons", message)
 
 

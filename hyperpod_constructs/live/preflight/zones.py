@@ -39,7 +39,7 @@ def zones(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
                 )
                 yield "HP920", Problem(path, message)
             elif known[zone].get("State", "available") != "available":
-                yield "HP920", Problem(path, f"{zone} is {known[zone]['State']}")
+                yield "HP920", Problem(path, f"the zone {zone} is {known[zone]['State']}")
     if offers is None:
         return
     where: dict[str, set[str]] = {}

@@ -53,13 +53,13 @@ def test_the_pages_contain_commands() -> None:
 
 @pytest.mark.parametrize(("page", "command"), commands())
 def test_a_command_of_a_page_can_be_typed(page: str, command: str) -> None:
-    words = shlex.split(re.sub(r"\.\.\.|\[[^]]*\]", "", command))[1:]
-    if words[0] == "explain" and len(words) > 1 and words[1] in TOPICS:
-        assert CliRunner().invoke(main, ["explain", words[1], "-h"]).exit_code == 0
+    command_words = shlex.split(re.sub(r"\.\.\.|\[[^]]*\]", "", command))[1:]
+    if command_words[0] == "explain" and len(command_words) > 1 and command_words[1] in TOPICS:
+        assert CliRunner().invoke(main, ["explain", command_words[1], "-h"]).exit_code == 0
         return
-    if words[0].startswith("-"):
+    if command_words[0].startswith("-"):
         return
-    found, arguments = resolved(words)
+    found, arguments = resolved(command_words)
     options = {name: param for param in found.params for name in param.opts if isinstance(param, click.Option)}
     for word in arguments:
         if word.startswith("-") and word != "-" and found.name != "explain":

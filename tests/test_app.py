@@ -39,21 +39,21 @@ def test_network_has_two_zones_by_zone_id(default: Assembly):
 
 
 def test_network_has_an_s3_gateway_endpoint_on_every_private_route_table(default: Assembly):
-    endpoint = default.one("AWS::EC2::VPCEndpoint")
+    endpoint = default.only("AWS::EC2::VPCEndpoint")
     private = [n for n in default.resources("AWS::EC2::RouteTable") if "Private" in n]
     assert endpoint["VpcEndpointType"] == "Gateway"
     assert {table["Ref"] for table in endpoint["RouteTableIds"]} == set(private)
 
 
 def test_node_security_group_admits_itself_in_both_directions_by_explicit_rules(default: Assembly):
-    ingress, egress = default.one("AWS::EC2::SecurityGroupIngress"), default.one("AWS::EC2::SecurityGroupEgress")
+    ingress, egress = default.only("AWS::EC2::SecurityGroupIngress"), default.only("AWS::EC2::SecurityGroupEgress")
     assert ingress["IpProtocol"] == egress["IpProtocol"] == "-1"
     assert ingress["GroupId"] == ingress["SourceSecurityGroupId"] == egress["GroupId"]
     assert egress["GroupId"] == egress["DestinationSecurityGroupId"]
 
 
 def test_eks_is_the_guides_control_plane(default: Assembly):
-    eks = default.one("AWS::EKS::Cluster")
+    eks = default.only("AWS::EKS::Cluster")
     assert eks["AccessConfig"] == {
         "AuthenticationMode": "API_AND_CONFIG_MAP",
         "BootstrapClusterCreatorAdminPermissions": False,
@@ -74,7 +74,7 @@ def test_admins_get_cluster_admin_access_entries(default: Assembly):
 
 
 def test_hyperpod_cluster_has_the_guides_groups(default: Assembly):
-    cluster = default.one("AWS::SageMaker::Cluster")
+    cluster = default.only("AWS::SageMaker::Cluster")
     assert cluster["NodeProvisioningMode"] == "Continuous"
     assert cluster["NodeRecovery"] == "Automatic"
     assert {"Key": "SageMaker", "Value": "true"} in cluster["Tags"]
@@ -115,7 +115,7 @@ def test_addons_are_the_catalogs_versions(default: Assembly):
 
 
 def test_training_operator_has_a_standalone_association_and_a_role_for_this_cluster_only(default: Assembly):
-    association = default.one("AWS::EKS::PodIdentityAssociation")
+    association = default.only("AWS::EKS::PodIdentityAssociation")
     assert association["Namespace"] == "aws-hyperpod"
     assert association["ServiceAccount"] == "hp-training-operator-controller-manager"
     role = default.resources()[association["RoleArn"]["Fn::GetAtt"][0]]["Properties"]
@@ -139,9 +139,9 @@ def test_the_execution_role_is_restricted_to_its_subnets_and_security_group(defa
 
 
 def test_lifecycle_scripts_are_addressed_by_their_content(default: Assembly):
-    groups = default.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    groups = default.only("AWS::SageMaker::Cluster")["InstanceGroups"]
     (address,) = {json.dumps(group["LifeCycleConfig"]) for group in groups}
-    upload = default.one("Custom::HyperPodLifecycleScripts")
+    upload = default.only("Custom::HyperPodLifecycleScripts")
     assert upload["Prefix"] in address
     assert re.fullmatch(r"lifecycle/[0-9a-f]{16}", upload["Prefix"])
 
@@ -157,7 +157,7 @@ def test_the_assets_are_the_helm_binary_and_little_else(default: Assembly):
 
 
 def test_dependency_chart_is_pinned_by_commit_and_digest(default: Assembly):
-    release = json.dumps(default.one("Custom::HyperPodHelmRelease"))
+    release = json.dumps(default.only("Custom::HyperPodHelmRelease"))
     assert "011ca927123e02b35a399935bbb3ab1905fe33c7" in release
     assert "sha256:d4bef34e665877995a82614fde96124cc148f674a775e427dd24887c527255f5" in release
 

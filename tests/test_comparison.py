@@ -112,7 +112,7 @@ def actions(found: Assembly) -> set[str]:
 
 @pytest.mark.slow
 def test_the_gpu_cluster_matches_the_page(gpu: Assembly) -> None:
-    cluster = gpu.one("AWS::SageMaker::Cluster")
+    cluster = gpu.only("AWS::SageMaker::Cluster")
     assert (cluster["ClusterName"], cluster["NodeRecovery"], cluster["NodeProvisioningMode"]) == (
         "gpu",
         row("`NodeRecovery`").strip("`"),
@@ -170,7 +170,7 @@ def test_the_execution_roles_of_the_gpu_example_match_the_page(gpu: Assembly, de
     assert row("`fsx:DescribeFileSystems`") == "if a group mounts FSx"
     assert "fsx:DescribeFileSystems" not in actions(gpu)
     assert row("roles") == "one, or one per group (`execution_roles`)"
-    roles = {str(group["ExecutionRole"]) for group in gpu.one("AWS::SageMaker::Cluster")["InstanceGroups"]}
+    roles = {str(group["ExecutionRole"]) for group in gpu.only("AWS::SageMaker::Cluster")["InstanceGroups"]}
     assert len(roles) == 3
 
 
@@ -179,7 +179,7 @@ def test_the_execution_roles_of_the_gpu_example_match_the_page(gpu: Assembly, de
 
 @pytest.mark.slow
 def test_the_restricted_cluster_matches_the_page(restricted: Assembly) -> None:
-    cluster = restricted.one("AWS::SageMaker::Cluster")
+    cluster = restricted.only("AWS::SageMaker::Cluster")
     assert row("restricted: provisioning").startswith("`Request` in the example")
     assert cluster.get("NodeProvisioningMode") != "Continuous"
     assert len(cluster["RestrictedInstanceGroups"]) == 2

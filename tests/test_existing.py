@@ -28,7 +28,7 @@ def assemblies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Assembly]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_cluster_uses_existing_resources(assemblies: dict[str, Assembly], kind: str):
-    cluster = assemblies[kind].one("AWS::SageMaker::Cluster")
+    cluster = assemblies[kind].only("AWS::SageMaker::Cluster")
     for group in cluster["InstanceGroups"]:
         assert group["ExecutionRole"] == "arn:aws:iam::111122223333:role/Nodes"
         assert group["OverrideVpcConfig"]["SecurityGroupIds"] == ["sg-0123456789abcdef0"]
@@ -48,7 +48,7 @@ def test_no_existing_resource_is_created_again(assemblies: dict[str, Assembly], 
 def test_a_zone_id_of_a_foreign_vpc_is_looked_up_among_its_subnets(assemblies: dict[str, Assembly], kind: str):
     (lookup,) = assemblies[kind].resources("Custom::AWS").values()
     assert "usw2-az2" in json.dumps(lookup["Properties"]["Create"])
-    system, workers = assemblies[kind].one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    system, workers = assemblies[kind].only("AWS::SageMaker::Cluster")["InstanceGroups"]
     assert workers["OverrideVpcConfig"]["Subnets"][0]["Fn::GetAtt"][1] == "Subnets.0.SubnetId"
     (first,) = system["OverrideVpcConfig"]["Subnets"]
     assert first == "subnet-0123456789abcdef0" if kind == "attributes" else "Ref" in first

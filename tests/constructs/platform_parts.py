@@ -52,7 +52,7 @@ class Synthesized:
             if resource["Type"] == type_
         }
 
-    def one(self, type_: str) -> dict[str, Any]:
+    def only(self, type_: str) -> dict[str, Any]:
         """Properties of the only resource of a type."""
         found = list(self.of(type_).values())
         assert len(found) == 1, f"{len(found)} resources of type {type_}"

@@ -85,7 +85,7 @@ def test_endpoints_admit_every_range_of_the_vpc(closed: Assembly):
 
 
 def test_the_kubernetes_api_is_private_and_functions_run_in_the_vpc(closed: Assembly):
-    config = closed.one("AWS::EKS::Cluster")["ResourcesVpcConfig"]
+    config = closed.only("AWS::EKS::Cluster")["ResourcesVpcConfig"]
     assert (config["EndpointPrivateAccess"], config["EndpointPublicAccess"]) == (True, False)
     functions = closed.resources("AWS::Lambda::Function").values()
     own_functions = [
@@ -115,7 +115,7 @@ def test_the_order_is_proved_including_endpoints(closed: Assembly):
 
 
 def test_the_chart_is_an_asset_and_its_images_are_the_copies(closed: Assembly):
-    release = closed.one("Custom::HyperPodHelmRelease")
+    release = closed.only("Custom::HyperPodHelmRelease")
     assert release["Chart"]["Kind"] == "asset"
     values = json.loads(release["Values"])
     assert values["nvidia-device-plugin"]["image"]["repository"] == f"{REGISTRY}/nvidia/k8s-device-plugin"

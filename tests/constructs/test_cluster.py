@@ -83,13 +83,13 @@ def test_grants_to_the_cluster_reach_its_execution_role(granted: Synthesized):
 
 
 def test_an_added_group_is_in_the_template_and_keeps_the_shared_role(granted: Synthesized):
-    groups = granted.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    groups = granted.only("AWS::SageMaker::Cluster")["InstanceGroups"]
     assert [group["InstanceGroupName"] for group in groups] == ["system", "workers"]
     assert groups[0]["ExecutionRole"] == groups[1]["ExecutionRole"]
 
 
 def test_per_group_roles_are_restricted_to_their_subnet(per_group: Synthesized):
-    groups = per_group.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    groups = per_group.only("AWS::SageMaker::Cluster")["InstanceGroups"]
     assert groups[0]["ExecutionRole"] != groups[1]["ExecutionRole"]
     (workers,) = per_group.allows("ExecutionRolesworkers", "ec2:CreateNetworkInterface")
     assert json.dumps(workers["Resource"]).count(":subnet/") == 1
@@ -134,7 +134,7 @@ def test_restricted_groups_may_use_their_buckets_and_reward_functions():
             make_cluster(stack, Cluster(instance_groups=(SYSTEM,), restricted_instance_groups=(group,))) and None
         )
     )
-    (restricted,) = template.one("AWS::SageMaker::Cluster")["RestrictedInstanceGroups"]
+    (restricted,) = template.only("AWS::SageMaker::Cluster")["RestrictedInstanceGroups"]
     assert restricted["InstanceStorageConfigs"] == [{"EbsVolumeConfig": {"VolumeSizeInGB": 500}}]
     assert restricted["EnvironmentConfig"] == {"FSxLustreConfig": {"SizeInGiB": 1200, "PerUnitStorageThroughput": 125}}
     assert [s["Resource"] for s in template.allows("ExecutionRoles", "s3:PutObject")] == ["arn:aws:s3:::outputs/*"]
@@ -145,7 +145,7 @@ def test_restricted_groups_may_use_their_buckets_and_reward_functions():
 
 
 def test_karpenter_gets_a_separate_role_and_continuous_provisioning(scaled: Synthesized):
-    cluster = scaled.one("AWS::SageMaker::Cluster")
+    cluster = scaled.only("AWS::SageMaker::Cluster")
     assert cluster["AutoScaling"] == {"Mode": "Enable", "AutoScalerType": "Karpenter"}
     assert (cluster["NodeProvisioningMode"], cluster["NodeRecovery"]) == ("Continuous", "Automatic")
     name = cluster["ClusterRole"]["Fn::GetAtt"][0]
@@ -188,15 +188,15 @@ def test_a_node_pool_lists_the_groups_and_is_deleted_before_the_cluster(scaled: 
 
 
 def test_the_autoscaler_keeps_the_counts_of_its_groups_and_the_config_the_others(scaled: Synthesized):
-    system, filled = scaled.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    system, filled = scaled.only("AWS::SageMaker::Cluster")["InstanceGroups"]
     assert system["InstanceCount"] == 2
     guard = next(iter(scaled.of("Custom::HyperPodClusterGuard")))
     assert filled["InstanceCount"] == {"Fn::GetAtt": [guard, "Count0"]}
-    assert scaled.one("Custom::HyperPodClusterGuard")["Groups"] == [{"Name": "scaled", "Count": 0}]
+    assert scaled.only("Custom::HyperPodClusterGuard")["Groups"] == [{"Name": "scaled", "Count": 0}]
 
 
 def test_every_update_of_the_cluster_reads_the_counts_again(scaled: Synthesized):
-    guard, cluster = scaled.one("Custom::HyperPodClusterGuard"), scaled.one("AWS::SageMaker::Cluster")
+    guard, cluster = scaled.only("Custom::HyperPodClusterGuard"), scaled.only("AWS::SageMaker::Cluster")
     assert guard["Watches"] == {k: v for k, v in cluster.items() if k != "InstanceGroups"}
     for watched, group in zip(guard["WatchedGroups"], cluster["InstanceGroups"], strict=True):
         assert watched == {k: v for k, v in group.items() if k != "InstanceCount"}
@@ -207,8 +207,8 @@ def test_every_update_of_the_cluster_reads_the_counts_again(scaled: Synthesized)
 
 def test_the_guard_gets_what_would_replace_the_cluster_and_runs_first(granted: Synthesized):
     (name,) = granted.of("AWS::SageMaker::Cluster")
-    guard = granted.one("Custom::HyperPodClusterGuard")
-    cluster = granted.one("AWS::SageMaker::Cluster")
+    guard = granted.only("Custom::HyperPodClusterGuard")
+    cluster = granted.only("AWS::SageMaker::Cluster")
     assert guard["LogicalId"] == name
     assert guard["Subnets"] == cluster["VpcConfig"]["Subnets"]
     assert guard["SecurityGroupIds"] == cluster["VpcConfig"]["SecurityGroupIds"]
@@ -229,14 +229,14 @@ def test_the_guard_only_reads(granted: Synthesized):
 
 def test_a_replacement_that_is_meant_is_allowed():
     template = synthesize(lambda stack: make_cluster(stack, allow_replacement=True) and None)
-    assert template.one("Custom::HyperPodClusterGuard")["AllowReplacement"] == "true"
+    assert template.only("Custom::HyperPodClusterGuard")["AllowReplacement"] == "true"
 
 
 def test_without_karpenter_the_autoscaler_owns_every_count():
     spec = Cluster(instance_groups=(SYSTEM, WORKERS), counts="autoscaler")
     assert spec.scaled_groups == ("system", "workers")
     template = synthesize(lambda stack: make_cluster(stack, spec) and None)
-    counts = [group["InstanceCount"] for group in template.one("AWS::SageMaker::Cluster")["InstanceGroups"]]
+    counts = [group["InstanceCount"] for group in template.only("AWS::SageMaker::Cluster")["InstanceGroups"]]
     assert [count["Fn::GetAtt"][1] for count in counts] == ["Count0", "Count1"]
 
 
@@ -252,7 +252,7 @@ def test_a_group_with_a_separate_role_is_included_in_grants():
     template = synthesize(build, account="111122223333")
     policies = template.of("AWS::IAM::Policy").values()
     assert any(policy["Roles"] == ["Workers"] and "Data" in json.dumps(policy) for policy in policies)
-    groups = template.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    groups = template.only("AWS::SageMaker::Cluster")["InstanceGroups"]
     assert groups[1]["ExecutionRole"] == "arn:aws:iam::111122223333:role/Workers"
 
 
@@ -285,7 +285,7 @@ def test_the_group_that_is_waited_for(groups: list[InstanceGroup], expected: str
 
 def test_accelerated_nodes_are_waited_for_if_all_nodes_are_accelerated():
     template = synthesize(lambda stack: make_cluster(stack, Cluster(instance_groups=(group("gpu"),))) and None)
-    assert "ml.p5.48xlarge" in json.dumps(template.one("Custom::HyperPodKubernetesWait"))
+    assert "ml.p5.48xlarge" in json.dumps(template.only("Custom::HyperPodKubernetesWait"))
 
 
 # ---- lifecycle scripts that lie in a bucket, security groups, images ----
@@ -294,7 +294,7 @@ def test_accelerated_nodes_are_waited_for_if_all_nodes_are_accelerated():
 def test_only_the_scripts_in_a_bucket_can_be_read():
     spec = Cluster(instance_groups=(SYSTEM,), lifecycle=Lifecycle(source="s3://my-scripts/nodes/v3/"))
     template = synthesize(lambda stack: make_cluster(stack, spec) and None)
-    (group,) = template.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    (group,) = template.only("AWS::SageMaker::Cluster")["InstanceGroups"]
     assert group["LifeCycleConfig"]["SourceS3Uri"] == "s3://my-scripts/nodes/v3/"
     (read,) = template.allows("ExecutionRoles", "s3:GetObject")
     (listing,) = template.allows("ExecutionRoles", "s3:ListBucket")
@@ -320,7 +320,7 @@ def test_a_bucket_for_scripts_is_created_where_some_are_uploaded(lifecycle: Life
 def test_security_groups_of_a_group_are_added_to_that_of_the_nodes():
     system = SYSTEM.model_copy(update={"security_group_ids": ("sg-0123456789abcdef9",)})
     template = synthesize(lambda stack: make_cluster(stack, Cluster(instance_groups=(system,))) and None)
-    cluster = template.one("AWS::SageMaker::Cluster")
+    cluster = template.only("AWS::SageMaker::Cluster")
     (group,) = cluster["InstanceGroups"]
     nodes = cluster["VpcConfig"]["SecurityGroupIds"]
     assert group["OverrideVpcConfig"]["SecurityGroupIds"] == ["sg-0123456789abcdef9", *nodes]

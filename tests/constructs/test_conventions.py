@@ -63,7 +63,7 @@ def test_props_of_the_cluster_override_its_spec() -> None:
         )
 
     found = synthesize(build)
-    cluster = found.one("AWS::SageMaker::Cluster")
+    cluster = found.only("AWS::SageMaker::Cluster")
     assert cluster["ClusterName"] == "keyword"
     assert [group["InstanceGroupName"] for group in cluster["InstanceGroups"]] == ["system"]
     assert [wait["TimeoutSeconds"] for name, wait in found.of(WAIT).items() if "NodesReady" in name] == [1200]
@@ -84,7 +84,7 @@ def test_props_of_the_control_plane_are_keys_and_roles() -> None:
         )
 
     found = synthesize(build)
-    eks = found.one("AWS::EKS::Cluster")
+    eks = found.only("AWS::EKS::Cluster")
     assert eks["Version"] == "1.34"
     assert eks["EncryptionConfig"] == [{"Provider": {"KeyArn": KEY}, "Resources": ["secrets"]}]
     access = eks["ResourcesVpcConfig"]
@@ -99,7 +99,7 @@ def test_props_of_the_network() -> None:
         network.connections.allow_from(ec2.Peer.ipv4("192.0.2.0/24"), ec2.Port.tcp(22), "Bastion")
 
     found = synthesize(build)
-    assert found.one("AWS::EC2::VPC")["CidrBlock"] == "10.64.0.0/16"
+    assert found.only("AWS::EC2::VPC")["CidrBlock"] == "10.64.0.0/16"
     assert {subnet["AvailabilityZoneId"] for subnet in found.of("AWS::EC2::Subnet").values()} == set(ZONES)
     assert len(found.of("AWS::EC2::NatGateway")) == 1
     (nodes,) = found.of("AWS::EC2::SecurityGroup").values()
@@ -202,7 +202,7 @@ def test_a_workspace_accepts_a_key() -> None:
     def build(stack: Stack) -> None:
         PrometheusWorkspace(stack, "Metrics", encryption_key=kms.Key.from_key_arn(stack, "Key", KEY))
 
-    assert synthesize(build).one("AWS::APS::Workspace")["KmsKeyArn"] == KEY
+    assert synthesize(build).only("AWS::APS::Workspace")["KmsKeyArn"] == KEY
 
 
 @pytest.mark.parametrize("outputs", [None, True])

@@ -49,7 +49,7 @@ def eks(*, addons: dict[str, Any] | None = None, outputs: bool = False, **option
 
 
 def cluster(template: Synthesized) -> dict[str, Any]:
-    return template.one("AWS::EKS::Cluster")
+    return template.only("AWS::EKS::Cluster")
 
 
 @pytest.fixture(scope="module")
@@ -234,7 +234,7 @@ def test_functions_for_an_existing_l2_cluster_run_in_the_given_subnets(in_vpc: b
     if not in_vpc:
         assert not any("VpcConfig" in function for function in functions)
         return
-    nodes = template.one("AWS::SageMaker::Cluster")["VpcConfig"]["SecurityGroupIds"]
+    nodes = template.only("AWS::SageMaker::Cluster")["VpcConfig"]["SecurityGroupIds"]
     assert every(function["VpcConfig"]["SecurityGroupIds"] == nodes for function in functions)
     assert every(len(function["VpcConfig"]["SubnetIds"]) == 2 for function in functions)
 

@@ -42,7 +42,7 @@ def overridden(visited_types: list[str]) -> Synthesized:
 
 
 def test_overrides_are_merged_also_when_a_group_is_added_after_them(overridden: Synthesized):
-    properties = overridden.one("AWS::SageMaker::Cluster")
+    properties = overridden.only("AWS::SageMaker::Cluster")
     groups = properties["InstanceGroups"]
     assert [(group["InstanceGroupName"], group["InstanceCount"]) for group in groups] == [
         ("system", 2),
@@ -56,7 +56,7 @@ def test_overrides_are_merged_also_when_a_group_is_added_after_them(overridden: 
 
 
 def test_properties_that_cdk_does_not_know_yet_pass(overridden: Synthesized):
-    assert overridden.one("AWS::SageMaker::Cluster")["GainedLater"] == {"A": 1}
+    assert overridden.only("AWS::SageMaker::Cluster")["GainedLater"] == {"A": 1}
 
 
 def test_no_property_is_dropped_for_names_that_differ_in_case():
@@ -66,13 +66,13 @@ def test_no_property_is_dropped_for_names_that_differ_in_case():
     group = WORKERS.model_validate({**WORKERS.model_dump(exclude_unset=True), "lustre": lustre, "open_zfs": zfs})
     spec = Cluster(instance_groups=(SYSTEM, group))
     synthesized = synthesize(lambda stack: make_cluster(stack, spec) and None)
-    storage = synthesized.one("AWS::SageMaker::Cluster")["InstanceGroups"][1]["InstanceStorageConfigs"]
+    storage = synthesized.only("AWS::SageMaker::Cluster")["InstanceGroups"][1]["InstanceStorageConfigs"]
     assert {"FsxLustreConfig": {"DnsName": lustre["dns_name"], "MountName": "abcdefgh", "MountPath": "/fsx"}} in storage
     assert {"FsxOpenZfsConfig": {"DnsName": zfs["dns_name"], "MountPath": "/home"}} in storage
 
 
 def test_tags_of_the_app_reach_the_cluster(overridden: Synthesized):
-    tags = {tag["Key"]: tag["Value"] for tag in overridden.one("AWS::SageMaker::Cluster")["Tags"]}
+    tags = {tag["Key"]: tag["Value"] for tag in overridden.only("AWS::SageMaker::Cluster")["Tags"]}
     assert tags == {"SageMaker": "true", "team": "vision", "cost-center": "42"}
 
 

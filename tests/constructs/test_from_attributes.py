@@ -109,7 +109,7 @@ def test_addons_teams_storage_and_jobs_on_an_imported_cluster():
     synthesized = synthesize(build)
     assert synthesized.of("AWS::SageMaker::Cluster") == {}
     assert synthesized.of("AWS::SageMaker::ComputeQuota") or synthesized.of("Custom::HyperPodComputeQuota")
-    assert synthesized.one("AWS::FSx::FileSystem")["SecurityGroupIds"] == ["sg-0123456789abcdef1"]
+    assert synthesized.only("AWS::FSx::FileSystem")["SecurityGroupIds"] == ["sg-0123456789abcdef1"]
     granted = [p for p in synthesized.of("AWS::IAM::Policy").values() if p.get("Roles") == ["nodes"]]
     assert len(granted) == 1
     jobs = [r for n, r in synthesized.template["Resources"].items() if n.startswith("Job")]
@@ -303,10 +303,10 @@ def test_zones_of_a_vpc_are_looked_up_among_its_private_subnets(in_a_vpc):
     lookups = list(template.of("Custom::AWS"))
     assert len(lookups) == 2
     subnets = [{"Fn::GetAtt": [lookup, "Subnets.0.SubnetId"]} for lookup in lookups]
-    cluster = template.one("AWS::SageMaker::Cluster")
+    cluster = template.only("AWS::SageMaker::Cluster")
     assert cluster["VpcConfig"]["Subnets"] == subnets
     assert cluster["InstanceGroups"][1]["OverrideVpcConfig"]["Subnets"] == subnets[:1]
-    assert template.one("AWS::EKS::Cluster")["ResourcesVpcConfig"]["SubnetIds"] == subnets
+    assert template.only("AWS::EKS::Cluster")["ResourcesVpcConfig"]["SubnetIds"] == subnets
 
 
 def test_routes_of_a_vpc_of_the_app_are_created_before_the_cluster(in_a_vpc):
@@ -331,8 +331,8 @@ def test_specified_subnets_are_used_unchanged():
 
     synthesized = synthesize(build)
     assert synthesized.of("Custom::AWS") == {}
-    assert synthesized.one("AWS::SageMaker::Cluster")["VpcConfig"]["Subnets"] == ids
-    assert synthesized.one("AWS::EKS::Cluster")["ResourcesVpcConfig"]["SubnetIds"] == ids
+    assert synthesized.only("AWS::SageMaker::Cluster")["VpcConfig"]["Subnets"] == ids
+    assert synthesized.only("AWS::EKS::Cluster")["ResourcesVpcConfig"]["SubnetIds"] == ids
 
 
 def test_a_network_from_a_vpc_needs_zones_or_subnets():
@@ -360,7 +360,7 @@ def test_the_vpc_of_another_stack_and_parameters_for_its_subnets():
     HyperPodCluster(stack, "HyperPod", vpc=network, eks_cluster=eks, instance_groups=[SYSTEM])
     artifact = app.synth().get_stack_artifact(stack.artifact_id)
     synthesized = Synthesized(artifact.template)
-    assert synthesized.one("AWS::SageMaker::Cluster")["VpcConfig"]["Subnets"][1] == {"Ref": "Subnet"}
+    assert synthesized.only("AWS::SageMaker::Cluster")["VpcConfig"]["Subnets"][1] == {"Ref": "Subnet"}
     assert "Base" in [dependency.id for dependency in artifact.dependencies]
 
 

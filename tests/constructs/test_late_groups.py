@@ -62,10 +62,10 @@ def synthesized(*, groups_late: bool) -> Synthesized:
 @each_order
 def test_the_file_system_is_in_the_zone_of_the_accelerated_group(groups_late: bool) -> None:
     found = synthesized(groups_late=groups_late)
-    system = found.one("AWS::FSx::FileSystem")
-    (gpu,) = (g for g in found.one("AWS::SageMaker::Cluster")["InstanceGroups"] if g["InstanceGroupName"] == "gpu")
+    system = found.only("AWS::FSx::FileSystem")
+    (gpu,) = (g for g in found.only("AWS::SageMaker::Cluster")["InstanceGroups"] if g["InstanceGroupName"] == "gpu")
     assert system["SubnetIds"] == gpu["OverrideVpcConfig"]["Subnets"]
-    (guarded,) = found.one("Custom::HyperPodClusterGuard")["FileSystems"]
+    (guarded,) = found.only("Custom::HyperPodClusterGuard")["FileSystems"]
     assert [guarded["SubnetId"]] == system["SubnetIds"]
 
 
@@ -96,7 +96,7 @@ def test_in_a_vpc_whose_zones_are_looked_up_the_subnet_is_that_of_the_group() ->
     HyperPodFileSystem(stack, "Data", cluster=cluster, file_system=LustreFileSystem(name="data"))
     cluster.add_instance_group(GPU)
     found = Synthesized(assertions.Template.from_stack(stack).to_json())
-    (subnet,) = found.one("AWS::FSx::FileSystem")["SubnetIds"]
+    (subnet,) = found.only("AWS::FSx::FileSystem")["SubnetIds"]
     name, attribute = subnet["Fn::GetAtt"]
     assert attribute == "Subnets.0.SubnetId"
     assert name in found.template["Resources"]

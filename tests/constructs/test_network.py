@@ -108,7 +108,7 @@ def test_interface_endpoints_are_in_the_node_subnets_and_allow_https():
 
 def test_flow_logs_are_written_on_request(default: Synthesized):
     assert not default.of("AWS::EC2::FlowLog")
-    assert network(flow_logs=True).one("AWS::EC2::FlowLog")["TrafficType"] == "ALL"
+    assert network(flow_logs=True).only("AWS::EC2::FlowLog")["TrafficType"] == "ALL"
 
 
 def test_an_existing_network_only_gets_a_security_group():
@@ -119,7 +119,7 @@ def test_an_existing_network_only_gets_a_security_group():
         "AWS::EC2::SecurityGroupIngress",
         "AWS::EC2::SecurityGroupEgress",
     }
-    group = template.one("AWS::EC2::SecurityGroup")
+    group = template.only("AWS::EC2::SecurityGroup")
     assert group["VpcId"] == "vpc-0123456789abcdef0"
 
 

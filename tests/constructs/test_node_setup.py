@@ -33,7 +33,7 @@ def sources(cluster: Cluster) -> dict[str, Any]:
         make_cluster(stack, cluster)
 
     synthesized = synthesize(build)
-    groups = synthesized.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    groups = synthesized.only("AWS::SageMaker::Cluster")["InstanceGroups"]
     return {
         group["InstanceGroupName"]: json.dumps(group["LifeCycleConfig"]["SourceS3Uri"]).rpartition("lifecycle/")[2][:16]
         for group in groups
@@ -104,7 +104,7 @@ def copied(**options: Any) -> Synthesized:
 
 def test_the_function_that_copies_scripts_reads_one_asset_and_writes_below_one_prefix():
     synthesized = copied()
-    scripts = synthesized.one("Custom::HyperPodLifecycleScripts")
+    scripts = synthesized.only("Custom::HyperPodLifecycleScripts")
     (read,) = synthesized.allows("LifecycleScriptsCopierRole", "s3:GetObject")
     (write,) = synthesized.allows("LifecycleScriptsCopierRole", "s3:PutObject")
     assert json.dumps(read["Resource"]).endswith(f'/{scripts["Source"]["Key"]}"]]}}')
@@ -122,7 +122,7 @@ def test_a_bucket_with_a_key_is_written_with_the_key():
     synthesized = copied(bucket=lambda stack: s3.Bucket(stack, "Mine", encryption=s3.BucketEncryption.KMS))
     assert synthesized.allows("LifecycleScriptsCopierRole", "kms:GenerateDataKey*")
     (name,) = (name for name in synthesized.of("AWS::S3::Bucket") if name.startswith("Mine"))
-    assert synthesized.one("Custom::HyperPodLifecycleScripts")["Bucket"] == {"Ref": name}
+    assert synthesized.only("Custom::HyperPodLifecycleScripts")["Bucket"] == {"Ref": name}
 
 
 def test_scripts_are_copied_after_the_permissions_and_before_the_cluster():

@@ -199,17 +199,17 @@ def test_a_workspace_that_exists(synth: Synth) -> None:
         "arn": WORKSPACE,
     }
     assert policy(assembly, "ObservabilityRole")[0]["Resource"] == WORKSPACE
-    assert assembly.one("AWS::APS::RuleGroupsNamespace")["Workspace"] == WORKSPACE
+    assert assembly.only("AWS::APS::RuleGroupsNamespace")["Workspace"] == WORKSPACE
 
 
 def test_rules_are_loaded_unless_disabled(synth: Synth) -> None:
-    rules = yaml.safe_load(synth({}).one("AWS::APS::RuleGroupsNamespace")["Data"])
+    rules = yaml.safe_load(synth({}).only("AWS::APS::RuleGroupsNamespace")["Data"])
     assert "NodeNotReady" in {rule["alert"] for rule in rules["groups"][0]["rules"]}
     assert not synth(BARE).resources("AWS::APS::RuleGroupsNamespace")
 
 
 def test_a_key_of_the_user(synth: Synth) -> None:
-    assert synth(FULL).one(AMP)["KmsKeyArn"] == FULL["kms_key_arn"]
+    assert synth(FULL).only(AMP)["KmsKeyArn"] == FULL["kms_key_arn"]
 
 
 # ---- Grafana ----
@@ -223,7 +223,7 @@ def test_no_grafana_by_default(synth: Synth) -> None:
 
 def test_managed_grafana(synth: Synth) -> None:
     assembly = synth(FULL)
-    workspace = assembly.one("AWS::Grafana::Workspace")
+    workspace = assembly.only("AWS::Grafana::Workspace")
     assert workspace["AuthenticationProviders"] == ["AWS_SSO"]
     assert workspace["AccountAccessType"] == "CURRENT_ACCOUNT"
     assert workspace["PermissionType"] == "CUSTOMER_MANAGED"
@@ -328,20 +328,20 @@ def test_alarms_and_events(synth: Synth) -> None:
     }
     assert metrics["TriggeredRules"]["Threshold"] == 2
     assert metrics.keys() == {"TriggeredRules", "NumberOfNotificationsFailed"}
-    assert assembly.one("AWS::SNS::Subscription")["Endpoint"] == "ops@example.com"
+    assert assembly.only("AWS::SNS::Subscription")["Endpoint"] == "ops@example.com"
 
 
 def test_the_topic_is_encrypted_and_accepts_tls_only(synth: Synth) -> None:
     assembly = synth(FULL)
-    assert "KmsMasterKeyId" in assembly.one("AWS::SNS::Topic")
-    assert assembly.one("AWS::KMS::Key")["EnableKeyRotation"] is True
-    statements = assembly.one("AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
+    assert "KmsMasterKeyId" in assembly.only("AWS::SNS::Topic")
+    assert assembly.only("AWS::KMS::Key")["EnableKeyRotation"] is True
+    statements = assembly.only("AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
     assert {"Bool": {"aws:SecureTransport": "false"}} in [statement.get("Condition") for statement in statements]
     allowed = {statement["Principal"]["Service"] for statement in statements if statement["Effect"] == "Allow"}
     assert allowed == {"aps.amazonaws.com", "cloudwatch.amazonaws.com", "events.amazonaws.com"}
-    keys = assembly.one("AWS::KMS::Key")["KeyPolicy"]["Statement"]
+    keys = assembly.only("AWS::KMS::Key")["KeyPolicy"]["Statement"]
     assert {key["Principal"].get("Service") for key in keys} - {None} == allowed
-    definition = assembly.one(AMP)["AlertManagerDefinition"]["Fn::Sub"][0]
+    definition = assembly.only(AMP)["AlertManagerDefinition"]["Fn::Sub"][0]
     inner = yaml.safe_load(yaml.safe_load(definition)["alertmanager_config"])
     assert inner["route"]["receiver"] == inner["receivers"][0]["name"]
 
@@ -364,7 +364,7 @@ def test_order(synth: Synth) -> None:
 
 def test_a_workspace_that_notifies_waits_for_the_policy_of_its_topic(synth: Synth) -> None:
     waiting = Waiting(str(synth(FULL).folder))
-    workspace = waiting.one("ObservabilityPartsPrometheus")
+    workspace = waiting.only("ObservabilityPartsPrometheus")
     assert waiting.after(workspace.rpartition(".")[2], "ObservabilityPartsAlarmsTopicPolicy")
 
 

@@ -151,7 +151,7 @@ def test_kueues_chart_can_be_the_users():
         reference="oci://111122223333.dkr.ecr.us-west-2.amazonaws.com/kueue", version="0.19.2", digest=digest
     )
     for options in ({"settings": Kueue(chart=chart)}, {"chart": chart}):
-        release = added(KueueAddon, **options).one("Custom::HyperPodHelmRelease")
+        release = added(KueueAddon, **options).only("Custom::HyperPodHelmRelease")
         assert release["Chart"]["Kind"] == "oci"
         assert release["Chart"]["Reference"] == chart.reference
 
@@ -186,14 +186,14 @@ def test_settings_of_core_addons_arrive():
 
 def test_no_node_pool_is_created_if_disabled():
     synthesized = of_cluster(Cluster(instance_groups=(SYSTEM, SCALED), autoscaling=Autoscaling(node_pool=False)))
-    assert synthesized.one("AWS::SageMaker::Cluster")["AutoScaling"]["Mode"] == "Enable"
+    assert synthesized.only("AWS::SageMaker::Cluster")["AutoScaling"]["Mode"] == "Enable"
     assert not synthesized.of("Custom::HyperPodKubernetesObjects")
 
 
 def test_a_disabled_karpenter_scales_nothing_and_keeps_its_role_and_nodes():
     off = Cluster(instance_groups=(SYSTEM, SCALED), autoscaling=Autoscaling(enabled=False), counts="autoscaler")
     synthesized = of_cluster(off)
-    cluster = synthesized.one("AWS::SageMaker::Cluster")
+    cluster = synthesized.only("AWS::SageMaker::Cluster")
     assert cluster["AutoScaling"]["Mode"] == "Disable"
     assert cluster["ClusterRole"]
     assert cluster["InstanceGroups"][1]["InstanceCount"]["Fn::GetAtt"][1] == "Count0"
@@ -217,30 +217,30 @@ def test_karpenters_role_may_exist():
     synthesized = of_cluster(
         Cluster(instance_groups=(SYSTEM, SCALED), autoscaling=Autoscaling(cluster_role_arn=ROLE_ARN))
     )
-    assert synthesized.one("AWS::SageMaker::Cluster")["ClusterRole"] == ROLE_ARN
+    assert synthesized.only("AWS::SageMaker::Cluster")["ClusterRole"] == ROLE_ARN
     assert not [name for name in synthesized.of("AWS::IAM::Role") if "HyperPodClusterRole" in name]
 
 
 def test_scripts_can_be_uploaded_to_an_existing_bucket():
     synthesized = of_cluster(Cluster(instance_groups=(SYSTEM,), lifecycle_bucket_name="sagemaker-scripts"))
     assert not synthesized.of("AWS::S3::Bucket")
-    (group,) = synthesized.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    (group,) = synthesized.only("AWS::SageMaker::Cluster")["InstanceGroups"]
     assert group["LifeCycleConfig"]["SourceS3Uri"].startswith("s3://sagemaker-scripts/lifecycle/")
-    assert synthesized.one("Custom::HyperPodLifecycleScripts")["Bucket"] == "sagemaker-scripts"
+    assert synthesized.only("Custom::HyperPodLifecycleScripts")["Bucket"] == "sagemaker-scripts"
     assert synthesized.allows("ExecutionRolessystem", "s3:GetObject*")
 
 
 def test_nodes_are_waited_for_until_the_timeout():
-    wait = default_cluster().one("Custom::HyperPodKubernetesWait")
+    wait = default_cluster().only("Custom::HyperPodKubernetesWait")
     assert int(wait["TimeoutSeconds"]) == 40 * 60
 
 
 def test_a_cluster_has_a_physical_name_only_if_it_is_set():
-    assert "ClusterName" not in default_cluster().one("AWS::SageMaker::Cluster")
+    assert "ClusterName" not in default_cluster().only("AWS::SageMaker::Cluster")
     template = of_cluster(Cluster(cluster_name="mine", instance_groups=(SYSTEM,), nodes_ready_minutes=55))
-    assert template.one("AWS::SageMaker::Cluster")["ClusterName"] == "mine"
-    assert template.one("Custom::HyperPodClusterGuard")["ClusterName"] == "mine"
-    assert int(template.one("Custom::HyperPodKubernetesWait")["TimeoutSeconds"]) == 55 * 60
+    assert template.only("AWS::SageMaker::Cluster")["ClusterName"] == "mine"
+    assert template.only("Custom::HyperPodClusterGuard")["ClusterName"] == "mine"
+    assert int(template.only("Custom::HyperPodKubernetesWait")["TimeoutSeconds"]) == 55 * 60
 
 
 MOUNT = {"dns_name": "fs-0123456789abcdef0.fsx.us-west-2.amazonaws.com", "mount_name": "abcdefgh"}
@@ -321,8 +321,8 @@ def test_options_of_a_file_system():
     template = synthesize(
         lambda stack: HyperPodFileSystem(stack, "Data", cluster=existing_cluster(stack), file_system=spec) and None
     )
-    assert template.one("AWS::FSx::FileSystem")["FileSystemTypeVersion"] == "2.12"
-    link = template.one("AWS::FSx::DataRepositoryAssociation")
+    assert template.only("AWS::FSx::FileSystem")["FileSystemTypeVersion"] == "2.12"
+    link = template.only("AWS::FSx::DataRepositoryAssociation")
     assert set(link["S3"]) == {"AutoExportPolicy"}
 
 
@@ -379,7 +379,7 @@ def test_an_existing_networks_control_plane_subnets_and_the_existing_clusters_oi
     synthesized = synthesize(
         lambda stack: HyperPodPlatform(stack, "Platform", platform=Platform.model_validate(platform)) and None
     )
-    assert synthesized.one("AWS::EKS::Cluster")["ResourcesVpcConfig"]["SubnetIds"] == subnets
+    assert synthesized.only("AWS::EKS::Cluster")["ResourcesVpcConfig"]["SubnetIds"] == subnets
     provider = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/ABC"
     existing = {"cluster_name": "mine", "oidc_provider_arn": provider, "security_group_id": "sg-0123456789abcdef1"}
     network = {

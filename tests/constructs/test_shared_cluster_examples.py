@@ -109,8 +109,8 @@ def test_the_job_of_the_lustre_example_reads_the_claim(assemble: Assemble) -> No
     assert claim["metadata"]["namespace"] == job["metadata"]["namespace"]
     volumes = job["spec"]["replicaSpecs"][0]["template"]["spec"]["volumes"]
     assert {"claimName": claim["metadata"]["name"]} in [volume.get("persistentVolumeClaim") for volume in volumes]
-    workers = assembly.one("AWS::SageMaker::Cluster")["InstanceGroups"][1]
-    assert assembly.one("AWS::FSx::FileSystem")["SubnetIds"] == workers["OverrideVpcConfig"]["Subnets"]
+    workers = assembly.only("AWS::SageMaker::Cluster")["InstanceGroups"][1]
+    assert assembly.only("AWS::FSx::FileSystem")["SubnetIds"] == workers["OverrideVpcConfig"]["Subnets"]
 
 
 def test_each_grafana_example_has_its_kind(assemble: Assemble) -> None:

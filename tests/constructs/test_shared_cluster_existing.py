@@ -77,9 +77,9 @@ def test_everything_is_in_order(assembly: Assembly) -> None:
 def test_the_file_system_is_in_the_subnet_of_the_zone(assembly: Assembly) -> None:
     groups = {
         resource["InstanceGroupName"]: resource
-        for resource in assembly.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+        for resource in assembly.only("AWS::SageMaker::Cluster")["InstanceGroups"]
     }
-    subnets = assembly.one("AWS::FSx::FileSystem")["SubnetIds"]
+    subnets = assembly.only("AWS::FSx::FileSystem")["SubnetIds"]
     assert subnets == groups["workers"]["OverrideVpcConfig"]["Subnets"]
 
 

@@ -126,7 +126,7 @@ def test_defaults_of_a_file_system(systems: Assembly) -> None:
 
 def test_it_is_in_the_zone_of_the_accelerated_group(linked: Assembly) -> None:
     (system,) = linked.resources(FSX).values()
-    cluster = linked.one("AWS::SageMaker::Cluster")
+    cluster = linked.only("AWS::SageMaker::Cluster")
     workers = cluster["InstanceGroups"][1]
     assert workers["InstanceGroupName"] == "workers"
     assert system["Properties"]["SubnetIds"] == workers["OverrideVpcConfig"]["Subnets"]
@@ -136,7 +136,7 @@ def test_it_is_in_the_zone_of_the_accelerated_group(linked: Assembly) -> None:
 def test_the_guard_keeps_it_where_it_is_unless_it_names_its_zone(systems: Assembly) -> None:
     (guard,) = systems.resources("Custom::HyperPodClusterGuard")
     following = [(name, *only_named(systems, FSX, name)) for name in ("plain", "scratch")]
-    assert systems.one("Custom::HyperPodClusterGuard")["FileSystems"] == [
+    assert systems.only("Custom::HyperPodClusterGuard")["FileSystems"] == [
         {"Name": name, "LogicalId": id_, "SubnetId": resource["Properties"]["SubnetIds"][0]}
         for name, id_, resource in following
     ]
@@ -145,7 +145,7 @@ def test_the_guard_keeps_it_where_it_is_unless_it_names_its_zone(systems: Assemb
 
 
 def test_every_option_of_a_file_system(linked: Assembly) -> None:
-    properties = linked.one(FSX)
+    properties = linked.only(FSX)
     assert properties["KmsKeyId"] == KEY
     assert properties["StorageCapacity"] == 9600
     assert properties["LustreConfiguration"] == {

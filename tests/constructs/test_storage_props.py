@@ -47,7 +47,7 @@ def of_file_system(props: Callable[[Stack], dict[str, Any]]) -> Synthesized:
 
 
 def test_the_capacity_argument_of_a_file_system_overrides_the_spec() -> None:
-    system = of_file_system(lambda stack: {"storage_capacity": Size.gibibytes(4800)}).one("AWS::FSx::FileSystem")
+    system = of_file_system(lambda stack: {"storage_capacity": Size.gibibytes(4800)}).only("AWS::FSx::FileSystem")
     assert system["StorageCapacity"] == 4800
     assert system["LustreConfiguration"]["PerUnitStorageThroughput"] == 500, "the other fields of the spec apply"
 
@@ -60,7 +60,7 @@ def test_the_capacity_is_a_parameter(by_size: bool) -> None:
         options = {"storage_capacity": Size.gibibytes(capacity)} if by_size else {}
         HyperPodFileSystem(stack, "Data", cluster=existing_cluster(stack, SYSTEM, GPU), file_system=spec, **options)
 
-    assert synthesize(build).one("AWS::FSx::FileSystem")["StorageCapacity"] == {"Ref": "Capacity"}
+    assert synthesize(build).only("AWS::FSx::FileSystem")["StorageCapacity"] == {"Ref": "Capacity"}
 
 
 def test_the_claims_have_the_parameter_too() -> None:
@@ -94,7 +94,7 @@ def test_rules_about_capacity_report_only_what_is_true_for_every_capacity() -> N
 
 def test_the_key_of_a_file_system_is_a_key() -> None:
     system = of_file_system(lambda stack: {"encryption_key": kms.Key.from_key_arn(stack, "Key", KEY)})
-    assert system.one("AWS::FSx::FileSystem")["KmsKeyId"] == KEY
+    assert system.only("AWS::FSx::FileSystem")["KmsKeyId"] == KEY
 
 
 def test_grants_on_a_bucket_include_its_key() -> None:

@@ -67,4 +67,4 @@ def test_a_security_group_of_the_user_gets_lustres_ports(tmp_path_factory: pytes
         if ingress["Properties"].get("Description") == "Lustre"
     }
     assert rules == {(988, 988), (1018, 1023)}
-    assert len(assembly.one(FSX)["SecurityGroupIds"]) == 1
+    assert len(assembly.only(FSX)["SecurityGroupIds"]) == 1

@@ -74,17 +74,17 @@ def handled():
 
 
 def test_tags_of_the_app_reach_the_cluster(native):
-    assert tags(native[0].one("AWS::SageMaker::Cluster")) == {"CostCenter": "42", "Own": "1", "SageMaker": "true"}
+    assert tags(native[0].only("AWS::SageMaker::Cluster")) == {"CostCenter": "42", "Own": "1", "SageMaker": "true"}
 
 
 def test_tags_of_the_app_reach_cloudformations_own_types_over_those_given(native):
     for kind in ("ComputeQuota", "ClusterSchedulerConfig"):
-        assert tags(native[0].one(f"AWS::SageMaker::{kind}")) == {"CostCenter": "42", "Given": "2"}, kind
+        assert tags(native[0].only(f"AWS::SageMaker::{kind}")) == {"CostCenter": "42", "Given": "2"}, kind
 
 
 def test_tags_of_the_app_reach_the_requests_of_the_function(handled):
     for kind in ("ComputeQuota", "ClusterSchedulerConfig"):
-        properties = handled[0].one(f"Custom::HyperPod{kind}")
+        properties = handled[0].only(f"Custom::HyperPod{kind}")
         request = properties["Request"]
         text = "".join(part if isinstance(part, str) else "TOKEN" for part in request["Fn::Join"][1])
         assert tags(json.loads(text)) == {"CostCenter": "42", "Given": "2"}, kind

@@ -24,7 +24,7 @@ def group(**values) -> InstanceGroup:
 
 
 def groups_of(build):
-    return synthesize(build).one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    return synthesize(build).only("AWS::SageMaker::Cluster")["InstanceGroups"]
 
 
 def test_counts_are_parameters():
@@ -45,7 +45,7 @@ def test_the_gate_waits_for_the_parameter_of_the_system_group():
         )
 
     synthesized = synthesize(build)
-    assert synthesized.one("AWS::SageMaker::Cluster")["InstanceGroups"][2]["InstanceCount"] == {"Ref": "Number"}
+    assert synthesized.only("AWS::SageMaker::Cluster")["InstanceGroups"][2]["InstanceCount"] == {"Ref": "Number"}
 
     def single_group(stack):
         system = InstanceGroup(name="system", instance_type="ml.m5.4xlarge", count=number(stack))

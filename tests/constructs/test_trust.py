@@ -104,7 +104,7 @@ def test_nodes_touch_interfaces_of_their_vpc_only() -> None:
 
 
 def test_each_group_has_a_separate_role(assemble: Callable[[str], Assembly]) -> None:
-    cluster = assemble("hyperpod.yaml").one("AWS::SageMaker::Cluster")
+    cluster = assemble("hyperpod.yaml").only("AWS::SageMaker::Cluster")
     roles = [json.dumps(group["ExecutionRole"]) for group in cluster["InstanceGroups"]]
     assert len(roles) == len(set(roles)) == 2
 
@@ -112,7 +112,7 @@ def test_each_group_has_a_separate_role(assemble: Callable[[str], Assembly]) -> 
 def test_a_deployed_cluster_keeps_its_shared_role() -> None:
     groups = (SYSTEM, SYSTEM.model_copy(update={"name": "more"}))
     found = synthesize(lambda stack: make_cluster(stack, Cluster(instance_groups=groups, execution_roles="shared")))
-    cluster = found.one("AWS::SageMaker::Cluster")
+    cluster = found.only("AWS::SageMaker::Cluster")
     roles = [json.dumps(group["ExecutionRole"]) for group in cluster["InstanceGroups"]]
     assert len(set(roles)) == 1
     assert "ExecutionRolesShared" in roles[0]
@@ -120,8 +120,8 @@ def test_a_deployed_cluster_keeps_its_shared_role() -> None:
 
 def test_the_guard_gets_the_role_of_each_group(assemble: Callable[[str], Assembly]) -> None:
     default = assemble("hyperpod.yaml")
-    cluster = default.one("AWS::SageMaker::Cluster")
-    guard = default.one("Custom::HyperPodClusterGuard")
+    cluster = default.only("AWS::SageMaker::Cluster")
+    guard = default.only("Custom::HyperPodClusterGuard")
     expected = [
         {"Name": instance_group["InstanceGroupName"], "Role": instance_group["ExecutionRole"]}
         for instance_group in cluster["InstanceGroups"]

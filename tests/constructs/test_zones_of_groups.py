@@ -118,7 +118,7 @@ def test_a_parameter_for_the_zone_is_looked_up_among_the_subnets(of_ours: bool):
         synthesized = synthesize(build)
         (lookup,) = synthesized.of("Custom::AWS")
         ids.append(lookup)
-        groups = synthesized.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+        groups = synthesized.only("AWS::SageMaker::Cluster")["InstanceGroups"]
         assert groups[1]["OverrideVpcConfig"]["Subnets"] == [{"Fn::GetAtt": [lookup, "Subnets.0.SubnetId"]}]
     assert ids[0] == ids[1]
 
@@ -131,7 +131,7 @@ def test_a_parameter_for_the_name_of_a_group_makes_no_id():
         groups = [SYSTEM, InstanceGroup(name=name, instance_type="ml.g5.8xlarge", count=2)]
         HyperPodCluster(stack, "H", vpc=network, eks_cluster=eks, instance_groups=groups)
 
-    groups = synthesize(build).one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    groups = synthesize(build).only("AWS::SageMaker::Cluster")["InstanceGroups"]
     assert groups[1]["InstanceGroupName"] == {"Ref": "Name"}
 
 
@@ -140,7 +140,7 @@ def test_an_isolated_vpc_is_used_and_a_public_one_is_rejected():
         vpc = _vpc(stack, ec2.SubnetType.PRIVATE_ISOLATED)
         HyperPodCluster(stack, "H", vpc=vpc, eks_cluster=THERE, instance_groups=[SYSTEM])
 
-    subnets = synthesize(isolated).one("AWS::SageMaker::Cluster")["VpcConfig"]["Subnets"]
+    subnets = synthesize(isolated).only("AWS::SageMaker::Cluster")["VpcConfig"]["Subnets"]
     assert [next(iter(subnet)) for subnet in subnets] == ["Ref", "Ref"]
     stack = Stack(App(context=UNCOPIED, analytics_reporting=False), "Test")
     with pytest.raises(ValueError, match="Test/H: vpc has no private subnets, and HyperPod nodes cannot run in public"):

@@ -60,7 +60,7 @@ def imported() -> str:
 @pytest.fixture
 def config(aws: FakeAws, tmp_path: Path) -> Path:
     """The config that an import wrote for a cluster of another project."""
-    deploy(aws, platform_of("teams"), ours=False)
+    deploy(aws, platform_of("teams"), own=False)
     file = tmp_path / "hyperpod.yaml"
     file.write_text(imported())
     aws.calls.clear()
@@ -171,7 +171,7 @@ TAMPERED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
 
 @pytest.mark.parametrize("change", TAMPERED)
 def test_the_proof_fails_with_the_property_and_both_values(change: str, config: Path, aws: FakeAws):
-    live = deploy(aws, platform_of("teams"), ours=False)
+    live = deploy(aws, platform_of("teams"), own=False)
     tamper, expected = TAMPERED[change]
     tamper(live)
     aws.on("sagemaker", "DescribeCluster", live)
@@ -238,7 +238,7 @@ def test_the_networks_order_is_that_of_the_cluster_which_cannot_change(
     platform = platform_of("teams")
     zones = ("usw2-az1", "usw2-az2", "usw2-az3")
     network = platform.network.model_copy(update={"availability_zone_ids": zones})
-    answer = deploy(aws, platform.model_copy(update={"network": network}), ours=False)
+    answer = deploy(aws, platform.model_copy(update={"network": network}), own=False)
     answer["VpcConfig"]["Subnets"] = [f"subnet-0123456789abcdef{index}" for index in order]
     file = tmp_path / "hyperpod.yaml"
     run("import", "live", "--cluster-name", "shared", "-o", file)
@@ -249,7 +249,7 @@ def test_the_networks_order_is_that_of_the_cluster_which_cannot_change(
 
 
 def test_a_vpc_config_that_cannot_be_written_is_reported_and_rejected(aws: FakeAws, tmp_path: Path):
-    answer = deploy(aws, platform_of("teams"), ours=False)
+    answer = deploy(aws, platform_of("teams"), own=False)
     answer["VpcConfig"]["Subnets"] = answer["VpcConfig"]["Subnets"][:1]
     file = tmp_path / "hyperpod.yaml"
     messages = run("import", "live", "--cluster-name", "shared", "-o", file)

@@ -91,7 +91,7 @@ def test_an_import_of_a_deployed_platform_results_in_its_config(example: str, aw
 
 def test_resources_of_others_are_described_as_existing(aws: FakeAws, tmp_path: Path):
     platform = platform_of("teams")
-    answer = deploy(aws, platform, ours=False)
+    answer = deploy(aws, platform, own=False)
     result = run("--cluster-name", answer["ClusterName"], "-o", tmp_path / "hyperpod.yaml", "--region", platform.region)
     assert result.exit_code == 0, result.output
     data = yaml.safe_load((tmp_path / "hyperpod.yaml").read_text())
@@ -165,7 +165,7 @@ def test_a_cluster_that_does_not_exist_and_one_of_slurm(aws: FakeAws, tmp_path: 
 
 def test_a_file_system_of_the_vpc_is_described(aws: FakeAws):
     platform = platform_of("quick-start")
-    deploy(aws, platform, ours=False)
+    deploy(aws, platform, own=False)
     system = {
         "FileSystemId": "fs-0123456789abcdef0",
         "FileSystemType": "LUSTRE",

@@ -143,7 +143,7 @@ def test_an_account_whose_creation_was_not_answered_is_found_and_deleted(grafana
     grafana.aws.on("grafana", "CreateWorkspaceServiceAccount", lose_response)
     with pytest.raises(ClientError):
         run(grafana, "Create", properties(BOARDS))
-    assert grafana.made >= 1
+    assert grafana.created_accounts >= 1
     assert grafana.accounts == {}
 
 
@@ -212,9 +212,9 @@ FIRST, SECOND = (board["uid"] for board in BOARDS[:2])
 
 
 def test_two_platforms_on_one_workspace_have_separate_dashboards(platforms: Platforms) -> None:
-    one, two = platforms.stack("One"), platforms.stack("Two")
-    one.deploy({"Boards": platforms.boards("ws-1")})
-    assert two.deploy({"Boards": platforms.boards("ws-2")}) == "CREATE_COMPLETE"
+    first, second = platforms.stack("One"), platforms.stack("Two")
+    first.deploy({"Boards": platforms.boards("ws-1")})
+    assert second.deploy({"Boards": platforms.boards("ws-2")}) == "CREATE_COMPLETE"
     assert platforms.queried_workspaces() == {
         FIRST: "ws-1",
         SECOND: "ws-1",
@@ -224,22 +224,22 @@ def test_two_platforms_on_one_workspace_have_separate_dashboards(platforms: Plat
     titles = [board["title"] for board in platforms.grafana.boards.values()]
     assert len(set(titles)) == 4, "otherwise, some versions of Grafana confuse them"
     assert platforms.grafana.sources["hyperpod"]["isDefault"], "it remains the default data source"
-    assert one.delete() == "DELETE_COMPLETE"
+    assert first.delete() == "DELETE_COMPLETE"
     assert set(platforms.queried_workspaces().values()) == {"ws-2"}
-    assert two.deploy({"Boards": platforms.boards("ws-2", count=1)}) == "UPDATE_COMPLETE"
+    assert second.deploy({"Boards": platforms.boards("ws-2", count=1)}) == "UPDATE_COMPLETE"
     assert platforms.queried_workspaces() == {f"{FIRST}-f6ce2252": "ws-2"}, "uids do not change"
-    assert two.delete() == "DELETE_COMPLETE"
+    assert second.delete() == "DELETE_COMPLETE"
     assert (platforms.grafana.boards, platforms.grafana.sources) == ({}, {})
 
 
 def test_two_stacks_with_one_prometheus_share_the_dashboards(platforms: Platforms) -> None:
-    one, two = platforms.stack("One"), platforms.stack("Two")
-    one.deploy({"Boards": platforms.boards()})
-    two.deploy({"Boards": platforms.boards()})
+    first, second = platforms.stack("One"), platforms.stack("Two")
+    first.deploy({"Boards": platforms.boards()})
+    second.deploy({"Boards": platforms.boards()})
     assert platforms.queried_workspaces() == {FIRST: "ws-1", SECOND: "ws-1"}
-    one.delete()
+    first.delete()
     assert platforms.queried_workspaces() == {FIRST: "ws-1", SECOND: "ws-1"}
-    two.delete()
+    second.delete()
     assert (platforms.grafana.boards, platforms.grafana.sources) == ({}, {})
 
 
@@ -271,8 +271,8 @@ def test_manually_created_resources_are_never_changed(platforms: Platforms) -> N
 
 @pytest.mark.parametrize("failing_request", range(1, 14))
 def test_a_failed_create_leaves_nothing_and_changes_nothing(platforms: Platforms, failing_request: int) -> None:
-    one, two = platforms.stack("One"), platforms.stack("Two")
-    one.deploy({"Boards": platforms.boards()})
+    first, second = platforms.stack("One"), platforms.stack("Two")
+    first.deploy({"Boards": platforms.boards()})
     before = json.dumps([platforms.grafana.boards, platforms.grafana.sources], sort_keys=True)
     calls = 0
 
@@ -282,7 +282,7 @@ def test_a_failed_create_leaves_nothing_and_changes_nothing(platforms: Platforms
         platforms.grafana.faults = [403] if calls == failing_request else []
 
     platforms.grafana.hook = refuse
-    status = two.deploy({"Boards": platforms.boards()})
+    status = second.deploy({"Boards": platforms.boards()})
     platforms.grafana.hook = lambda method, path: None
     if status == "ROLLBACK_COMPLETE":
         without_versions = json.loads(json.dumps([platforms.grafana.boards, platforms.grafana.sources]))
@@ -317,13 +317,13 @@ def test_dashboards_of_the_former_version_are_retained_and_marked(platforms: Pla
 
 
 def test_dashboards_of_the_former_version_that_another_platform_has_taken_stay(platforms: Platforms) -> None:
-    one = platforms.stack("One")
-    one.deploy({"Boards": platforms.boards("ws-1")})
+    stack = platforms.stack("One")
+    stack.deploy({"Boards": platforms.boards("ws-1")})
     for board in platforms.grafana.boards.values():
         board["tags"] = ["hyperpod"]
     platforms.grafana.sources["hyperpod"] = {**SOURCE, "url": "https://aps/ws-2"}
-    one.live["Boards"].resource = platforms.boards("ws-1", Marks=None)
-    assert one.delete() == "DELETE_COMPLETE"
+    stack.live["Boards"].resource = platforms.boards("ws-1", Marks=None)
+    assert stack.delete() == "DELETE_COMPLETE"
     assert platforms.grafana.boards.keys() == {FIRST, SECOND}
 
 

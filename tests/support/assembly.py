@@ -29,7 +29,7 @@ class Assembly:
             if type_ is None or resource["Type"] == type_
         }
 
-    def one(self, type_: str) -> dict[str, Any]:
+    def only(self, type_: str) -> dict[str, Any]:
         """Return the properties of the only resource of a type."""
         found = list(self.resources(type_).values())
         assert len(found) == 1, f"{len(found)} resources of type {type_}"

@@ -44,10 +44,10 @@ def described(group: Mapping[str, Any]) -> dict[str, Any]:
     return {**found, "Status": "InService"}
 
 
-def deploy(aws: FakeAws, platform: Platform, *, ours: bool = True) -> dict[str, Any]:
+def deploy(aws: FakeAws, platform: Platform, *, own: bool = True) -> dict[str, Any]:
     """Make AWS answer as if the platform were deployed, by this project or another. Returns the cluster's description."""
     name, region = platform.name, platform.region
-    tag = {PLATFORM_TAG: name} if ours else {}
+    tag = {PLATFORM_TAG: name} if own else {}
     cluster, eks = platform.completed_cluster, platform.completed_eks
     eks_name = eks.existing.cluster_name if eks.existing else eks.cluster_name or name
     eks_arn = f"arn:aws:eks:{region}:{ACCOUNT}:cluster/{eks_name}"
@@ -55,15 +55,15 @@ def deploy(aws: FakeAws, platform: Platform, *, ours: bool = True) -> dict[str, 
     subnets = {zone: f"subnet-0123456789abcdef{index}" for index, zone in enumerate(zones)}
     first = default_zone(platform.network)
     lifecycle = {"SourceS3Uri": f"s3://{name.lower()}-lifecycle-0a1b/scripts", "OnCreate": "on_create.sh"}
-    own = {**lifecycle} if ours else {"SourceS3Uri": "s3://scripts-of-theirs/nodes", "OnCreate": "on_create.sh"}
+    scripts = {**lifecycle} if own else {"SourceS3Uri": "s3://scripts-of-theirs/nodes", "OnCreate": "on_create.sh"}
     placements = {
         group.name: GroupPlacement(
             subnet_ids=list(group.subnet_ids) or [subnets[group.availability_zone_id or first]],
             security_group_ids=[GROUP, *group.security_group_ids],
             execution_role_arn=group.execution_role_arn
             or cluster.execution_role_arn
-            or role(f"{name}-HyperPod-{group.name}" if ours else "TheirNodes"),
-            lifecycle=own,
+            or role(f"{name}-HyperPod-{group.name}" if own else "TheirNodes"),
+            lifecycle=scripts,
         )
         for group in cluster.groups
     }

@@ -43,7 +43,7 @@ class Grafana:
     folders: dict[str, str] = field(default_factory=dict)
     accounts: dict[str, str] = field(default_factory=dict)
     faults: list[int] = field(default_factory=list)
-    made: int = 0
+    created_accounts: int = 0
     hook: Callable[[str, str], None] = lambda method, path: None
 
     def __post_init__(self) -> None:
@@ -64,10 +64,15 @@ class Grafana:
         self.aws.on("grafana", "ListWorkspaceServiceAccounts", self._list)
 
     def _create(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.made += 1
-        self.accounts[str(self.made)] = request["name"]
+        self.created_accounts += 1
+        self.accounts[str(self.created_accounts)] = request["name"]
         role = request["grafanaRole"]
-        return {"id": str(self.made), "name": request["name"], "grafanaRole": role, "workspaceId": WORKSPACE}
+        return {
+            "id": str(self.created_accounts),
+            "name": request["name"],
+            "grafanaRole": role,
+            "workspaceId": WORKSPACE,
+        }
 
     def _token(self, request: dict[str, Any]) -> dict[str, Any]:
         token = {"id": "1", "name": request["name"], "key": f"key-{request['serviceAccountId']}"}

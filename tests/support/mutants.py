@@ -85,13 +85,13 @@ NO_CODE = ("annotation", "returns", "type_params")
 class Mutator(ast.NodeTransformer):
     """Visits the locations of a module where a fault can be inserted, and inserts one of the faults."""
 
-    def __init__(self, chosen: int | None = None) -> None:
-        self.chosen, self.found = chosen, list[tuple[int, str]]()
+    def __init__(self, selected: int | None = None) -> None:
+        self.selected, self.found = selected, list[tuple[int, str]]()
 
     def fault(self, node: Any, mutant: ast.AST) -> Any:
         before, after = ast.unparse(node), ast.unparse(mutant)
         self.found.append((node.lineno, f"{before[:90]!s} -> {after[:90]!s}".replace("\n", " ")))
-        if len(self.found) - 1 == self.chosen:
+        if len(self.found) - 1 == self.selected:
             return ast.fix_missing_locations(ast.copy_location(mutant, node))
         return node
 
@@ -266,12 +266,12 @@ def in_function(mutant: Mutant) -> bool:
     return any(first <= mutant.line <= last for first, last in zip(inside, ends, strict=True))
 
 
-def in_session(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) -> dict[str, Any]:
+def in_session(selected: list[Mutant], tests: list[str], jobs: int, seconds: int) -> dict[str, Any]:
     """What tests reach, and the verdicts of one session for all mutants."""
     with tempfile.TemporaryDirectory() as folder:
         plan, out = Path(folder, "plan.json"), Path(folder, "out.json")
-        files = sorted({mutant.file for mutant in chosen})
-        mutants = [[mutant.file, mutant.number, mutant.line, mutant.what] for mutant in chosen]
+        files = sorted({mutant.file for mutant in selected})
+        mutants = [[mutant.file, mutant.number, mutant.line, mutant.what] for mutant in selected]
         plan.write_text(json.dumps({"files": files, "mutants": mutants, "jobs": jobs, "seconds": seconds}))
         code, output = run(tests, None, MUTANTS_PLAN=str(plan), MUTANTS_OUT=str(out))
         if code != PASSED:
@@ -284,13 +284,13 @@ def with_import(mutant: Mutant, tests: list[str], seconds: int, failing: list[st
     """The verdict of tests that import the mutant, without those that fail anyway, and of other test files."""
     files = sorted({test.partition("::")[0] for test in tests})
     # this many tests are slower to collect as arguments than as files
-    for chosen in (some_of(tests, mutant.file), tests if SOME < len(tests) < 200 else files, files):
-        code, _ = run([*chosen, *deselected(failing)], seconds, mutant)
-        if code == NOT_FOUND and chosen is not files:
+    for selected in (some_of(tests, mutant.file), tests if SOME < len(tests) < 200 else files, files):
+        code, _ = run([*selected, *deselected(failing)], seconds, mutant)
+        if code == NOT_FOUND and selected is not files:
             continue  # the mutant changes the name of a test
         if code not in (PASSED, NO_TESTS):
             return "killed" if code is not None else "killed (no end)"
-        if chosen is files or (len(chosen) == len(tests) and in_function(mutant)):
+        if selected is files or (len(selected) == len(tests) and in_function(mutant)):
             break
     for group in () if in_function(mutant) else others:
         verdict = of_others([file for file in group if file not in files], mutant, seconds, failing)
@@ -338,14 +338,14 @@ def modules(paths: list[str]) -> list[str]:
     return [str(file) for file in files if file.suffix == ".py"]
 
 
-def verdicts(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) -> Iterator[tuple[Mutant, str]]:
+def verdicts(selected: list[Mutant], tests: list[str], jobs: int, seconds: int) -> Iterator[tuple[Mutant, str]]:
     """The verdict of each mutant; of the tests given, or of those of the modules where none are."""
-    files = sorted({mutant.file for mutant in chosen})
-    found = in_session(chosen, tests or sorted({test for file in files for test in tests_of(file)}), jobs, seconds)
+    files = sorted({mutant.file for mutant in selected})
+    found = in_session(selected, tests or sorted({test for file in files for test in tests_of(file)}), jobs, seconds)
     for test in found["failing"]:
         print(f"left out, since it fails without a mutant: {test}", file=sys.stderr, flush=True)
     retried = []
-    for mutant in chosen:
+    for mutant in selected:
         verdict = found["verdicts"][mutant.name]
         if verdict == "import":
             retried.append(mutant)

@@ -29,12 +29,12 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         raise session.Interrupted("errors during collection")
     plan = json.loads(Path(os.environ["MUTANTS_PLAN"]).read_text())
     reached, with_jsii, failing = _traced(session, plan["files"])
-    chosen = [Mutant(*item) for item in plan["mutants"]]
+    selected = [Mutant(*item) for item in plan["mutants"]]
     running: dict[int, tuple[Mutant, float]] = {}
     verdicts: dict[str, str] = {}
-    while chosen or running:
-        while chosen and len(running) < plan["jobs"]:
-            mutant = chosen.pop(0)
+    while selected or running:
+        while selected and len(running) < plan["jobs"]:
+            mutant = selected.pop(0)
             tests = reaching(mutant, reached[mutant.file])
             forkable = [test for test in tests if test not in with_jsii]  # forks cannot share the process of jsii
             function = _function(mutant) if forkable else None

@@ -42,7 +42,7 @@ class DirectClient:
 
     def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
         operation = "".join(word.capitalize() for word in name.split("_"))
-        return lambda **asked: self.call(operation, asked)
+        return lambda **request: self.call(operation, request)
 
     def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         try:

@@ -14,7 +14,7 @@ class Waiting:
     def __init__(self, source: Source) -> None:
         self._graph = Graph.of(source)
 
-    def one(self, pattern: str) -> str:
+    def only(self, pattern: str) -> str:
         """Return the only resource whose id, `Stack.LogicalId`, matches the pattern up to CDK's hash."""
         found = [id_ for id_ in self._graph.resources if re.fullmatch(rf".*\.{pattern}(?:[0-9A-F]{{8}})?", id_)]
         assert len(found) == 1, f"{pattern}: {found or sorted(self._graph.resources)}"
@@ -22,4 +22,4 @@ class Waiting:
 
     def after(self, later: str, earlier: str) -> bool:
         """Whether `then` waits for `first`, directly or indirectly."""
-        return self._graph.before(self.one(earlier), self.one(later))
+        return self._graph.before(self.only(earlier), self.only(later))

@@ -72,10 +72,10 @@ def test_no_folder_has_no_digest(tmp_path: Path, make: bool) -> None:
 
 def test_a_wrong_digest_is_rejected_with_both_digests(tmp_path: Path) -> None:
     write(tmp_path, TREE)
-    with pytest.raises(ChartError) as refused:
+    with pytest.raises(ChartError) as error:
         verify(tmp_path, "sha256:" + "0" * 64)
-    assert digest(tmp_path) in str(refused.value)
-    assert "expected sha256:000" in str(refused.value)
+    assert digest(tmp_path) in str(error.value)
+    assert "expected sha256:000" in str(error.value)
 
 
 def test_only_the_charts_folder_is_unpacked(tmp_path: Path) -> None:
@@ -190,9 +190,9 @@ def test_a_bomb_is_rejected_before_it_is_unpacked(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a\nb", "a\tb", "\x1b[31mred", "a\u202eb", "a\x7f", "a\u2028b"])
 def test_names_with_control_characters_are_rejected(tmp_path: Path, name: str) -> None:
     """With a line break in a name, one file could have the digest of two."""
-    with pytest.raises(ChartError, match="with characters that cannot be printed; rename the file") as refused:
+    with pytest.raises(ChartError, match="with characters that cannot be printed; rename the file") as error:
         unpack(tar([("top/charts/colors/Chart.yaml", b"1"), (f"top/charts/colors/{name}", b"2")]), tmp_path / "chart")
-    assert str(refused.value).isprintable()
+    assert str(error.value).isprintable()
     write(tmp_path / "folder", {name: "2"})
     with pytest.raises(ChartError, match="the chart's folder contains the name"):
         content_digest(tmp_path / "folder")

@@ -50,9 +50,9 @@ def test_a_pinned_commit(web: Any, helm: Helm, source: Path, tmp_path: Path) -> 
 
 def test_a_wrong_digest(web: Any, helm: Helm, source: Path, tmp_path: Path) -> None:
     url = web.serve(PATH, repository(source))
-    with pytest.raises(ChartError) as refused:
+    with pytest.raises(ChartError) as error:
         obtain(git(url, WRONG), tmp_path / "work", helm)
-    assert str(refused.value).endswith(f"its digest is {digest(source)}, expected {WRONG}")
+    assert str(error.value).endswith(f"its digest is {digest(source)}, expected {WRONG}")
 
 
 def test_a_missing_folder(web: Any, helm: Helm, source: Path, tmp_path: Path) -> None:

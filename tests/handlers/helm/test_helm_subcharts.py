@@ -89,9 +89,9 @@ def test_a_subchart_that_is_vendored_is_not_pulled(web: Any, helm: Helm, parent:
 
 def test_a_wrong_digest(web: Any, helm: Helm, parent: Path, tmp_path: Path) -> None:
     packed = publish(web, tmp_path, "paint", "1.2.0")
-    with pytest.raises(ChartError) as refused:
+    with pytest.raises(ChartError) as error:
         complete(parent, helm, tmp_path, **{"paint_1.2.0": "sha256:" + "0" * 64})
-    assert f"its digest is {sha256(packed)}, expected sha256:000" in str(refused.value)
+    assert f"its digest is {sha256(packed)}, expected sha256:000" in str(error.value)
 
 
 def test_the_version_with_a_v_is_the_same_version(web: Any, helm: Helm, parent: Path, tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_a_sub_chart_without_a_digest_is_rejected_before_it_is_pulled(parent: Pa
     def pull(dependency: Dependency, destination: Path) -> None:
         raise AssertionError("nothing is pulled")
 
-    with pytest.raises(ChartError) as refused:
+    with pytest.raises(ChartError) as error:
         resolve(
             parent,
             {"paint": {"enabled": True}},
@@ -227,7 +227,7 @@ def test_a_sub_chart_without_a_digest_is_rejected_before_it_is_pulled(parent: Pa
             pull=pull,
             digests={"paint 1.1.0": "sha256:" + "ab" * 32},
         )
-    assert str(refused.value).partition(" has ")[2] == (
+    assert str(error.value).partition(" has ")[2] == (
         "no digest, so its repository may serve other content than was reviewed; set the digest of paint-1.2.0.tgz as "
         "'paint 1.2.0' in subchart_digests, use a vendored chart folder, or set allow_unpinned_subcharts to accept it "
         "without a digest"

@@ -306,14 +306,16 @@ CONTROLLED: list[tuple[Json, Json, Json | None, list[Path]]] = [
 ]
 
 
-@pytest.mark.parametrize(("manifest", "current", "former", "kept"), CONTROLLED)
-def test_fields_that_a_controller_keeps(manifest: Json, current: Json, former: Json | None, kept: list[Path]) -> None:
+@pytest.mark.parametrize(("manifest", "current", "former", "kept_paths"), CONTROLLED)
+def test_fields_that_a_controller_keeps(
+    manifest: Json, current: Json, former: Json | None, kept_paths: list[Path]
+) -> None:
     text = repr(manifest)
     found, paths = left_alone(manifest, current, former)
-    assert paths == kept
-    assert [value(found, path) for path in kept] == [ABSENT] * len(kept)
+    assert paths == kept_paths
+    assert [value(found, path) for path in kept_paths] == [ABSENT] * len(kept_paths)
     assert repr(manifest) == text
-    assert (found == manifest) is (not kept)
+    assert (found == manifest) is (not kept_paths)
 
 
 SMALL, LARGE = ({"resources": {"requests": {"storage": size}}} for size in ("1Gi", "2Gi"))

@@ -84,7 +84,7 @@ def deployed_by_moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[MotoDeployment
         reads = deployed._Reads(boto3.Session(region_name="us-west-2"))
         found = deployed.Deployed(cluster=cluster, failures=reads.failures)
         deployed._read_network(reads, found)
-        found.eks = reads.only("eks:DescribeCluster", name="shared")["cluster"]
+        found.eks = reads.one("eks:DescribeCluster", name="shared")["cluster"]
         yield MotoDeployment(found, vpc, subnets, table, group)
 
 

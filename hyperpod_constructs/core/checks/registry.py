@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["AREAS", "Problem", "Rule", "active", "describe", "find", "rule", "rules"]
 
 AREAS: Mapping[str, str] = {
-    "HP0": "Files, their shape, and the platform as a whole",
+    "HP0": "Files, their structure, and the platform",
     "HP1": "Network",
     "HP2": "EKS and Kubernetes versions",
     "HP3": "Cluster and instance groups",
@@ -32,8 +32,8 @@ AREAS: Mapping[str, str] = {
     "HP6": "Governance",
     "HP7": "Jobs",
     "HP8": "Storage and observability",
-    "HP9": "Needs a live account, or what is deployed",
-    "HPR": "Found by a rehearsal",
+    "HP9": "Live accounts and deployed resources",
+    "HPR": "Rehearsals",
 }
 """Prefix of an ID to the area of its rules."""
 

@@ -256,7 +256,7 @@ KEPT_WORKSPACE = "its pods stop; its Prometheus workspace is retained outside th
         ({"inference_operator": {"tls_bucket_name": "theirs"}}, True, Change.DRAINS, MEANING[Change.DRAINS]),
     ],
 )
-def test_what_becomes_of_an_addons_data_is_told(
+def test_the_consequence_for_an_addons_data_is_reported(
     addon: dict[str, Any], allowed: bool, change: Change, impact: str
 ) -> None:
     old = platform(addons=Addons.model_validate(addon), allow_data_loss=allowed)

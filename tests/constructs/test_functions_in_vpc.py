@@ -71,7 +71,7 @@ def test_functions_have_network_access_while_they_are_called(assembly: Assembly)
     proved(assembly.folder, "routes-before-handlers", "security-group-rules-before-handlers")
 
 
-def test_a_closed_network_lets_custom_resources_respond() -> None:
+def test_a_closed_network_allows_responses_of_custom_resources() -> None:
     spec = platform()
     closed = spec.model_copy(update={"network": spec.network.model_copy(update={"mode": "closed"})})
     assert {"lambda", "states", "cloudformation"} <= set(endpoint_services(closed))

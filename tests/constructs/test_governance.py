@@ -325,7 +325,7 @@ def test_members_get_rights_when_the_isolation_holds(synth: Synth) -> None:
 # ---- jobs ----
 
 
-def test_a_job_that_only_names_its_team_lands_right(synth: Synth) -> None:
+def test_a_job_that_specifies_only_its_team(synth: Synth) -> None:
     job = {"name": "resnet", "image": "registry/train:v1", "instance_type": P5, "team": "vision"}
     assembly = synth(jobs=[job])
     (manifest,) = [

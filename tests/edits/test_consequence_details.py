@@ -179,7 +179,7 @@ def test_a_network_that_opens() -> None:
     )
 
 
-def test_a_job_that_changes_while_its_nodes_begin_to_scale_is_told_once() -> None:
+def test_a_job_that_changes_while_its_nodes_begin_to_scale_is_reported_once() -> None:
     new = autoscaling() | {"jobs": [{**JOB, "image": "registry/train:v2"}]}
     assert [
         (path, message) for path, _, message in reported_edits({"jobs": [JOB]}, new) if path.startswith("jobs")

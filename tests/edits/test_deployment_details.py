@@ -148,7 +148,7 @@ def test_each_reader_of_a_replaced_bucket_is_named_once() -> None:
     )
 
 
-def test_a_replaced_cluster_is_told_without_its_groups() -> None:
+def test_a_replaced_cluster_is_reported_without_its_groups() -> None:
     def app(name: str, *groups: str) -> Json:
         listed = [{"InstanceGroupName": group} for group in groups]
         return {"s": stack(C=resource("AWS::SageMaker::Cluster", ClusterName=name, InstanceGroups=listed))}
@@ -233,7 +233,7 @@ def test_exports_that_go_or_change(outputs: Json, message: str, advice: str) -> 
     assert found.advice.startswith(advice)
 
 
-def test_an_export_that_goes_and_one_that_changes_for_a_stack_that_needs_more() -> None:
+def test_a_removed_and_a_changed_export_of_a_stack_that_imports_more() -> None:
     old = {
         "net": stack(exported("One", "1") | exported("Two", "1"), X=resource("X")),
         "app": stack(X=resource("X", Of=[imported("One"), imported("Two")])),

@@ -122,7 +122,7 @@ ACKNOWLEDGED = [{"rule": "HP312", "path": f"cluster.instance_groups[{index}]", "
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_members_of_a_list_are_told_apart(members: list[Any], other: Any, path: str, section: Any) -> None:
+def test_members_of_a_list_are_identified(members: list[Any], other: Any, path: str, section: Any) -> None:
     """Members are identified by their keys: the order has no effect, and a member with another key is a different member."""
     old = platform(section(members))
     assert edits(old, platform(section(members[::-1]))) == []

@@ -220,7 +220,7 @@ def test_find_a_scheduler_config() -> None:
 
 
 @pytest.mark.parametrize("error_code", ["ResourceNotFound", "ResourceNotFoundException"])
-def test_what_is_gone_is_not_found(error_code: str) -> None:
+def test_a_deleted_quota_is_not_found(error_code: str) -> None:
     listed = {"pages": [{"ComputeQuotaSummaries": [summary("q-1")]}]}
     assert quota_api(Client(ListComputeQuotas=refusal(error_code))).find() is None
     assert quota_api(Client(ListComputeQuotas={"pages": []})).find() is None

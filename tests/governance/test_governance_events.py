@@ -129,7 +129,7 @@ def test_a_quota_that_cloudformation_knows_is_taken_back(events: Events) -> None
     assert item.tags[f"{TAG_NAMESPACE}existed"] == "true"
 
 
-def test_an_update_of_what_is_gone_creates_it(events: Events) -> None:
+def test_an_update_of_a_deleted_quota_creates_it(events: Events) -> None:
     update = events.event("Update", properties(8), OldResourceProperties=properties(4), PhysicalResourceId=ID)
     assert events.begin(update)["WantedVersion"] == "0"
     assert events.service.only.request["ComputeQuotaConfig"] == request(8)["ComputeQuotaConfig"]

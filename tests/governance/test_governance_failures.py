@@ -44,7 +44,7 @@ def test_a_missing_connection_ends_after_four_minutes(events: Events) -> None:
     assert events.clock.slept[:6] == [1, 2, 4, 8, 16, 20]
 
 
-def test_a_failed_create_gives_back_what_it_took_over(events: Events) -> None:
+def test_a_failed_create_restores_adopted_objects(events: Events) -> None:
     item = events.service.put(request(4), tags={})
     event = events.event("Create", properties(8, Adopt="true"))
     events.faults = [

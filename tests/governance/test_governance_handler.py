@@ -336,7 +336,7 @@ def test_deleting_on_a_deleted_cluster_succeeds(aws: FakeAws, service: Governanc
     cfn.run("Delete")
 
 
-def test_gone_between_looking_and_deleting_is_fine(
+def test_a_quota_that_is_deleted_between_reading_and_deleting(
     aws: FakeAws, service: GovernanceService, cfn: CloudFormation
 ) -> None:
     cfn.run("Create", quota())

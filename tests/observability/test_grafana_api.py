@@ -237,7 +237,7 @@ def test_the_time_of_a_session(aws: Aws, clock: Clock) -> None:
     )
 
 
-def test_an_account_that_is_gone(aws: Aws, clock: Clock) -> None:
+def test_a_deleted_account(aws: Aws, clock: Clock) -> None:
     aws.errors[DELETE] = [error("ResourceNotFoundException")]
     run(aws, clock)
     assert aws.operations()[-1] == LIST

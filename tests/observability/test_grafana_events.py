@@ -273,7 +273,7 @@ def test_a_failed_update_is_left_to_the_rollback(events: Events) -> None:
     assert (list(events.grafana.boards), list(events.grafana.sources)) == (["a"], ["hyperpod"])
 
 
-def test_changes_that_cannot_be_undone_are_said(events: Events) -> None:
+def test_changes_that_cannot_be_reverted_are_reported(events: Events) -> None:
     def fails(method: str, path: str) -> None:
         if (method == "POST" and "dashboards" in path) or method == "DELETE":
             events.grafana.faults = [400]
@@ -322,7 +322,7 @@ def test_an_update_of_an_unknown_id_keeps_what_it_writes(events: Events) -> None
     assert list(events.grafana.boards) == ["a"]
 
 
-def test_a_workspace_that_is_gone(events: Events, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_deleted_workspace(events: Events, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     events.aws.error = "ResourceNotFoundException"
     events.send("Delete", properties(board("a")))

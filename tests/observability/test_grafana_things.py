@@ -40,7 +40,7 @@ def things(api: Api) -> Things:
     return Things(api, ME)
 
 
-def test_things_by_their_uid(things: Things, http: Http) -> None:
+def test_objects_by_their_uid(things: Things, http: Http) -> None:
     http.on("GET /api/dashboards/uid/a%2Fb", {"dashboard": board(), "meta": {"folderUid": "f"}})
     http.on("GET /api/dashboards/uid/odd", ["x"]).on(
         "GET /api/dashboards/uid/bare", {"dashboard": board(), "meta": None}
@@ -151,7 +151,7 @@ def changes(http: Http) -> list[tuple[str, str]]:
         (Thing("source", "s", source("s", ME.tag_key, OTHER.tag_key)), False, [("POST", "/api/datasources")]),
     ],
 )
-def test_things_that_are_no_longer_wanted(
+def test_objects_that_are_no_longer_required(
     things: Things, http: Http, thing: Thing, former: bool, expected: list[tuple[str, str]]
 ) -> None:
     http.on("DELETE /api/dashboards/uid/b", (404, b"gone meanwhile"))

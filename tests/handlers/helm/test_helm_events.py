@@ -225,7 +225,7 @@ def test_a_message_of_the_longest_length_is_whole() -> None:
     assert index._short("é" * 701) == "é" * 150 + " ... " + "é" * 550
 
 
-def test_a_deletion_on_a_cluster_that_is_gone(
+def test_a_deletion_on_a_deleted_cluster(
     events: Events, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def cluster_gone(run: Run, properties: Properties) -> Any:

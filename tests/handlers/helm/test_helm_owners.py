@@ -57,7 +57,7 @@ def test_an_uninstall_that_waits(helm: Helm, capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out == "release r: delete\n"
 
 
-def test_an_uninstall_of_what_is_gone(helm: Helm, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_uninstall_of_a_deleted_release(helm: Helm, capsys: pytest.CaptureFixture[str]) -> None:
     helm.uninstall(A)
     helm.add("deployed", A, "a")
     helm.add("uninstalled", A, "a")
@@ -134,7 +134,7 @@ def test_two_owners_and_the_one_that_changed_it_leaves(helm: Helm, capsys: pytes
     )
 
 
-def test_the_content_of_another_owner_may_be_gone_from_the_history(helm: Helm) -> None:
+def test_the_content_of_another_owner_may_be_missing_in_the_history(helm: Helm) -> None:
     helm.add("failed", A, "a")
     helm.add("deployed", B, "ab")
     helm.uninstall(B)
@@ -203,7 +203,7 @@ def test_a_failed_upgrade_of_the_former_versions_release_is_left_to_cloudformati
     assert (helm.verbs(), helm.states) == (["upgrade"], ["deployed - by -", "failed a by a"])
 
 
-def test_a_failed_take_over_gives_the_release_back(helm: Helm) -> None:
+def test_a_failed_adoption_restores_the_release(helm: Helm) -> None:
     helm.add("deployed")
     failing(helm, event("a", adopt=True))
     assert helm.verbs() == ["upgrade", "rollback 1"]
@@ -219,7 +219,7 @@ def test_a_failed_share_gives_the_release_back(helm: Helm) -> None:
     assert AT not in helm.revisions[-1]["labels"]
 
 
-def test_a_failed_take_over_of_what_never_was_deployed_removes_the_marks(helm: Helm) -> None:
+def test_a_failed_adoption_of_a_release_that_was_never_deployed_removes_the_marks(helm: Helm) -> None:
     helm.add("failed")
     helm.add("failed")
     helm.fails["uninstall"] = [(BROKEN, "")]
@@ -235,7 +235,7 @@ def test_a_second_delivery_that_fails_keeps_what_the_first_did(helm: Helm) -> No
     assert helm.states == ["deployed a by a", "failed a by a"]
 
 
-def test_what_cannot_be_undone_is_said(helm: Helm) -> None:
+def test_what_cannot_be_reverted_is_reported(helm: Helm) -> None:
     helm.fails["uninstall"] = [("Error: not on a Friday", "")]
     assert failing(helm, A) == f"{BROKEN}; and its changes could not be undone: Error: not on a Friday"
 

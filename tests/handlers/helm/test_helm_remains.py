@@ -140,7 +140,7 @@ def test_a_role_that_was_recreated_is_deleted_before_the_install(
     "existing", [role("admin", remade=False), role("admin", labels={"a": "b"}), role("admin", annotations={"a": "b"}),
              {**role("admin"), "aggregationRule": {"a": "b"}}]
 )  # fmt: skip
-def test_a_role_of_somebody_is_left(helm: Helm, existing: Json) -> None:
+def test_a_role_of_a_user_is_retained(helm: Helm, existing: Json) -> None:
     helm.roles["admin"] = existing
     assert failing(helm, A, status="", output=REFUSED).startswith('Error: ClusterRole "admin" in namespace ""')
     assert (helm.verbs(), helm.deleted) == (["upgrade"], [])

@@ -171,7 +171,7 @@ def test_each_request(
     assert options["redirect"] is False, "the token would go to another host"
 
 
-def test_what_is_asked_as_text_says_so() -> None:
+def test_requests_with_another_content_type() -> None:
     pool = Pool((200, b""))
     assert client_of(pool).request("POST", "/x", body=[], content_type="text/a", accept="text/b") == {}
     headers = pool.requests[0][2]["headers"]

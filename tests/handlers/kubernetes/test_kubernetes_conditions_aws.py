@@ -153,7 +153,7 @@ HYPERPOD: list[tuple[Json, str]] = [
 
 
 @pytest.mark.parametrize(("answers", "message"), HYPERPOD)
-def test_sagemaker_says_why_nodes_do_not_join(answers: Json, message: str) -> None:
+def test_the_reasons_of_sagemaker_if_nodes_do_not_join(answers: Json, message: str) -> None:
     aws = Aws(**answers)
     found = condition_of("NodesReady", Count=1, HyperPodCluster="ml").explain(sources(aws, **{NODES: []}))
     assert found == message

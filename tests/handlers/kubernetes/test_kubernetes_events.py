@@ -219,7 +219,7 @@ def test_an_object_that_is_being_deleted(events: Events) -> None:
     )
 
 
-def test_a_cluster_that_is_gone(events: Events) -> None:
+def test_a_deleted_cluster(events: Events) -> None:
     def deleted_cluster(_: str) -> Any:
         raise ClusterGone("EKS cluster 'research' does not exist")
 
@@ -284,7 +284,7 @@ def test_an_object_of_a_group_that_is_refused_changes_nothing(events: Events) ->
     assert [request for request in events.world.server.requests if request.method == "PATCH"] == []
 
 
-def test_the_apparent_owner_of_an_object_is_said(events: Events) -> None:
+def test_the_apparent_owner_of_an_object_is_reported(events: Events) -> None:
     labeled = config_map("a")
     labeled["metadata"]["labels"] = {"app.kubernetes.io/managed-by": "Flux"}
     events.world.put(labeled)
@@ -310,7 +310,7 @@ def test_an_object_of_a_group_that_cannot_be_read(events: Events) -> None:
     assert events.world.config_map("a") is None
 
 
-def test_an_object_of_others_in_a_group_that_is_being_deleted_is_created_anew(events: Events) -> None:
+def test_an_object_of_others_in_a_group_that_is_being_deleted_is_recreated(events: Events) -> None:
     held = config_map("b", x="theirs")
     held["metadata"]["finalizers"] = ["x.io/hold"]
     events.world.put(held)

@@ -212,7 +212,7 @@ def test_the_value_from_before_is_the_first_one() -> None:
     assert given_back(second, A) == [Restored(X, "0", None)]
 
 
-def test_fields_that_somebody_loses_one_after_the_other_are_all_given_back() -> None:
+def test_fields_that_an_owner_loses_in_sequence_are_all_restored() -> None:
     first, _ = applied(item(entry("kubectl", X), x="0"), item(entry(A.manager, X), x="1"), A)
     annotations = first["metadata"]["annotations"]
     by_hand = item(entry(A.manager, X), entry("kubectl", Y), annotations=annotations, x="1", y="0")
@@ -235,7 +235,7 @@ def test_an_owner_without_a_record_wants_what_it_has() -> None:
     assert given_back(shared, B) == [Restored(X, "1", A)]
 
 
-def test_a_field_that_somebody_changed_since_is_not_given_back() -> None:
+def test_a_field_that_another_client_changed_is_not_restored() -> None:
     before = item(entry("kubectl", X, operation="Update"), entry("scaler", Y, subresource="scale"), x="old", y="0")
     after, _ = applied(before, item(entry(A.manager, X, Y), x="new", y="1"), A)
     restored = given_back(after, A)
@@ -251,7 +251,7 @@ def test_records_that_were_modified_count_as_none() -> None:
     assert given_back(broken, A) == []
 
 
-def test_the_manager_of_the_former_version_is_ours() -> None:
+def test_the_manager_of_the_former_version_counts_as_an_owner() -> None:
     before = item(entry(LEGACY, X), annotations={LEGACY_KEY: f"Platform/A/{A.digest}"}, x="1")
     notes, _ = remembered(before, item(entry(A.manager, X), x="2"), A)
     assert set(notes) == {wants_key(A)}, "the value was set by this owner"

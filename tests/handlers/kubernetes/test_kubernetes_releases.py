@@ -9,7 +9,7 @@ from test_kubernetes_apply import crd
 from hyperpod_constructs.handlers.kubernetes.errors import ACCESS_HINT
 
 
-def test_failures_of_several_objects_are_said_up_to_three(events: Events) -> None:
+def test_failures_of_up_to_three_objects_are_reported(events: Events) -> None:
     objects = [config_map(name) for name in "abcde"]
     events.send("Create", *objects)
     with events.world.fault(method="DELETE", status=400, reason="Bad", message="no"):
@@ -38,7 +38,7 @@ def test_a_namespace_is_kept_while_an_object_in_it_is_not_released(events: Event
     assert events.world.find("customresourcedefinitions", "widgets.x.io", "")
 
 
-def test_a_namespace_that_does_not_end_says_why(events: Events) -> None:
+def test_a_namespace_that_is_not_deleted_states_the_reason(events: Events) -> None:
     held = config_map("a", "fresh")
     held["metadata"]["finalizers"] = ["x.io/hold"]
     events.send("Create", namespace("fresh"))
@@ -50,7 +50,7 @@ def test_a_namespace_that_does_not_end_says_why(events: Events) -> None:
     assert "finalizers remaining: x.io/hold in 1 resource instances)" in found
 
 
-def test_a_token_that_is_rejected_says_what_to_check(events: Events) -> None:
+def test_a_rejected_token_states_what_to_check(events: Events) -> None:
     events.send("Create", config_map("a"))
     with events.world.fault(status=401, reason="Unauthorized", message="no"):
         assert events.fails("Delete", config_map("a"), RetrySeconds="1") == (
@@ -101,7 +101,7 @@ def test_a_claim_that_was_not_deleted_names_no_pods(events: Events) -> None:
         )
 
 
-def test_gone_between_reading_and_deleting(events: Events) -> None:
+def test_an_object_that_is_deleted_between_reading_and_deleting(events: Events) -> None:
     events.send("Create", config_map("a"))
 
     def delete_now(method: str, url: str) -> None:

@@ -343,13 +343,16 @@ def test_every_property_of_cloudformation_is_set_by_a_field():
 
 def test_an_escape_that_repeats_any_field_is_reported():
     properties = everything()
-    groups = {
-        name: 0 for group in (*properties["InstanceGroups"], *properties["RestrictedInstanceGroups"]) for name in group
-    }
-    group = InstanceGroup(name="a", instance_type="ml.p5.48xlarge", count=2, properties=groups)
-    spec = Cluster(instance_groups=(group,), properties=dict.fromkeys(properties, 0))
+    ordinary = {name: 0 for group in properties["InstanceGroups"] for name in group}
+    restricted = {name: 0 for group in properties["RestrictedInstanceGroups"] for name in group}
+    fields = {"instance_type": "ml.p5.48xlarge", "count": 2}
+    spec = Cluster(
+        instance_groups=(InstanceGroup(name="a", properties=ordinary, **fields),),
+        restricted_instance_groups=(RestrictedInstanceGroup(name="b", properties=restricted, **fields),),
+        properties=dict.fromkeys(properties, 0),
+    )
     found = [finding.message for finding in check(Context(cluster=spec)) if finding.rule == "HP335"]
-    assert sum("overrides " in message for message in found) == len(properties) + len(groups)
+    assert sum("overrides " in message for message in found) == len(properties) + len(ordinary) + len(restricted)
 
 
 def test_an_escape_must_not_replace_values_that_resources_are_derived_from():

@@ -75,3 +75,12 @@ def fixes(rule: str, fragment: str) -> list[str]:
 )
 def test_a_suggested_value_is_valid_in_its_context(rule: str, fragment: str, fix: str) -> None:
     assert fix in fixes(rule, fragment)
+
+
+def test_only_fields_of_the_group_are_suggested_in_place_of_its_properties() -> None:
+    groups = (
+        "[{name: a, instance_type: ml.m5.4xlarge, count: 2, properties: {EnvironmentConfig: {}, InstanceCount: 2}}]"
+    )
+    suggested = fixes("HP335", f"cluster: {{instance_groups: {groups}}}\n")
+    assert "Set `count` instead." in suggested
+    assert not [fix for fix in suggested if "lustre_size_gib" in fix]

@@ -8,8 +8,10 @@ from typing import Any
 from ..catalog import load, mismatches, unread_values
 from ..documents import join
 from ..findings import Severity
+from ..spec.base import SpecModel
 from ..spec.cluster import Cluster
 from ..spec.dependencies import DependencyChart
+from ..spec.groups import InstanceGroup, RestrictedInstanceGroup
 from .context import InstanceGroups, RestrictedGroups, as_text
 from .groups import fragment
 from .registry import Problem, rule
@@ -42,13 +44,27 @@ def escapes(
                 message = f"overrides `{_TYPED[key]}`, from which roles, placement and the cluster guard are derived"
                 yield Problem(place, message, f"Set `{_TYPED[key]}` instead.", _OVERRIDDEN, Severity.ERROR)
                 continue
-            if key in _TYPED:
-                message = f"overrides the typed field `{_TYPED[key]}`"
-                yield Problem(place, message, f"Set `{_TYPED[key]}` instead.", _OVERRIDDEN)
+            typed = _typed(definition, key)
+            if typed is not None:
+                yield Problem(place, f"overrides the typed field `{typed}`", f"Set `{typed}` instead.", _OVERRIDDEN)
             if definition == "ClusterRestrictedInstanceGroup" and key in _TYPED:
                 continue  # HP374 reports the properties of restricted groups
             for below, wrong, near in mismatches(definition, {key: value}):
                 yield _mismatch(path + below, wrong, near)
+
+
+def _typed(definition: str, key: str) -> str | None:
+    """The typed field of a property, if the cluster or the kind of group has the field."""
+    field, group = _TYPED.get(key, ""), _GROUPS.get(definition)
+    if group is not None:
+        return field if field in group.model_fields else None
+    return field if field in ("eks", "network") or field.startswith("cluster.") else None
+
+
+_GROUPS: Mapping[str, type[SpecModel]] = {
+    "ClusterInstanceGroup": InstanceGroup,
+    "ClusterRestrictedInstanceGroup": RestrictedInstanceGroup,
+}
 
 
 def _mismatch(path: str, wrong: str, near: str | None) -> Problem:

@@ -11,18 +11,19 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 
 import botocore.hooks
 import botocore.loaders
-import jsii._type_checking
+import jsii
 import pytest
 from assemblies import assembly_in, assembly_of, platform_of, synthesized, templates
 from assembly import Assembly, read_assembly
 from hypothesis import HealthCheck, settings
 from sweep import ALL
 
+from hyperpod_constructs.assembly import synth
 from hyperpod_constructs.cli import diff, rehearse, report
 from hyperpod_constructs.core.packaged_node import use_packaged_node
 
@@ -32,10 +33,10 @@ use_packaged_node()
 os.environ["JSII_RUNTIME"] = str(Path(__file__).parent / "support" / "jsii_runtime.js")
 os.environ["NODE_OPTIONS"] += " --preserve-symlinks"  # as the jsii runtime of Python does
 os.environ["JSII_PROGRAM"] = str(Path(jsii.__file__).parent / "_embedded" / "jsii" / "lib__program.js")
-if (
-    not ALL
-):  # mypy checks arguments of CDK's constructs; at run time this takes a tenth of the time of tests of constructs
-    jsii._type_checking._resolved_check = lambda **_: None
+if ALL:
+    synth.skip_argument_checks = wraps(synth.skip_argument_checks)(lambda: None)
+else:  # mypy checks arguments of CDK's constructs; at run time this takes a tenth of the time of tests of constructs
+    synth.skip_argument_checks()
 # no timed tests, and half of the usual number of examples
 settings.register_profile(
     "busy", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=100 if ALL else 50

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import zipfile
@@ -9,15 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsii._type_checking
 import pytest
 import yaml
 from assembly import ROOT, Assembly, read_assembly
+from aws_cdk import CfnTag
 from proving import every, proved
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
 from hyperpod_constructs.assembly.graph import prove, without_edge
-from hyperpod_constructs.assembly.synth import build, cdk_context
+from hyperpod_constructs.assembly.synth import build, cdk_context, skip_argument_checks
 from hyperpod_constructs.core.config import load
 
 HASH = re.compile(r"\b[0-9a-f]{64}\b")
@@ -244,3 +247,16 @@ def test_templates_are_the_reviewed_ones(default: Assembly, snapshot: SnapshotAs
         assert json.loads(HASH.sub("<asset>", json.dumps(template))) == snapshot(
             name=name, extension_class=JSONSnapshotExtension
         )
+
+
+# ---- run-time checks of arguments ----
+
+
+def test_arguments_are_checked_by_jsii_only_in_apps_of_users(monkeypatch: pytest.MonkeyPatch):
+    wrong: Any = 1
+    monkeypatch.setattr(jsii._type_checking, "_resolved_check", None)
+    monkeypatch.setattr(jsii._type_checking, "_type_hints_cache", {})
+    with pytest.raises(TypeError, match="type of argument key must be str; got int instead"):
+        CfnTag(key=wrong, value="research")
+    inspect.unwrap(skip_argument_checks)()  # all tests run with the checks
+    assert CfnTag(key=wrong, value="research").key == wrong

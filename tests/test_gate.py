@@ -18,10 +18,12 @@ from sweep import sample
 pytestmark = pytest.mark.slow
 
 BIN = Path(sys.executable).parent
+JSII = ("JSII_NODE", "JSII_RUNTIME", "NODE_OPTIONS")
+"""Variables of the tests that a user does not have."""
 
 
 def run_app(config: str | Path, out: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    env = {k: v for k, v in os.environ.items() if k not in ("CDK_VALIDATION", "JSII_NODE", "JSII_RUNTIME")}
+    env = {k: v for k, v in os.environ.items() if k not in ("CDK_VALIDATION", *JSII)}
     env |= {"HYPERPOD_CONFIG": str(config), "HYPERPOD_OUT": str(out), **environment}
     return subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
@@ -111,14 +113,10 @@ def test_a_wrong_config_does_not_change_an_earlier_output(tmp_path: Path):
 
 @pytest.mark.skipif(not (ROOT / "node_modules/aws-cdk").exists(), reason="npm ci was not run (make test does it)")
 def test_the_pinned_cdk_cli_gives_the_same_templates(synthesized: tuple[Path, str], tmp_path: Path):
-    npx = shutil.which("npx", path=f"{BIN}{os.pathsep}{os.environ['PATH']}")
-    assert npx is not None
-    env = {k: v for k, v in os.environ.items() if k not in ("JSII_NODE", "JSII_RUNTIME")} | {
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"
-    }
+    env = {k: v for k, v in os.environ.items() if k not in JSII} | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     command = [
-        npx,
-        "cdk",
+        str(BIN / "node"),
+        "node_modules/aws-cdk/bin/cdk",
         "synth",
         "--quiet",
         "--no-validation",

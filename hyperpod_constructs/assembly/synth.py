@@ -86,6 +86,7 @@ def build(platforms: Sequence[Platform], *, context: Mapping[str, Any], outdir: 
 
     `validate` enables CDK's CloudFormation validator, which takes most of the time of a synthesis.
     """
+    skip_argument_checks()
     from aws_cdk import App, Environment, Stage
 
     from .stacks import platform_stacks
@@ -103,6 +104,28 @@ def build(platforms: Sequence[Platform], *, context: Mapping[str, Any], outdir: 
             environment = Environment(account=platform.account, region=platform.region)
             platform_stacks(Stage(app, stage, env=environment), platform, name=platform.name)
     return app
+
+
+def skip_argument_checks() -> None:
+    """Disables jsii's run-time checks of the types of arguments, as `python -O` does; they take 4% of the time.
+
+    In this app, mypy checks the arguments: they are from our constructs and from validated specs. A user's app keeps the
+    checks. A version of jsii without these variables checks as usual.
+    """
+    import jsii._type_checking
+
+    jsii._type_checking._resolved_check = lambda **_: None
+    jsii._type_checking._type_hints_cache = _NoHints()
+
+
+class _NoHints(dict[Any, Any]):
+    """Replaces both the cache of type hints and the hints of each function."""
+
+    def get(self, stub: Any, default: Any = None) -> Any:
+        return self
+
+    def __missing__(self, argument: str) -> None:
+        return None
 
 
 def stage_names(platforms: Sequence[Platform]) -> list[str]:

@@ -59,12 +59,10 @@ def test_cfn_lint_finds_no_errors(assemble: Assemble) -> None:
         if path.name.endswith("-Addons.template.json") or path.name == "fed-HyperPod.template.json"
     ]
     assert len(templates) == len(EXAMPLES) + 1
-    templates = sample(templates, 2)
+    templates = sample(templates, 3)
     command = [Path(sys.executable).parent / "cfn-lint", "--regions", "us-west-2", "--ignore-checks", "W", "--"]
     # E3644 uses a list of instance types from prices, which lacks types that HyperPod supports
-    completed = subprocess.run(
-        [*command[:-1], "E3644", "--", *templates], capture_output=True, text=True, check=False, timeout=110
-    )
+    completed = subprocess.run([*command[:-1], "E3644", "--", *templates], capture_output=True, text=True, check=False)
     assert completed.returncode == 0, completed.stdout[:4000]
 
 

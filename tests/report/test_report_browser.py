@@ -52,7 +52,7 @@ def page_of(tmp_path_factory: pytest.TempPathFactory, whole: Callable[[str], Pat
     broken["cluster"]["instance_groups"][1]["instance_type"] = "ml.p5.48xlage"
     small = {**many_groups(1), "name": "small"}
     files = {name: written(folder, content, f"{name}.yaml") for name, content in
-             {"small": small, "few": many_groups(3), "sixty": many_groups(60), "changes": edited(),
+             {"small": small, "other": {**many_groups(1), "name": "other"}, "sixty": many_groups(60), "changes": edited(),
               "errors": broken}.items()}  # fmt: skip
     example = ROOT / "examples"
     job = {"name": "train", "image": "registry.example/t:v1", "instance_type": "ml.p5.48xlarge", "instance_group": "gpu-a",
@@ -65,7 +65,7 @@ def page_of(tmp_path_factory: pytest.TempPathFactory, whole: Callable[[str], Pat
         "changes": ([files["changes"], "--from", "examples/everything.yaml"], 3),
         "errors": ([files["errors"]], 1),
         "job": ([example / "gpu-multi-zone-efa.yaml", "--job", written(folder, job, "job.yaml")], 0),
-        "fleet": ([files["small"], files["few"]], 0),
+        "fleet": ([files["small"], files["other"]], 0),
     }
 
     def make(name: str) -> Path:

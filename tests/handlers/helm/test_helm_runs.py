@@ -21,7 +21,7 @@ from sweep import ALL, only_in_full
 
 pytestmark = pytest.mark.slow
 
-EVENTS = int(os.environ.get("HYPERPOD_OWNERSHIP_HELM_EVENTS", "120" if ALL else "48"))
+EVENTS = int(os.environ.get("HYPERPOD_OWNERSHIP_HELM_EVENTS", "120" if ALL else "32"))
 SEED = int(os.environ.get("HYPERPOD_OWNERSHIP_SEED", "1"))
 RUNS = 2
 

@@ -1,4 +1,4 @@
-"""Access to the Kubernetes cluster: one access entry for each principal, with the policies and groups of all its uses."""
+"""Access to the Kubernetes cluster: one access entry for each principal, with all of its access policies and groups."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class _Granted:
 
 
 class AccessEntries(Construct):
-    """The access entries of one EKS cluster, one for each principal: EKS rejects a second entry.
+    """The access entries of one EKS cluster, one for each principal: EKS rejects a second entry for the same principal.
 
-    A member of two teams has one entry with both groups. Entries are named after their principal, so removing one does
-    not affect the others. Get it with `AccessEntries.of`.
+    A member of two teams has one entry with both groups. The construct id of an entry depends only on its principal, so
+    removing one does not affect the others. `AccessEntries.of` returns the access entries of a cluster.
     """
 
     @checked
@@ -51,7 +51,7 @@ class AccessEntries(Construct):
 
     @checked
     def add(self, access: Access) -> None:
-        """Associate an EKS access policy with a principal, for some namespaces or for the whole cluster."""
+        """Associates an EKS access policy with a principal, for some namespaces or for the whole cluster."""
         granted = self._grant(access.principal)
         known = granted.policies.get(access.policy)
         if known == [] or not access.namespaces:  # the whole cluster includes every namespace
@@ -92,7 +92,7 @@ class AccessEntries(Construct):
 
 
 def add_all(eks_cluster: EksCluster, accesses: Iterable[Access]) -> None:
-    """Adds several permissions; if there are none, no entry is created."""
+    """Adds several access policies; without any, no entry is created."""
     for access in accesses:
         AccessEntries.of(eks_cluster).add(access)
 

@@ -1,6 +1,6 @@
-"""Type checks of arguments against their annotations, so that an error contains the name of the argument.
+"""Type checks of arguments against their annotations, so that an error names the argument.
 
-Python does not check annotations, and errors of jsii do not contain the name of the argument.
+Python does not check annotations, and errors of jsii do not name the argument.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ R = TypeVar("R")
 def checked(function: Callable[P, R]) -> Callable[P, R]:
     """Checks the types of a constructor's or method's arguments before it runs.
 
-    For types that are imported for the type checker only, and for CDK's interfaces, the required members are checked;
-    texts of a `Literal` are compared.
+    For protocols of this package and CDK's interfaces, the required members are checked. For other types that are
+    imported for the type checker only, any object is accepted, but no string, number, sequence or mapping. Values of a
+    `Literal` are compared.
 
     Raises:
-        TypeError: an argument of the wrong type.
-        ValueError: a text that is not an allowed value of the argument.
+        TypeError: an argument has the wrong type.
+        ValueError: a string is not one of the allowed values of the argument.
     """
     signature = inspect.signature(function)
 
@@ -37,24 +38,23 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         try:
             given = signature.bind(*args, **kwargs).arguments
         except TypeError:
-            return function(*args, **kwargs)  # Python's own message contains the name of the argument
+            return function(*args, **kwargs)  # Python's own message names the argument
         hints = _hints(function)
         for name, value in given.items():
             if name in hints:
                 problem = mismatch(value, hints[name], name)
                 if problem is not None:
-                    path, got, wanted = problem
-                    error = ValueError if _is_text_choice(wanted) and isinstance(got, str) else TypeError
-                    raise error(
-                        f"{_where(given)}: {path} must be {_wanted(wanted)}, got {_got(got)}{_hint(got, wanted)}"
-                    )
+                    path, got, expected = problem
+                    error = ValueError if _is_literal(expected) and isinstance(got, str) else TypeError
+                    text = f"{path} must be {_type_text(expected)}, got {_value_text(got)}{_hint(got, expected)}"
+                    raise error(f"{_where(given)}: {text}")
         return function(*args, **kwargs)
 
     return call
 
 
 def mismatch(value: Any, hint: Any, path: str) -> tuple[str, Any, Any] | None:
-    """Returns path, value and expected type of the first mismatch, None when the value fits.
+    """Returns path, value and expected type of the first mismatch; None if the value has the type.
 
     >>> mismatch("finish", Literal["start", "completion"] | None, "wait_for")[:2]
     ('wait_for', 'finish')
@@ -74,8 +74,8 @@ def mismatch(value: Any, hint: Any, path: str) -> tuple[str, Any, Any] | None:
         return deeper[0] if deeper else (path, value, Union[tuple(choices)] if len(choices) > 1 else choices[0])  # noqa: UP007
     origin, args = get_origin(hint) or hint, get_args(hint)
     if origin is Literal:
-        fits = any(type(each) is type(value) and each == value for each in args)
-        return None if fits else (path, value, hint)
+        is_allowed = any(type(each) is type(value) and each == value for each in args)
+        return None if is_allowed else (path, value, hint)
     if inspect.isclass(origin) and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
             return path, value, hint
@@ -91,7 +91,7 @@ def mismatch(value: Any, hint: Any, path: str) -> tuple[str, Any, Any] | None:
 
 
 def _is(value: Any, kind: Any) -> bool:
-    """Whether a value has a type without type arguments."""
+    """Whether a value has a type that has no type arguments."""
     if kind in (Any, object, _Later) or not inspect.isclass(kind):
         return True
     if issubclass(kind, _Unloaded):
@@ -112,12 +112,12 @@ def _is_protocol(kind: type) -> bool:
 
 
 def _has(value: Any, protocol: type) -> bool:
-    """Whether a value has the members of a protocol; dynamic objects of CDK are accepted."""
+    """Whether a value has the members of a protocol; dynamic proxies of jsii are accepted."""
     if value is None or isinstance(value, str | int | float | Mapping | Sequence | SpecModel):
         return False
     if type(value).__name__ == "InterfaceDynamicProxy":
         return True
-    declared = {  # `type` itself, whose subclasses are classes, has a descriptor there
+    declared = {  # not always a dict: `type`, the type of a class, has a descriptor of this name
         name
         for each in type(value).__mro__
         if isinstance(annotations := vars(each).get("__annotations__"), dict)
@@ -148,17 +148,17 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 class _Names(dict[str, Any]):
-    """Returns the names that annotations of a module can use."""
+    """The names that annotations of a module can use."""
 
     def __missing__(self, name: str) -> Any:
         if hasattr(builtins, name):
             return getattr(builtins, name)
-        # not imported: that module imports this one
+        # protocols that the module imports for the type checker only, if `interfaces` is loaded
         return getattr(sys.modules.get(f"{__package__}.interfaces"), name, _Later)
 
 
 class _Unloaded:
-    """A class of a module that is imported for the type checker only: its values are known only to be objects."""
+    """A class of a module that is imported for the type checker only: any object is accepted as its instance."""
 
 
 class _Attributes(type):
@@ -178,29 +178,29 @@ def _where(given: Mapping[str, Any]) -> str:
     return str(owner.node.path) if hasattr(owner, "node") else "hyperpod_constructs"
 
 
-def _is_text_choice(hint: Any) -> bool:
+def _is_literal(hint: Any) -> bool:
     return get_origin(hint) is Literal
 
 
-def _wanted(hint: Any) -> str:
+def _type_text(hint: Any) -> str:
     """Returns a type as text for messages.
 
-    >>> _wanted(Sequence[Literal["a", "b"]]), _wanted(Mapping[str, int])
+    >>> _type_text(Sequence[Literal["a", "b"]]), _type_text(Mapping[str, int])
     ("a sequence of 'a' or 'b'", 'a mapping to int')
-    >>> _wanted(Annotated[int, "a note"] | Mapping[str, Any])
+    >>> _type_text(Annotated[int, "a note"] | Mapping[str, Any])
     'int or a mapping'
     """
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return _wanted(args[0])
+        return _type_text(args[0])
     if origin is Literal:
         return " or ".join(map(repr, args))
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(_wanted(each) for each in args if each is not type(None)))
+        return " or ".join(dict.fromkeys(_type_text(each) for each in args if each is not type(None)))
     if inspect.isclass(origin) and issubclass(origin, Mapping):
-        return "a mapping" if args[-1] is Any else f"a mapping to {_wanted(args[-1])}"
+        return "a mapping" if args[-1] is Any else f"a mapping to {_type_text(args[-1])}"
     if inspect.isclass(origin) and issubclass(origin, Iterable) and args:
-        return f"a sequence of {_wanted(args[0])}"
+        return f"a sequence of {_type_text(args[0])}"
     if hint is Any:
         return "any type"
     module = getattr(hint, "__module__", "")
@@ -208,22 +208,22 @@ def _wanted(hint: Any) -> str:
     return f"{module.rpartition('.')[2]}.{name}" if module.startswith("aws_cdk.") else name
 
 
-def _got(value: Any) -> str:
+def _value_text(value: Any) -> str:
     return repr(value) if isinstance(value, str | int | float | None) else f"an object of type {type(value).__name__}"
 
 
-def _hint(value: Any, wanted: Any) -> str:
-    """Returns how to write a mapping as the required model, and a single one as a sequence."""
-    models = [each for each in (wanted, *get_args(wanted)) if inspect.isclass(each) and issubclass(each, SpecModel)]
+def _hint(value: Any, expected: Any) -> str:
+    """Returns how to pass a model instead of a mapping, or a sequence instead of a single model; empty otherwise."""
+    models = [each for each in (expected, *get_args(expected)) if inspect.isclass(each) and issubclass(each, SpecModel)]
     if not models:
         return ""
-    if get_origin(wanted) not in (None, Union, types.UnionType):
+    if get_origin(expected) not in (None, Union, types.UnionType):
         return f": write [{models[0].__name__}(...)]"
     return f": write {models[0].__name__}(...)" if isinstance(value, Mapping) else ""
 
 
 def renamed(**former: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Accept an argument by its former name as well, with a deprecation warning: `renamed(former="new")`."""
+    """Accepts an argument also by its former name, with a deprecation warning: `renamed(former="new")`."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)

@@ -22,12 +22,12 @@ class NodePool(Construct):
 
     With `pools: shared`, there is one of each for all these groups, named `hyperpod`.
 
-    The deployment waits for the custom kinds, which become available some minutes after autoscaling is enabled. The pools
-    are deleted before the cluster, so that no node is added during its deletion.
+    The deployment waits for the CRDs of both kinds, which are established a few minutes after autoscaling is enabled. The
+    pools are deleted before the cluster, so that no node is added during its deletion.
 
     Args:
         cluster: the HyperPod cluster.
-        groups: the groups that Karpenter scales. Default: those of the cluster that it scales at synthesis.
+        groups: the groups that Karpenter scales. Default: all groups of the cluster that it scales, as of synthesis.
     """
 
     @checked
@@ -36,7 +36,7 @@ class NodePool(Construct):
     ) -> None:
         super().__init__(scope, id)
 
-        def filled() -> Cluster:
+        def spec_of_groups() -> Cluster:
             update = {} if groups is None else {"instance_groups": tuple(groups)}
             return cluster.spec.model_copy(update=update)
 
@@ -50,10 +50,10 @@ class NodePool(Construct):
         wait.node.add_dependency(cluster.resource, cluster.nodes_ready)
         kubernetes, adopt = cluster.kubernetes, cluster.spec.adopt
         classes = KubernetesObjects(
-            self, "NodeClass", kubernetes=kubernetes, objects=lambda: node_classes(filled()), adopt=adopt
+            self, "NodeClass", kubernetes=kubernetes, objects=lambda: node_classes(spec_of_groups()), adopt=adopt
         )
         classes.node.add_dependency(wait)
         pools = KubernetesObjects(
-            self, "NodePool", kubernetes=kubernetes, objects=lambda: node_pools(filled()), adopt=adopt
+            self, "NodePool", kubernetes=kubernetes, objects=lambda: node_pools(spec_of_groups()), adopt=adopt
         )
         pools.node.add_dependency(classes)

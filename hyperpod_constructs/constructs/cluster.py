@@ -46,14 +46,14 @@ class HyperPodCluster(HyperPodClusterBase):
 
     `vpc` and `eks_cluster` may be created or existing (`HyperPodNetwork` and `HyperPodEks`, L2 clusters of either EKS
     module, or `EksClusterAttributes`); `security_group`, `execution_role` and `lifecycle_bucket` are created unless
-    given. `node_subnets` maps zone ids to subnets; without it, and with another network than `HyperPodNetwork`, the
+    given. `node_subnets` maps zone ids to subnets; without it, and if `vpc` is not a `HyperPodNetwork`, the
     subnet of a group's zone is looked up at deploy time.
 
     `handler_subnets` are private subnets of `vpc` in which the functions of this library run; an imported EKS cluster
     without a public endpoint requires them (`HyperPodEks` places its functions itself). Rules allow traffic between the
     node security group and the cluster security group of an imported EKS cluster.
 
-    `cluster_subnets` are the subnets of the cluster's `VpcConfig`. A change of them replaces the cluster, even if every
+    `cluster_subnets` are the subnets of the cluster's `VpcConfig`. Changing them replaces the cluster, even if every
     group has its own subnets: set them if zones may be added to the VPC later. Default: those of the first two zones of
     a `HyperPodNetwork` (`control_plane_zone_ids`), all of `node_subnets`, or all private subnets of another VPC.
 
@@ -62,7 +62,7 @@ class HyperPodCluster(HyperPodClusterBase):
     edit that would make CloudFormation replace the cluster fails the deployment before any change, unless
     `allow_replacement` is set.
 
-    It is a grantable: `bucket.grant_read(cluster)` gives the nodes of every group read access, whichever role they have.
+    The cluster is a grantable: `bucket.grant_read(cluster)` gives the nodes of every group read access, with any role.
     """
 
     resource: sagemaker.CfnCluster
@@ -130,7 +130,7 @@ class HyperPodCluster(HyperPodClusterBase):
                 "security_group_ids": [self.security_group.security_group_id],
             },
         )
-        self._made_cluster_role: iam.Role | None = None
+        self._created_cluster_role: iam.Role | None = None
         self.cluster_role = self._cluster_role()
         self.lifecycle_scripts = LifecycleScripts(self, "LifecycleScripts", bucket=self._bucket(lifecycle_bucket))
         self._milestones: dict[str, DependencyGroup] = {}
@@ -148,7 +148,7 @@ class HyperPodCluster(HyperPodClusterBase):
             if self.prepares_restricted_nodes
             else []
         )
-        # a network that creates its VPC has `vpc` by attributes, which is a construct without resources
+        # the `vpc` of a network that creates its VPC is imported by attributes: a construct without resources
         by_attributes = isinstance(vpc, HyperPodNetwork) and vpc.spec.existing is None
         places = [self.security_group] if by_attributes else [self._vpc, self.security_group]
         self.resource.node.add_dependency(
@@ -165,7 +165,7 @@ class HyperPodCluster(HyperPodClusterBase):
         )
         if self._gate is None:  # created with the first group whose nodes it can wait for
             self._nodes_ready.add(self.resource)
-        self._make_node_pools()
+        self._create_node_pools()
         if outputs:
             CfnOutput(self, "ClusterArn", value=self.cluster_arn)
 
@@ -186,9 +186,9 @@ class HyperPodCluster(HyperPodClusterBase):
         execution_roles: Mapping[str, iam.IRole] | None = None,
         handler_subnets: Sequence[ec2.ISubnet] = (),
     ) -> ImportedCluster:
-        """An existing HyperPod cluster, created by another stack, app or tool: for add-ons, teams, storage and jobs.
+        """Returns a HyperPod cluster that another stack, app or tool created, for add-ons, teams, storage and jobs.
 
-        It is not changed. Jobs and teams are checked against its groups if they are specified.
+        This app does not change the cluster. Jobs and teams are checked against its groups if they are specified.
 
         Args:
             scope: the scope of the resources that are created for it.
@@ -262,9 +262,9 @@ class HyperPodCluster(HyperPodClusterBase):
         ensure_arns(self, cluster=self.spec)
         self._render()
         keys = [arn for arn in self.spec.volume_key_arns if arn not in before.volume_key_arns]
-        if keys and self._made_cluster_role:
-            grant_volume_keys(self._made_cluster_role, keys)
-        self._make_node_pools()
+        if keys and self._created_cluster_role:
+            grant_volume_keys(self._created_cluster_role, keys)
+        self._create_node_pools()
         if self._placement.subnets and not group.subnet_ids:
             self._roles.admit(self.subnet_id(group.availability_zone_id))
 
@@ -285,8 +285,8 @@ class HyperPodCluster(HyperPodClusterBase):
             return None
         if scaling.cluster_role_arn:
             return iam.Role.from_role_arn(self, "ClusterRole", scaling.cluster_role_arn)
-        self._made_cluster_role = cluster_role(self, "ClusterRole", key_arns=self.spec.volume_key_arns)
-        return self._made_cluster_role
+        self._created_cluster_role = cluster_role(self, "ClusterRole", key_arns=self.spec.volume_key_arns)
+        return self._created_cluster_role
 
     def _bucket(self, bucket: s3.IBucket | None) -> s3.IBucket | None:
         if bucket is None and self.spec.lifecycle_bucket_name:
@@ -294,7 +294,7 @@ class HyperPodCluster(HyperPodClusterBase):
         return bucket
 
     def _where(self, group: InstanceGroup | RestrictedInstanceGroup) -> dict[str, Sequence[str]]:
-        # in addition to its own groups: the node security group allows traffic between nodes and the control plane
+        # always with the node security group, which allows traffic between nodes and the control plane
         security_groups = dict.fromkeys([*group.security_group_ids, self.security_group.security_group_id])
         return {"subnet_ids": self._subnet_ids(group), "security_group_ids": list(security_groups)}
 
@@ -332,7 +332,7 @@ class HyperPodCluster(HyperPodClusterBase):
         )
 
     def _wait_for_nodes(self) -> None:
-        """Waits for the nodes of the system group: with Continuous provisioning a cluster without nodes is InService.
+        """Waits for the nodes of the system group: with Continuous provisioning, a cluster is InService before it has nodes.
 
         The group and the number of nodes are resolved at synthesis, because groups may be added later.
         """
@@ -352,16 +352,16 @@ class HyperPodCluster(HyperPodClusterBase):
         self._gate.node.add_dependency(self.resource)
         self._nodes_ready.add(self._gate)
 
-    def _make_node_pools(self) -> None:
+    def _create_node_pools(self) -> None:
         """Creates Karpenter's NodePools: one construct for the initial groups, and one for each group that is added.
 
-        A NodePool that all groups share is one construct, with the groups at synthesis.
+        A NodePool that all groups share is one construct, with the groups as of synthesis.
         """
         scaling = self.spec.scaling
         if scaling is None or not scaling.node_pool or (self._pooled and scaling.pools == "shared"):
             return
-        filled = set(self.spec.karpenter_groups) - self._pooled
-        groups = [group for group in self.spec.instance_groups if group.name in filled]
+        added = set(self.spec.karpenter_groups) - self._pooled
+        groups = [group for group in self.spec.instance_groups if group.name in added]
         if groups:
             id = f"NodePool-{known_id(self, groups[0].name)}" if self._pooled else "NodePool"
             self.jobs_ready.add(NodePool(self, id, cluster=self, groups=None if scaling.pools == "shared" else groups))

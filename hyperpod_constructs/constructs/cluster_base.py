@@ -90,14 +90,14 @@ class HyperPodClusterBase(Construct):
         return self._milestones.setdefault(key, DependencyGroup())
 
     def namespace_ready(self, namespace: str) -> DependencyGroup:
-        """The milestone of a team's namespace: resources in the namespace depend on it and on the team's permissions."""
+        """The milestone of a team's namespace and permissions, which resources in the namespace depend on."""
         return self._milestones.setdefault(f"namespace {namespace}", DependencyGroup())
 
     def subnet_id(self, availability_zone_id: str | None = None) -> str:
         """Returns the id of the private subnet that nodes of a zone use. Default: that of the first zone."""
         return self._placement.subnet_id(availability_zone_id)
 
-    # ---- events, which HyperPod sends to EventBridge ----
+    # ---- events that HyperPod sends to EventBridge ----
 
     def on_state_change(self, id: str, **options: Any) -> events.Rule:
         """Creates a rule for changes of the cluster's state, such as `Failed`; `options` are those of `on_event`."""

@@ -16,7 +16,7 @@ from .trust import keep_internal
 
 
 class ClusterGuard(Construct):
-    """A function that runs before every change of a HyperPod cluster, read-only.
+    """A read-only function that runs before every change of a HyperPod cluster.
 
     It fails the deployment before any change when CloudFormation would replace the cluster, when the execution role of a
     group would change (which the service rejects), or when a file system would move with the groups that it follows
@@ -105,7 +105,7 @@ class ClusterGuard(Construct):
 
     def watch_file_system(self, file_system: fsx.CfnFileSystem, *, name: str) -> None:
         """Rejects a change that moves a file system to another subnet. It must be in the same stack."""
-        if not self._file_systems:  # IAM has no resource for describing file systems
+        if not self._file_systems:  # the action does not support resource-level permissions
             self._role.add_to_policy(iam.PolicyStatement(actions=["fsx:DescribeFileSystems"], resources=["*"]))
         (subnet,) = file_system.subnet_ids
         logical_id = Stack.of(self).get_logical_id(file_system)

@@ -97,7 +97,7 @@ class HyperPodDependencies(Construct):
             )
 
     def add_instance_types(self, instance_types: Iterable[str]) -> None:
-        """Adds instance types of a group that is added later."""
+        """Adds the instance types of a group that is created after this construct."""
         self._instance_types.update(instance_types)
 
     def _types(self) -> set[str]:

@@ -34,8 +34,8 @@ class HyperPodEks(Construct):
     """An EKS control plane for HyperPod, without node groups, or an existing one.
 
     Access is granted by access entries: `eks.admins` get cluster-admin, `eks.access` the specified policies, and the
-    functions of this library cluster-admin for the lifetime of the stack; the creator gets no access. DaemonSet add-ons
-    are installed here; those that require nodes are created after the HyperPod cluster.
+    functions of this library cluster-admin for the lifetime of the stack; the principal that creates the cluster gets no
+    access. DaemonSet add-ons are created with it; add-ons that require nodes are created after the HyperPod cluster.
     """
 
     cluster_name: str
@@ -87,15 +87,15 @@ class HyperPodEks(Construct):
             self.cluster_name = spec.existing.cluster_name
             self.cluster_arn = eks_cluster_arn(self, self.cluster_name)
         else:
-            made = self._create(spec, network, log_settings or Logs())
-            self.cluster = made
-            self.cluster_name, self.cluster_arn = made.cluster_name, made.cluster_arn
-        # by its name if it is known, so that the functions' roles do not wait ten minutes for the cluster
+            created = self._create(spec, network, log_settings or Logs())
+            self.cluster = created
+            self.cluster_name, self.cluster_arn = created.cluster_name, created.cluster_arn
+        # built from the name if it is known, so that the functions' roles do not wait ten minutes for the cluster
         known = spec.cluster_name if spec.existing is None else None
         arn = eks_cluster_arn(self, known) if known else self.cluster_arn
-        # in the VPC only if the API has no public endpoint: such functions are slow to create and to delete
+        # in the VPC only if required: functions in a VPC are slow to create and to delete
         closed = network.spec.mode == "closed" and not network.spec.existing
-        inside = (
+        in_vpc = (
             closed
             or network.spec.functions_in_vpc
             or spec.endpoint_access == "private"
@@ -106,9 +106,9 @@ class HyperPodEks(Construct):
             "Kubernetes",
             cluster_name=self.cluster_name,
             cluster_arn=arn,
-            vpc=network.vpc if inside else None,
-            vpc_subnets=ec2.SubnetSelection(subnets=list(network.cluster_subnets)) if inside else None,
-            security_groups=[network.node_security_group] if inside else None,
+            vpc=network.vpc if in_vpc else None,
+            vpc_subnets=ec2.SubnetSelection(subnets=list(network.cluster_subnets)) if in_vpc else None,
+            security_groups=[network.node_security_group] if in_vpc else None,
         )
         parts = self.kubernetes.parts
         parts.eks, parts.network, parts.logs = spec, network.spec, log_settings
@@ -194,7 +194,7 @@ class HyperPodEks(Construct):
         """The network connections of the control plane, by its cluster security group.
 
         Raises:
-            ValueError: the cluster exists, and its cluster security group is unknown.
+            ValueError: the cluster security group of an existing cluster is unknown.
         """
         existing = self.spec.existing
         if self.cluster is not None:

@@ -38,7 +38,7 @@ class AllRoles:
 
     @property
     def assume_role_action(self) -> str:
-        """As `iam.IPrincipal`."""
+        """The action with which a service assumes the roles, as `iam.IPrincipal` requires."""
         return "sts:AssumeRole"
 
     @property
@@ -67,7 +67,7 @@ class AllRoles:
 class ExecutionRoles(Construct):
     """Finds or creates the role of each group, with the permissions that the group requires.
 
-    `given` is an existing role; `place` returns the subnets and security groups of a group.
+    `given` is an existing role; `shared_placement` returns the subnets and security groups of the shared role.
     """
 
     principal: AllRoles
@@ -90,7 +90,7 @@ class ExecutionRoles(Construct):
         self._shared_placement = shared_placement
         self._granted: set[str] = set()
         self._shared_subnets: set[str] | None = None
-        """Subnets that a shared role created here can use; None if there is none yet."""
+        """Subnets that the shared role can use; None if it is an existing role or is not created yet."""
         self.principal = AllRoles(self)
         self.per_group = cluster.execution_roles == "per-group" and not given and not cluster.execution_role_arn
         self._shared = given

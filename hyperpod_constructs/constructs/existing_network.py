@@ -36,7 +36,7 @@ class VpcNetwork(HyperPodNetwork):
             raise ValueError(f"{scope.node.path}/{id}: set zones, to look up the subnet of each, or node_subnets")
         self._start(scope, id)
         self.vpc = vpc
-        # the route table of a subnet that was looked up is not read
+        # the route table of a subnet that was looked up is unknown and not used
         Annotations.of(self).acknowledge_warning("@aws-cdk/aws-ec2:noSubnetRouteTableId")
         self.node_subnets = dict(node_subnets or {zone: self._look_up(zone) for zone in zones})
         subnets = [
@@ -53,9 +53,9 @@ class VpcNetwork(HyperPodNetwork):
         self.control_plane_subnets = list(control_plane_subnets) or self.cluster_subnets
         self.node_security_group = security_group or self._security_group()
         self._interface_endpoints(interface_endpoints, ())
-        for each in (vpc, *([security_group] if security_group else [])):
-            if has_resources(each):  # an imported construct has no resources to depend on
-                self._group.add(each)
+        for construct in (vpc, *([security_group] if security_group else [])):
+            if has_resources(construct):  # an imported construct has no resources to depend on
+                self._group.add(construct)
         if any(has_resources(subnet) for subnet in self.node_subnets.values()):
             self._group.add(*(subnet.internet_connectivity_established for subnet in self.node_subnets.values()))
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def export_shared_values(*, network: HyperPodNetwork, eks: HyperPodEks, cluster: HyperPodCluster) -> None:
-    """Export the fixed set of values that later stacks can use, with the names that CDK generates.
+    """Exports the fixed set of values that later stacks can use, with the names that CDK generates.
 
     `HyperPodPlatform` calls it if its components are in more than one stack. Call it when you create `HyperPodNetwork`,
     `HyperPodEks` and `HyperPodCluster` in your own stacks. Values that the construct does not create (an existing VPC

@@ -109,7 +109,7 @@ class HyperPodFileSystem(Construct):
             self._link(link.path, self._uri(link.bucket, buckets or {}), link.auto_import, link.auto_export)
 
     def _subnet_id(self) -> str:
-        """Returns the nodes' subnet of its zone. Default: the zone that follows from the groups at synthesis."""
+        """Returns the node subnet of its zone. Default: the zone that the groups determine at synthesis."""
         zone = self.spec.availability_zone_id
         if zone is not None:
             return self.cluster.subnet_id(zone)
@@ -124,7 +124,7 @@ class HyperPodFileSystem(Construct):
         `admit` opens only the ports of Lustre.
 
         Raises:
-            ValueError: the file system exists, and its security group was not specified.
+            ValueError: the file system is an existing one whose security group was not specified.
         """
         ports = [port for pair in catalog.ports("lustre") for port in pair]
         return ec2.Connections(
@@ -135,10 +135,10 @@ class HyperPodFileSystem(Construct):
         """Allows clients to mount the file system: only the ports of Lustre are opened to them.
 
         Args:
-            clients: security groups, or ranges such as `ec2.Peer.ipv4("10.0.0.0/24")`.
+            clients: security groups, or CIDRs such as `ec2.Peer.ipv4("10.0.0.0/24")`.
 
         Raises:
-            ValueError: the file system exists, and its security group was not given.
+            ValueError: the file system is an existing one whose security group was not specified.
         """
         for first, last in catalog.ports("lustre"):
             for client in clients:

@@ -1,4 +1,4 @@
-"""One log group for the functions that CDK creates: look-ups, emptying buckets."""
+"""One log group for the functions that CDK creates for lookups and for emptying buckets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .trust import INTERNAL_TAG
 
 
 def framework_logs(scope: Construct) -> logs.LogGroup:
-    """The log group of a stack's CDK functions, which is deleted with the stack.
+    """Returns the log group of a stack's CDK functions, which is deleted with the stack.
 
     By default, CDK creates a log group named after such a function. The function runs during the deployment and may create
     a group of that name before CloudFormation does, so the first deployment fails; the group also remains after the stack

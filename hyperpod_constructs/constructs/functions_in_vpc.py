@@ -21,7 +21,7 @@ def put_functions_into_vpc(
     security_group_ids: Sequence[str],
     after: Sequence[IDependable] = (),
 ) -> None:
-    """Place every Lambda function below a scope in a VPC, including those that CDK creates.
+    """Places every Lambda function below a scope in a VPC, including those that CDK creates.
 
     Functions that are already in a VPC are not changed. The roles of all functions get the permissions that Lambda
     requires before it creates a function with network interfaces. The functions must reach the APIs of Lambda, Step
@@ -47,7 +47,7 @@ class _InVpc:
         self._placement, self._after = placement, after
 
     def visit(self, node: IConstruct) -> None:
-        """Place a function, or prepare a role of functions."""
+        """Places a function in the VPC, or adds the required permissions to a role of functions."""
         if not isinstance(node, CfnResource):
             return
         if node.cfn_resource_type == "AWS::Lambda::Function" and getattr(node, "vpc_config", None) is None:

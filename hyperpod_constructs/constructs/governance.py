@@ -126,16 +126,18 @@ class HyperPodTeam(Construct):
         self._cluster = cluster
         cluster.kubernetes.parts.teams.append(team)
         self.quota = ComputeQuota(self, "Quota", cluster=cluster, team=team, through=through, tags=tags, adopt=adopt)
-        rights = KubernetesObjects(self, "Rights", kubernetes=cluster.kubernetes, objects=_rights(team), adopt=adopt)
-        rights.node.add_dependency(self.quota, *self._isolate(adopt))
-        self.ready = rights
-        cluster.jobs_ready.add(rights)
+        permissions = KubernetesObjects(
+            self, "Rights", kubernetes=cluster.kubernetes, objects=_team_permissions(team), adopt=adopt
+        )
+        permissions.node.add_dependency(self.quota, *self._isolate(adopt))
+        self.ready = permissions
+        cluster.jobs_ready.add(permissions)
         # volumes and other objects in the team's namespace
-        cluster.namespace_ready(team.namespace).add(rights)
+        cluster.namespace_ready(team.namespace).add(permissions)
         AccessEntries.of(cluster.eks_cluster).add_team(team)
 
     def _isolate(self, adopt: bool) -> list[Construct]:
-        """Isolate the team's pods. This is created before members get permissions, and deleted after they lose them."""
+        """Isolates the team's pods, before members get permissions and until they lose them."""
         isolation, kubernetes = self.team.isolation, self._cluster.kubernetes
         if not isolation.enabled:
             return []
@@ -151,11 +153,11 @@ class HyperPodTeam(Construct):
             self,
             "Isolation",
             kubernetes=kubernetes,
-            # tolerations and system nodes are those of the groups at synthesis
+            # tolerations and system nodes are those of the groups as of synthesis
             objects=lambda: isolation_objects(self.team, cluster=self._cluster.spec),
             adopt=adopt,
         )
-        policies.node.add_dependency(labels)  # which depend on the namespace
+        policies.node.add_dependency(labels)  # and on the namespace, through the labels
         network_addon = self._cluster.eks_cluster.network_addon
         if isolation.network_policy and network_addon:
             network_addon.set_default("enableNetworkPolicy", "true")
@@ -186,7 +188,7 @@ class HyperPodGovernance(Construct):
 
     scheduler_config: ClusterSchedulerConfig
     teams: Mapping[str, HyperPodTeam]
-    """By name."""
+    """Teams by name."""
 
     @checked
     def __init__(
@@ -223,17 +225,17 @@ class HyperPodGovernance(Construct):
         }
 
 
-def _rights(team: Team) -> list[dict[str, Any]]:
-    """Creates the role and bindings of the team's two groups; the service owns the namespace."""
+def _team_permissions(team: Team) -> list[dict[str, Any]]:
+    """Returns the roles and bindings of the team's two groups; the service owns the namespace."""
     members, viewers = team.groups
     role = "hyperpod-team-viewer"
     metadata = {"name": role, "namespace": team.namespace}
     group = "rbac.authorization.k8s.io"
-    look = ["get", "list", "watch"]
+    read_only = ["get", "list", "watch"]
     rules = [
-        {"apiGroups": ["sagemaker.amazonaws.com"], "resources": ["hyperpodpytorchjobs"], "verbs": look},
-        {"apiGroups": ["kubeflow.org"], "resources": ["pytorchjobs"], "verbs": look},
-        {"apiGroups": ["kueue.x-k8s.io"], "resources": ["localqueues", "workloads"], "verbs": look},
+        {"apiGroups": ["sagemaker.amazonaws.com"], "resources": ["hyperpodpytorchjobs"], "verbs": read_only},
+        {"apiGroups": ["kubeflow.org"], "resources": ["pytorchjobs"], "verbs": read_only},
+        {"apiGroups": ["kueue.x-k8s.io"], "resources": ["localqueues", "workloads"], "verbs": read_only},
     ]
     return [
         *team_objects(team, group=members, create_namespace=False),
@@ -249,7 +251,7 @@ def _rights(team: Team) -> list[dict[str, Any]]:
 
 
 def _name(construct: Construct) -> str:
-    """Returns the required name, generated from the path, so that it is unique in the account."""
+    """Returns a name that is generated from the construct's path, so that it is unique in the account."""
     return Names.unique_resource_name(construct, max_length=63, separator="-")
 
 

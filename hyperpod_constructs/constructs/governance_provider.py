@@ -43,7 +43,7 @@ class TaggableResource(CfnResource):
 
 
 def is_native(scope: Construct, kind: Kind, through: Through = "auto") -> bool:
-    """Whether the CloudFormation type creates a kind: on request, or if the region is known to have it."""
+    """Whether a kind is created with its CloudFormation type: if requested, or if the region is known to have the type."""
     if through != "auto":
         return through == "native"
     region = _region(scope)
@@ -125,7 +125,7 @@ def _handled(
             "ServiceTimeout": int(TIMEOUT_SECONDS) + 40 * POLL_SECONDS,
             "Kind": kind,
             "ClusterArn": cluster.cluster_arn,
-            # text, because CloudFormation would convert numbers to strings
+            # a JSON string, because CloudFormation converts numbers in properties to strings
             "Request": Stack.of(construct).to_json_string({**properties, "Tags": late(tags)}),
             **({"TeamName": team} if team else {}),
             **({"Adopt": "true"} if adopt else {}),
@@ -152,7 +152,7 @@ class GovernanceProvider(Construct):
             on_event_handler=self._function("Starter", "on_event", "Makes scheduler configs and compute quotas"),
             is_complete_handler=self._function("Asker", "is_complete", "Asks what became of them"),
             query_interval=Duration.seconds(POLL_SECONDS),
-            # longer than the time limit of the handler, which reports a reason
+            # longer than the handler's own time limit, so that the handler reports the reason
             total_timeout=Duration.seconds(int(TIMEOUT_SECONDS) + 20 * POLL_SECONDS),
             log_group=function_logs(self, "FrameworkLogs"),
         )
@@ -181,18 +181,18 @@ class GovernanceProvider(Construct):
 
 
 def _statements(stack: Stack, cluster: IHyperPodCluster) -> list[iam.PolicyStatement]:
-    """Permissions for the requests; the service calls EKS with the caller's permissions."""
+    """Returns the permissions for the requests; the service calls EKS with the caller's permissions."""
     actions = catalog.role("governance_handler").actions
-    made = [
+    arns = [
         stack.format_arn(service="sagemaker", resource=resource, resource_name="*")
         for resource in ("cluster-scheduler-config", "compute-quota")
     ]
     eks_name = cluster.eks_cluster.cluster_name
     entries = stack.format_arn(service="eks", resource="access-entry", resource_name=f"{eks_name}/*")
-    on = {
-        "governed": [*made, cluster.cluster_arn],
-        "list": ["*"],  # lists do not support resource-level permissions
+    resources = {
+        "governed": [*arns, cluster.cluster_arn],
+        "list": ["*"],  # list actions do not support resource-level permissions
         "cluster": [cluster.cluster_arn],
         "eks": [cluster.eks_cluster.cluster_arn, entries],
     }
-    return [iam.PolicyStatement(actions=list(actions[group]), resources=on[group]) for group in on]
+    return [iam.PolicyStatement(actions=list(actions[group]), resources=resources[group]) for group in resources]

@@ -37,7 +37,7 @@ _DASHBOARD_LABEL = "grafana_dashboard"
 
 
 class ManagedGrafana(Construct):
-    """An Amazon Managed Grafana workspace for users of IAM Identity Center that can read the workspace's metrics.
+    """An Amazon Managed Grafana workspace for users of IAM Identity Center, with access to a Prometheus workspace.
 
     `outputs` adds a stack output with its URL.
     """
@@ -76,7 +76,7 @@ class ManagedGrafana(Construct):
                     },
                 ),
             )
-            for statement in _reading(stack, prometheus.arn):
+            for statement in _read_statements(stack, prometheus.arn):
                 role.add_to_policy(statement)
             workspace = grafana.CfnWorkspace(
                 self,
@@ -181,17 +181,19 @@ class SelfHostedGrafana(Construct):
             rule = find("HP824")
             assert rule is not None
             raise InvalidSpec([rule.finding(Problem(f"{self.node.path}.settings.chart", "is not set"))])
-        space = KubernetesObjects(
+        namespace = KubernetesObjects(
             self,
             "Namespace",
             kubernetes=cluster.kubernetes,
             objects=[namespace_object(GRAFANA_NAMESPACE)],
             adopt=settings.adopt,
         )
-        space.node.add_dependency(cluster.nodes_ready)
+        namespace.node.add_dependency(cluster.nodes_ready)
         self.role = pod_identity_role(self, "Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)
-        actions_ = [each for each in catalog.role("grafana").actions["metrics"] if each != "aps:ListWorkspaces"]
-        self.role.add_to_policy(iam.PolicyStatement(actions=actions_, resources=[prometheus.arn]))
+        metric_actions = [
+            action for action in catalog.role("grafana").actions["metrics"] if action != "aps:ListWorkspaces"
+        ]
+        self.role.add_to_policy(iam.PolicyStatement(actions=metric_actions, resources=[prometheus.arn]))
         association = eks.CfnPodIdentityAssociation(
             self,
             "PodIdentityAssociation",
@@ -208,7 +210,7 @@ class SelfHostedGrafana(Construct):
             objects=[_config_map(name, board) for name, board in dashboards(levels).items()],
             adopt=settings.adopt,
         )
-        boards.node.add_dependency(space)
+        boards.node.add_dependency(namespace)
         release = HelmRelease(
             self,
             "Release",
@@ -222,15 +224,15 @@ class SelfHostedGrafana(Construct):
             adopt=settings.adopt,
         )
         release.node.add_dependency(
-            space, association, boards, cluster.milestone("coredns"), cluster.milestone("task_governance")
+            namespace, association, boards, cluster.milestone("coredns"), cluster.milestone("task_governance")
         )
         if outputs:
             command = f"kubectl -n {GRAFANA_NAMESPACE} port-forward service/grafana 3000:80"
             CfnOutput(self, "PortForward", value=command, description="Grafana at http://localhost:3000")
 
 
-def _reading(stack: Stack, workspace_arn: str) -> list[iam.PolicyStatement]:
-    """Permissions of a Grafana workspace: one Prometheus workspace; of the others, only log groups can be restricted."""
+def _read_statements(stack: Stack, workspace_arn: str) -> list[iam.PolicyStatement]:
+    """Returns the permissions of a Grafana workspace, limited to one Prometheus workspace and, for logs, to log groups."""
     allowed = catalog.role("grafana").actions
     log_groups = stack.format_arn(
         service="logs",
@@ -238,9 +240,9 @@ def _reading(stack: Stack, workspace_arn: str) -> list[iam.PolicyStatement]:
         resource_name=f"{catalog.label('cluster_log_groups').key}*",
         arn_format=ArnFormat.COLON_RESOURCE_NAME,
     )
-    workspace_actions = [each for each in allowed["metrics"] if each != "aps:ListWorkspaces"]
-    groups = [each for each in allowed["logs"] if each != "logs:DescribeLogGroups"]
-    everywhere = [
+    workspace_actions = [action for action in allowed["metrics"] if action != "aps:ListWorkspaces"]
+    log_actions = [action for action in allowed["logs"] if action != "logs:DescribeLogGroups"]
+    unrestricted = [
         *("aps:ListWorkspaces", "logs:DescribeLogGroups"),
         *allowed["log_queries"],
         *allowed["cloudwatch"],
@@ -248,8 +250,8 @@ def _reading(stack: Stack, workspace_arn: str) -> list[iam.PolicyStatement]:
     ]
     return [
         iam.PolicyStatement(actions=workspace_actions, resources=[workspace_arn]),
-        iam.PolicyStatement(actions=groups, resources=[log_groups]),
-        iam.PolicyStatement(actions=everywhere, resources=["*"]),
+        iam.PolicyStatement(actions=log_actions, resources=[log_groups]),
+        iam.PolicyStatement(actions=unrestricted, resources=["*"]),
     ]
 
 

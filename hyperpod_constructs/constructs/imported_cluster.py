@@ -22,7 +22,7 @@ from .node_placement import NodePlacement
 
 
 class ImportedCluster(HyperPodClusterBase):
-    """See `HyperPodCluster.from_attributes`. Its nodes exist, so there is no wait for them."""
+    """See `HyperPodCluster.from_attributes`. Its nodes exist, so no resource waits for them."""
 
     @checked
     def __init__(
@@ -62,7 +62,7 @@ class ImportedCluster(HyperPodClusterBase):
             self,
             eks_cluster,
             vpc=vpc.vpc if isinstance(vpc, HyperPodNetwork) else vpc,
-            nodes=None,  # its nodes have joined already
+            nodes=None,  # the nodes have already joined, so the rules exist
             handler_subnets=handler_subnets,
         )
         self.kubernetes = self.eks_cluster.kubernetes
@@ -113,7 +113,7 @@ class ImportedCluster(HyperPodClusterBase):
         """Returns the execution role of an instance group.
 
         Raises:
-            ValueError: it is unknown.
+            ValueError: the role is unknown.
         """
         role = self._roles.get(group_name) or self._role
         if role is None:
@@ -127,7 +127,7 @@ class ImportedCluster(HyperPodClusterBase):
         return self._nodes.subnet_id(availability_zone_id)
 
     def keep_in_place(self, file_system: fsx.CfnFileSystem, *, name: str) -> None:
-        """Do nothing: the guard that checks file systems runs in the stack that creates the cluster."""
+        """Does nothing: the guard that checks file systems runs in the stack that creates the cluster."""
 
     def _missing(self, what: str) -> str:
         return f"{self.node.path}: the imported cluster requires {what}; pass it to HyperPodCluster.from_attributes"

@@ -28,8 +28,8 @@ class EksClusterAttributes:
     """An EKS cluster by its attributes.
 
     `security_group_id` is its cluster security group, for rules between nodes and control plane; omit it if such rules
-    exist. `vpc` and `private_subnets` are required if the Kubernetes API has no public endpoint: handlers then run
-    in them; `endpoint_access="private"` uses the private subnets of `vpc`.
+    exist. `vpc` and `private_subnets` are required if the Kubernetes API has no public endpoint: the functions of
+    this library then run in them; `endpoint_access="private"` uses the private subnets of `vpc`.
     """
 
     cluster_name: str
@@ -87,14 +87,14 @@ _DEFAULT_MODE = "CONFIG_MAP"
 
 
 def _access(public: object, private: object) -> EndpointAccess:
-    """The default of EKS for a request without endpoint access: a public endpoint only."""
+    """Returns the endpoint access; the default of EKS is a public endpoint only."""
     if public is False:
         return "private"
     return "public-and-private" if private is True else "public"
 
 
 def _custom_resource(eks_cluster: Any) -> Mapping[str, Any] | None:
-    """Arguments of the custom resource by which `aws_cdk.aws_eks.Cluster` creates a cluster."""
+    """Returns the arguments of the custom resource with which `aws_cdk.aws_eks.Cluster` creates a cluster."""
     found = eks_cluster
     for id in ("Resource", "Resource"):
         found = found.node.try_find_child(id) if found is not None else None
@@ -184,7 +184,7 @@ class ImportedEks(Construct):
         """The OIDC provider of the cluster.
 
         Raises:
-            ValueError: it is unknown.
+            ValueError: the provider is unknown.
         """
         provider: Any = None
         if isinstance(self._imported, EksClusterAttributes):
@@ -213,23 +213,23 @@ class ImportedEks(Construct):
         return Eks().model_copy(update=known)
 
     def _findings(self) -> Iterator[Finding]:
-        """Checks the rules about live EKS clusters that can be decided from the attributes."""
+        """Returns the findings about live EKS clusters that depend only on the known attributes."""
         mode = self._facts.authentication_mode
         if mode is not None and mode not in catalog.allowed("eks_authentication_mode"):
-            cure = "authentication_mode=AuthenticationMode.API_AND_CONFIG_MAP"
-            yield _finding("HP941", f"authentication mode is {mode}", cure)
+            fix = "authentication_mode=AuthenticationMode.API_AND_CONFIG_MAP"
+            yield _finding("HP941", f"authentication mode is {mode}", fix)
         if self._facts.endpoint_access == "public":
-            cure = "endpoint_access=EndpointAccess.PUBLIC_AND_PRIVATE"
-            yield _finding("HP943", "the Kubernetes API has a public endpoint only", cure, Severity.WARNING)
+            fix = "endpoint_access=EndpointAccess.PUBLIC_AND_PRIVATE"
+            yield _finding("HP943", "the Kubernetes API has a public endpoint only", fix, Severity.WARNING)
         if self._facts.auto_mode:
             yield _finding("HP207", "EKS Auto Mode is enabled")
 
 
-def _finding(rule: str, message: str, cure: str | None = None, severity: Severity | None = None) -> Finding:
+def _finding(rule: str, message: str, fix: str | None = None, severity: Severity | None = None) -> Finding:
     found = find(rule)
     if found is None:
         raise LookupError(f"rule {rule} is not registered")
-    return found.finding(Problem("eks_cluster", message, cure, severity=severity))
+    return found.finding(Problem("eks_cluster", message, fix, severity=severity))
 
 
 NO_OIDC = "{}: an add-on requires the cluster's IAM OIDC provider, which is unknown; set {}"

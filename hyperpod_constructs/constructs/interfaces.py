@@ -26,7 +26,7 @@ class OidcIdentity:
 
 
 def oidc_identity(provider_arn: str) -> OidcIdentity:
-    """A provider by its ARN, which ends with its issuer; the ARN may be a token.
+    """Returns a provider by its ARN, which ends with its issuer; the ARN may be a token.
 
     >>> oidc_identity("arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/A").issuer
     'oidc.eks.us-west-2.amazonaws.com/id/A'
@@ -43,7 +43,8 @@ def oidc_identity(provider_arn: str) -> OidcIdentity:
 class CdkEksCluster(Protocol):
     """An EKS cluster of CDK: any class of `aws_eks` or `aws_eks_v2`, or a cluster that either module imported.
 
-    The two `ICluster` have members that CDK's classes do not have, so type checkers do not accept `Cluster` for them.
+    `ICluster` of both modules has members that CDK's own classes do not have, so type checkers reject a `Cluster` as an
+    `ICluster`.
     """
 
     @property
@@ -77,11 +78,11 @@ class NetworkAddon(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Changes with the add-on's version and configuration."""
+        """A text that changes with the add-on's version and configuration."""
         ...
 
     def set_default(self, key: str, value: Any) -> None:
-        """Sets a configuration value, which the user's settings override."""
+        """Sets a configuration value with lower precedence than the user's settings."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Properties by their CloudFormation names on L1 constructs of CDK."""
+"""Sets properties of CDK's L1 constructs by their CloudFormation names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def set_properties(resource: CfnResource, props: type, values: Mapping[str, Any]
     Args:
         resource: the L1 construct.
         props: class of its properties, such as `aws_sagemaker.CfnClusterProps`.
-        values: CloudFormation property name to value.
+        values: values by CloudFormation property name.
     """
     attributes, known = _attributes(props), _names(type(resource))
     for name, value in values.items():
@@ -74,7 +74,7 @@ def _attributes(props: type) -> dict[str, str]:
 
 
 def _name(key: str, known: Mapping[str, str]) -> str | None:
-    """Returns the L1's name of a property; None if it has none.
+    """Returns the L1's name of a property; None if the L1 does not have the property.
 
     CloudFormation has both `FSxLustreConfig` and `FsxLustreConfig`: an exact match takes precedence over one that differs
     in case (`VolumeSizeInGB` is `volumeSizeInGb`).
@@ -84,7 +84,7 @@ def _name(key: str, known: Mapping[str, str]) -> str | None:
 
 @cache
 def _names(l1: type) -> dict[str, str]:
-    """Returns names in the property types of an L1, as they are and in lower case."""
+    """Returns the names in the property types of an L1, by the name itself and by the name in lower case."""
     structs = [value for name, value in vars(l1).items() if name.endswith("Property")]
     names = {name for struct in structs for name in struct.__jsii_name_mapping__.values()}
     return {**{name.casefold(): name for name in names}, **{name: name for name in names}}

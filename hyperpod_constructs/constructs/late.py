@@ -11,13 +11,13 @@ from aws_cdk import IResolvable, IStableAnyProducer, Lazy
 
 @jsii.implements(IStableAnyProducer)
 class _Late:
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make = make
+    def __init__(self, compute: Callable[[], Any]) -> None:
+        self._compute = compute
 
     def produce(self) -> Any:
-        return self._make()
+        return self._compute()
 
 
-def late(make: Callable[[], Any]) -> IResolvable:
+def late(compute: Callable[[], Any]) -> IResolvable:
     """Returns a value that is computed at synthesis; for an empty list, the property is omitted."""
-    return Lazy.any(_Late(make), omit_empty_array=True)
+    return Lazy.any(_Late(compute), omit_empty_array=True)

@@ -48,18 +48,18 @@ class LifecycleScripts(Construct):
         """The bucket of the scripts; created for the first upload unless one is given."""
         if self._given:
             return self._given
-        made = s3.Bucket(
+        bucket = s3.Bucket(
             self,
             "Bucket",
             encryption=s3.BucketEncryption.S3_MANAGED,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
             versioned=True,
-            removal_policy=RemovalPolicy.DESTROY,  # only uploads of this stack, which the next deployment creates again
+            removal_policy=RemovalPolicy.DESTROY,  # contains only copies, which a new stack uploads again
             auto_delete_objects=True,
         )
-        keep_emptying_logs(made)
-        return made
+        keep_emptying_logs(bucket)
+        return bucket
 
     @cached_property
     def _copier(self) -> ScriptCopier:
@@ -68,9 +68,9 @@ class LifecycleScripts(Construct):
     def configuration(
         self, lifecycle: Lifecycle, role: iam.IRole, settings: Mapping[str, str] | None = None
     ) -> dict[str, str] | None:
-        """Returns `LifeCycleConfig` of a group, and allow its role to read the scripts; None in bootstrap mode.
+        """Returns `LifeCycleConfig` of a group, and allows its role to read the scripts; None in bootstrap mode.
 
-        `settings` are environment variables for the default scripts; scripts of a user get none.
+        `settings` are environment variables for the default scripts; the user's own scripts do not get them.
         """
         if lifecycle.mode == "bootstrap":
             return None
@@ -112,7 +112,7 @@ class LifecycleScripts(Construct):
 class ScriptCopier(Construct):
     """The function that copies folders of scripts below `lifecycle/` of a bucket; it has no permission to delete them.
 
-    CDK's `BucketDeployment` does the same with a layer of 22 MB, the AWS CLI.
+    CDK's `BucketDeployment` does the same, but requires a layer of 22 MB with the AWS CLI.
     """
 
     role: iam.Role
@@ -140,7 +140,7 @@ class ScriptCopier(Construct):
         keep_internal(self)
 
     def may_read(self, asset: assets.Asset) -> None:
-        """Allow the function to read this object of the bootstrap bucket, whose key policy allows the account to decrypt."""
+        """Allows the function to read an asset in the bootstrap bucket, whose key policy allows the account to decrypt."""
         self.role.add_to_policy(
             iam.PolicyStatement(actions=["s3:GetObject"], resources=[asset.bucket.arn_for_objects(asset.s3_object_key)])
         )

@@ -16,7 +16,7 @@ DEFAULT_RETENTION = logs.RetentionDays.THREE_MONTHS
 
 
 def set_log_groups(scope: Construct, settings: Logs) -> None:
-    """Sets retention and key of all log groups created in a scope from now on, by CDK's property injection.
+    """Sets retention and key of all log groups that are created in a scope after the call, by CDK's property injection.
 
     Example:
         Log groups whose retention is set by the account:
@@ -30,7 +30,7 @@ def set_log_groups(scope: Construct, settings: Logs) -> None:
 
 
 def set_log_group(construct: IConstruct, settings: Logs) -> None:
-    """Sets them for one existing log group; anything else is not changed."""
+    """Sets retention and key of an existing log group; other constructs are not changed."""
     if isinstance(construct, logs.LogGroup) and settings != Logs():
         resource = construct.node.default_child
         assert isinstance(resource, logs.CfnLogGroup)

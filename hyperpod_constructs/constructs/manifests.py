@@ -1,4 +1,4 @@
-"""Kubernetes objects that jobs require: config maps, services, claims, roles."""
+"""Kubernetes objects that jobs require: ConfigMaps, Services, claims, Roles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .kubernetes import KubernetesObjects
 class Manifests(Construct):
     """Objects that are applied after the cluster's operators, queues and volumes, and before its jobs.
 
-    An object without a namespace gets `default`. Several of these constructs are applied in the order of their creation.
+    An object without a namespace gets `default`. Multiple `Manifests` are applied in the order of their creation.
 
     Args:
         cluster: the HyperPod cluster.
@@ -40,22 +40,22 @@ class Manifests(Construct):
         earlier = list(cluster.kubernetes.parts.applied)
         groups: dict[tuple[str, bool], list[Mapping[str, Any]]] = {}
         for item in map(placed, objects):
-            kept = item["kind"] in KEPT_KINDS and not allow_data_loss
-            # namespaces first: they are cluster-wide, and the resources of others depend on those of the cluster
-            groups.setdefault((str(item["metadata"].get("namespace", "")), kept), []).append(item)
-        wide: list[KubernetesObjects] = []
-        for (namespace, kept), items in sorted(groups.items(), key=lambda entry: entry[0]):
+            retained = item["kind"] in KEPT_KINDS and not allow_data_loss
+            # cluster-scoped objects, such as namespaces, are applied first
+            groups.setdefault((str(item["metadata"].get("namespace", "")), retained), []).append(item)
+        cluster_scoped: list[KubernetesObjects] = []
+        for (namespace, retained), items in sorted(groups.items(), key=lambda entry: entry[0]):
             applied = KubernetesObjects(
                 self,
-                (namespace or "Cluster") + ("-Kept" if kept else ""),
+                (namespace or "Cluster") + ("-Kept" if retained else ""),
                 kubernetes=cluster.kubernetes,
                 objects=items,
-                removal_policy=RemovalPolicy.RETAIN if kept else RemovalPolicy.DESTROY,
+                removal_policy=RemovalPolicy.RETAIN if retained else RemovalPolicy.DESTROY,
                 adopt=adopt,
             )
-            # like a job: after the namespaces and permissions of teams
-            applied.node.add_dependency(cluster.jobs_ready, *earlier, *wide)
+            # as for jobs: after the namespaces and permissions of teams
+            applied.node.add_dependency(cluster.jobs_ready, *earlier, *cluster_scoped)
             if not namespace:
-                wide.append(applied)
+                cluster_scoped.append(applied)
             cluster.kubernetes.before_jobs.add(applied)
             cluster.kubernetes.parts.applied.append(applied)

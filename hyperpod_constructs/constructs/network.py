@@ -24,15 +24,15 @@ from .trust import restrict_to_account
 from .validation import region_of, validate_with
 from .vpc_endpoints import GATEWAYS, policy_of, service_name
 
-_NO_PLAN = ("HP101", "HP103", "HP104", "HP105", "HP111")
-"""Rules that must hold so that each zone has a subnet."""
+_PLAN_RULES = ("HP101", "HP103", "HP104", "HP105", "HP111")
+"""Rules whose errors prevent the allocation of a subnet for each zone."""
 
 
 @jsii.implements(ec2.IConnectable)
 class HyperPodNetwork(Construct):
     """VPC, subnets, routes, S3 gateway endpoint and the node security group.
 
-    Zones are named by zone id, because capacity and training plans are bound to ids while zone names differ between
+    Zones are specified by zone id, because capacity and training plans are bound to ids, while zone names differ between
     accounts. Each zone gets a large private node subnet and a small subnet for the control plane's interfaces; an open
     network also gets public subnets and NAT. The node security group has explicit rules from and to itself, which EFA
     requires.
@@ -101,7 +101,7 @@ class HyperPodNetwork(Construct):
         security_group: ec2.ISecurityGroup | None = None,
         interface_endpoints: Sequence[str] = (),
     ) -> HyperPodNetwork:
-        """Returns the network of a platform in any VPC: of CDK's own class, looked up, or by attributes.
+        """Returns the network of a platform in any VPC: created by CDK's own class, looked up, or imported.
 
         Resources that depend on the network depend on the VPC's routes, NAT gateways and endpoints, if the app creates them.
 
@@ -110,7 +110,7 @@ class HyperPodNetwork(Construct):
             id: construct id.
             vpc: the VPC.
             zones: ids of the zones of its private subnets; the subnet of each is looked up at deploy time.
-            node_subnets: zone id to private subnet, if it is known; instead of `zones`.
+            node_subnets: private subnet of each zone id, if they are known; instead of `zones`.
             control_plane_subnets: subnets of the EKS control plane's interfaces. Default: those of the first two zones.
             security_group: security group of the nodes; it must allow all traffic from and to itself. Default: a new one.
             interface_endpoints: services with an interface endpoint, such as `ecr.api`. Default: none.
@@ -135,14 +135,14 @@ class HyperPodNetwork(Construct):
     def _ensure_planned(self, network: Network) -> None:
         """Rejects a network whose subnets cannot be planned, with the findings that explain it."""
         found = errors(check(Context(network=network, region=region_of(self))))
-        if blocking := [finding for finding in found if finding.rule in _NO_PLAN]:
+        if blocking := [finding for finding in found if finding.rule in _PLAN_RULES]:
             raise InvalidSpec(blocking)
 
     # ---- created ----
 
     def _create(self, network: Network, endpoint_services: Sequence[str]) -> None:
-        ensure_known(self, "network.vpc_cidr", "subnets are cut from it", network.vpc_cidr)
-        ensure_known(self, "network.node_cidrs", "subnets are cut from it", *(network.node_cidrs or ()))
+        ensure_known(self, "network.vpc_cidr", "subnets are allocated from it", network.vpc_cidr)
+        ensure_known(self, "network.node_cidrs", "subnets are allocated from it", *(network.node_cidrs or ()))
         self._ensure_planned(network)
         planned = plan(network)
         self._vpc = ec2.CfnVPC(
@@ -213,13 +213,13 @@ class HyperPodNetwork(Construct):
         )
         for block, association in self._secondary.items():
             if IPv4Network(planned.cidr).subnet_of(block):
-                subnet.add_resource_dependency(association)  # a subnet of a secondary range requires the range
+                subnet.add_resource_dependency(association)  # a subnet in a secondary CIDR requires its association
         Tags.of(subnet).add("Name", f"{path}/{planned.kind}/{planned.availability_zone_id}")
         return subnet
 
     def _routes(self, network: Network, subnet_ids: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
         """Returns the ids of the private subnets' route tables by zone; an open network also gets internet access."""
-        made: list[Construct] = []
+        routing: list[Construct] = []
         gateways: dict[str, ec2.CfnNatGateway] = {}
         if subnet_ids["public"]:
             internet = ec2.CfnInternetGateway(self, "InternetGateway")
@@ -236,9 +236,9 @@ class HyperPodNetwork(Construct):
             )
             # otherwise the route may be created before the attachment, and the stack is rolled back
             route.add_resource_dependency(attachment)
-            made.append(route)
+            routing.append(route)
             for zone, subnet_id in subnet_ids["public"].items():
-                made.append(self._associate(f"Public{known_id(self, zone)}", subnet_id, table_id))
+                routing.append(self._associate(f"Public{known_id(self, zone)}", subnet_id, table_id))
                 if network.nat == "per-zone" or (network.nat == "single" and not gateways):
                     address = ec2.CfnEIP(self, f"NatAddress{known_id(self, zone)}", domain="vpc")
                     gateways[zone] = ec2.CfnNatGateway(
@@ -252,11 +252,11 @@ class HyperPodNetwork(Construct):
         for zone, node_subnet_id in subnet_ids["node"].items():
             name, control_plane_id = known_id(self, zone), subnet_ids["control-plane"][zone]
             table_id = table_ids[zone] = ec2.CfnRouteTable(self, f"PrivateRoutes{name}", vpc_id=self._vpc_id).ref
-            made.append(self._associate(f"Node{name}", node_subnet_id, table_id))
-            made.append(self._associate(f"ControlPlane{name}", control_plane_id, table_id))
+            routing.append(self._associate(f"Node{name}", node_subnet_id, table_id))
+            routing.append(self._associate(f"ControlPlane{name}", control_plane_id, table_id))
             if gateways:
                 gateway = gateways.get(zone) or next(iter(gateways.values()))
-                made.append(
+                routing.append(
                     ec2.CfnRoute(
                         self,
                         f"PrivateRoute{name}",
@@ -265,7 +265,7 @@ class HyperPodNetwork(Construct):
                         nat_gateway_id=gateway.ref,
                     )
                 )
-        self._group.add(*made)
+        self._group.add(*routing)
         return table_ids
 
     def _associate(self, name: str, subnet_id: str, table_id: str) -> ec2.CfnSubnetRouteTableAssociation:
@@ -300,13 +300,13 @@ class HyperPodNetwork(Construct):
         self._group.add(endpoint)
 
     def _interface_endpoints(self, services: Sequence[str], cidrs: Sequence[str]) -> None:
-        wanted = [service for service in dict.fromkeys(services) if service not in GATEWAYS]
-        if not wanted:
+        interface_services = [service for service in dict.fromkeys(services) if service not in GATEWAYS]
+        if not interface_services:
             return
         group = ec2.SecurityGroup(
             self, "EndpointSecurityGroup", vpc=self.vpc, description="HTTPS to VPC endpoints", allow_all_outbound=False
         )
-        for index, cidr in enumerate(cidrs):  # secondary ranges too: they contain the nodes
+        for index, cidr in enumerate(cidrs):  # including secondary CIDRs, which contain the nodes
             self._group.add(
                 ec2.CfnSecurityGroupIngress(
                     self,
@@ -333,7 +333,7 @@ class HyperPodNetwork(Construct):
                 )
             )
         subnet_ids, vpc_id = [subnet.subnet_id for subnet in self.node_subnets.values()], self.vpc.vpc_id
-        for service in wanted:
+        for service in interface_services:
             self._group.add(
                 ec2.CfnVPCEndpoint(
                     self,
@@ -387,7 +387,7 @@ class HyperPodNetwork(Construct):
         if "s3" in network.interface_endpoints:
             self._gateway_endpoint(existing.vpc_id, list(dict.fromkeys(table for table in tables if table)))
         self._interface_endpoints(network.interface_endpoints, existing.vpc_cidrs)
-        # a route table that was not specified is never read, and the checks of this library report its absence
+        # route tables that were not specified are not used, and rules report where they are required
         Annotations.of(self).acknowledge_warning("@aws-cdk/aws-ec2:noSubnetRouteTableId")
 
     def _security_group(self) -> ec2.ISecurityGroup:

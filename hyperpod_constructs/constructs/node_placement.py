@@ -52,7 +52,7 @@ class NodePlacement:
     def subnet_id(self, availability_zone_id: str | None = None) -> str:
         """Returns the id of the private subnet of a zone. Default: that of the first zone.
 
-        A zone that the network does not have gets the subnet of another one: such an app is not synthesized (HP311).
+        For a zone that the network does not have, it is a subnet of another zone; HP311 then fails the synthesis.
         """
         zone, known = availability_zone_id, self.subnets
         if zone is not None and is_token(zone):

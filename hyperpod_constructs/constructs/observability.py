@@ -26,21 +26,21 @@ from .interfaces import IHyperPodCluster
 from .removal import removal_policy
 from .validation import ensure_arns
 
-_PUBLISHERS = ("aps.amazonaws.com", "cloudwatch.amazonaws.com")  # EventBridge rules add this permission
+_PUBLISHERS = ("aps.amazonaws.com", "cloudwatch.amazonaws.com")  # a rule of EventBridge adds its own permission
 
 
 class PrometheusWorkspace(Construct):
     """An Amazon Managed Prometheus workspace, created or existing, with the library's alert rules.
 
-    A new one is retained when the stack is deleted, unless `retain` is false and `allow_data_loss` is true. With a
-    `topic`, its alert manager sends alerts to it; the alert manager of an existing workspace is not changed.
+    A new one is retained when the stack is deleted, unless `retain` is false and `allow_data_loss` is true. The
+    alert manager of a new workspace sends alerts to `topic`; that of an existing workspace is not changed.
 
     Args:
         workspace_arn: ARN of an existing workspace. Default: a new one.
         levels: metric levels, which determine the alert rules.
         rules: whether to load the alert rules.
         topic: topic for alerts of a new workspace. Default: none.
-        encryption_key: key of a new workspace; `kms_key_arn` is the same by ARN. Default: a key that AWS owns.
+        encryption_key: key of a new workspace; `kms_key_arn` sets it by ARN. Default: a key that AWS owns.
         outputs: whether to add a stack output with the endpoint.
     """
 

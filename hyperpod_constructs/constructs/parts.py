@@ -31,7 +31,7 @@ class _HyperPodCluster(_HasSpec, Protocol):
 
 @dataclass
 class Parts:
-    """The parts of one EKS cluster, regardless of the order and the stacks in which the constructs are created.
+    """The components on one EKS cluster, regardless of the order and the stacks in which the constructs are created.
 
     Each construct adds its part; `findings` is called when the tree is complete. If the EKS cluster is created in this
     app, the tree contains everything on the cluster; an existing one may have more.
@@ -50,7 +50,7 @@ class Parts:
     jobs: list[tuple[Construct, Job]] = field(default_factory=list)
     manifests: list[Mapping[str, Any]] = field(default_factory=list)
     applied: list[Construct] = field(default_factory=list)
-    """Applies the manifests."""
+    """The constructs that apply the manifests."""
     described_cluster: _HasSpec | None = None
     """The HyperPod cluster as described to its jobs, if this app does not create it."""
     acknowledge: list[Acknowledgement] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Parts:
     _installed_by: dict[str, Construct] = field(default_factory=dict)
 
     @property
-    def is_made_here(self) -> bool:
+    def creates_eks(self) -> bool:
         """Whether this app creates the EKS cluster, so that everything on it is known."""
         return self.eks is not None and self.eks.existing is None
 
@@ -78,7 +78,7 @@ class Parts:
         A finding that depends on parts outside of this app is a warning: another app or person may install them. `others`
         are parts of the same EKS cluster, by constructs that were created after these.
         """
-        specs: list[Cluster | None] = [each.spec for each in self.clusters]
+        specs: list[Cluster | None] = [cluster.spec for cluster in self.clusters]
         described_cluster = (
             self.described_cluster.spec
             if self.described_cluster is not None and self.described_cluster.spec.groups
@@ -103,25 +103,27 @@ class Parts:
                 acknowledge=tuple(self.acknowledge),
             )
             addons = Addons().model_copy(update=self.addons) if self.addons else None
-            cut = frozenset({"cluster"} if existing else ())  # other groups may exist
+            cut = frozenset({"cluster"} if existing else ())  # the cluster may have other groups
             alone = replace(whole, addons=addons, dependencies=self.dependencies, governance=None, jobs=None, cut=cut)
             elsewhere = replace(whole, addons=None, dependencies=None)
             certain = [*check(alone), *check(elsewhere)]
-            others_may_fix = [each for each in check(whole) if not existing or each.rule.startswith("HP7")]
-            for finding in (*certain, *map(_uncertain, others_may_fix)):
-                if not (existing and within(finding.path, "cluster")):  # this app does not change it
+            others_may_fix = [finding for finding in check(whole) if not existing or finding.rule.startswith("HP7")]
+            for finding in (*certain, *map(_as_warning, others_may_fix)):
+                if not (existing and within(finding.path, "cluster")):  # this app does not change an existing cluster
                     found.setdefault((finding.rule, finding.path, finding.message), finding)
-        findings = acknowledged([*self.found, *self._one_cluster(others)], tuple(self.acknowledge), stale=False)
+        findings = acknowledged(
+            [*self.found, *self._more_than_one_cluster(others)], tuple(self.acknowledge), stale=False
+        )
         return ordered(map(self._named, [*found.values(), *findings]))
 
-    def _one_cluster(self, others: Sequence[Parts]) -> Iterator[Finding]:
+    def _more_than_one_cluster(self, others: Sequence[Parts]) -> Iterator[Finding]:
         rule = find("HP027")
-        clusters = [each for parts in (self, *others) for each in parts.clusters]
+        clusters = [cluster for parts in (self, *others) for cluster in parts.clusters]
         if rule is not None and self.clusters and len(clusters) > 1:
-            paths = " and ".join(each.node.path for each in clusters)
+            paths = " and ".join(cluster.node.path for cluster in clusters)
             yield rule.finding(Problem("cluster", f"{len(clusters)} HyperPod clusters on one EKS cluster: {paths}"))
 
-    def is_on_same(self, other: Parts) -> bool:
+    def is_on_same_eks(self, other: Parts) -> bool:
         """Whether both refer to one existing EKS cluster, of one account and region."""
         existing, other_existing = (each.eks.existing if each.eks is not None else None for each in (self, other))
         return (
@@ -136,7 +138,7 @@ class Parts:
         return self.eks.model_copy(update={"existing": existing.model_copy(update={"core_addons": True})})
 
     def _named(self, finding: Finding) -> Finding:
-        """A finding about jobs with the paths of their constructs."""
+        """Returns a finding with the paths of the jobs' constructs instead of their indexes."""
 
         def path(found: re.Match[str]) -> str:
             return self.jobs[int(found[1])][0].node.path
@@ -145,16 +147,16 @@ class Parts:
         return replace(finding, path=named, message=re.sub(r"\bjobs\[(\d+)\]", path, finding.message))
 
     def _dependencies(self) -> DependencyChart | None:
-        if self.dependencies is None and self.is_made_here:
+        if self.dependencies is None and self.creates_eks:
             return DependencyChart(enabled=False)
         return self.dependencies
 
     def _addons(self) -> Addons:
         addons = Addons().model_copy(update=self.addons)
-        if not self.is_made_here:
+        if not self.creates_eks:
             return addons
-        wanted = {*Addons().effective(), *(need for key in self.addons for need in PREREQUISITES.get(key, ()))}
-        absent = {key: (getattr(addons, key) or Addon()).model_copy(update={"enabled": False}) for key in wanted}
+        expected = {*Addons().effective(), *(name for key in self.addons for name in PREREQUISITES.get(key, ()))}
+        absent = {key: (getattr(addons, key) or Addon()).model_copy(update={"enabled": False}) for key in expected}
         return addons.model_copy(update={key: value for key, value in absent.items() if key not in self.addons})
 
     def _governance(self) -> Governance | None:
@@ -169,6 +171,6 @@ class Parts:
         return Storage().model_copy(update={"lustre": tuple(self.lustre), "buckets": tuple(self.buckets)})
 
 
-def _uncertain(finding: Finding) -> Finding:
-    """A finding that depends on parts outside of the app."""
+def _as_warning(finding: Finding) -> Finding:
+    """Returns a finding that depends on parts outside of the app: as a warning if it is an error."""
     return replace(finding, severity=Severity.WARNING) if finding.severity is Severity.ERROR else finding

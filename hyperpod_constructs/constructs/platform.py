@@ -60,7 +60,7 @@ class HyperPodPlatform(Construct):
     storage: HyperPodStorage | None
     """File systems and buckets, None if there are none."""
     governance: HyperPodGovernance | None
-    """Cluster policy and teams."""
+    """Cluster policy and teams, None if there are none."""
 
     @checked
     def __init__(self, scope: Construct, id: str, *, platform: Platform, scopes: Scopes | None = None) -> None:
@@ -77,15 +77,15 @@ class HyperPodPlatform(Construct):
         siblings_before = _siblings(parts)
         for part in parts:
             set_log_groups(part, platform.logs)
-        self._make(platform, scopes)
-        made = [made for path, made in _siblings(parts).items() if path not in siblings_before]
-        for log_group in made:
-            set_log_group(log_group, platform.logs)
-        self._tag_and_limit([*parts, *made], platform)
+        self._create(platform, scopes)
+        created = [sibling for path, sibling in _siblings(parts).items() if path not in siblings_before]
+        for sibling in created:
+            set_log_group(sibling, platform.logs)
+        self._tag_and_limit([*parts, *created], platform)
         if platform.network.functions_in_vpc:
-            for each in [*parts, *made]:
+            for construct in [*parts, *created]:
                 put_functions_into_vpc(
-                    each,
+                    construct,
                     subnet_ids=[subnet.subnet_id for subnet in self.network.cluster_subnets],
                     security_group_ids=[self.network.node_security_group.security_group_id],
                     after=[self.network.ready],
@@ -101,7 +101,7 @@ class HyperPodPlatform(Construct):
             if boundary:
                 iam.PermissionsBoundary.of(part).apply(boundary)
 
-    def _make(self, platform: Platform, scopes: Scopes) -> None:
+    def _create(self, platform: Platform, scopes: Scopes) -> None:
         self.network = HyperPodNetwork(
             scopes.network, "Network", network=platform.network, endpoint_services=endpoint_services(platform)
         )
@@ -116,7 +116,7 @@ class HyperPodPlatform(Construct):
         )
         acknowledge = self.eks.kubernetes.parts.acknowledge
         acknowledge += platform.acknowledge
-        if platform.eks.existing:  # which supports one HyperPod cluster
+        if platform.eks.existing:  # an EKS cluster supports one HyperPod cluster
             ensure_unique(self.eks, "EKS cluster", platform.eks.existing.cluster_name, acknowledge)
         self.dependencies = None
         if platform.dependencies.enabled:
@@ -148,14 +148,14 @@ class HyperPodPlatform(Construct):
                 allow_data_loss=platform.allow_data_loss,
             )
         effective = platform.installed_addons
-        more = {"observability": {"allow_data_loss": platform.allow_data_loss, "outputs": True}}
+        options = {"observability": {"allow_data_loss": platform.allow_data_loss, "outputs": True}}
         self.addons = {
             key: construct(
                 scopes.addons,
                 construct.__name__.removesuffix("Addon"),
                 cluster=self.cluster,
                 settings=settings,
-                **more.get(key, {}),
+                **options.get(key, {}),
             )
             for key, settings in effective.items()
             if (construct := NODE_ADDONS.get(key))
@@ -199,7 +199,7 @@ class HyperPodPlatform(Construct):
 def _siblings(parts: Iterable[Construct]) -> dict[str, IConstruct]:
     """Returns the constructs next to the parts in their stacks, by path.
 
-    Singletons of a stack are created there: CDK's functions that copy files or empty buckets, and those for quotas.
+    Singletons of a stack are among them, such as CDK's function that empties buckets, and the functions for quotas.
     """
     stacks = [Stack.of(part) for part in parts if not isinstance(part, Stack)]
     return {child.node.path: child for stack in stacks for child in stack.node.children}

@@ -10,9 +10,9 @@ from .validation import validate_with
 
 
 def removal_policy(construct: Construct, removal: str, *, allow_data_loss: bool) -> RemovalPolicy:
-    """Deletes data only if both its removal policy and the global setting allow it; if only one does, this is reported.
+    """Returns `DESTROY` only if both `removal` and `allow_data_loss` allow it; `removal: destroy` alone is reported (HP808).
 
-    A resource of a failed creation has no data yet and is deleted by the rollback, so that no attempt leaves a resource.
+    A resource whose creation fails has no data yet, and the rollback deletes it: failed deployments retain no resources.
     """
     if removal != "destroy":
         return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE

@@ -31,7 +31,7 @@ _COMPONENT = "eks.amazonaws.com/component"
 class RestrictedNetwork(Construct):
     """`rig-aws-node`: the network agent of restricted nodes, which gets addresses from instance metadata only.
 
-    It is required before the HyperPod cluster, and the agent of the add-on must not run on its nodes. `adopt` adopts an
+    It must exist before the HyperPod cluster, and the add-on's own agent must not run on restricted nodes. `adopt` adopts an
     existing DaemonSet of that name.
     """
 
@@ -62,7 +62,7 @@ class RestrictedDns(Construct):
     is set when servers run on the nodes of the system group, and is restored before they are deleted.
 
     `CoreDnsAddon` creates it; use it separately for an EKS cluster that already has CoreDNS. `after` is the resource that
-    installs CoreDNS; a change of `version`, a text, recreates the copies.
+    installs CoreDNS; changing `version`, any text, recreates the copies.
     """
 
     @checked
@@ -137,20 +137,20 @@ def _dns_servers(name: str, *, restricted: bool) -> dict[str, Any]:
         "replicas": None,
         "strategy": None,
         "progressDeadlineSeconds": None,
-        # a new server before the old one is deleted: no other node answers in the meantime
+        # starts the new server before it deletes the old one: no other server responds to the pods of the node
         "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "10%", "maxUnavailable": 0}},
     }
 
 
 def _labeled(labels: dict[str, str], pod: dict[str, Any]) -> dict[str, Any]:
-    """Returns pods with a label that distinguishes them from the original's, which the copy selects."""
+    """Returns a pod template and its selector, with labels that distinguish its pods from those of the original."""
     return {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
 
 
 def _affinity(*, restricted: bool) -> dict[str, Any]:
     """Returns the affinity of the network add-on, limited to restricted nodes or to all others."""
     group_type = label("instance_group_type")
-    held = {"key": group_type.key, "operator": "In" if restricted else "NotIn", "values": list(group_type.values)}
-    terms = [*load("restricted_nodes")["network_affinity"], held]
+    group_term = {"key": group_type.key, "operator": "In" if restricted else "NotIn", "values": list(group_type.values)}
+    terms = [*load("restricted_nodes")["network_affinity"], group_term]
     required = {"nodeSelectorTerms": [{"matchExpressions": terms}]}
     return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}

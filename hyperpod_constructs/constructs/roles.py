@@ -25,7 +25,7 @@ _ALSO_ELSEWHERE = ("ec2:AttachNetworkInterface", "ec2:ModifyNetworkInterfaceAttr
 
 
 def _network_actions(*, describing: bool) -> list[str]:
-    """Actions of nodes on network interfaces, and look-ups, which do not support resource-level permissions."""
+    """Returns the nodes' actions on network interfaces: the Describe actions, which support no resources, or the others."""
     return [
         action
         for action in catalog.role("execution").actions["network"]
@@ -42,7 +42,7 @@ def execution_role(
     subnet_ids: Sequence[str],
     security_group_ids: Sequence[str],
 ) -> iam.Role:
-    """The execution role of instance groups.
+    """Creates an execution role of instance groups.
 
     The service's documentation lists the permissions on `*`; here interfaces can be created only in the subnets and with
     the security groups in use, as in the official template, and actions on an interface are limited to the VPC. EC2 supports
@@ -60,12 +60,12 @@ def execution_role(
         managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(name) for name in fact.managed_policies],
     )
     changing, detaching = _network_actions(describing=False), fact.actions["network_detach"]
-    places = [
+    placement = [
         *(f"{ec2}:subnet/{subnet}" for subnet in subnet_ids),
         *(f"{ec2}:security-group/{group}" for group in security_group_ids),
     ]
-    _allow(role, _CREATE, on=[f"{ec2}:network-interface/*", *places])
-    _allow(role, *(action for action in changing if action in _ALSO_ELSEWHERE), on=[f"{ec2}:instance/*", *places])
+    _allow(role, _CREATE, on=[f"{ec2}:network-interface/*", *placement])
+    _allow(role, *(action for action in changing if action in _ALSO_ELSEWHERE), on=[f"{ec2}:instance/*", *placement])
     _allow(role, *detaching, on=[f"arn:{partition}:ec2:*:*:instance/*"])
     role.add_to_policy(
         iam.PolicyStatement(
@@ -75,7 +75,7 @@ def execution_role(
         )
     )
     _allow(role, *_network_actions(describing=True), *fact.actions["network_identity"], _TOKEN, on=["*"])
-    # images of the service are in accounts of the service, and a job may use an image of another region
+    # images of the service are in its own accounts, and a job may use an image in another region
     images = [action for action in fact.actions["images"] if action != _TOKEN]
     _allow(role, *images, on=[f"arn:{partition}:ecr:*:*:repository/*"])
     allow_catalog_actions(
@@ -95,15 +95,15 @@ def grant_subnet(role: iam.IRole, subnet_id: str) -> None:
 
 
 def grant_group_needs(role: iam.IRole, group: InstanceGroup | RestrictedInstanceGroup) -> None:
-    """Permissions of one group beyond the common ones: own subnets, mounts, alarms, volume keys."""
+    """Grants what one group requires in addition to the common permissions: subnets, mounts, alarms, volume keys."""
     stack = Stack.of(role)
     if group.subnet_ids or group.security_group_ids:
         ec2 = _ec2(stack)
-        places = [
+        placement = [
             *(f"{ec2}:subnet/{subnet}" for subnet in group.subnet_ids),
             *(f"{ec2}:security-group/{group_id}" for group_id in group.security_group_ids),
         ]
-        _allow(role, _CREATE, "ec2:ModifyNetworkInterfaceAttribute", on=places)
+        _allow(role, _CREATE, "ec2:ModifyNetworkInterfaceAttribute", on=placement)
     if isinstance(group, RestrictedInstanceGroup):
         _restricted_needs(role, group)
         return
@@ -136,7 +136,7 @@ def _restricted_needs(role: iam.IRole, group: RestrictedInstanceGroup) -> None:
             iam.PolicyStatement(
                 actions=list(catalog.role("execution").actions["rig_reward_functions"]),
                 resources=[function],
-                # a stack's name can match the pattern of the handlers, whose roles administer the cluster
+                # the pattern can match this library's functions: their names start with that of their stack
                 conditions={"Null": {f"aws:ResourceTag/{INTERNAL_TAG}": "true"}},
             )
         )
@@ -150,9 +150,9 @@ def _restricted_needs(role: iam.IRole, group: RestrictedInstanceGroup) -> None:
 
 
 def cluster_role(scope: Construct, id: str, *, key_arns: Sequence[str] = ()) -> iam.Role:
-    """The role with which managed Karpenter adds and removes nodes.
+    """Creates the role with which managed Karpenter adds and removes nodes.
 
-    The cluster depends on its role, so its ARN is unknown here: any cluster of the role's own account.
+    The cluster depends on its role, so its ARN is unknown here: the policy allows any cluster of the role's own account.
     """
     role = iam.Role(
         scope,
@@ -189,7 +189,7 @@ _KEY_PERMISSIONS: tuple[tuple[list[str], dict[str, dict[str, str]] | None], ...]
 
 
 def grant_volume_keys(role: iam.IRole, key_arns: Sequence[str]) -> None:
-    """The same for keys that are specified by ARN."""
+    """Allows a role to pass volume keys, specified by ARN, to the service; see `grant_volume_key`."""
     for actions, conditions in _KEY_PERMISSIONS:
         role.add_to_principal_policy(
             iam.PolicyStatement(actions=actions, resources=list(key_arns), conditions=conditions)
@@ -214,7 +214,7 @@ def grant_read_of_prefix(role: iam.IRole, address: str) -> None:
 def pod_identity_role(
     scope: Construct, id: str, *, eks_cluster_arn: str, managed_policies: Sequence[str] = ()
 ) -> iam.Role:
-    """A role that only pods of one EKS cluster get, through EKS Pod Identity; with AWS's policies by name."""
+    """Creates a role that only pods of one EKS cluster get, through EKS Pod Identity, with AWS managed policies by name."""
     principal = iam.ServicePrincipal(
         "pods.eks.amazonaws.com",
         conditions={
@@ -229,10 +229,10 @@ def pod_identity_role(
 def service_account_role(
     scope: Construct, id: str, *, oidc: OidcIdentity, service_account: str, service: str | None = None, **options: Any
 ) -> iam.Role:
-    """A role that one service account (`namespace/name`) of one EKS cluster gets through OIDC (IRSA).
+    """Creates a role that one service account (`namespace/name`) of one EKS cluster gets through OIDC (IRSA).
 
-    `service` can assume it as well. The trust policy is a text in the template: the keys of its conditions contain the
-    issuer, which is known only at deploy time, and CloudFormation does not support functions in keys.
+    The AWS service `service` can also assume it. The trust policy is a string in the template: the keys of its conditions
+    contain the issuer, which is known only at deploy time, and CloudFormation does not support functions in keys.
     """
     namespace, name = service_account.split("/")
     statements: list[dict[str, Any]] = [
@@ -266,13 +266,13 @@ def allow_catalog_actions(role: iam.IRole, name: str, **resources: Sequence[str]
 
 
 def _ec2(stack: Stack) -> str:
-    """Returns the common start of the ARNs of EC2's resources."""
+    """Returns the common prefix of the ARNs of EC2 resources."""
     return f"arn:{stack.partition}:ec2:{stack.region}:{stack.account}"
 
 
 def _allow(role: iam.IRole, *actions: str, on: Sequence[str]) -> None:
     statement = iam.PolicyStatement(actions=list(actions), resources=list(on))
     if isinstance(role, iam.Role):
-        role.add_to_policy(statement)  # one call to Node.js; the result of the other has two properties to read
+        role.add_to_policy(statement)  # one call to Node.js; for the other method, jsii also reads two properties
     else:
         role.add_to_principal_policy(statement)

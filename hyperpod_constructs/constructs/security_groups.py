@@ -8,10 +8,10 @@ from constructs import Construct, DependencyGroup
 
 
 def node_security_group(scope: Construct, id: str, vpc: ec2.IVpc) -> ec2.SecurityGroup:
-    """A security group for HyperPod nodes: all traffic from and to itself, and all outbound traffic.
+    """Creates a security group for HyperPod nodes: all traffic from and to itself, and all outbound traffic.
 
-    The rule to itself is a separate resource: EFA health checks fail with only the open rule, and CDK drops added egress
-    rules from a group that allows all outbound traffic.
+    The egress rule to itself is a separate resource: EFA health checks fail if only the rule for all outbound traffic
+    exists, and CDK ignores egress rules that are added to a group that allows all outbound traffic.
     """
     group = ec2.SecurityGroup(scope, id, vpc=vpc, description="HyperPod nodes and EKS control plane")
     group_id, why = group.security_group_id, "EFA and pods: all traffic inside the group"

@@ -22,7 +22,7 @@ from .roles import pod_identity_role
 
 
 class Claims(Construct):
-    """Volumes and claims in the namespaces of a cluster, after their driver and the namespace, before the jobs.
+    """Volumes and claims in namespaces of a cluster, created after their driver and namespace and before the jobs.
 
     Args:
         cluster: the HyperPod cluster.
@@ -53,9 +53,9 @@ class HyperPodStorage(Construct):
     """All file systems and buckets of a platform, from one spec. `claims` creates the claims, in the add-ons' stack."""
 
     file_systems: Mapping[str, HyperPodFileSystem]
-    """By name."""
+    """File systems by name."""
     buckets: Mapping[str, HyperPodBucket]
-    """By name."""
+    """Buckets by name."""
 
     @checked
     def __init__(
@@ -75,27 +75,27 @@ class HyperPodStorage(Construct):
             )
             for bucket in storage.buckets
         }
-        made = {name: each.bucket for name, each in self.buckets.items()}
+        buckets = {name: bucket.bucket for name, bucket in self.buckets.items()}
         self.file_systems = {
             file_system.name: HyperPodFileSystem(
                 self,
                 f"Lustre-{file_system.name}",
                 cluster=cluster,
                 file_system=file_system,
-                buckets=made,
+                buckets=buckets,
                 allow_data_loss=allow_data_loss,
             )
             for file_system in storage.lustre
         }
 
-    def _allow_pods(self, teams: Governance) -> None:
-        """A role for each namespace that uses a bucket; it is in the stack of the buckets, whose policies name it."""
+    def _grant_pods(self, teams: Governance) -> None:
+        """Creates a role for each namespace that uses a bucket, in the stack of the buckets, whose policies refer to it."""
         roles: dict[str, PodAccess] = {}
         for bucket in self.buckets.values():
-            for space in _namespaces(bucket.spec.used_by, teams):
-                if space not in roles:
-                    roles[space] = PodAccess(self, f"Pods-{space}", cluster=self._cluster, namespace=space)
-                bucket.grant(roles[space].role)
+            for namespace in _namespaces(bucket.spec.used_by, teams):
+                if namespace not in roles:
+                    roles[namespace] = PodAccess(self, f"Pods-{namespace}", cluster=self._cluster, namespace=namespace)
+                bucket.grant(roles[namespace].role)
 
     def claims(
         self, scope: Construct, *, governance: Governance | None = None, mountpoint: Construct | None = None
@@ -106,28 +106,28 @@ class HyperPodStorage(Construct):
         buckets that it mounts.
         """
         teams = governance or Governance()
-        made: list[Claims] = []
+        created: list[Claims] = []
 
         def claim(
             id: str, spec: LustreFileSystem | Bucket, driver: str, objects: dict[str, list[dict[str, Any]]]
         ) -> None:
-            made.append(Claims(scope, id, cluster=self._cluster, driver=driver, objects=objects, adopt=spec.adopt))
+            created.append(Claims(scope, id, cluster=self._cluster, driver=driver, objects=objects, adopt=spec.adopt))
 
-        self._allow_pods(teams)
-        for name, each in self.file_systems.items():
-            spaces = _namespaces(each.spec.namespaces, teams)
-            if spaces:
-                objects = {space: lustre_volume(each, space) for space in spaces}
-                claim(f"Claims-{name}", each.spec, "fsx_csi", objects)
+        self._grant_pods(teams)
+        for name, file_system in self.file_systems.items():
+            namespaces = _namespaces(file_system.spec.namespaces, teams)
+            if namespaces:
+                objects = {namespace: lustre_volume(file_system, namespace) for namespace in namespaces}
+                claim(f"Claims-{name}", file_system.spec, "fsx_csi", objects)
         for name, bucket in self.buckets.items():
-            spaces = _namespaces(bucket.spec.namespaces, teams)
-            if spaces:
+            namespaces = _namespaces(bucket.spec.namespaces, teams)
+            if namespaces:
                 driver = getattr(mountpoint, "role", None)
                 if driver is not None:
                     bucket.grant(driver)
-                objects = {space: bucket_volume(bucket, space) for space in spaces}
+                objects = {namespace: bucket_volume(bucket, namespace) for namespace in namespaces}
                 claim(f"Mounts-{name}", bucket.spec, "mountpoint_s3_csi", objects)
-        return made
+        return created
 
 
 class PodAccess(Construct):
@@ -157,7 +157,7 @@ class PodAccess(Construct):
 
 
 def lustre_volume(file_system: HyperPodFileSystem, namespace: str) -> list[dict[str, Any]]:
-    """The volume and the claim on a file system in one namespace; the claim has the file system's name in the config."""
+    """Returns the volume and the claim on a file system in one namespace; the claim has the name of the file system."""
     size = file_system.spec.size_gib
     return fsx_volumes(
         file_system.spec.name,
@@ -170,9 +170,9 @@ def lustre_volume(file_system: HyperPodFileSystem, namespace: str) -> list[dict[
 
 
 def bucket_volume(bucket: HyperPodBucket, namespace: str) -> list[dict[str, Any]]:
-    """The volume and the claim on a bucket in one namespace, mounted by Mountpoint for Amazon S3.
+    """Returns the volume and the claim on a bucket in one namespace, mounted by Mountpoint for Amazon S3.
 
-    The claim has the bucket's name in the config; its capacity has no meaning, but Kubernetes requires one.
+    The claim has the bucket's name in the config; its capacity has no effect, but Kubernetes requires one.
     """
     name, volume = bucket.spec.name, f"{bucket.spec.name}-s3-{namespace}"
     mode = "ReadOnlyMany" if bucket.spec.access == "read" else "ReadWriteMany"

@@ -1,4 +1,4 @@
-"""Look-up of the subnet of a zone id in an existing VPC."""
+"""Lookup of the subnet of a zone id in an existing VPC."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def subnet_in_zone(scope: Construct, availability_zone_id: str, subnet_ids: Sequ
     """Returns the id of the subnet of `subnet_ids` that is in a zone, found at deploy time.
 
     Zone names map to different zones in each account, so the subnet of a CDK VPC in `use1-az6` is not known at synthesis.
-    The look-up is one read-only EC2 call per zone; the deployment fails if no subnet is in the zone. Pass `node_subnets`
+    The lookup is one read-only EC2 call per zone; the deployment fails if no subnet is in the zone. Pass `node_subnets`
     to the cluster to avoid it.
     """
     id = f"SubnetIn-{known_id(scope, availability_zone_id)}"
@@ -51,7 +51,7 @@ def subnet_in_zone(scope: Construct, availability_zone_id: str, subnet_ids: Sequ
 
 
 def _share_role(scope: Construct, lookup: cr.AwsCustomResource) -> None:
-    """All look-ups of a stack share one role: each depends on the policies of the others too."""
+    """Makes each lookup in a scope depend on the policies of the others, because they share one role."""
     for other in scope.node.children:
         if isinstance(other, cr.AwsCustomResource) and other is not lookup:
             for resource, policy_of in ((lookup, other), (other, lookup)):

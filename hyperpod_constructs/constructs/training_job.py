@@ -40,13 +40,13 @@ from .validation import validate_with
 WaitFor = Literal["start", "completion"]
 
 MAX_JOBS = 300
-"""Jobs of one stack, of the 500 resources that CloudFormation allows, leaving room for other resources."""
+"""Maximum number of jobs in one stack: CloudFormation allows 500 resources, and the stack has other resources."""
 MAX_BYTES = 600_000
-"""Bytes of the manifests of one stack; a template can have 1 MB, and escaping makes a manifest larger."""
+"""Maximum size in bytes of the manifests in one stack: a template can have 1 MB, and escaping enlarges a manifest."""
 
 
 class JobCluster(Protocol):
-    """What a job requires of its cluster: a `HyperPodCluster`, or any object with the same three attributes."""
+    """The attributes of a cluster that a job requires: a `HyperPodCluster`, or any object with the same three attributes."""
 
     kubernetes: KubernetesProvider
     """The Kubernetes provider of the EKS cluster."""
@@ -73,7 +73,8 @@ class TrainingJob(Construct):
         job: the job.
         removal_policy: `DESTROY` (default) stops and deletes the job when the stack or the construct is deleted, `RETAIN`
             leaves it in the cluster; a changed job then leaves the old one running, too.
-        wait_for: fail the deployment if the job does not start, or does not complete. Default: the job is applied only.
+        wait_for: the deployment fails if the job does not start (`start`) or does not complete (`completion`). Default: the
+            deployment does not wait for the job.
         wait_timeout: how long to wait, at most one hour. Default: one hour.
 
     Raises:
@@ -98,9 +99,9 @@ class TrainingJob(Construct):
         self.job = job
         self._cluster = cluster
         self._names: set[str] = set()
-        # Karpenter may still be given groups to fill, which changes the job
-        changes = cluster.spec.autoscaling is not None
-        self._compiled = None if changes else self._compile()
+        # groups that Karpenter scales may still be added, which changes the manifest
+        may_change = cluster.spec.autoscaling is not None
+        self._compiled = None if may_change else self._compile()
         validate_with(self, self._findings)
         parts = cluster.kubernetes.parts
         parts.jobs.append((self, job))
@@ -109,13 +110,13 @@ class TrainingJob(Construct):
             self,
             "Job",
             kubernetes=cluster.kubernetes,
-            objects=(lambda: [self.manifest]) if changes else [self.manifest],
+            objects=(lambda: [self.manifest]) if may_change else [self.manifest],
             removal_policy=removal_policy,
             replace_on_immutable=job.on_change == "replace",
             adopt=job.adopt,
         )
         self.objects.resource.node.add_dependency(cluster.jobs_ready)
-        if not isinstance(cluster, _Behind):
+        if not isinstance(cluster, _ClusterWithBarrier):
             self.objects.resource.node.add_dependency(cluster.kubernetes.before_jobs)
         if wait_for is not None:
             self._wait(cluster, wait_for, wait_timeout or Duration.hours(1))
@@ -129,7 +130,7 @@ class TrainingJob(Construct):
     def job_name(self) -> str:
         """Name of the Kubernetes object, with its hash.
 
-        Where Karpenter fills groups of the cluster, read it after the groups were added: a change is an error.
+        If Karpenter scales groups of the cluster, read it after all groups are added: a later change is an error (HP751).
         """
         name = str(self.manifest["metadata"]["name"])
         self._names.add(name)
@@ -158,7 +159,7 @@ class TrainingJob(Construct):
         return compile_job(job, resolve=lambda content: _resolved(self, content))
 
     def _findings(self) -> Iterator[Finding]:
-        """A name that was read before the groups that change it were added."""
+        """Reports a name that was read before the groups that change it were added."""
         name, rule = self.manifest["metadata"]["name"], find("HP751")
         assert rule is not None
         for stale in sorted(self._names - {name}):
@@ -208,9 +209,9 @@ class TrainingJobs(Construct):
             shard = _shard(job, count)
             if shard not in holders:
                 holders[shard] = self._holder(shard, cluster)
-            holder, behind = holders[shard]
+            holder, with_barrier = holders[shard]
             child = _child_id(job)
-            self.jobs[child] = TrainingJob(holder, child, cluster=behind, job=job, removal_policy=removal_policy)
+            self.jobs[child] = TrainingJob(holder, child, cluster=with_barrier, job=job, removal_policy=removal_policy)
 
     def _stacks(self, count: int, cluster: JobCluster) -> tuple[Stack, ...]:
         stack = Stack.of(self)
@@ -235,16 +236,16 @@ class TrainingJobs(Construct):
         return (stack, *more)
 
     def _holder(self, shard: int, cluster: JobCluster) -> tuple[Construct, JobCluster]:
-        """Returns the scope of a shard's jobs, and the cluster behind one barrier, so that dependencies do not multiply."""
+        """Returns the scope of a shard's jobs, and the cluster with a barrier, so that each job has one dependency."""
         scope: Construct = self if shard == 0 else self.stacks[shard]
         barrier = CfnWaitConditionHandle(scope, "Ready")
         barrier.node.add_dependency(cluster.jobs_ready, cluster.kubernetes.before_jobs)
         holder = Construct(scope, "All")
-        return holder, _Behind(cluster, barrier)
+        return holder, _ClusterWithBarrier(cluster, barrier)
 
 
-class _Behind:
-    """A cluster whose jobs depend on one construct, which depends on all the others."""
+class _ClusterWithBarrier:
+    """A cluster whose jobs depend on one construct, the barrier, which depends on all other dependencies of jobs."""
 
     def __init__(self, cluster: JobCluster, barrier: Construct) -> None:
         self._cluster = cluster
@@ -253,19 +254,19 @@ class _Behind:
 
     @property
     def spec(self) -> Cluster:
-        """The HyperPod cluster's spec, with the groups that it has by now."""
+        """The HyperPod cluster's spec, with its current groups."""
         return self._cluster.spec
 
 
 def _child_id(job: Job) -> str:
-    """Returns what distinguishes the job from the others of its cluster."""
+    """Returns the construct id of a job, which is unique on its cluster."""
     parts = [
         *([job.kind] if job.kind != "HyperPodPyTorchJob" else []),
         *([job.effective_namespace] if job.effective_namespace != "default" else []),
         job.name,
     ]
     if any(map(is_token, parts)):
-        raise ValueError("a job whose name or namespace is known only at deploy time requires its own TrainingJob")
+        raise ValueError("the name or namespace of a job is a CDK token; create a separate TrainingJob for it")
     return ".".join(parts)
 
 
@@ -285,7 +286,7 @@ def _shards(jobs: Sequence[Job]) -> int:
 
 
 def _hash_length(job: Job) -> int:
-    """What a hash adds to the name, which a manifest without resolved tokens does not have yet."""
+    """Returns the number of characters that the hash adds to a name; a manifest with tokens does not contain it yet."""
     return HASH_LENGTH + 1 if job.on_change == "new-object" else 0
 
 
@@ -296,7 +297,7 @@ def _shard(job: Job, count: int) -> int:
 
 
 def _resolved(scope: Construct, content: Any) -> Any:
-    """Returns content with its tokens as in the template; without tokens no call to Node is made."""
+    """Returns content with its tokens as in the template; content without tokens causes no call to Node.js."""
     return Stack.of(scope).resolve(content) if is_token(json.dumps(content)) else content
 
 

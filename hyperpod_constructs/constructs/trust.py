@@ -16,7 +16,7 @@ def keep_internal(scope: IConstruct) -> None:
 
 
 def keep_calling_internal(scope: IConstruct) -> None:
-    """Tags the functions of the stack that make single calls, which CDK creates itself, in the same way."""
+    """Tags the functions that CDK creates in the stack for single calls and for log retention in the same way."""
     for child in Stack.of(scope).node.children:
         if child.node.id.startswith(("AWS679f53fac002430cb0da5b7982bd2287", "LogRetention")):
             keep_internal(child)
@@ -25,7 +25,7 @@ def keep_calling_internal(scope: IConstruct) -> None:
 def restrict_to_account(role: iam.IRole | iam.CfnRole) -> None:
     """Allows the service of a role's only trust statement to assume it for resources of this account only.
 
-    Only for services that are documented to send the account: others could not assume the role at all.
+    Use it only for services that are documented to send the source account: others could not assume the role.
     """
     resource = role if isinstance(role, iam.CfnRole) else role.node.default_child
     assert isinstance(resource, iam.CfnRole)

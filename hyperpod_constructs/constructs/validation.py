@@ -1,4 +1,4 @@
-"""The checks in a CDK app: errors fail the synthesis with the same message, warnings are annotations."""
+"""Runs the checks in a CDK app: errors fail the synthesis, warnings become annotations."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Checks:
         self._construct, self._findings = construct, findings
 
     def validate(self) -> list[str]:
-        """Returns error texts; CDK calls this at synthesis."""
+        """Returns the errors; CDK calls this at synthesis."""
         found = list(self._findings())
         annotations = Annotations.of(self._construct)
         for finding in found:
@@ -63,8 +63,10 @@ def check_parts(construct: Construct, parts: Parts) -> None:
 
     def findings() -> list[Finding]:
         account = None if is_token(stack.account) else stack.account
-        later = app[next(index for index, (_, each) in enumerate(app) if each is parts) + 1 :]
-        others = [each for place, each in later if place == stack.environment and each.is_on_same(parts)]
+        later = app[next(index for index, (_, other) in enumerate(app) if other is parts) + 1 :]
+        others = [
+            other for environment, other in later if environment == stack.environment and other.is_on_same_eks(parts)
+        ]
         return parts.findings(region=region_of(construct), account=account, others=others)
 
     validate_with(construct, findings)
@@ -75,7 +77,7 @@ def ensure_unique(
 ) -> None:
     """Reports a cluster name that another construct of the app has in the same account and region.
 
-    If account or region is known only at deploy time, two stacks may differ in them: that is a warning.
+    If account or region is known only at deploy time, the finding is a warning, because the stacks may differ in them.
     """
     if name is None or is_token(name):
         return
@@ -93,10 +95,10 @@ def ensure_unique(
 
 
 def ensure_arns(construct: Construct, **parts: Any) -> None:
-    """Refuse texts that are not the ARNs they must be before CDK reads them: its error has neither argument nor rule.
+    """Rejects invalid ARNs before CDK parses them, because its error names neither the argument nor a rule.
 
     Raises:
-        InvalidSpec: there are such texts in the parts, which are those of a `Context`.
+        InvalidSpec: a part has an invalid ARN; `parts` are parts of a `Context`.
     """
     if not Context(**parts).arns:
         return
@@ -107,7 +109,7 @@ def ensure_arns(construct: Construct, **parts: Any) -> None:
 
 
 def ensure_platform(platform: Platform) -> None:
-    """Rejects a platform with errors; the facts that it states are used from then on.
+    """Rejects a platform with errors. The facts in the platform are used from then on.
 
     Raises:
         InvalidSpec: the platform has errors.
@@ -128,24 +130,24 @@ def ensure_place(platform: Platform, scopes: Iterable[IConstruct]) -> None:
     for scope in scopes:
         holder = _holder(scope)
         for part in ("region", "account"):
-            wanted = getattr(platform, part)
-            if not wanted or is_token(wanted):
+            expected = getattr(platform, part)
+            if not expected or is_token(expected):
                 continue
-            existing = getattr(holder, part)
-            if existing and not is_token(existing) and wanted != existing:
+            actual = getattr(holder, part)
+            if actual and not is_token(actual) and expected != actual:
                 kind = "stage" if Stage.is_stage(holder) else "stack"
                 name = holder.node.path or "the app"
-                problems.setdefault(part, Problem(part, f"is {wanted}, but the {kind} {name} is in {existing}"))
+                problems.setdefault(part, Problem(part, f"is {expected}, but the {kind} {name} is in {actual}"))
     if problems:
         raise InvalidSpec([rule.finding(problem) for problem in problems.values()])
 
 
 def _holder(scope: IConstruct) -> Stack | Stage:
-    """Return the nearest stack or stage that contains a scope, or is it."""
+    """Returns the nearest stack or stage that contains a scope, or the scope itself."""
     if isinstance(scope, Stack | Stage):  # without a call to Node.js
         return scope
-    around: list[Any] = [each for each in scope.node.scopes if Stack.is_stack(each) or Stage.is_stage(each)]
-    return cast(Stack | Stage, around[-1])
+    containers: list[Any] = [parent for parent in scope.node.scopes if Stack.is_stack(parent) or Stage.is_stage(parent)]
+    return cast(Stack | Stage, containers[-1])
 
 
 def accept_newer_properties(resource: CfnResource) -> None:

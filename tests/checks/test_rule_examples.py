@@ -57,6 +57,7 @@ def test_every_rule_is_documented(rule: Rule) -> None:
     for text in (rule.title, rule.why, rule.cure, rule.source):
         assert text
         assert text == text.strip()
+    assert [text[-1] for text in (rule.title, rule.why, rule.cure)] == [".", ".", "."]
     if not rule.id.startswith(("HP9", "HPR")) and rule.id not in WITHOUT_EXAMPLE:
         assert rule.wrong
         assert rule.right

@@ -88,7 +88,7 @@ def test_diff_of_equal_configs(config: Path) -> None:
             "10.192.0.0/16",
             "10.193.0.0/16",
             3,
-            ["replaces-cluster: network.vpc_cidr", "instead: deploy a second platform"],
+            ["replaces-cluster: network.vpc_cidr", "advice: deploy a second platform"],
         ),
         ("instance_type: ml.m5.4xlarge", "instance_type: ml.m5.8xlarge", 3, ["replaces-group", "with a new name"]),
         ("nat: single", "nat: per-zone", 0, ['in-place: network.nat: "single" becomes "per-zone"']),

@@ -255,8 +255,8 @@ def test_the_name_of_a_job_is_not_a_token(on_change: Any) -> None:
         with pytest.raises(ValueError) as error:
             TrainingJob(stack, "Train", cluster=cluster, job=job)
         assert str(error.value) == (
-            "Test/Train: job.name is known only at deploy time (a CDK token), and the object is named after it at "
-            "synthesis: give the value itself"
+            "Test/Train: job.name is a CDK token, which is known only at deploy time, but synthesis requires the "
+            "value, because the object is named after it; specify a literal value"
         )
 
     of_cluster(use, existing_cluster)

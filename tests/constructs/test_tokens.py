@@ -120,8 +120,8 @@ def test_a_token_for_a_range_is_reported():
         with pytest.raises(ValueError) as error:
             HyperPodNetwork(stack, path, network=network)
         assert str(error.value) == (
-            f"S/{path}: {path} is known only at deploy time (a CDK token), and subnets are cut from it at synthesis: "
-            "give the value itself"
+            f"S/{path}: {path} is a CDK token, which is known only at deploy time, but synthesis requires the value, "
+            "because subnets are allocated from it; specify a literal value"
         )
 
 

@@ -283,7 +283,7 @@ def test_one_name_in_several_namespaces_and_kinds():
 
 
 def test_names_that_are_tokens_require_a_separate_construct():
-    with pytest.raises(ValueError, match="requires its own TrainingJob"):
+    with pytest.raises(ValueError, match="create a separate TrainingJob"):
         sharded([llama(namespace=Aws.REGION)])
 
 

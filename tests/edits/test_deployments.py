@@ -46,7 +46,7 @@ def test_an_export_in_use_is_not_removed() -> None:
     assert str(edit) == (
         "refused HP970: net: removes 1 export that app imports: Subnet\n"
         "  impact: CloudFormation rejects the update of the stack, and the deployment stops\n"
-        "  instead: two deployments: first `npx cdk deploy --exclusively app` (the stacks that stop importing), "
+        "  advice: two deployments: first `npx cdk deploy --exclusively app` (the stacks that stop importing), "
         "then `npx cdk deploy --all`"
     )
 
@@ -145,7 +145,7 @@ def test_readers_of_a_replaced_file_system_are_reported() -> None:
     assert str(edit) == (
         'replaces HP973: s: Fs (AWS::FSx::FileSystem).SubnetIds: ["a"] becomes ["b"]\n  impact: a new, empty '
         "file system is created, which app will refer to after its next update; the old one is retained "
-        "outside the stack, and billed\n  instead: restore the value, or create a second file system and "
+        "outside the stack, and billed\n  advice: restore the value, or create a second file system and "
         "copy the data"
     )
 
@@ -203,20 +203,20 @@ def test_immutable_values_are_reported_with_the_fix() -> None:
     assert str(only(deployment({"s": old}, {"s": new}).edits)) == (
         'refused HP972: s: A (Custom::A): "Custom::A" becomes "AWS::SNS::Topic"\n'
         "  impact: the deployment fails: CloudFormation or the service rejects the change\n"
-        "  instead: deploy once without the resource, then with the new one"
+        "  advice: deploy once without the resource, then with the new one"
     )
     old, new = (stack(B=resource("Custom::B", ServiceToken=token)) for token in ("x", "y"))
     assert str(only(deployment({"s": old}, {"s": new}).edits)) == (
         'refused HP972: s: B (Custom::B).ServiceToken: "x" becomes "y"\n'
         "  impact: the deployment fails: CloudFormation or the service rejects the change\n"
-        "  instead: deploy once without the resource, then with the new one"
+        "  advice: deploy once without the resource, then with the new one"
     )
 
 
 def test_a_remaining_stack_is_reported_with_the_fix() -> None:
     assert str(only(deployment({"s": stack(), "gone": stack()}, {"s": stack()}).edits)) == (
         "leaves-behind HP971: gone: is deployed but not in the new app\n  impact: no deployment changes it: "
-        "its resources are unchanged, keep running and are billed\n  instead: to delete it: `hyperpod stacks "
+        "its resources are unchanged, keep running and are billed\n  advice: to delete it: `hyperpod stacks "
         "delete gone`"
     )
 

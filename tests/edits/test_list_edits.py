@@ -167,7 +167,7 @@ def test_the_fields_of_an_edit() -> None:
         "impact": "impact",
         "advice": "advice",
     }
-    assert str(full) == "in-place HP970: net: a: text\n  impact: impact\n  instead: advice"
+    assert str(full) == "in-place HP970: net: a: text\n  impact: impact\n  advice: advice"
     silent = edit("a", Change.DRAINS, 1, 2, advice="")
     assert str(silent) == f"drains: a: 1 becomes 2\n  impact: {plain.impact}"
     assert edit("a", Change.NONE, 1, 2).advice == ""

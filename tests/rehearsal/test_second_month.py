@@ -115,7 +115,7 @@ def test_a_running_job_that_follows_the_cluster_is_reported():
     del without_queue["cluster"]["autoscaling"]
     for before, after, state in ((config, without_queue, "disabled"), (without_queue, config, "enabled")):
         found = {edit.path: edit for edit in edits(platform_of(before), platform_of(after))}
-        assert found["jobs[0]"].message == f"the manifest of vision changes: Karpenter is {state}"
+        assert found["jobs[0]"].message == f'the manifest of "vision" changes: Karpenter is {state}'
         assert (found["jobs[0]"].change, found["jobs[0]"].impact) == (
             Change.DRAINS,
             "a new job is created, then the old one is deleted: if it runs, it is stopped",

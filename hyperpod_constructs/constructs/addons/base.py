@@ -125,8 +125,8 @@ class EksAddon(Construct):
 class NodeAddon(EksAddon):
     """An add-on whose pods require nodes, with a milestone of its key for resources that require it.
 
-    It is created after ready nodes, DNS, its prerequisites in the catalog, and task governance, whose webhook receives
-    every pod and rejects pods while it starts.
+    It is created after the nodes are ready, and after DNS, its prerequisites in the catalog, and task governance, whose
+    webhook receives every pod and rejects pods while it starts.
     """
 
     @checked
@@ -152,7 +152,7 @@ class NodeAddon(EksAddon):
         cluster.milestone(key).add(self)
 
     def pod_identity(self, role: iam.IRole, service_account: str) -> None:
-        """Gives a service account of the add-on a role before the add-on starts its pods.
+        """Associates a role with a service account of the add-on, before the add-on starts its pods.
 
         The association is a separate resource: some add-on versions reject an inline one.
         """

@@ -88,7 +88,7 @@ class InferenceOperatorAccess(Construct):
             self.values["alb"] = {"serviceAccount": {"create": True, "roleArn": role.role_arn}}
         if settings.keda:
             role = self._account_role("KedaRole", "keda")
-            # CloudWatch metrics have no resource; any workspace of the account, because each scaler specifies one
+            # CloudWatch metrics support no resource-level permissions; each scaler specifies its own workspace
             workspaces = Stack.of(self).format_arn(service="aps", resource="workspace", resource_name="*")
             allow_catalog_actions(role, "keda", metrics=["*"], prometheus=[workspaces])
             self.values["keda"] = {"auth": {"aws": {"irsa": {"enabled": True, "roleArn": role.role_arn}}}}

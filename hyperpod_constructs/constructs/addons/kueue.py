@@ -24,7 +24,7 @@ class KueueAddon(Construct):
     """Kueue from its repository at a pinned commit, ready when its webhook is available.
 
     It manages the kinds that Kueue of the task governance add-on manages, including HyperPodPyTorchJob, and only jobs
-    with a queue. `chart` is another source, such as a vendored folder in a closed network.
+    with a queue. `chart` is a different source, such as a vendored folder in a closed network.
     """
 
     @checked
@@ -63,7 +63,7 @@ class KueueAddon(Construct):
             timeout=Duration.minutes(15),
         )
         self.ready.node.add_dependency(self.release)
-        # resources that require queues, or the webhook of pods, depend on either Kueue
+        # resources that require queues or the pod webhook depend on this milestone, with either Kueue
         cluster.milestone("task_governance").add(self)
         cluster.jobs_ready.add(self)
 

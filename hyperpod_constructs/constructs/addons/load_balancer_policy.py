@@ -1,4 +1,4 @@
-"""Permissions of the AWS load balancer controller: it tags the resources that it creates, and can change no others."""
+"""Permissions of the AWS load balancer controller: it tags the resources that it creates, and cannot change others."""
 
 from __future__ import annotations
 

@@ -36,10 +36,10 @@ class ObservabilityAddon(NodeAddon):
     """The observability add-on with its Prometheus workspace, Grafana, alarms, role and pod identity association.
 
     The association is a separate resource and is created before the add-on: that works with every version, and pods that
-    start earlier get no credentials. The role's trust policy is limited to this account and this EKS cluster.
+    start before it get no credentials. The role's trust policy is limited to this account and this EKS cluster.
 
-    `allow_data_loss` is the second switch for `retain_workspace: false`; `outputs` adds stack outputs with the endpoint,
-    the address of Grafana and the ARN of the topic.
+    `allow_data_loss` must also be true for `retain_workspace: false` to take effect; `outputs` adds stack outputs with
+    the endpoint, the address of Grafana and the ARN of the topic.
     """
 
     role: iam.IRole
@@ -113,7 +113,7 @@ class ObservabilityAddon(NodeAddon):
         fact = catalog.addon(ADDON_NAMES["observability"])
         self.role = self._create_role(cluster, logs=settings.logs)
         self.pod_identity(self.role, fact.service_accounts[0])
-        self._let_restricted_nodes_write(cluster)
+        self._grant_restricted_nodes(cluster)
         self.ready = self.wait_until_ready()
 
     def _values(self, settings: Observability) -> dict[str, Any]:
@@ -129,8 +129,8 @@ class ObservabilityAddon(NodeAddon):
             values["amgWorkspace"] = {"workspaceName": name, "arn": self.grafana.arn}
         return values
 
-    def _let_restricted_nodes_write(self, cluster: IHyperPodCluster) -> None:
-        """Restricted nodes do not support pod identity: their pods write metrics with the execution role of the nodes."""
+    def _grant_restricted_nodes(self, cluster: IHyperPodCluster) -> None:
+        """Grants write access to the execution roles of restricted nodes, which do not support pod identity."""
         names = [group.name for group in cluster.spec.restricted_instance_groups]
         roles = {r.node.path: r for r in map(cluster.execution_role_of, names)}
         if roles:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class PodIdentityAgentAddon(EksAddon):
-    """The EKS pod identity agent. A DaemonSet, ACTIVE without nodes, so it is created before the HyperPod cluster."""
+    """The EKS pod identity agent. A DaemonSet is ACTIVE without nodes, so it is created before the HyperPod cluster."""
 
     @checked
     def __init__(self, scope: Construct, id: str, *, eks_cluster: EksCluster, settings: Addon | None = None) -> None:

@@ -24,7 +24,7 @@ class WaitCondition:
 
 
 def crd_established(name: str) -> WaitCondition:
-    """The API server serves a custom kind; `name` is the CRD's, such as `hyperpodpytorchjobs.sagemaker.amazonaws.com`."""
+    """A CRD is established; `name` is its name, such as `hyperpodpytorchjobs.sagemaker.amazonaws.com`."""
     return WaitCondition("CustomResourceEstablished", {"Name": name})
 
 

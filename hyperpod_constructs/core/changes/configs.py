@@ -37,7 +37,7 @@ def edits(old: Platform, new: Platform) -> list[Edit]:
     >>> print(edits(platform(count=4), platform(count=2))[0])
     drains: cluster.instance_groups[0].count: 4 becomes 2
       impact: nodes or pods are restarted, drained or removed; running work is interrupted
-      instead: remove specific nodes with BatchDeleteClusterNodes: UpdateCluster chooses the nodes that it removes
+      advice: remove specific nodes with BatchDeleteClusterNodes: UpdateCluster chooses the nodes that it removes
     """
     before, after = effective(old), effective(new)
     versions = consequences.Versions(before, after)

@@ -73,7 +73,7 @@ class Edit:
     def __str__(self) -> str:
         where = f"{self.stack}: {self.path}" if self.stack else self.path
         head = f"{self.change}{f' {self.rule}' if self.rule else ''}: {where}: {self.message}"
-        return "\n".join([head, f"  impact: {self.impact}", *([f"  instead: {self.advice}"] if self.advice else [])])
+        return "\n".join([head, f"  impact: {self.impact}", *([f"  advice: {self.advice}"] if self.advice else [])])
 
     def as_dict(self) -> dict[str, str]:
         """Plain data with stable keys."""

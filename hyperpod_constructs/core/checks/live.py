@@ -20,14 +20,14 @@ _BOTO = "AWS SDK for Python: errors of calls"
 
 _error(
     "HP901",
-    title="AWS credentials are found",
+    title="AWS credentials are found.",
     why="Nothing can be checked or deployed.",
     cure="Run `aws configure` or `aws sso login`, or specify a profile with --profile.",
     source=_BOTO,
 )
 _error(
     "HP902",
-    title="AWS credentials are valid",
+    title="AWS credentials are valid.",
     why="Every call is rejected.",
     cure="Renew them, for example with `aws sso login`.",
     source=_BOTO,
@@ -48,7 +48,7 @@ _warning(
 )
 _warning(
     "HP905",
-    title="AWS endpoints answer in time",
+    title="AWS endpoints answer in time.",
     why="Some checks could not be made.",
     cure="Check the network, proxy (HTTPS_PROXY) and VPN; in a closed network, the VPC endpoints.",
     source=_BOTO,
@@ -69,14 +69,14 @@ _warning(
 )
 _error(
     "HP908",
-    title="The credentials are those of the config's account",
+    title="The credentials are those of the config's account.",
     why="The deployment would go to another account, or be rejected.",
     cure="Use a profile of that account, or correct `account`.",
     source="sts:GetCallerIdentity",
 )
 _error(
     "HP909",
-    title="The account and region are bootstrapped for CDK",
+    title="The account and region are bootstrapped for CDK.",
     why="`cdk deploy` stops: no bucket for assets and no role to deploy with.",
     cure="Run `cdk bootstrap`.",
     source="AWS CDK guide, bootstrapping",
@@ -86,7 +86,7 @@ _error(
 
 _error(
     "HP910",
-    title="The quota of each instance type is enough",
+    title="The quota of each instance type is enough.",
     why="With Continuous provisioning nodes do not start and the service retries indefinitely; otherwise "
     "CreateCluster fails.",
     cure="Request an increase.",
@@ -94,28 +94,28 @@ _error(
 )
 _error(
     "HP911",
-    title="The spot quota of each instance type is enough",
+    title="The spot quota of each instance type is enough.",
     why="Spot nodes do not start.",
     cure="Request an increase.",
     source=_QUOTAS,
 )
 _error(
     "HP912",
-    title="The quota of instances per cluster is enough",
+    title="The quota of instances per cluster is enough.",
     why="The cluster cannot reach its maximum size.",
     cure="Request an increase.",
     source=_QUOTAS,
 )
 _error(
     "HP913",
-    title="The quota of instances of all clusters is enough",
+    title="The quota of instances of all clusters is enough.",
     why="The cluster cannot reach its maximum size.",
     cure="Request an increase.",
     source=_QUOTAS,
 )
 _error(
     "HP914",
-    title="The quota of spot instances of all clusters is enough",
+    title="The quota of spot instances of all clusters is enough.",
     why="Spot nodes do not start.",
     cure="Request an increase.",
     source=_QUOTAS,
@@ -129,14 +129,14 @@ _error(
 )
 _error(
     "HP916",
-    title="The quota of FSx capacity of restricted instance groups is enough",
+    title="The quota of FSx capacity of restricted instance groups is enough.",
     why="The restricted instance group fails.",
     cure="Request an increase.",
     source=_QUOTAS,
 )
 _error(
     "HP917",
-    title="The quota of network interfaces is enough",
+    title="The quota of network interfaces is enough.",
     why="Nodes fail to start: each network card is an interface, and a p5 has 32. AWS does not raise this "
     "quota automatically.",
     cure="Request an increase.",
@@ -144,7 +144,7 @@ _error(
 )
 _error(
     "HP918",
-    title="The quotas of VPCs, internet gateways and elastic IPs are enough",
+    title="The quotas of VPCs, internet gateways and elastic IPs are enough.",
     why="The network stack fails and is rolled back.",
     cure="Request an increase, or use an existing network.",
     source="Amazon VPC quotas",
@@ -161,7 +161,7 @@ _warning(
 
 _error(
     "HP920",
-    title="The zones are zones of the account",
+    title="The zones are zones of the account.",
     why="The network stack fails.",
     cure="Use zone ids of this account and region.",
     source="ec2:DescribeAvailabilityZones",
@@ -175,7 +175,7 @@ _error(
 )
 _error(
     "HP922",
-    title="Training plans exist and are active or scheduled",
+    title="Training plans exist and are active or scheduled.",
     why="The group gets no capacity.",
     cure="Specify a plan that is Active or Scheduled.",
     source="sagemaker:DescribeTrainingPlan",
@@ -189,7 +189,7 @@ _error(
 )
 _error(
     "HP924",
-    title="Training plans have enough instances",
+    title="Training plans have enough instances.",
     why="The group does not reach its count.",
     cure="Reduce the count, or extend the plan.",
     source="sagemaker:DescribeTrainingPlan",
@@ -224,7 +224,7 @@ _error(
 
 _error(
     "HP960",
-    title="EKS offers the Kubernetes version, in standard support",
+    title="EKS offers the Kubernetes version, in standard support.",
     why="A version out of support cannot be created; one in extended support costs extra.",
     cure="Use a version in standard support: `hyperpod versions --live`.",
     source="eks:DescribeClusterVersions",
@@ -238,7 +238,7 @@ _note(
 )
 _error(
     "HP962",
-    title="Each add-on has a version for the Kubernetes version",
+    title="Each add-on has a version for the Kubernetes version.",
     why="The add-on cannot be installed.",
     cure="Use a Kubernetes version that it supports (`hyperpod addons --live`), or remove the add-on.",
     source="eks:DescribeAddonVersions",

@@ -17,7 +17,7 @@ _error(
 )
 _error(
     "HP971",
-    title="Every deployed stack is part of the app",
+    title="Every deployed stack is part of the app.",
     why="A stack that leaves the app is not deleted: it is not updated any more, and its resources keep "
     "running and are billed.",
     cure="Keep the stack in the app, or delete it with `hyperpod stacks delete NAME`.",
@@ -25,7 +25,7 @@ _error(
 )
 _error(
     "HP972",
-    title="A logical id keeps its resource type, and a custom resource its service token",
+    title="A logical id keeps its resource type, and a custom resource its service token.",
     why="CloudFormation does not change either in place.",
     cure="Remove the resource in one deployment, and add the new one in the next.",
     source="CloudFormation: `Update of resource type is not permitted`, `Modifying service token is not allowed`",

@@ -116,14 +116,14 @@ _error(
 )
 _error(
     "HP947",
-    title="No other Kueue runs where task governance is installed",
+    title="No other Kueue runs where task governance is installed.",
     why="Task governance includes Kueue; the two conflict and the installation fails.",
     cure="Remove the other Kueue, or task governance.",
     source="documentation page sagemaker-hyperpod-eks-operate-console-ui-governance-setup-task-governance",
 )
 _error(
     "HP948",
-    title="No other HyperPod cluster uses the EKS cluster",
+    title="No other HyperPod cluster uses the EKS cluster.",
     why="An EKS cluster supports one HyperPod cluster.",
     cure="Use another EKS cluster.",
     source="documentation page sagemaker-hyperpod-eks",
@@ -168,7 +168,7 @@ _error(
 )
 _error(
     "HP955",
-    title="Custom images exist and fit their groups",
+    title="Custom images exist and fit their groups.",
     why="Nodes cannot be started from it.",
     cure="Specify an AMI of this account in this region.",
     source="ec2:DescribeImages",

@@ -81,7 +81,7 @@ clean:  ## remove the output of the other commands
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is required: make PYTHON=/path/to/python3.11")'
 	@$(PYTHON) -m venv .venv
 
-# --require-hashes installs exactly the locked packages; compiling them once saves two seconds in every run
+# --require-hashes installs exactly the locked packages; compiling them once reduces each run by two seconds
 .venv/installed: .venv/bin/python requirements.txt pyproject.toml
 	@echo "installing the pinned requirements into .venv (once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --no-compile -r requirements.txt

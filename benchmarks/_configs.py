@@ -10,14 +10,14 @@ from _run import ROOT
 
 
 def shipped() -> dict[str, Any]:
-    """Return the shipped config, with absolute paths of its job files."""
+    """Returns the shipped config, with absolute paths of its job files."""
     config: dict[str, Any] = yaml.safe_load((ROOT / "hyperpod.yaml").read_text(encoding="utf-8"))
     config["jobs"] = [str(ROOT / job) if isinstance(job, str) else job for job in config.get("jobs", [])]
     return config
 
 
 def with_groups(count: int) -> dict[str, Any]:
-    """Return `count` instance groups: the shipped ones, then small ones of the first group's type."""
+    """Returns a config with `count` instance groups: the shipped ones, then small ones of the first group's type."""
     config = shipped()
     groups = config["cluster"]["instance_groups"]
     more = [{**groups[0], "name": f"more-{number}", "count": 1} for number in range(count - len(groups))]
@@ -28,7 +28,7 @@ def with_groups(count: int) -> dict[str, Any]:
 
 
 def with_jobs(count: int) -> dict[str, Any]:
-    """Return `count` jobs on the shipped cluster."""
+    """Returns a config with `count` jobs on the shipped cluster."""
     config = shipped()
     workers = config["cluster"]["instance_groups"][-1]
     config["jobs"] = [
@@ -45,12 +45,12 @@ def with_jobs(count: int) -> dict[str, Any]:
 
 
 def fleet(clusters: int, groups: int = 2) -> list[dict[str, Any]]:
-    """Return `clusters` configs with `groups` instance groups each."""
+    """Returns `clusters` configs with `groups` instance groups each."""
     return [{**with_groups(groups), "name": f"{shipped()['name']}-{number}"} for number in range(clusters)]
 
 
 def write(folder: Path, name: str, *configs: dict[str, Any]) -> str:
-    """Write the configs and return the value of `-c config=`."""
+    """Writes the configs and returns the value of `-c config=`."""
     paths = []
     for number, config in enumerate(configs):
         path = folder / f"{name}-{number}.yaml"

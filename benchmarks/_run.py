@@ -1,7 +1,7 @@
-"""Times whole processes side by side: interleaved rounds after a warm-up, medians, ratios to a floor of the same run.
+"""Measures complete processes in interleaved rounds after a warm-up: medians, and ratios to a floor of the same run.
 
-A shared machine is noisy, so nothing here asserts a time; the ratios and the CPU seconds show whether
-a number can be trusted.
+Times on a shared machine vary, so no benchmark asserts a time; the ratios and the CPU seconds show whether a result is
+reliable.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PYTHON = sys.executable
 
 @dataclass(frozen=True)
 class Case:
-    """One program to time. `floor` is the name of the case to compare with, `aim` the target ratio."""
+    """A program to measure. `floor` is the name of the case to compare with, `aim` the target ratio."""
 
     name: str
     command: Sequence[str]
@@ -35,7 +35,7 @@ class Case:
 
 @dataclass
 class Times:
-    """Seconds of each round."""
+    """The seconds of each round."""
 
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
@@ -46,15 +46,15 @@ class Times:
 
 
 def options(description: str, rounds: int) -> argparse.Namespace:
-    """The options that every benchmark has."""
+    """Parses the options that every benchmark has."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--rounds", type=int, default=rounds, help=f"measured rounds (default {rounds})")
-    parser.add_argument("--json", type=Path, help="also write the numbers here")
+    parser.add_argument("--json", type=Path, help="file to which the numbers are also written")
     return parser.parse_args()
 
 
 def measure(cases: Sequence[Case], rounds: int) -> dict[str, Times]:
-    """Run every case once to warm up, then `rounds` times in turn. Exits with the program's output if one fails."""
+    """Runs every case once as a warm-up, then `rounds` times in turn; exits with the output of a program that fails."""
     times = {case.name: Times() for case in cases}
     for number in range(rounds + 1):
         for case in cases:
@@ -84,40 +84,40 @@ def _once(case: Case) -> tuple[float, float]:
 
 
 def table(title: str, cases: Sequence[Case], times: Mapping[str, Times]) -> None:
-    """Print medians [min-max], and the ratio against each case's floor, with its aim."""
+    """Prints medians [min-max], and the ratio of each case to its floor, with its aim."""
     width = max(len(case.name) for case in cases)
     print(
         f"\n{title} ({len(next(iter(times.values())).wall)} rounds, wall seconds: median [min-max], CPU median, ratio)"
     )
     for case in cases:
-        seen = times[case.name]
-        line = f"  {case.name:{width}}  {seen.median:7.3f} [{min(seen.wall):.3f}-{max(seen.wall):.3f}]"
-        line += f"  cpu {statistics.median(seen.cpu):6.3f}"
+        measured = times[case.name]
+        line = f"  {case.name:{width}}  {measured.median:7.3f} [{min(measured.wall):.3f}-{max(measured.wall):.3f}]"
+        line += f"  cpu {statistics.median(measured.cpu):6.3f}"
         if case.floor:
-            cpu = statistics.median(seen.cpu) / statistics.median(times[case.floor].cpu)
-            line += f"  {seen.median / times[case.floor].median:5.2f} (CPU {cpu:.2f}) x {case.floor}"
+            cpu = statistics.median(measured.cpu) / statistics.median(times[case.floor].cpu)
+            line += f"  {measured.median / times[case.floor].median:5.2f} (CPU {cpu:.2f}) x {case.floor}"
             line += f" (aim: at most {case.aim:g})" if case.aim else ""
         print(line)
 
 
 def slope(title: str, unit: str, points: Mapping[int, float]) -> tuple[float, float]:
-    """Print and return the least-squares line through (count, seconds): milliseconds a unit, and the seconds at zero.
+    """Prints and returns the least-squares line through (count, seconds): milliseconds per unit, and seconds at zero.
 
-    Beside it each step's own slope: a last step much steeper than the first is worse than linear.
+    It also prints the slope of each step: if the last is much steeper than the first, the growth is worse than linear.
     """
     counts, seconds = list(points), list(points.values())
     per_unit, base = statistics.linear_regression(counts, seconds)
     steps = [(seconds[i + 1] - seconds[i]) / (counts[i + 1] - counts[i]) * 1000 for i in range(len(counts) - 1)]
     print(
-        f"  {title}: {per_unit * 1000:.2f} ms a {unit} over {base:.2f} s"
+        f"  {title}: {per_unit * 1000:.2f} ms per {unit}, plus {base:.2f} s"
         f" (steps: {', '.join(f'{step:.2f}' for step in steps)} ms)"
     )
     return per_unit, base
 
 
 def save(path: Path | None, times: Mapping[str, Times]) -> None:
-    """Write all rounds as JSON, if requested."""
+    """Writes all rounds as JSON, if requested."""
     if path:
         path.write_text(
-            json.dumps({name: vars(seen) for name, seen in times.items()}, indent=2) + "\n", encoding="utf-8"
+            json.dumps({name: vars(measured) for name, measured in times.items()}, indent=2) + "\n", encoding="utf-8"
         )

@@ -1,7 +1,8 @@
-"""Jobs: rendering compared with dumping, one render process compared with Python with pydantic and PyYAML, and synthesis.
+"""Jobs: rendering compared with dumping, a render process compared with Python with pydantic and PyYAML, and synthesis.
 
-Budgets: 1,000 jobs rendered at most 2 times the dumping of the same dicts with the same YAML library; one
-`hyperpod jobs render` process at most 2 times the floor; 10, 100, 1,000 `TrainingJob` constructs linear.
+Budgets: rendering 1,000 jobs takes at most 2 times as long as dumping the same dicts with the same YAML library; a
+`hyperpod jobs render` process takes at most 2 times as long as the floor; the synthesis of 10, 100 and 1,000 `TrainingJob`
+constructs is linear.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ app.synth()
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measures and prints."""
     chosen = options(str(__doc__), rounds=9)
     in_process(chosen.rounds)
     file = str(ROOT / "jobs" / "neuron-hello.yaml")
@@ -56,19 +57,19 @@ def main() -> None:
     off = {"CDK_VALIDATION": "false"}
     synths = [Case(f"{n} jobs", [PYTHON, "-c", SYNTH.format(node=NODE, count=n)], off) for n in (10, 100, 1000)]
     grown = measure(synths, max(1, chosen.rounds // 3))
-    table("TrainingJob constructs synthesized, validator off", synths, grown)
+    table("TrainingJob constructs synthesized, validator disabled", synths, grown)
     slope("jobs", "job", {n: grown[f"{n} jobs"].median for n in (10, 100, 1000)})
     save(chosen.json, times | grown)
 
 
 def in_process(rounds: int) -> None:
-    """1,000 jobs rendered, compared with dumping the same dicts with the same library and the same dumper."""
+    """Compares rendering 1,000 jobs with dumping the same dicts with the same library and the same dumper."""
     import yaml
 
     from hyperpod_constructs.core.jobs import Job, compile_job
     from hyperpod_constructs.core.jobs.text import to_yaml
 
-    def made() -> list[Job]:
+    def new_jobs() -> list[Job]:
         return [
             Job(
                 name=f"job-{number}",
@@ -83,11 +84,11 @@ def in_process(rounds: int) -> None:
             for number in range(1000)
         ]
 
-    manifests = [compile_job(job) for job in made()]
+    manifests = [compile_job(job) for job in new_jobs()]
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     dump, render = [], []
     for _ in range(rounds):
-        jobs = made()
+        jobs = new_jobs()
         dump.append(_seconds(lambda: yaml.dump_all(manifests, Dumper=dumper, sort_keys=False)))
         render.append(_seconds(lambda jobs=jobs: to_yaml([compile_job(job) for job in jobs])))
     ratio = statistics.median(render) / statistics.median(dump)

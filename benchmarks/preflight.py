@@ -1,9 +1,9 @@
-"""Pre-flight of 20 groups with a local endpoint that responds in 50 ms: total time compared with the longest chain.
+"""Preflight of 20 groups with a local endpoint that responds in 50 ms: total time compared with the longest chain.
 
     python benchmarks/preflight.py [--delay 0.05] [--rounds 5]
 
-Concurrency cannot shorten the longest chain: the pages of the longest list, in sequence. Wall time includes creating the
-clients, which takes most of the processor time. The endpoint runs in a separate process.
+Concurrency cannot shorten the longest chain, which is the pages of the longest list, in sequence. Wall time includes
+creating the clients, which takes most of the processor time. The endpoint runs in a separate process.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ GROUPS = 20
 QUOTAS = 1500
 """SageMaker lists a quota for each instance type and use, 100 per page."""
 AIM = 2.0
-MADE: dict[str, object] = {}
-"""Clients without further use."""
+CLIENTS: dict[str, object] = {}
+"""The clients of boto3, by service; a run with `fresh` replaces them."""
 
 
 def serve(delay: float) -> None:
-    """Respond until stdin closes; then print how often each operation was called."""
+    """Responds until stdin closes; for each line `calls`, prints how often each operation was called since the last."""
     from accounts import has_clusters, healthy, hyperpod, offers, service_quotas
     from fake_aws import FakeAws
 
@@ -52,7 +52,7 @@ def serve(delay: float) -> None:
 
 
 def run(url: str, fresh: bool) -> tuple[float, int]:
-    """Return the seconds of one pre-flight, and the number of its findings."""
+    """Returns the seconds of one preflight, and the number of its findings."""
     import boto3
     from preflight_platforms import existing_platform
 
@@ -65,18 +65,18 @@ def run(url: str, fresh: bool) -> tuple[float, int]:
 
     class Session(boto3.Session):
         def client(self, service_name, *args, **kwargs):
-            if fresh or service_name not in MADE:
-                MADE[service_name] = super().client(service_name, *args, endpoint_url=url, **kwargs)
-            return MADE[service_name]
+            if fresh or service_name not in CLIENTS:
+                CLIENTS[service_name] = super().client(service_name, *args, endpoint_url=url, **kwargs)
+            return CLIENTS[service_name]
 
     session = Session(aws_access_key_id="AKIATEST", aws_secret_access_key="secret", region_name="us-west-2")
-    began = time.monotonic()
+    start = time.monotonic()
     findings = preflight(platform, session=session)
-    return time.monotonic() - began, len(findings)
+    return time.monotonic() - start, len(findings)
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--delay", type=float, default=0.05)
     parser.add_argument("--rounds", type=int, default=5)
@@ -95,15 +95,15 @@ def main() -> None:
         server.stdin.flush()
         calls = json.loads(server.stdout.readline())
         longest = calls["service-quotas ListServiceQuotas"]
-        chain = (longest - 1) * options.delay  # one of them is the page of the quotas of VPC
+        chain = (longest - 1) * options.delay  # one of the calls lists the quotas of VPC
         print(
             f"{sum(calls.values())} calls of {options.delay * 1000:g} ms; longest chain: {longest - 1} pages, {chain:.2f} s"
         )
-        for fresh, what in ((True, "with making the clients"), (False, "with clients at hand")):
+        for fresh, what in ((True, "with new clients"), (False, "with existing clients")):
             times = [run(url, fresh) for _ in range(options.rounds)]
             wall = statistics.median(seconds for seconds, _ in times)
-            said = "within" if wall <= AIM * chain else "beyond"
-            print(f"{what:24} {wall:.2f} s = {wall / chain:.2f} times the chain ({said} the aim of {AIM:g})")
+            result = "within" if wall <= AIM * chain else "beyond"
+            print(f"{what:24} {wall:.2f} s = {wall / chain:.2f} times the chain ({result} the aim of {AIM:g})")
         server.stdin.close()
 
 

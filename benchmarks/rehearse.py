@@ -13,11 +13,11 @@ GROUPS = (1, 10, 50, 100)
 """A HyperPod cluster has at most 100 groups."""
 JOBS = (10, 50, 100, 200, 400)
 AIM = 1.0
-"""Largest ratio of a rehearsal to a synthesis (creation, deletion, and reading the assembly)."""
+"""Maximum ratio of a rehearsal (reading the assembly, creation and deletion) to a synthesis."""
 
 
 def synthesized(config: Path, folder: Path) -> float:
-    """Synthesize a config in this process, without CDK's validator; return the seconds."""
+    """Synthesizes a config in this process, without CDK's validator; returns the seconds."""
     from hyperpod_constructs.assembly.synth import build, cdk_context
     from hyperpod_constructs.core.config import load
 
@@ -30,7 +30,7 @@ def synthesized(config: Path, folder: Path) -> float:
 
 
 def rehearsed(folder: Path) -> float:
-    """Create and delete an app; return the seconds."""
+    """Creates and deletes an app; returns the seconds."""
     from hyperpod_constructs.assembly.rehearsal import Rehearsal
 
     start = time.perf_counter()
@@ -41,6 +41,7 @@ def rehearsed(folder: Path) -> float:
 
 
 def main() -> None:
+    """Measures and prints."""
     given = options(str(__doc__), rounds=5)
     from hyperpod_constructs.core.packaged_node import use_packaged_node
 

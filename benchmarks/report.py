@@ -1,6 +1,6 @@
 """`hyperpod report` compared with `hyperpod validate` for the same configs, as complete processes.
 
-Budget: 20 clusters with 50 groups in at most 3 times what `validate` takes.
+Budget: for 20 clusters with 50 groups each, at most 3 times the time of `validate`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ HYPERPOD = str(Path(PYTHON).with_name("hyperpod"))
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measures and prints."""
     chosen = options(str(__doc__), rounds=5)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,11 +1,12 @@
 """`python app.py` compared with an empty app and stack with the same imports, by size.
 
-Budgets: the default platform at most 1.6 times the floor with CDK's validator off, at most 1.25 times with it on; groups,
-clusters and jobs linear; the assets of the default platform below 20 MB (`tests/test_app.py` enforces this).
+Budgets: the default platform takes at most 1.6 times as long as the floor with CDK's validator disabled, and at most 1.25
+times with it enabled; linear in groups, clusters and jobs; the assets of the default platform are below 20 MB
+(`tests/test_app.py` enforces this).
 
 The floor runs the same Node.js with its default settings; the platform uses those of `core/packaged_node.cjs`. With the
-validator on, CPU is the stable number: in wall time, the platform's own 0.9 seconds, which it also takes without the
-validator, are already a third of the floor.
+validator enabled, compare CPU times: in wall time, the 0.9 seconds that the platform takes even without the validator are
+already a third of the floor.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ from pathlib import Path
 {imports}
 app = aws_cdk.App(context=json.loads(Path("cdk.json").read_text())["context"], outdir=sys.argv[1], analytics_reporting=False)
 stack = aws_cdk.Stack(app, "Empty", env=aws_cdk.Environment(region="us-west-2"))
-aws_cdk.CfnWaitConditionHandle(stack, "Handle")  # the validator refuses a stack without resources
+aws_cdk.CfnWaitConditionHandle(stack, "Handle")  # the validator rejects a stack without resources
 app.synth()
 """
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measures and prints."""
     chosen = options(str(__doc__), rounds=5)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -71,7 +72,7 @@ def _node() -> str | None:
 
 
 def _floor_program(folder: Path, environment: dict[str, str | None]) -> str:
-    """An empty app with the same imports as this project's app."""
+    """Writes an empty app with the same imports as this project's app, and returns its path."""
     merged = {**os.environ, **{key: value for key, value in environment.items() if value is not None}}
     done = subprocess.run([PYTHON, "-c", IMPORTS], cwd=ROOT, env=merged, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -90,10 +91,10 @@ def _against_the_floor(folder: Path, rounds: int) -> dict[str, Times]:
     floor = _floor_program(folder, off)
     node = {"JSII_NODE": _node()}
     cases = [
-        Case("empty app, validator off", [PYTHON, floor, str(folder / "f.out")], off | node),
-        Case("default platform, validator off", [PYTHON, "app.py"], off, "empty app, validator off", 1.6),
-        Case("empty app, validator on", [PYTHON, floor, str(folder / "f.out")], on | node),
-        Case("default platform, validator on", [PYTHON, "app.py"], on, "empty app, validator on", 1.25),
+        Case("empty app, validator disabled", [PYTHON, floor, str(folder / "f.out")], off | node),
+        Case("default platform, validator disabled", [PYTHON, "app.py"], off, "empty app, validator disabled", 1.6),
+        Case("empty app, validator enabled", [PYTHON, floor, str(folder / "f.out")], on | node),
+        Case("default platform, validator enabled", [PYTHON, "app.py"], on, "empty app, validator enabled", 1.25),
     ]
     times = measure(cases, rounds)
     table("python app.py", cases, times)
@@ -117,7 +118,7 @@ def _growth(folder: Path, rounds: int) -> dict[str, Times]:
         for n, configs in counts.items()
     ]
     times = measure(cases, rounds)
-    table("growth, validator off", cases, times)
+    table("growth, validator disabled", cases, times)
     for unit, counts in sizes.items():
         slope(f"{unit}s", unit, {n: times[names[unit, n]].median for n in counts})
     return times

@@ -1,6 +1,6 @@
 """`hyperpod validate` as a complete process compared with Python with pydantic and PyYAML, by size.
 
-Budget: at most 2 times the floor; 1,000 groups over 20 clusters linear.
+Budget: at most 2 times the floor; linear up to 1,000 groups in 20 clusters.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FLOOR = "python, pydantic, yaml"
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measures and prints."""
     chosen = options(str(__doc__), rounds=9)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -35,7 +35,7 @@ def main() -> None:
             for groups, configs in sizes.items()
         ]
         more = measure(grown, max(1, chosen.rounds // 3))
-        table("growth, 50 groups a cluster", grown, more)
+        table("growth, 50 groups per cluster", grown, more)
         slope("groups", "group", {groups: more[f"{groups} groups"].median for groups in sizes})
         save(chosen.json, times | more)
 

@@ -1,7 +1,7 @@
 """Amazon SageMaker HyperPod clusters on Amazon EKS as AWS CDK constructs, checked before they are deployed.
 
-Importing this package is cheap: every public name is loaded on first use, so that the pure core (spec, catalog, checks,
-jobs) never starts jsii.
+Importing this package is fast: every public name is loaded on first use, and the pure core (spec, catalog, checks, jobs)
+never starts jsii.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ _EXPORTS = {
     "core.packaged_node": ("use_packaged_node",),
     "constructs.training_job": ("TrainingJob", "TrainingJobs"),
 }
-"""Sub-module to the public names that it defines."""
+"""The public names of each submodule."""
 
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
 

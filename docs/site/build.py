@@ -21,13 +21,13 @@ LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 
 
 def pages() -> list[Path]:
-    """Return the Markdown files of the site, relative to the root of the repository."""
+    """Returns the Markdown files of the site, relative to the root of the repository."""
     top = [Path(name) for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
     return [*top, *sorted(path.relative_to(ROOT) for path in (ROOT / "docs").rglob("*.md"))]
 
 
 def stage(folder: Path) -> None:
-    """Copy the pages and the files that they link to."""
+    """Copies the pages and the files that they link to."""
     for page in pages():
         for target in LINK.findall((ROOT / page).read_text()):
             linked = ((ROOT / page).parent / target).resolve()
@@ -43,14 +43,14 @@ def stage(folder: Path) -> None:
 
 
 def copy(file: Path, folder: Path) -> None:
-    """Copy a file of the repository to the same place below a folder."""
+    """Copies a file of the repository to the same place below a folder."""
     copied = folder / file.relative_to(ROOT)
     copied.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(file, copied)
 
 
 def config(version: str) -> str:
-    """Return the settings of the generator; `provider = "mike"` is the name of the format of versions.json."""
+    """Returns the settings of the generator; `provider = "mike"` is the name of the format of versions.json."""
     return f"""
 [project]
 site_name = "hyperpod-constructs {version}"
@@ -84,14 +84,14 @@ permalink = true
 
 
 def versions(out: Path, newest: str) -> list[dict[str, object]]:
-    """Return the data of the theme's version menu: the folders that were built, `newest` first."""
+    """Returns the data of the theme's version menu: the folders that were built, `newest` first."""
     built = sorted((path.name for path in out.iterdir() if (path / "search.json").exists()), reverse=True)
     order = [newest, *(name for name in built if name != newest)]
     return [{"version": name, "title": name, "aliases": ["latest"] if name == newest else []} for name in order]
 
 
 def build(out: Path, version: str) -> int:
-    """Build one version into its own folder below `out`, and the list of versions; return the generator's exit code."""
+    """Builds one version into its own folder below `out`, and the list of versions; returns the generator's exit code."""
     with tempfile.TemporaryDirectory() as work:
         stage(Path(work) / "pages")
         (Path(work) / "zensical.toml").write_text(config(version))
@@ -107,7 +107,7 @@ def build(out: Path, version: str) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Command line; default version: that of the package."""
+    """Runs the command line. Default version: that of the package."""
     if not arguments or len(arguments) > 2:
         print(__doc__, file=sys.stderr)
         return 2

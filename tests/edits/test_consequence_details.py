@@ -78,7 +78,7 @@ def buckets(**fields: Any) -> Config:
         (
             "retain",
             "the association is removed from the stack and retained: FSx continues to synchronize the directory with S3",
-            "to end it: `aws fsx delete-data-repository-association --association-id ID`",
+            "to stop it, run `aws fsx delete-data-repository-association --association-id ID`",
         ),
     ],
 )

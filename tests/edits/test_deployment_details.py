@@ -212,9 +212,13 @@ def test_two_stacks_that_change_sides() -> None:
 @pytest.mark.parametrize(
     ("outputs", "message", "advice"),
     [
-        ({}, "removes 2 exports that app imports: One", "two deployments: first `npx cdk deploy --exclusively app`"),
-        (exported("One", "1"), "removes 1 export that app imports: Two", "two deployments: first `npx cdk deploy"),
-        (exported("One", "2"), "removes 2 exports that app imports: One", "two deployments: first `npx cdk deploy"),
+        (
+            {},
+            "removes 2 exports that app imports: One",
+            "use two deployments: first `npx cdk deploy --exclusively app`",
+        ),
+        (exported("One", "1"), "removes 1 export that app imports: Two", "use two deployments: first `npx cdk deploy"),
+        (exported("One", "2"), "removes 2 exports that app imports: One", "use two deployments: first `npx cdk deploy"),
         (
             exported("One", "2") | exported("Two", "2"),
             "changes 2 exports that app imports: One",
@@ -245,7 +249,7 @@ def test_a_removed_and_a_changed_export_of_a_stack_that_imports_more() -> None:
     assert only(deployment(old, new).edits).advice == "restore the value, or deploy a second platform"
     new["net"] = stack(exported("One", "1") | exported("New", "1"), X=resource("X"))
     assert only(deployment(old, new).edits).advice == (
-        "two deployments: first the version or the part of the edit that keeps the imported exports, then the rest"
+        "use two deployments: first the version or the part of the edit that keeps the imported exports, then the rest"
     )
 
 
@@ -269,10 +273,10 @@ def test_all_stacks_that_stop_importing_have_to_be_able_to_go_first() -> None:
         read = {n: {"Fn::GetStackOutput": {"StackName": "net", "OutputName": name}} for n, name in (("a", a), ("b", b))}
         return {"net": stack(exports, X=resource("X")), **{n: stack(X=resource("X", Of=read[n])) for n in read}}
 
-    first = "two deployments: first `npx cdk deploy --exclusively a b` (the stacks that stop importing), "
+    first = "use two deployments: first `npx cdk deploy --exclusively a b` (the stacks that stop importing), "
     assert only(deployment(old, new("Old", "Old")).edits).advice == first + "then `npx cdk deploy --all`"
     for names in (("Old", "New"), ("New", "Old")):
-        assert only(deployment(old, new(*names)).edits).advice.startswith("two deployments: first the version or")
+        assert only(deployment(old, new(*names)).edits).advice.startswith("use two deployments: first the version or")
 
 
 def test_templates_without_outputs_and_a_new_stack() -> None:

@@ -46,7 +46,7 @@ def test_an_export_in_use_is_not_removed() -> None:
     assert str(edit) == (
         "refused HP970: net: removes 1 export that app imports: Subnet\n"
         "  impact: CloudFormation rejects the update of the stack, and the deployment stops\n"
-        "  advice: two deployments: first `npx cdk deploy --exclusively app` (the stacks that stop importing), "
+        "  advice: use two deployments: first `npx cdk deploy --exclusively app` (the stacks that stop importing), "
         "then `npx cdk deploy --all`"
     )
 
@@ -64,7 +64,7 @@ def test_a_stack_with_a_new_import_cannot_be_deployed_first() -> None:
         deployment({"net": NET, "app": APP}, {"net": new_net, "app": stack(Rule=resource("X", Name=weak))}).edits[:1]
     )
     assert edit.rule == "HP970"
-    assert edit.advice.startswith("two deployments: first the version or the part of the edit that keeps")
+    assert edit.advice.startswith("use two deployments: first the version or the part of the edit that keeps")
 
 
 def test_an_unused_export_can_be_removed() -> None:
@@ -216,7 +216,8 @@ def test_immutable_values_are_reported_with_the_fix() -> None:
 def test_a_remaining_stack_is_reported_with_the_fix() -> None:
     assert str(only(deployment({"s": stack(), "gone": stack()}, {"s": stack()}).edits)) == (
         "leaves-behind HP971: gone: is deployed but not in the new app\n  impact: no deployment changes it: "
-        "its resources are unchanged, keep running and are billed\n  advice: to delete it: `hyperpod stacks "
+        "its resources are unchanged, keep running and are billed\n  advice: if it is no longer required, "
+        "delete it with `hyperpod stacks "
         "delete gone`"
     )
 
@@ -262,7 +263,7 @@ def test_stacks_that_stop_importing_are_deployed_first() -> None:
     )
     assert edit.message == "removes 1 export that app, b import: Subnet"
     assert edit.advice == (
-        "two deployments: first `npx cdk deploy --exclusively app b` (the stacks that stop importing), "
+        "use two deployments: first `npx cdk deploy --exclusively app b` (the stacks that stop importing), "
         "then `npx cdk deploy --all`"
     )
     all_stacks = {name: stack(Rule=resource("X")) for name in apps}

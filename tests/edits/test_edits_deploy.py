@@ -153,7 +153,7 @@ def test_removing_a_file_system_during_the_upgrade_requires_two_deployments(
     without_storage = synthesize({key: value for key, value in config.items() if key not in ("storage", "jobs")})
     rejected = deployment(RECORDED["examples/lustre.yaml"], without_storage).edits[0]
     assert (rejected.rule, rejected.path) == ("HP970", "fed-HyperPod")
-    assert rejected.advice.startswith("two deployments: first `npx cdk deploy --exclusively fed-Addons`")
+    assert rejected.advice.startswith("use two deployments: first `npx cdk deploy --exclusively fed-Addons`")
     assert stopping(deployment(RECORDED["examples/lustre.yaml"], first)) == []
     assert stopping(deployment(first, without_storage)) == []
 
@@ -218,7 +218,7 @@ def test_a_zone_and_its_group_are_removed_in_two_deployments(synthesize: Callabl
     [rejected] = deployment(synthesize(used), synthesize(CASE)).edits[:1]
     assert (rejected.change, rejected.rule) == (Change.REFUSED, "HP970")
     assert rejected.advice == (
-        "two deployments: first `npx cdk deploy --exclusively field-HyperPod` (the stacks that stop importing), "
+        "use two deployments: first `npx cdk deploy --exclusively field-HyperPod` (the stacks that stop importing), "
         "then `npx cdk deploy --all`"
     )
     assert stopping(deployment(synthesize(used), synthesize(three))) == []

@@ -20,7 +20,7 @@ _IDENTITY: Mapping[str, Callable[[Any], str]] = {
     "data_repositories": lambda rule: rule.path,
     "acknowledge": lambda acknowledgement: f"{acknowledgement.rule} {acknowledgement.path}".strip(),
 }
-"""Identity of the members of a list, by the name of the field; members with a name are identified by it."""
+"""Identity of the members of a list, by the name of the field. Other members are identified by their name."""
 _UNORDERED = frozenset(
     ("admins", "public_access_cidrs", "logs", "interface_endpoints", "namespaces", "members", "viewers", "bucket_arns")
 ) | {"input_bucket_arns", "output_bucket_arns", "deep_health_checks", "vpc_cidrs", "alarms", "emails"}
@@ -52,7 +52,7 @@ class Walk:
         self._both = versions
 
     def compared(self, path: str, old: SpecModel, new: SpecModel) -> Iterator[Edit]:
-        """The edits between two models at a config path."""
+        """Returns the edits between two models at a config path."""
         gone = _addons_gone(old, new)
         yield from (consequences.addon_removed(self._both, join(path, name), item) for name, item in gone.items())
         for name, info in type(new).model_fields.items():
@@ -95,7 +95,7 @@ class Walk:
 
 
 def _addons_gone(old: SpecModel, new: SpecModel) -> Mapping[str, SpecModel]:
-    """The add-ons that are uninstalled: removed or disabled ones, and prerequisites of these."""
+    """Returns the add-ons that are uninstalled: those that are removed or disabled, and their unused prerequisites."""
     if not isinstance(old, Addons) or not isinstance(new, Addons):
         return {}
     kept = new.effective()
@@ -103,7 +103,7 @@ def _addons_gone(old: SpecModel, new: SpecModel) -> Mapping[str, SpecModel]:
 
 
 def _identity(name: str, before: Any, after: Any) -> Callable[[Any], str] | None:
-    """The identities of the members of two lists; None if they are not lists of models."""
+    """Returns the function that identifies the members of two lists; None if they are not lists of models."""
     if not isinstance(before, tuple) or not isinstance(after, tuple):
         return None
     members = [*before, *after]
@@ -115,7 +115,7 @@ def _identity(name: str, before: Any, after: Any) -> Callable[[Any], str] | None
 
 
 def _set_difference(before: Sequence[str], after: Sequence[str]) -> str:
-    """Added and removed members.
+    """Formats added and removed members.
 
     >>> _set_difference(("a", "b"), ("b", "c"))
     '"c" is added; "a" is removed'

@@ -79,7 +79,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """What deploying a new app over an old one does.
+    """The effects of deploying a new app over an old one.
 
     Attributes:
         steps: the stacks in the order of deployment.
@@ -130,7 +130,7 @@ class _Comparison:
         return resources(self._old.stacks.get(stack, {})), resources(self._new.stacks[stack])
 
     def _find_replaced(self) -> None:
-        """Resources whose create-only properties change, including those that refer to a replaced resource."""
+        """Finds resources whose create-only properties change, including those that refer to a replaced resource."""
         before = -1
         while before != len(self._replaced):
             before = len(self._replaced)
@@ -143,9 +143,9 @@ class _Comparison:
                             self._replaced[stack, name] = found
 
     def _replaced_by(self, stack: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
-        """The property whose change replaces a resource, None if there is none."""
+        """Returns the property whose change replaces a resource; None if there is none."""
         if old.get("Type") != new.get("Type"):
-            return None  # rejected instead
+            return None  # CloudFormation rejects a change of the type
         for name in _create_only(str(new["Type"])):
             before, after = _property(old, name), _property(new, name)
             if not same(before, after) and not self._equivalent(stack, before, after):
@@ -216,7 +216,7 @@ class _Comparison:
         return edit(path, change, before, after, message, stack=stack)
 
     def _read(self, stack: str) -> set[Place]:
-        """The resources that a stack refers to, its own and those of other stacks."""
+        """Returns the resources that a stack refers to: its own and those of other stacks."""
         return set(self._new.references(stack, self._new.stacks[stack].get("Resources", {})))
 
     def _removed(self, stack: str, name: str, resource: Mapping[str, Any]) -> Iterator[Edit]:
@@ -226,9 +226,9 @@ class _Comparison:
             yield edit(where, Change.IN_PLACE, kind, None, "is removed from the stack",
                        impact="it is retained outside the stack, and billed", stack=stack)  # fmt: skip
             return
-        taken = [other for other, resource in resources(self._new.stacks[stack]).items()
+        added = [other for other, resource in resources(self._new.stacks[stack]).items()
                  if resource.get("Type") == kind and other not in resources(self._old.stacks[stack])]  # fmt: skip
-        message = f"is deleted; {taken[0]} replaces it" if taken and kind in (*_CLUSTERS, *DATA) else "is deleted"
+        message = f"is deleted; {added[0]} replaces it" if added and kind in (*_CLUSTERS, *DATA) else "is deleted"
         if holds_data(kind, name):
             yield edit(where, Change.LOSES_DATA, kind, None, message, rule="HP973", stack=stack)
         elif kind in _CLUSTERS:
@@ -262,7 +262,7 @@ class _Comparison:
     # ---- exports ----
 
     def _exports(self, left: Sequence[str]) -> Iterator[Edit]:
-        """Exports that are removed or change while another deployed stack still imports them, in deployment order."""
+        """Reports exports that are removed or changed while another deployed stack imports them, in deployment order."""
         live = dict(self._old.imports)
         for stack in self._order:
             if stack not in self._old.stacks:
@@ -289,14 +289,14 @@ class _Comparison:
             advice = f"delete {', '.join(behind)} first (`hyperpod stacks delete {quote(behind[0])}`), then deploy"
         elif not gone or not self._can_go_first(users):
             advice = (
-                "two deployments: first the version or the part of the edit that keeps the imported "
+                "use two deployments: first the version or the part of the edit that keeps the imported "
                 "exports, then the rest"
             )
             if len(gone) < len(names):
                 advice = "restore the value, or deploy a second platform"
         else:
             advice = (
-                f"two deployments: first `npx cdk deploy --exclusively {join(users)}` (the stacks that stop importing), "
+                f"use two deployments: first `npx cdk deploy --exclusively {join(users)}` (the stacks that stop importing), "
                 "then `npx cdk deploy --all`"
             )
         return edit(stack, Change.REFUSED, list(names), None, message, rule="HP970", advice=advice,
@@ -334,7 +334,7 @@ def _left_behind(stack: str) -> Edit:
         "is deployed but not in the new app",
         rule="HP971",
         impact="no deployment changes it: its resources are unchanged, keep running and are billed",
-        advice=f"to delete it: `hyperpod stacks delete {quote(stack)}`",
+        advice=f"if it is no longer required, delete it with `hyperpod stacks delete {quote(stack)}`",
     )
 
 
@@ -351,7 +351,7 @@ def _property(resource: Mapping[str, Any], name: str) -> Any:
 
 
 def _content(resource: Mapping[str, Any]) -> dict[str, Any]:
-    """What CloudFormation compares: without metadata, regardless of order."""
+    """Returns the parts of a resource that CloudFormation compares: neither metadata nor dependencies."""
     return {key: value for key, value in resource.items() if key not in ("Metadata", "DependsOn")}
 
 

@@ -25,7 +25,7 @@ MEANING: Mapping[Change, str] = {
     ),
     Change.REFUSED: "the deployment fails: CloudFormation or the service rejects the change",
     Change.REPLACES_GROUP: "an instance group cannot be changed this way: its nodes are removed and new ones are created",
-    Change.REPLACES: "CloudFormation replaces this one resource",
+    Change.REPLACES: "CloudFormation replaces only this resource",
     Change.DRAINS: "nodes or pods are restarted, drained or removed; running work is interrupted",
     Change.IN_PLACE: "changed in place; running work continues",
     Change.NONE: "no change to deployed resources",
@@ -76,7 +76,7 @@ class Edit:
         return "\n".join([head, f"  impact: {self.impact}", *([f"  advice: {self.advice}"] if self.advice else [])])
 
     def as_dict(self) -> dict[str, str]:
-        """Plain data with stable keys."""
+        """Returns plain data with stable keys."""
         return {
             "change": str(self.change),
             "path": self.path,
@@ -100,7 +100,7 @@ def edit(
     rule: str = "",
     stack: str = "",
 ) -> Edit:
-    """An edit with the default texts of its change policy for those that are not given."""
+    """Creates an edit; texts that are not given are the defaults of its change policy."""
     return Edit(
         path=path,
         change=change,
@@ -115,7 +115,7 @@ def edit(
 
 
 def ordered(found: Iterable[Edit]) -> list[Edit]:
-    """Most disruptive first."""
+    """Sorts edits, most disruptive first."""
     return sorted(found, key=lambda edit: (WORST_FIRST.index(edit.change), edit.stack, edit.path))
 
 
@@ -125,7 +125,7 @@ def replaces(found: Iterable[Edit]) -> bool:
 
 
 _LONGEST = 80
-"""Maximum length of a value that is shown in full."""
+"""Maximum length of a value that is shown in full, in characters."""
 
 
 def difference(before: Any, after: Any) -> str:
@@ -145,7 +145,7 @@ def difference(before: Any, after: Any) -> str:
 
 
 def text(value: Any) -> str:
-    """A value on one line: JSON; for models, only fields that are set.
+    """Formats a value on one line: JSON; for models, only fields that are set.
 
     >>> from ..spec import Taint
     >>> text(Taint(key="a", effect="NoExecute")), text(("x", None)), text(None)
@@ -167,7 +167,7 @@ def _plain(value: Any) -> Any:
 
 
 def _parts(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
-    """The smallest parts of two values that differ, with their paths."""
+    """Returns the smallest parts of two values that differ, with their paths."""
     before, after = _plain(before), _plain(after)
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in dict.fromkeys([*before, *after]):
@@ -180,7 +180,7 @@ def _parts(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]
 
 
 def _around(before: Any, after: Any) -> str:
-    """Two values, shortened around the first difference if they are long."""
+    """Formats two values, shortened around the first difference if they are long."""
     old, other = text(before), text(after)
     same = next((i for i, (a, b) in enumerate(zip(old, other, strict=False)) if a != b), min(len(old), len(other)))
     start = max(0, same - 20) if max(len(old), len(other)) > _LONGEST else 0
@@ -188,7 +188,7 @@ def _around(before: Any, after: Any) -> str:
 
 
 def _cut(value: str, start: int) -> str:
-    """A window of a text, or all of one that is not too long."""
+    """Returns the part of a text from a position, or the whole text if it is short."""
     if not start and len(value) <= _LONGEST:
         return value
     window = value[start : start + _LONGEST - 4]

@@ -64,8 +64,8 @@ def _cluster(platform: Platform, zone: str | None) -> Cluster:
 
 
 def _storage(platform: Platform, zone: str | None) -> Storage:
-    def removal(wanted: str) -> str:
-        return "destroy" if wanted == "destroy" and platform.allow_data_loss else "retain"
+    def removal(configured: str) -> str:
+        return "destroy" if configured == "destroy" and platform.allow_data_loss else "retain"
 
     storage = platform.storage
     where = storage_zone(platform.cluster) or zone
@@ -86,17 +86,17 @@ def _storage(platform: Platform, zone: str | None) -> Storage:
 
 
 def _addons(platform: Platform) -> Addons:
-    """The add-ons without values that equal the default: a version, a prerequisite, `enabled`."""
+    """Returns the add-ons without values that equal their default: a version, a prerequisite, `enabled`."""
     version = platform.eks.version
-    needed = {need for key, needs in PREREQUISITES.items() if _is_on(platform.addons, key) for need in needs}
+    needed = {need for key, needs in PREREQUISITES.items() if _is_enabled(platform.addons, key) for need in needs}
     found: dict[str, Any] = {}
     for key in Addons.model_fields:
         addon = getattr(platform.addons, key)
         if addon is None:
             continue
         known = catalog.find_addon(ADDON_NAMES[key]) if key in ADDON_NAMES else None
-        usual = known.version_for(version) if known and version else None
-        if usual is not None and getattr(addon, "version", None) == usual.version:
+        default = known.version_for(version) if known and version else None
+        if default is not None and getattr(addon, "version", None) == default.version:
             addon = addon.model_copy(update={"version": None})
         if key not in CORE and (not addon.enabled if key not in needed else addon == type(addon)()):
             addon = None
@@ -104,6 +104,6 @@ def _addons(platform: Platform) -> Addons:
     return platform.addons.model_copy(update=found)
 
 
-def _is_on(addons: Addons, key: str) -> bool:
+def _is_enabled(addons: Addons, key: str) -> bool:
     addon = getattr(addons, key)
     return addon is not None and addon.enabled

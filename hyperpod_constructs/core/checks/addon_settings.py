@@ -18,7 +18,7 @@ from .registry import Problem, rule
 
 
 def configured(ctx: Context) -> Iterator[tuple[str, Any]]:
-    """Path and value of the configuration of add-ons and charts: typed settings, and passed-through values."""
+    """Returns path and value of the configuration of add-ons and charts: typed settings, and passed-through values."""
     if ctx.addons is not None:
         for key, settings in ctx.effective_addons.items():
             for name in ("configuration", "values"):
@@ -28,7 +28,7 @@ def configured(ctx: Context) -> Iterator[tuple[str, Any]]:
 
 
 def named(value: Any, name: str, path: str) -> Iterator[tuple[str, Any]]:
-    """Every value under a key of this name, at any depth."""
+    """Returns every value under a key of this name, at any depth."""
     if isinstance(value, Mapping):
         for key, below in value.items():
             place = join(path, str(key))

@@ -26,7 +26,7 @@ def version_tuple(text: str) -> tuple[int, ...] | None:
 
 
 def _pinned(ctx: Context) -> Iterator[tuple[str, str, str]]:
-    """Key, path and version of each EKS add-on whose version is set."""
+    """Returns key, path and version of each EKS add-on whose version is set."""
     for key, settings in ctx.effective_addons.items():
         version = getattr(settings, "version", None)  # Kueue is a Helm chart without an EKS add-on version
         if key in ADDON_NAMES and version is not None:
@@ -103,7 +103,7 @@ def installs(effective_addons: EffectiveAddons, eks: Eks, ctx: Context) -> Itera
 
 
 def _uncovered(key: str, known: list[AddonVersion], kubernetes: str) -> Problem:
-    """An add-on whose known versions all support other versions of Kubernetes."""
+    """Returns the problem of an add-on whose known versions all support other versions of Kubernetes."""
     ends = (str(known[-1].kubernetes_min), str(known[0].kubernetes_max))
     have = f"{known[0].version} supports" if len(known) == 1 else "its versions support"
     documented = [str(version) for version in kubernetes_versions().values() if version.hyperpod_documented]
@@ -123,7 +123,7 @@ def _span(first: str, last: str) -> str:
 
 
 def _unstated(key: str, facts: Addon, kubernetes: str) -> Problem:
-    """An add-on of HyperPod without known versions by Kubernetes version; EKS's own follow EKS."""
+    """Returns the problem of a HyperPod add-on whose versions by Kubernetes version are unknown."""
     newest = facts.versions[0] if facts.versions else None
     seen = f"; the newest known version is {newest.version}" if newest else ""
     seen += f", as of {newest.date}" if newest and newest.date else ""
@@ -137,14 +137,14 @@ def _unstated(key: str, facts: Addon, kubernetes: str) -> Problem:
     )
 
 
-def _of_one_minor(path: str, version: str, its: int, cluster: int) -> Iterator[Problem]:
-    """kube-proxy's version compared with the cluster's: not newer, and at most three minor versions older."""
+def _of_one_minor(path: str, version: str, own: int, cluster: int) -> Iterator[Problem]:
+    """Compares kube-proxy with the cluster: it must not be newer, and at most three minor versions older."""
     skew = limit("kubernetes_node_minor_skew").value
-    if not cluster - skew <= its <= cluster:
-        message = f"{version} is for Kubernetes 1.{its}; the cluster has 1.{cluster}"
+    if not cluster - skew <= own <= cluster:
+        message = f"{version} is for Kubernetes 1.{own}; the cluster has 1.{cluster}"
         yield Problem(path, message, f"Use a v1.{cluster} version, or remove the version.")
-    elif its != cluster:
-        message = f"{version} is for Kubernetes 1.{its}; the cluster has 1.{cluster}"
+    elif own != cluster:
+        message = f"{version} is for Kubernetes 1.{own}; the cluster has 1.{cluster}"
         cure = f"Update kube-proxy to v1.{cluster} after the upgrade of the control plane."
         yield Problem(
             path,

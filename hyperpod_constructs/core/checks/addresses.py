@@ -103,7 +103,7 @@ def service_range_outside_vpc(network: Network, eks: Eks, ctx: Context) -> Itera
     severity=Severity.ERROR,
     why="One of the two is wrong, so overlaps and IP addresses are checked against a CIDR that is not deployed.",
     cure="Correct the subnet's cidr, or vpc_cidrs.",
-    source="EC2: a subnet is part of its VPC's ranges",
+    source="EC2: the CIDR of a subnet is within a CIDR of its VPC",
     certain=False,
     wrong="network: {availability_zone_ids: [], existing: {vpc_id: vpc-0123456789abcdef0, vpc_cidrs: [10.0.0.0/16], "
     "node_subnets: [{subnet_id: subnet-0123456789abcdef0, availability_zone_id: usw2-az1, cidr: 10.1.0.0/20}, "

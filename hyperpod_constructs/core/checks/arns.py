@@ -22,7 +22,7 @@ _PLAN = "arn:aws:sagemaker:us-west-2:111122223333:training-plan/mine"
 
 
 def _wrong(ctx: Context, *kinds: Names, under: str = "", outside: str = "\0") -> Iterator[Problem]:
-    """Problems of the ARNs of some types, at paths with and without some prefixes."""
+    """Returns the problems of the ARNs of some types, at paths under `under` and not under `outside`."""
     for path, text, names in ctx.arns:
         if names in kinds and path.startswith(under) and not path.startswith(outside):
             yield from _about(ctx, path, text, names)
@@ -57,7 +57,7 @@ def _about(ctx: Context, path: str, text: str, names: Names) -> Iterator[Problem
 
 
 def findings_about_arns(context: Context) -> list[Finding]:
-    """The findings of the rules in this module."""
+    """Returns the findings of the rules in this module."""
     own = [rule for rule in active() if rule.function is not None and rule.function.__module__ == __name__]
     return [rule.finding(each) for rule in own if rule.applies_to(context) for each in rule.problems(context)]
 
@@ -190,7 +190,7 @@ def workspaces_and_topics(addons: Addons, ctx: Context) -> Iterator[Problem]:
     severity=Severity.ERROR,
     why="IAM or the add-on rejects it.",
     cure="Copy the ARN from the account: arn:aws:s3:::my-bucket, without an object prefix.",
-    source="S3 user guide, bucketnamingrules; ACM user guide: a load balancer's certificate is of its region",
+    source="S3 user guide, bucketnamingrules; ACM user guide: a load balancer's certificate is in its region",
     wrong="addons: {mountpoint_s3_csi: {bucket_arns: ['arn:aws:s3:::My_Bucket']}}\n",
     right="addons: {mountpoint_s3_csi: {bucket_arns: ['arn:aws:s3:::my-bucket']}}\n",
 )

@@ -17,7 +17,7 @@ _TEAMS = "addons: {fsx_csi: {}, task_governance: {}}\ngovernance: {teams: [{name
 
 
 def stored(ctx: Context) -> Iterator[tuple[str, LustreFileSystem | Bucket]]:
-    """Path and item of every file system and bucket."""
+    """Returns path and item of every file system and bucket."""
     if ctx.storage is not None:
         yield from ((f"storage.lustre[{index}]", each) for index, each in enumerate(ctx.storage.lustre))
         yield from ((f"storage.buckets[{index}]", each) for index, each in enumerate(ctx.storage.buckets))
@@ -103,7 +103,7 @@ def _without_driver(ctx: Context, path: str, driver: str) -> Problem:
     complete=("governance",),
     why="The claim is rejected until the namespace exists, and the deployment fails after ten minutes.",
     cure="Specify a team or `default`, or create the namespace before the deployment.",
-    source="this project: teams' namespaces come with their quotas, others are not ours",
+    source="this project: a quota creates its team's namespace; other namespaces are not managed",
     wrong="storage: {lustre: [{name: data, namespaces: [nobody]}]}\n" + _TEAMS,
     right="storage: {lustre: [{name: data, namespaces: [vision]}]}\n" + _TEAMS,
 )

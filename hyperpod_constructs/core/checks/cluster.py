@@ -17,7 +17,7 @@ _API = "service model of sagemaker: CreateCluster"
 
 
 def _typed(ctx: Context) -> Iterator[tuple[str, str]]:
-    """Every instance type of every group, with its path."""
+    """Returns every instance type of every group, with its path."""
     for path, group in ctx.groups:
         if isinstance(group, InstanceGroup) and group.instance_type is None:
             yield from ((f"{path}.instance_types[{index}]", name) for index, name in enumerate(group.instance_types))
@@ -51,7 +51,7 @@ def unknown_instance_type(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     severity=Severity.WARNING,
     why="Nodes of a type that is not available do not start; with Continuous provisioning the service keeps retrying.",
     cure="Use another type or region; `hyperpod preflight` checks the zones with your account.",
-    source="SageMaker's price list in cfn-lint 1.58, which stands in for where a type is offered",
+    source="SageMaker's price list in cfn-lint 1.58, used as the list of the regions that offer a type",
     wrong="region: us-west-1\nnetwork: {availability_zone_ids: [usw1-az1, usw1-az3]}\n"
     "cluster: {instance_groups: [{name: workers, instance_type: ml.trn1.32xlarge, count: 2}]}\n",
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}]}\n",

@@ -72,19 +72,19 @@ class Context:
 
     @classmethod
     def of(cls, platform: Platform) -> Context:
-        """The context of a whole platform."""
+        """Returns the context of a whole platform."""
         return cls(whole=True, **cls.parts_of({name: getattr(platform, name) for name in type(platform).model_fields}))
 
     @classmethod
     def parts_of(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The values that are parts of a context, by name."""
+        """Returns the values that are parts of a context, by name."""
         return {part.name: values[part.name] for part in fields(cls) if part.name in values and part.name != "whole"}
 
     def has(self, part: str) -> bool:
         """Whether a part is known."""
         return getattr(self, part) is not None
 
-    # The look-ups below are shared by many rules; each returns None or nothing if unknown.
+    # Many rules share the lookups below; a lookup returns None or nothing if its result is unknown.
 
     @cached_property
     def region_facts(self) -> Region | None:
@@ -156,24 +156,24 @@ class Context:
         return (*self.instance_groups, *self.restricted_groups)
 
     def zone_of(self, group: InstanceGroup | RestrictedInstanceGroup) -> str | None:
-        """The zone ID of a group's subnet; None if the group sets subnets, or the zone is unknown."""
+        """Returns the zone ID of a group's subnet; None if the group sets subnets, or the zone is unknown."""
         return None if group.subnet_ids else group.availability_zone_id or self.default_zone
 
     @property
-    def wants_efa(self) -> bool:
+    def uses_efa(self) -> bool:
         """Whether any group has nodes with EFA."""
         return any(instance_type.supports_efa for _, group in self.groups for instance_type in types_of(group))
 
 
 def types_of(group: InstanceGroup | RestrictedInstanceGroup) -> tuple[InstanceType, ...]:
-    """The catalog's entries of a group's instance types; unknown types are skipped (reported as HP301)."""
+    """Returns the catalog's entries of a group's instance types; unknown types are skipped (reported as HP301)."""
     from ..catalog import find_instance_type
 
     return tuple(found for found in map(find_instance_type, group.types) if found is not None)
 
 
 def skipped(path: str) -> Problem:
-    """A note that a rule could not check a value that is known only at deploy time."""
+    """Returns a note that a rule could not check a value, because it is known only at deploy time."""
     return Problem(
         path,
         "the value is a CDK token, which is known only at deploy time, so the rule was not applied",

@@ -152,18 +152,18 @@ _SPECIAL = {
 )
 def accesses_add_something(eks: Eks) -> Iterator[Problem]:
     whole = "cluster-admin"
-    held = [(f"eks.admins[{i}]", arn, whole, frozenset[str]()) for i, arn in enumerate(eks.admins)]
+    entries = [(f"eks.admins[{i}]", arn, whole, frozenset[str]()) for i, arn in enumerate(eks.admins)]
     for i, access in enumerate(eks.access):
-        held.append((f"eks.access[{i}]", access.principal, access.policy, frozenset(access.namespaces)))
-    for index, (path, arn, policy, namespaces) in enumerate(held):
-        for other, (place, its, its_policy, its_namespaces) in enumerate(held):
-            if other == index or its != arn or is_token(arn):
+        entries.append((f"eks.access[{i}]", access.principal, access.policy, frozenset(access.namespaces)))
+    for index, (path, arn, policy, namespaces) in enumerate(entries):
+        for other, (place, other_arn, other_policy, other_namespaces) in enumerate(entries):
+            if other == index or other_arn != arn or is_token(arn):
                 continue
-            same = its_policy == policy and namespaces == its_namespaces
+            same = other_policy == policy and namespaces == other_namespaces
             if same and other > index:
                 continue  # the later one of two is reported
-            wider = not its_namespaces or (namespaces and namespaces <= its_namespaces)
-            if same or (wider and its_policy in (policy, whole)):
+            wider = not other_namespaces or (namespaces and namespaces <= other_namespaces)
+            if same or (wider and other_policy in (policy, whole)):
                 yield Problem(path, f"{as_text(arn)} already has this access through {place}")
                 break
 

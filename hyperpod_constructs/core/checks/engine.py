@@ -35,7 +35,7 @@ def check(context: Context) -> list[Finding]:
 
 
 def _found_in(context: Context) -> list[Finding]:
-    """Each finding once, without acknowledgements."""
+    """Returns each finding once, before acknowledgements are applied."""
     found: dict[tuple[str, str, str], Finding] = {}
     for rule in active():
         if rule.applies_to(context):
@@ -46,7 +46,7 @@ def _found_in(context: Context) -> list[Finding]:
 
 
 def with_maximum(value: Any) -> Any:
-    """A part with the maximum of each number that is known only at deploy time; itself if there are none.
+    """Returns a part with the maximum of each number that is known only at deploy time; itself if there are none.
 
     >>> from hyperpod_constructs.core.spec import Cluster, InstanceGroup
     >>> group = InstanceGroup(name="w", instance_type="ml.p5.48xlarge", count=-1.8e289)
@@ -66,7 +66,7 @@ def with_maximum(value: Any) -> Any:
 
 
 def error_texts(context: Context) -> list[str]:
-    """The errors as texts, for `node.add_validation` of a construct."""
+    """Returns the errors as texts, for `node.add_validation` of a construct."""
     return [str(finding) for finding in errors(check(context))]
 
 
@@ -85,7 +85,7 @@ def ensure(context: Context) -> list[Finding]:
 def acknowledged(
     findings: Iterable[Finding], acknowledgements: tuple[Acknowledgement, ...], *, stale: bool
 ) -> list[Finding]:
-    """The findings with the reasons of acknowledged ones, and the findings about acknowledgements.
+    """Returns the findings, with the reasons of acknowledged ones, and the findings about acknowledgements.
 
     With `stale`, an acknowledgement without a finding is reported.
     """

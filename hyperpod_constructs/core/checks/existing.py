@@ -116,7 +116,7 @@ def route_to_s3(network: Network) -> Iterator[Problem]:
 )
 def rules_of_security_group(network: Network, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     existing = network.existing if network is not None else None
-    if existing is not None and existing.security_group_id is not None and ctx.wants_efa:
+    if existing is not None and existing.security_group_id is not None and ctx.uses_efa:
         yield Problem(
             "network.existing.security_group_id",
             "this existing security group must allow all traffic to and from itself (EFA)",

@@ -76,7 +76,7 @@ def opened(governance: Governance) -> Iterator[Problem]:
     severity=Severity.WARNING,
     why="A pod that can write to the outer path can make the inner one a symbolic link to any directory of the node.",
     cure="Allow the outer path only, and mount the inner one with `sub_path`.",
-    source="Kubernetes: hostPath volumes, allowed path prefixes are not safe where they are writable",
+    source="Kubernetes: hostPath volumes; allowed path prefixes are not safe if they are writable",
     wrong=_teams("host_paths: [/opt/dlami/nvme, /opt/dlami/nvme/cache]"),
     right=_teams("host_paths: [/opt/dlami/nvme]"),
 )
@@ -111,7 +111,7 @@ def refused_job(job: Job, governance: Governance, cluster: Cluster) -> Iterator[
         if any(flaws(pod)):  # reported as HP722
             continue
         broken = refused(pod, team, cluster=cluster)
-        # Kueue sets the node selector of its quota on a job in a queue, unless the job selects a type itself
+        # Kueue sets the node selector of the quota on a job in a queue, unless the job selects a type itself
         queued = job.effective_queue and not part.instance_type and not part.instance_group
         found |= dict.fromkeys(f"{prefix}{name}" for name in broken if name != "system-nodes" or not queued)
     if found:

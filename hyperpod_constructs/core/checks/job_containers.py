@@ -33,7 +33,7 @@ def volumes(job: Job) -> Iterator[Problem]:
         spec = job.replica_specs[index] if job.replica_specs else None
 
         def at(field: str, spec: ReplicaSpec | None = spec, index: int = index) -> str:
-            """The field's path: in the replica spec if it sets the field."""
+            """Returns the path of a field: in the replica spec if the replica spec sets the field."""
             stated = spec is not None and field in spec.model_fields_set
             return f"replica_specs[{index}].{field}" if stated else field
 
@@ -71,17 +71,17 @@ def _volumes(part: ReplicaSpec, around: str) -> Iterator[Problem]:
 
 def _names(job: Job, part: ReplicaSpec, sidecars: str, init_containers: str) -> Iterator[Problem]:
     main = main_container(job, part)
-    taken = {main: "the main container"}
+    used_names = {main: "the main container"}
     known = {volume.name for volume in part.volumes} | (
         {SHARED_MEMORY} if part.shared_memory_gib is not None else set()
     )
     for around, containers in ((sidecars, part.sidecars), (init_containers, part.init_containers)):
         for index, container in enumerate(containers):
             path = f"{around}[{index}]"
-            if container.name in taken:
-                message = f"{container.name!r} is already the name of {taken[container.name]}"
+            if container.name in used_names:
+                message = f"{container.name!r} is already the name of {used_names[container.name]}"
                 yield Problem(f"{path}.name", message, "Use another name.")
-            taken.setdefault(container.name, path)
+            used_names.setdefault(container.name, path)
             yield from _mounts(container, path, known)
 
 

@@ -88,17 +88,17 @@ def tiered_memory(job: Job, cluster: Cluster) -> Iterator[Problem]:
         sized = share(part, job)
         if instance_type is None or instance_type.memory_gib is None or sized.memory_gib is None:
             continue
-        taken = exact(instance_type.memory_gib) * tiered.memory_percent / 100
-        left = exact(instance_type.memory_gib) - taken
-        asked = sized.memory_gib * Decimal(1 if part.nodes else sized.per_node or 1)
-        if asked > left:
+        reserved = exact(instance_type.memory_gib) * tiered.memory_percent / 100
+        left = exact(instance_type.memory_gib) - reserved
+        requested = sized.memory_gib * Decimal(1 if part.nodes else sized.per_node or 1)
+        if requested > left:
             yield Problem(
                 f"{prefix}memory_gib",
-                f"pods request {quantity(asked)} GiB of the node's {instance_type.memory_gib} GiB; tiered storage reserves "
-                f"{taken:.0f} GiB ({tiered.memory_percent} percent), which leaves {left:.0f} GiB",
+                f"pods request {quantity(requested)} GiB of the node's {instance_type.memory_gib} GiB; tiered storage "
+                f"reserves {reserved:.0f} GiB ({tiered.memory_percent} percent), which leaves {left:.0f} GiB",
                 None
                 if part.nodes
-                else f"Set memory_gib to at most {left // (asked / sized.memory_gib)}, or reduce "
+                else f"Set memory_gib to at most {left // (requested / sized.memory_gib)}, or reduce "
                 "cluster.tiered_storage.memory_percent.",
             )
 

@@ -33,7 +33,7 @@ def _platform(fields: str, group: str = "", rest: str = "") -> str:
 
 
 def _groups(part: ReplicaSpec, ctx: Context) -> list[tuple[str, Group]]:
-    """The groups whose nodes a replica spec can use."""
+    """Returns the groups whose nodes a replica spec can use."""
     return [
         (path, group)
         for path, group in ctx.groups
@@ -60,9 +60,9 @@ def has_type(job: Job, groups: Groups, ctx: Context) -> Iterator[Problem]:
             cure = f"Use one of: {', '.join(names)}." if names else "Add the group to cluster.instance_groups."
             yield Problem(f"{prefix}instance_group", message, cure)
         elif not _groups(part, ctx):
-            there = [group for _, group in groups if part.instance_group in (None, group.name)]
+            candidates = [group for _, group in groups if part.instance_group in (None, group.name)]
             # HP301 reports unknown types, which may be misspelled: they are not suggested
-            types = sorted(filter(find_instance_type, {name for group in there for name in group.types}))
+            types = sorted(filter(find_instance_type, {name for group in candidates for name in group.types}))
             where = f"instance group {part.instance_group!r}" if part.instance_group else "the cluster"
             message = f"{where} has no nodes of {node_type.name}"
             yield Problem(f"{prefix}instance_type", message, f"Use one of: {', '.join(types)}." if types else None)
@@ -208,7 +208,7 @@ def within_quota(job: Job, governance: Governance) -> Iterator[Problem]:
 
 
 def _accelerators(team: Team, name: str, each: int) -> tuple[float, float] | None:
-    """A team's quota of accelerators of a type, and the maximum with borrowing; None if the quota does not set it."""
+    """Returns a team's quota of accelerators of a type, and the maximum with borrowing; None if it is not set."""
     nominal = _sum(team.quota, name, each)
     if nominal is None:
         return None
@@ -308,8 +308,8 @@ def has_storage(job: Job, storage: Storage) -> Iterator[Problem]:
                     where = ", ".join(known[wanted])
                     message = f"{wanted!r} has claims in {where}, but the job runs in {job.effective_namespace}"
                     kind = "lustre" if wanted in systems else "buckets"
-                    who = job.team or job.effective_namespace
-                    yield Problem(path, message, f"Add {who} to the namespaces of {wanted!r} in storage.{kind}.")
+                    owner = job.team or job.effective_namespace
+                    yield Problem(path, message, f"Add {owner} to the namespaces of {wanted!r} in storage.{kind}.")
 
 
 @rule(
@@ -349,7 +349,7 @@ def _not_tolerated(group: Group, part: ReplicaSpec) -> Taint | None:
 
 
 def _taints(group: Group) -> Sequence[Taint]:
-    """The group's taints; the service adds one to every restricted node."""
+    """Returns the group's taints; the service adds one to every restricted node."""
     if isinstance(group, InstanceGroup):
         return group.taints
     restricted = label("restricted_taint")
@@ -378,7 +378,7 @@ def unique_names(jobs: tuple[Job, ...], ctx: Context) -> Iterator[Problem]:
     for index, job in enumerate(jobs or ()):
         key: tuple[object, ...] = (job.kind, job.effective_namespace, job.name)
         if not ctx.whole and job.on_change == "new-object":
-            # constructs have separate IDs: only jobs with equal content are the same object
+            # jobs of constructs have separate IDs: only jobs with equal content are the same object
             key = (*key, repr(job))
         if key in seen:
             yield Problem(f"jobs[{index}].name", f"{job.name!r} is also the name of jobs[{seen[key]}]")

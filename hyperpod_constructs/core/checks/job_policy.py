@@ -171,7 +171,7 @@ def retries(job: Job) -> Iterator[Problem]:
     title="A job with spare pods has a queue.",
     why="Kueue allocates spare nodes: without a queue the job fails.",
     cure="Set `team` or `queue`, or remove spares.",
-    source="AWS page sagemaker-eks-operator-usage: spare nodes need Kueue",
+    source="AWS page sagemaker-eks-operator-usage: spare nodes require Kueue",
     wrong=example("nodes: 2, spares: 1"),
     right=example("nodes: 2, spares: 1, team: vision"),
     certain=False,

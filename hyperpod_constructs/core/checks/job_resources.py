@@ -25,7 +25,7 @@ P5 = "instance_type: ml.p5.48xlarge"
     title="A job's instance type is supported by HyperPod.",
     why="No node has this instance type, and the pods stay pending.",
     cure="Use a type of the cluster's instance groups, with its ml. prefix.",
-    source="HyperPod API: the instance types it takes",
+    source="HyperPod API: the instance types that it supports",
     wrong=example("instance_type: ml.p5.48xlage"),
     right=example(P5),
 )
@@ -228,11 +228,11 @@ def small_memory(job: Job) -> Iterator[Problem]:
             continue
         limit, room = number(part.memory_limit_gib), usable("memory_gib", node_type.memory_gib)
         has = f", but the pod uses all accelerators of {node_type.name}, which has {quantity(room)} GiB for pods"
-        asked = number(part.memory_gib)
+        requested_gib = number(part.memory_gib)
         if limit is not None and limit < few * room:
             yield Problem(f"{prefix}memory_limit_gib", f"{quantity(limit)} GiB{has}")
-        elif part.memory_limit_gib is None and asked is not None and asked < few * room:
-            message = f"requests {quantity(asked)} GiB without a limit{has}"
+        elif part.memory_limit_gib is None and requested_gib is not None and requested_gib < few * room:
+            message = f"requests {quantity(requested_gib)} GiB without a limit{has}"
             cure = "Remove it to use the node's share, or set memory_limit_gib (`none` for no limit)."
             yield Problem(f"{prefix}memory_gib", message, cure)
 

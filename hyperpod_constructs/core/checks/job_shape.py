@@ -137,7 +137,7 @@ _LABELS = {
     "queue": "Kueue uses the label: the job is in another queue, or in none.",
     "priority": "Kueue uses the label: the job has another priority, or none.",
 }
-"""What a changed label of Kueue means."""
+"""Impact of changing a label of Kueue."""
 
 
 def _states_labels(job: Job) -> bool:
@@ -158,7 +158,7 @@ _ONLY: Mapping[str, tuple[str, ...]] = {
         *(f"elastic.{name}" for name in ("max_restarts", "standalone", "processes_per_node", "metrics")),
     ),
 }
-"""Kind to the fields that only this kind supports."""
+"""Fields that only one kind supports, by kind."""
 
 
 @rule(

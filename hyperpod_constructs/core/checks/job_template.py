@@ -25,7 +25,7 @@ from .registry import Problem, rule
     severity=Severity.WARNING,
     why="The requests of the job then differ from those that are checked.",
     cure="Set accelerators, vcpu, memory_gib or efa instead.",
-    source="This project: the compiler's numbers are what is applied",
+    source="This project: the compiler's numbers are applied unchanged",
     wrong=example("container_patch: {resources: {limits: {cpu: 4}}}"),
     right=example("container_patch: {tty: true}"),
 )
@@ -99,7 +99,7 @@ def _identity(job: Job, manifest: Mapping[str, Any]) -> Iterator[Flaw]:
 
 
 def _numbers(job: Job) -> Iterator[Flaw]:
-    """Numbers of the policies that exceed Kubernetes' integers; rules about the fields report other problems."""
+    """Returns numbers of the policies that exceed Kubernetes' integers; rules about the fields report other problems."""
     if job.elastic is None and job.run_policy == _NO_POLICY:
         return
     for flaw in flaws(manifest_of(job), job.kind):
@@ -122,7 +122,7 @@ _COVERED = ("env", "envFrom", "image", "name")
 
 
 def _in_part(part: ReplicaSpec, path: str) -> str | None:
-    """The path in the job of a path in the pod template; None if another rule reports it."""
+    """Returns the path in the job of a path in the pod template; None if another rule reports it."""
     if (patched := _deepest(part.patch, path)) is not None:
         return f"patch.{patched}"
     for manifest_path, ours in (
@@ -160,7 +160,7 @@ def _in_job(job: Job, path: str) -> str:
 
 
 def _deepest(patch: Mapping[str, Any], path: str) -> str | None:
-    """The deepest part of a path that a patch sets; None if it sets none of it.
+    """Returns the deepest part of a path that a patch sets; None if it does not set any part.
 
     >>> _deepest({"spec": {"containers": [{"name": "a", "tty": 1}]}}, "spec.containers[1].tty")
     'spec.containers'

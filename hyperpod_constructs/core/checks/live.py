@@ -1,7 +1,7 @@
 """HP9xx: problems that only the account shows. Found by the preflight; documented here.
 
 This module has the rules about requests, quotas, capacity, versions and deployment; `live_existing` those about existing
-resources. None is certain: an account can change between the preflight and the deployment.
+resources. None of these rules is certain: an account can change between the preflight and the deployment.
 """
 
 from functools import partial

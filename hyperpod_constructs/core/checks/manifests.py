@@ -51,7 +51,7 @@ def objects(manifests: tuple[Mapping[str, Any], ...]) -> Iterator[Problem]:
     complete=("governance",),
     why="The API server rejects the object until the namespace exists, and the deployment fails after ten minutes.",
     cure="Use a team's namespace or `default`, or add the namespace to `manifests`.",
-    source="this project: teams' namespaces come with their quotas, others are not ours",
+    source="this project: a quota creates its team's namespace; other namespaces are not managed",
     wrong=f"manifests: [{_MAP % ', namespace: nobody'}]\n",
     right=f"manifests: [{_MAP % ', namespace: default'}]\n",
 )

@@ -19,7 +19,7 @@ _VPC = "VPC user guide, vpc-cidr-blocks: IPv4 CIDR blocks of /16 to /28, and whi
 
 
 def _ranges(ctx: Context) -> Iterator[tuple[str, str]]:
-    """Every CIDR in the network's config, with its path."""
+    """Returns every CIDR in the network's config, with its path."""
     network = ctx.network
     if network is None:
         return
@@ -102,7 +102,7 @@ def range_sizes(network: Network, ctx: Context) -> Iterator[Problem]:
     severity=Severity.ERROR,
     why="The subnets would be outside the VPC.",
     cure="Use a larger primary CIDR; a /20 has room for ten zones.",
-    source="address arithmetic; EKS wants 6 free addresses in each control-plane subnet, 16 better",
+    source="address arithmetic; EKS requires 6 free addresses in each control-plane subnet, and recommends 16",
     wrong="network: {vpc_cidr: 10.192.0.0/28}\n",
     right="network: {vpc_cidr: 10.192.0.0/24}\n",
 )

@@ -146,7 +146,7 @@ def zone_or_subnets(groups: Groups) -> Iterator[Problem]:
     why="CreateCluster rejects them: existing resources are in another VPC than the new one.",
     cure="Remove them, or specify their network in network.existing. Acknowledge the finding if they were "
     "added to the VPC after its deployment.",
-    source="EC2: a subnet and a security group are of one VPC",
+    source="EC2: a subnet and a security group belong to one VPC",
     certain=False,
     wrong="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2, "
     "subnet_ids: [subnet-0123456789abcdef0]}]}\n",

@@ -17,13 +17,13 @@ _TABLE = (
 
 
 def per_node(ctx: Context) -> int:
-    """Add-on pods on every node, and the DNS server on each if there are restricted nodes."""
+    """Returns the number of add-on pods on each node, with the DNS server if there are restricted nodes."""
     dns = ctx.cluster is not None and ctx.cluster.prepare_restricted_nodes and any(ctx.restricted_groups)
     return dns + sum(addon(ADDON_NAMES[key]).pods_per_node for key in ctx.effective_addons if key in ADDON_NAMES)
 
 
 def in_total(ctx: Context) -> int:
-    """Additional add-on pods on the cluster."""
+    """Returns the number of other add-on pods in the cluster."""
     return sum(addon(ADDON_NAMES[key]).pods_total for key in ctx.effective_addons if key in ADDON_NAMES)
 
 

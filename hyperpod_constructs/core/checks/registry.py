@@ -35,7 +35,7 @@ AREAS: Mapping[str, str] = {
     "HP9": "Live accounts and deployed resources",
     "HPR": "Rehearsals",
 }
-"""Prefix of an ID to the area of its rules."""
+"""Area of the rules, by the prefix of their IDs."""
 
 _PART_OF = {
     "groups": "cluster",
@@ -44,7 +44,7 @@ _PART_OF = {
     "effective_addons": "addons",
     "region_facts": "region",
 }
-"""Look-ups of a context to the part that they require."""
+"""The part of a context that a lookup requires."""
 
 Check = TypeVar("Check", bound=Callable[..., Iterator[Problem]])
 _RULES: dict[str, Rule] = {}
@@ -54,7 +54,7 @@ _RULES: dict[str, Rule] = {}
 class Rule:
     """A rule with its documentation; as a decorator it registers the function that finds problems.
 
-    The function's parameters name its input: parts of a `Context` (`network`, `eks`, `cluster`, ...), its look-ups
+    The function's parameters name its input: parts of a `Context` (`network`, `eks`, `cluster`, ...), its lookups
     (`groups`, ...), `job` to run for each job with paths in the job, or `ctx` for the whole context. A rule is skipped
     if a part that it requires is unknown.
 
@@ -99,7 +99,7 @@ class Rule:
         """Adds the rule to the registry.
 
         Raises:
-            ValueError: the ID is already used, or belongs to no area.
+            ValueError: the ID is already used, or its prefix is unknown.
         """
         if self.id in _RULES:
             raise ValueError(f"rule {self.id} is registered twice")
@@ -160,7 +160,7 @@ class Rule:
         return self.function(job=job)
 
     def finding(self, problem: Problem) -> Finding:
-        """A problem with the texts of this rule."""
+        """Returns the finding of a problem, with the texts of this rule."""
         return Finding(
             rule=self.id,
             severity=problem.severity or self.severity,
@@ -194,13 +194,13 @@ def describe(
 
 
 def rules() -> tuple[Rule, ...]:
-    """Every rule, by ID."""
+    """Returns every rule, ordered by ID."""
     _load()
     return tuple(_RULES[id] for id in sorted(_RULES))
 
 
 def active() -> tuple[Rule, ...]:
-    """The rules that check a context, by ID."""
+    """Returns the rules that check a context, ordered by ID."""
     return tuple(rule for rule in rules() if rule.function is not None)
 
 
@@ -215,7 +215,7 @@ def find(id: str) -> Rule | None:
 
 
 def nearest(id: str) -> str | None:
-    """The rule that an unknown ID most likely means; letters that look like a digit are read as that digit.
+    """Returns the ID that is most similar to an unknown one; letters that resemble a digit are read as that digit.
 
     >>> nearest("HP31O"), nearest("hp30l")
     ('HP310', 'HP301')

@@ -72,12 +72,12 @@ def of_jobs(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
 
 
 def _unmatched(path: str, selector: Mapping[str, Any], groups: Iterable[Any], ctx: Context) -> Iterator[Problem]:
-    """A selector whose labels no group has according to the config; other labels may be set by other tools."""
-    asked = {str(key): str(value) for key, value in selector.items() if not (is_token(key) or is_token(value))}
+    """Reports a selector that no group matches according to the config; other tools may set other labels."""
+    selected = {str(key): str(value) for key, value in selector.items() if not (is_token(key) or is_token(value))}
     ordinary = [group for _, group in ctx.instance_groups]
     labels = {
         key: value
-        for key, value in asked.items()
+        for key, value in selected.items()
         if "/" not in key or key in _INSTANCE_LABELS or any(key in group.labels for group in ordinary)
     }
     nodes = list(map(_labels, groups))
@@ -87,7 +87,7 @@ def _unmatched(path: str, selector: Mapping[str, Any], groups: Iterable[Any], ct
 
 
 def _labels(group: Any) -> dict[str, set[str]]:
-    """The labels of a group's nodes, with every value that some of them may have."""
+    """Returns the labels of a group's nodes, with all values that nodes of the group may have."""
     arches = {"amd64" if instance_type.architecture == "x86_64" else "arm64" for instance_type in types_of(group)}
     known = {
         _INSTANCE_LABELS[0]: set(group.types),

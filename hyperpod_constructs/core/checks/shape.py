@@ -147,7 +147,7 @@ describe(
     severity=Severity.ERROR,
     why="Zones, images, ARNs and checks are those of the platform's region and account; the deployment goes to the stack's.",
     cure="Set the environment of the stack or stage to that of the platform, or change the platform.",
-    source="CDK: the environment of a stack decides where it is deployed",
+    source="CDK: the environment of a stack determines where it is deployed",
 )
 describe(
     "HP030",

@@ -22,7 +22,7 @@ def _fs(rest: str = "") -> str:
     return f"storage: {{lustre: [{{name: data{', ' + rest if rest else ''}}}]}}\naddons: {{fsx_csi: {{}}}}\n"
 
 
-def _made(ctx: Context) -> Iterator[tuple[str, LustreFileSystem]]:
+def _created(ctx: Context) -> Iterator[tuple[str, LustreFileSystem]]:
     for index, system in enumerate(ctx.storage.lustre if ctx.storage else ()):
         if system.existing_id is None:
             yield f"storage.lustre[{index}]", system
@@ -40,7 +40,7 @@ def _made(ctx: Context) -> Iterator[tuple[str, LustreFileSystem]]:
 )
 def capacity(storage: Storage, ctx: Context) -> Iterator[Problem]:
     least, step = limit("fsx_capacity_min_gib").value, limit("fsx_capacity_step_gib").value
-    for path, system in _made(ctx):
+    for path, system in _created(ctx):
         size = system.size_gib
         if size != least and (size < step or size % step):
             steps = _efa_step(system) or step
@@ -50,7 +50,7 @@ def capacity(storage: Storage, ctx: Context) -> Iterator[Problem]:
 
 
 def _efa_step(system: LustreFileSystem) -> int | None:
-    """The step of the capacity with EFA in GiB; None without EFA, or if another setting is not valid with it."""
+    """Returns the step of the capacity with EFA in GiB; None without EFA, or if another setting is not valid with it."""
     chosen = system.effective_throughput
     if not system.efa or system.deployment_type != "PERSISTENT_2" or chosen not in allowed(_PERSISTENT_2):
         return None
@@ -72,7 +72,7 @@ _PERSISTENT_2 = "fsx_throughput_persistent_2"
 )
 def throughput(storage: Storage, ctx: Context) -> Iterator[Problem]:
     lists = {"PERSISTENT_2": _PERSISTENT_2, "PERSISTENT_1": "fsx_throughput_persistent_1_ssd"}
-    for path, system in _made(ctx):
+    for path, system in _created(ctx):
         if system.deployment_type not in lists:
             if system.throughput is not None:
                 message = f"the throughput of {system.deployment_type} is not configurable"
@@ -100,7 +100,7 @@ def throughput(storage: Storage, ctx: Context) -> Iterator[Problem]:
 )
 def lustre_version(storage: Storage, ctx: Context) -> Iterator[Problem]:
     known = allowed("fsx_lustre_version")
-    for path, system in _made(ctx):
+    for path, system in _created(ctx):
         version, place = system.lustre_version, f"{path}.lustre_version"
         if is_token(version):
             yield skipped(place)
@@ -123,7 +123,7 @@ def lustre_version(storage: Storage, ctx: Context) -> Iterator[Problem]:
     right=_fs("efa: true, size_gib: 19200"),
 )
 def efa(storage: Storage, ctx: Context) -> Iterator[Problem]:
-    for path, system in _made(ctx):
+    for path, system in _created(ctx):
         if system.efa and system.deployment_type != "PERSISTENT_2":
             yield Problem(f"{path}.efa", f"EFA requires PERSISTENT_2; the deployment type is {system.deployment_type}")
         elif system.efa and system.lustre_version != "2.15" and not is_token(system.lustre_version):
@@ -151,7 +151,7 @@ def near_the_nodes(storage: Storage, groups: Groups, ctx: Context) -> Iterator[P
         if any(instance_type.is_accelerated for instance_type in types_of(group))
     }
     known = sorted(zone for zone in zones if zone is not None)
-    for path, system in _made(ctx):
+    for path, system in _created(ctx):
         zone = system.availability_zone_id
         if zone is not None and known and zone not in known and not any(map(is_token, [zone, *known])):
             yield Problem(
@@ -232,7 +232,7 @@ def two_switches(storage: Storage, ctx: Context) -> Iterator[Problem]:
 )
 def data_repository(storage: Storage, ctx: Context) -> Iterator[Problem]:
     known = [bucket.name for bucket in (storage.buckets if storage else ())]
-    for path, system in _made(ctx):
+    for path, system in _created(ctx):
         for index, link in enumerate(system.data_repositories):
             place = f"{path}.data_repositories[{index}]"
             if is_token(link.bucket):
@@ -281,7 +281,7 @@ def _overlap(mounted: str, other: str) -> bool:
     right=_fs("efa: true, size_gib: 9600, throughput: 500"),
 )
 def capacity_with_efa(storage: Storage, ctx: Context) -> Iterator[Problem]:
-    for path, system in _made(ctx):
+    for path, system in _created(ctx):
         chosen, step = system.effective_throughput, _efa_step(system)
         if step is not None and system.size_gib % step:
             near = -(-system.size_gib // step) * step
@@ -304,7 +304,7 @@ def capacity_with_efa(storage: Storage, ctx: Context) -> Iterator[Problem]:
 )
 def version_of_linked(storage: Storage, ctx: Context) -> Iterator[Problem]:
     versions = allowed("fsx_data_repository_lustre_version")
-    for path, system in _made(ctx):
+    for path, system in _created(ctx):
         version = system.lustre_version
         if system.data_repositories and version not in versions and not is_token(version):
             message = f"{as_text(version)} does not support data repositories; {' and '.join(versions)} do"

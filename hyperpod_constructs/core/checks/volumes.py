@@ -141,7 +141,7 @@ _MOUNTS = {
     "fsx_lustre_mount_name": ("mount name of a file system", _DESCRIBE),
     "fsx_mount_path": ("mount path", "Use an absolute path, such as /fsx."),
 }
-"""Pattern of a mount to what it describes, and the fix."""
+"""Description and fix of each pattern of a mount."""
 
 
 @rule(

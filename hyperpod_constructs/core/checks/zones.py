@@ -135,7 +135,7 @@ _NO_SUBNET = "The network has no subnet in this zone."
     why="EKS rejects the cluster (UnsupportedAvailabilityZoneException), after the VPC, the bucket and the "
     "roles have been created.",
     cure="List two other zones first, or set network.control_plane_zone_ids.",
-    source="EKS user guide, network-reqs: zones in which the cluster's subnets can't be",
+    source="EKS user guide, network-reqs: zones that do not support subnets of a cluster",
     wrong="network: {availability_zone_ids: [use1-az3, use1-az4]}\nregion: us-east-1\n",
     right="network: {availability_zone_ids: [use1-az2, use1-az4]}\nregion: us-east-1\n",
 )

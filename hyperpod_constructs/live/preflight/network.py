@@ -330,7 +330,7 @@ def security_groups(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether node security groups allow all traffic to and from themselves, with explicit rules."""
     paths = _group_ids(platform)
     found = {g["GroupId"]: g for g in _by_id(aws, "DescribeSecurityGroups", "SecurityGroups", "group-id", paths)}
-    efa = Context.of(platform).wants_efa
+    efa = Context.of(platform).uses_efa
     for id_, path in paths.items():
         group = found.get(id_)
         if group is None:

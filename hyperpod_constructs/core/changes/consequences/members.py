@@ -18,7 +18,7 @@ from .storage import second_link
 
 
 def added(versions: Versions, path: str, item: Any, name: str) -> Iterator[Edit]:
-    """Effect of a new member."""
+    """Returns the effect of a new member."""
     name = str(getattr(item, "name", name))
     if ".taints[" in path and item.effect == "NoExecute":
         impact = "Kubernetes evicts every pod on these nodes that does not tolerate the taint"
@@ -30,7 +30,7 @@ def added(versions: Versions, path: str, item: Any, name: str) -> Iterator[Edit]
 
 
 def removed(versions: Versions, path: str, item: Any, name: str) -> Iterator[Edit]:
-    """Effect of a removed member."""
+    """Returns the effect of a removed member."""
     message = f'"{getattr(item, "name", name)}" is removed'
     if isinstance(item, InstanceGroup | RestrictedInstanceGroup):
         loses = getattr(item, "lustre_size_gib", None) is not None
@@ -57,7 +57,7 @@ def removed(versions: Versions, path: str, item: Any, name: str) -> Iterator[Edi
 
 
 def addon_removed(versions: Versions, path: str, addon: object) -> Edit:
-    """Effect of an uninstalled add-on, including its data."""
+    """Returns the effect of uninstalling an add-on, including that on its data."""
     message = "is removed with its pods; anything that depends on it stops"
     if isinstance(addon, Observability) and addon.workspace_arn is None:
         if not addon.retain_workspace and versions.old.allow_data_loss:
@@ -78,7 +78,7 @@ def _link_removed(versions: Versions, path: str, item: DataRepository, message: 
     impact = (
         "the association is removed from the stack and retained: FSx continues to synchronize the directory with S3"
     )
-    advice = "to end it: `aws fsx delete-data-repository-association --association-id ID`"
+    advice = "to stop it, run `aws fsx delete-data-repository-association --association-id ID`"
     return edit(path, Change.IN_PLACE, item, None, message, impact=impact, advice=advice)
 
 
@@ -87,7 +87,7 @@ def _system(platform: Platform, path: str) -> LustreFileSystem:
 
 
 def _linked(versions: Versions, path: str) -> set[str]:
-    """The buckets that the file system of a path was linked to."""
+    """Returns the buckets that the file system of a path was linked to."""
     name = _system(versions.new, path).name
     systems = (system for system in versions.old.storage.lustre if system.name == name)
     return {link.bucket for system in systems for link in system.data_repositories}

@@ -25,7 +25,7 @@ def _other_stacks(versions: Versions, path: str, before: Any, after: Any) -> Ite
 def _account(versions: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     if before is None or after is None:
         impact = (
-            "nothing changes if this is the account that the platform is deployed in; otherwise a second one is created"
+            "nothing changes if this is the account of the deployed platform; otherwise a second platform is created"
         )
         yield edit(path, Change.NONE, before, after, impact=impact)
     else:
@@ -68,7 +68,7 @@ def _mode(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     "network.control_plane_zone_ids",
     "network.existing.node_subnets",
 )
-def _later(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
+def _compared_together(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     """Reported by `of_platforms`, which compares all zones and CIDRs together."""
     yield from ()
 
@@ -97,7 +97,7 @@ def _network(old: Platform, new: Platform) -> Iterator[Edit]:
     for zone in gone:
         if zone not in fixed:
             yield _zone_removed(old, new, field, zone)
-    yield from _ranges(before, after)
+    yield from _moved_subnets(before, after)
 
 
 def _fixed_zones(old: Platform, new: Platform, before: tuple[str, ...], after: tuple[str, ...]) -> Edit:
@@ -126,8 +126,8 @@ def _zone_removed(old: Platform, new: Platform, field: str, zone: str) -> Edit:
     )
 
 
-def _ranges(before: Network, after: Network) -> Iterator[Edit]:
-    """Subnets of remaining zones whose CIDR changes."""
+def _moved_subnets(before: Network, after: Network) -> Iterator[Edit]:
+    """Reports subnets of remaining zones whose CIDR changes."""
     try:
         old = {(s.kind, s.availability_zone_id): s.cidr for s in plan(before).subnets}
         new = {(s.kind, s.availability_zone_id): s.cidr for s in plan(after).subnets}
@@ -144,10 +144,10 @@ def _ranges(before: Network, after: Network) -> Iterator[Edit]:
         if len(moved) > 1
         else ""
     )
-    taken = any(
+    overlap = any(
         ip_network(new_name).overlaps(ip_network(other)) for _, new_name in moved.values() for other in old.values()
     )
-    if taken:
+    if overlap:
         impact = "EC2 rejects the change: CloudFormation creates the new subnet while another subnet has its CIDR"
         yield edit(path, Change.REFUSED, cidr, wanted, message, impact=impact,
                    advice="keep the order of the zones, and append new ones at the end")  # fmt: skip
@@ -165,5 +165,5 @@ def _control_plane_subnets(_: Versions, path: str, before: Any, after: Any) -> I
 
 
 def of_platforms(old: Platform, new: Platform) -> list[Edit]:
-    """Edits of zones and CIDRs, which involve several fields."""
+    """Returns the edits of zones and CIDRs, which involve several fields."""
     return ordered(_network(old, new))

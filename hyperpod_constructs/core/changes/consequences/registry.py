@@ -25,7 +25,7 @@ _INDEX = re.compile(r"\[\d+\]")
 
 
 def special(versions: Versions, path: str, before: Any, after: Any) -> list[Edit] | None:
-    """The edits of a field that has its own rule; None if its change policy is sufficient."""
+    """Returns the edits of a field that has its own rule; None if its change policy is sufficient."""
     found = _SPECIAL.get(_INDEX.sub("[]", path))
     return None if found is None else list(found(versions, path, before, after))
 

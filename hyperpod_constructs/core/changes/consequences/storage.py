@@ -66,7 +66,7 @@ def _replaced_system(versions: Versions, path: str, before: Any, after: Any) -> 
 
 
 def _system(versions: Versions, path: str, *, old: bool = False) -> LustreFileSystem:
-    """The file system of a path; paths have the index of the new config."""
+    """Returns the file system of a path; paths have the index of the new config."""
     name = versions.new.storage.lustre[int(path.partition("[")[2].partition("]")[0])].name
     return next(
         file_system
@@ -109,7 +109,7 @@ def _repository(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edi
 
 
 def second_link(path: str, before: Any, after: Any, message: str = "") -> Edit:
-    """A data repository association that FSx rejects because another one has the same directory or prefix."""
+    """Returns the edit of an association that FSx rejects, because another one has the same directory or prefix."""
     impact = (
         "FSx rejects a second association for a directory or an S3 prefix, and CloudFormation creates it while the first "
         "one exists"

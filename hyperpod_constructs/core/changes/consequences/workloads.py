@@ -63,7 +63,7 @@ def _job(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
 
 
 def followed_jobs(versions: Versions) -> Iterator[Edit]:
-    """Jobs that are the same in both configs, and whose manifests change with the cluster."""
+    """Reports jobs that are the same in both configs, and whose manifests change with the cluster."""
     old_jobs = {(job.kind, job.effective_namespace, job.name): job for job in versions.old.jobs}
     for index, job in enumerate(versions.new.jobs):
         before = old_jobs.get((job.kind, job.effective_namespace, job.name))
@@ -76,7 +76,7 @@ def followed_jobs(versions: Versions) -> Iterator[Edit]:
 
 
 def _restarted(path: str, before: Any, after: Any, message: str, job: Job | None = None) -> Edit:
-    """A job whose manifest changes: it is stopped if it runs, unless on_change is refuse."""
+    """Returns the edit of a job whose manifest changes: if it runs, it is stopped, unless on_change is refuse."""
     job = job or after
     assert job is not None
     if job.on_change == "refuse":
@@ -93,5 +93,5 @@ def _restarted(path: str, before: Any, after: Any, message: str, job: Job | None
 def _manifest(job: Job) -> Mapping[str, Any] | None:
     try:
         return compile_job(job)
-    except ValueError:  # findings of the job, which `validate` reports
+    except ValueError:  # the job has errors, which `validate` reports
         return None

@@ -144,7 +144,7 @@ def test_types_are_priced_only_where_hyperpod_is() -> None:
         (
             "trn1.2xlarge",
             "unknown instance type 'trn1.2xlarge': it is not in the API's list of HyperPod instance types, "
-            "although a price list names it",
+            "although a price list includes it",
         ),
     ],
 )

@@ -15,11 +15,11 @@ from hyperpod_constructs.handlers.governance.owned import (
     TooLarge,
     Wants,
     before,
-    joining,
-    leaving,
     legacy_digest,
     marks,
     same,
+    tags_to_add,
+    tags_to_remove,
     wants,
 )
 from hyperpod_constructs.handlers.shared.ownership import Owner
@@ -52,23 +52,28 @@ def test_owners_in_tags() -> None:
 
 
 def test_joining_what_existed() -> None:
-    assert joining({}, A, [], ONE, TWO) == {A.tag_key: A.value, **EXISTED, **stored("before", ONE), **record(A, 2, TWO)}
+    assert tags_to_add({}, A, [], ONE, TWO) == {
+        A.tag_key: A.value,
+        **EXISTED,
+        **stored("before", ONE),
+        **record(A, 2, TWO),
+    }
     existing_tags = {**EXISTED, **stored("before", ONE)}
-    assert joining(existing_tags, A, [], TWO, THREE) == {A.tag_key: A.value, **EXISTED, **record(A, 2, THREE)}
+    assert tags_to_add(existing_tags, A, [], TWO, THREE) == {A.tag_key: A.value, **EXISTED, **record(A, 2, THREE)}
 
 
 def test_the_same_content_is_stored_as_the_same_text() -> None:
-    assert joining({}, A, [], ONE, {"b": 1, "a": 2}) == joining({}, A, [], ONE, {"a": 2, "b": 1})
+    assert tags_to_add({}, A, [], ONE, {"b": 1, "a": 2}) == tags_to_add({}, A, [], ONE, {"a": 2, "b": 1})
 
 
 def test_joining_another_owner() -> None:
-    assert joining({}, B, [A], ONE, TWO) == {B.tag_key: B.value, **record(A, 1, ONE), **record(B, 2, TWO)}
+    assert tags_to_add({}, B, [A], ONE, TWO) == {B.tag_key: B.value, **record(A, 1, ONE), **record(B, 2, TWO)}
     known = record(A, 7, ONE)
-    assert joining(known, B, [A], ONE, TWO) == {B.tag_key: B.value, **record(B, 8, TWO)}
-    assert joining({**known, **EXISTED}, B, [A], ONE, TWO) == {
+    assert tags_to_add(known, B, [A], ONE, TWO) == {B.tag_key: B.value, **record(B, 8, TWO)}
+    assert tags_to_add({**known, **EXISTED}, B, [A], ONE, TWO) == {
         B.tag_key: B.value, **EXISTED, **stored("before", ONE), **record(B, 8, TWO)
     }  # fmt: skip
-    assert joining({**record(A, 7, ONE), **record(C, 9, ONE)}, B, [A, C], ONE, TWO)[
+    assert tags_to_add({**record(A, 7, ONE), **record(C, 9, ONE)}, B, [A, C], ONE, TWO)[
         f"hyperpod-constructs:wants-{B.digest}-0"
     ] == next(iter(record(B, 10, TWO).values()))
 
@@ -110,14 +115,14 @@ MARKS = {owner.tag_key: owner.value for owner in (A, B, C)}
     ],
 )
 def test_leaving(tags: dict[str, str], others: list[Owner], removed_tags: Json, content: Json | None) -> None:
-    removed, restored = leaving(tags, A, iter(others))
+    removed, restored = tags_to_remove(tags, A, iter(others))
     assert (sorted(removed), restored) == (sorted(removed_tags), content)
 
 
 def test_long_content_is_stored_in_parts() -> None:
     text = "".join(hashlib.sha256(str(n).encode()).hexdigest() for n in range(20))
     long, short = {"Description": text}, {"Description": "short"}
-    tags = joining({}, A, [], short, long)
+    tags = tags_to_add({}, A, [], short, long)
     parts = [value for key, value in tags.items() if key.startswith(f"hyperpod-constructs:wants-{A.digest}-")]
     assert [len(part) for part in parts[:-2]] == [240] * (len(parts) - 2)
     assert len(parts) > 3
@@ -135,10 +140,10 @@ def test_content_fits_into_eight_tags(monkeypatch: pytest.MonkeyPatch, character
     data = bytes(characters // 4 * 3)
     monkeypatch.setattr(gzip, "compress", lambda *_, **__: data)
     if fits:
-        assert len(joining({}, A, [B], ONE, TWO)) == 1 + 9 + 9
+        assert len(tags_to_add({}, A, [B], ONE, TWO)) == 1 + 9 + 9
     else:
         with pytest.raises(TooLarge):
-            joining({}, A, [B], ONE, TWO)
+            tags_to_add({}, A, [B], ONE, TWO)
 
 
 def test_content_in_eight_tags_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

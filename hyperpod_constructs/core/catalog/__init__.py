@@ -1,6 +1,6 @@
-"""Facts about HyperPod, each with its source and its uncertainties.
+"""Facts about HyperPod, each with its source and its uncertainty.
 
-Facts are data, in `data/*.json`; the look-up functions read them on first use, and import nothing expensive.
+The facts are data in `data/*.json`. The look-up functions read them on first use, and do not import large modules.
 
 >>> from hyperpod_constructs.core import catalog
 >>> catalog.instance_type("ml.p5.48xlarge").accelerator.count

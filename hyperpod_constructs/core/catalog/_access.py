@@ -1,4 +1,4 @@
-"""IAM roles of a cluster with permissions and trusted principals, and labels of nodes and jobs."""
+"""The IAM roles of a cluster with permissions and trusted principals, and the labels of nodes and jobs."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -18,8 +18,8 @@ class Role(NamedTuple):
         principals: services that assume it.
         service_account: "namespace:name" of the service account that assumes it by OIDC, or None.
         managed_policies: names of AWS managed policies.
-        actions: feature to the IAM actions that it requires. "network" and similar ones apply to every cluster; others
-            only to the feature of their name.
+        actions: feature to the IAM actions that it requires. "network" and similar features apply to every cluster; the
+            others apply only if the feature of the name is in use.
         name_prefix: required prefix of the role's name, or "".
         uncertain: field name to what its sources disagree about.
     """
@@ -44,7 +44,7 @@ class Label(NamedTuple):
         name: key of the entry, such as "node_health_status".
         key: the label's key.
         kind: type of object: "node label", "job annotation", "subnet tag" and others.
-        values: known values; empty for arbitrary ones.
+        values: known values; empty if any value is valid.
         source: source of the fact.
         note: additional information.
         uncertain: field name to what is uncertain.

@@ -1,4 +1,4 @@
-"""The EKS add-ons of a HyperPod cluster: HyperPod's own, their prerequisites, and related ones."""
+"""The EKS add-ons of a HyperPod cluster: the add-ons of HyperPod, their prerequisites, and related add-ons."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -15,7 +15,7 @@ class AddonVersion(NamedTuple):
     """One version of an add-on in a source.
 
     Attributes:
-        version: such as "v1.3.0-eksbuild.1". Without the build, which some sources omit, it cannot be installed.
+        version: such as "v1.3.0-eksbuild.1". Some sources omit the build; such a version cannot be installed.
         kubernetes_min: minimum supported Kubernetes version, or None if unknown.
         kubernetes_max: maximum supported Kubernetes version, or None if unknown.
         date: date on which it was seen, or None.
@@ -50,7 +50,7 @@ class Addon(NamedTuple):
 
     Attributes:
         name: name in EKS.
-        key: its key under `addons:` in the config, None for one that this project does not install.
+        key: its key under `addons:` in the config, or None if this project does not install it.
         core: whether every EKS cluster for HyperPod requires it.
         title: display name.
         provider: "hyperpod", "eks" (AWS) or "community" (EKS community add-ons).
@@ -58,12 +58,12 @@ class Addon(NamedTuple):
         service_accounts: service accounts that require, or can use, AWS credentials.
         credentials: source of credentials: "pod-identity", "irsa" (requires an OIDC provider) or "none".
         standalone_association: whether the pod identity association must be a separate resource that is created first,
-            because some versions reject the inline one.
+            because some versions reject an inline association.
         managed_policies: names of AWS managed policies for its role.
         kind: "daemonset" add-ons become ACTIVE without nodes, "deployment" add-ons stay DEGRADED until a node exists.
         needs_nodes: whether it becomes ACTIVE only when a node is ready.
         prerequisites: names of add-ons that must be installed first.
-        requires: other prerequisites, as text.
+        requires: other prerequisites as text.
         min_version: minimum version that works on HyperPod, or None.
         min_version_for: add-on name to the minimum version of it that this one requires.
         kubernetes_min: minimum Kubernetes version that any of its versions supports, if known.
@@ -71,7 +71,7 @@ class Addon(NamedTuple):
         pods_per_node: pods on every node.
         pods_total: additional pods on the cluster.
         crds: custom resource definitions that it installs.
-        deployments: deployments to wait for before using it.
+        deployments: Deployments that must be available before its use.
         configuration_keys: known top-level keys of its configuration values; empty if unknown.
         uncertain: field name to what its sources disagree about, or what the value was inferred from.
     """
@@ -141,7 +141,7 @@ def addon(name: str) -> Addon:
     """Returns the add-on of this name.
 
     Raises:
-        UnknownName: the catalog does not have it; the message has the closest name.
+        UnknownName: the catalog does not have the add-on; the message has the closest name.
     """
     return look_up("add-on", name, addons())
 

@@ -1,4 +1,4 @@
-"""The clock of all rules that depend on the date, so that a config can be validated for any day."""
+"""The clock of all rules that depend on the date; it can be set, to validate a config for any day."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -9,13 +9,13 @@ from hyperpod_constructs.core.catalog._files import follows_facts, load
 
 
 class Duration(NamedTuple):
-    """A duration in seconds, as far as it is known: AWS guarantees none.
+    """A duration in seconds, if known: AWS guarantees no durations.
 
     Attributes:
         typical: expected value.
         minimum: fastest observed value.
-        maximum: slowest ordinary value.
-        uncertain: what is uncertain about it; empty if a source states it.
+        maximum: slowest usual value.
+        uncertain: the uncertainty; empty if a source states the value.
     """
 
     typical: float
@@ -30,7 +30,7 @@ class DeployedKind(NamedTuple):
     Attributes:
         name: such as "AWS::EC2::VPC".
         id: format of the value of `Ref`.
-        attributes: attribute to the format of the value of `Fn::GetAtt`; others are from the resource schema.
+        attributes: attribute to the format of the value of `Fn::GetAtt`; the others are in the resource schema.
         refers: path of a property to the type that it refers to, such as "VpcConfig.Subnets[]".
         held_by: types whose resources prevent its deletion while they use it.
         create: duration of a creation.
@@ -79,7 +79,7 @@ def deployed_kinds() -> Mapping[str, DeployedKind]:
 @follows_facts
 @cache
 def deployment_wait(name: str) -> Duration:
-    """The duration of something other than a resource, such as "node" (until a node has joined).
+    """The duration of a wait that is not for a resource, such as "node" (until a node has joined).
 
     >>> deployment_wait("node").typical
     720

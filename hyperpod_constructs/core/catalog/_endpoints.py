@@ -53,7 +53,7 @@ def endpoint(service: str) -> Endpoint:
     """Returns the endpoint of this service.
 
     Raises:
-        UnknownName: the catalog does not have it; the message has the closest name.
+        UnknownName: the catalog does not have the endpoint; the message has the closest name.
     """
     return look_up("endpoint", service, endpoints())
 

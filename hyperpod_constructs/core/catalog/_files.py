@@ -1,7 +1,7 @@
-"""The data files of the catalog: reader and format.
+"""The data files of the catalog: format and reader.
 
-Every file is a JSON object with `source`, `date` (ISO, when its facts were collected) and `notes`, followed by its
-sections.
+Every file is a JSON object with `source`, `date` (the ISO date on which its facts were collected) and `notes`, followed
+by its sections.
 """
 
 import json
@@ -23,13 +23,13 @@ _stated: dict[str, Any] = {}
 
 
 def follows_facts(cached: Cached) -> Cached:
-    """Decorates a function like `functools.cache`; the cache is cleared when other facts are in use."""
+    """Decorates a function like `functools.cache`; the cache is cleared when the facts change."""
     _caches.append(cached)
     return cached
 
 
 def state(contents: Mapping[str, Any]) -> None:
-    """Merges facts over the packaged ones in this process: data files by name, with the entries that differ.
+    """Overrides packaged facts in this process: data files by name, with the entries that differ.
 
     Each call replaces the facts of the previous one.
     """
@@ -41,7 +41,7 @@ def state(contents: Mapping[str, Any]) -> None:
 
 
 def stated() -> Mapping[str, Any]:
-    """The facts that are merged over the packaged ones: data files by name."""
+    """The facts that override the packaged facts: data files by name."""
     return _stated
 
 
@@ -59,7 +59,7 @@ def merged(base: Any, over: Any) -> Any:
 @follows_facts
 @cache
 def load(name: str) -> dict[str, Any]:
-    """The content of `data/<name>.json` with stated facts merged over it, read once. Do not modify it.
+    """The content of `data/<name>.json`, overridden by stated facts. It is cached; do not modify it.
 
     >>> load("kubernetes")["date"]
     '2026-11-23'

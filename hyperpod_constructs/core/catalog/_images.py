@@ -17,9 +17,9 @@ class MirrorImage(NamedTuple):
         name: the component.
         image: image reference with its tag.
         needed_for: "base" for every cluster with the dependency chart's defaults, or "gpu", "neuron".
-        component: the switch of the dependency chart that deploys it.
-        values_key: dotted key of the chart's value for its repository, or None.
-        template: file of the chart that contains the reference if no value sets it, or None.
+        component: key of the dependency chart's values that enables it.
+        values_key: dotted key of the chart value with its repository, or None.
+        template: file of the chart with the reference if no value sets it, or None.
     """
 
     name: str
@@ -42,7 +42,7 @@ class MirrorImage(NamedTuple):
 
     @property
     def tag(self) -> str:
-        """Its tag."""
+        """Tag of the image."""
         return self.image.rpartition(":")[2]
 
 
@@ -53,7 +53,7 @@ class ServiceImage(NamedTuple):
         name: the component.
         repository: its ECR repository, or None if unknown.
         tag: its tag, or None.
-        account: the field of `Region` that has the account.
+        account: the field of `Region` with the account.
         needed_for: "base", or the feature that requires it.
         uncertain: field name to what is uncertain.
     """
@@ -114,7 +114,7 @@ def mirror_images() -> Mapping[str, MirrorImage]:
 @follows_facts
 @cache
 def uncopied_images() -> Mapping[str, str]:
-    """Registries of chart components whose images are not mirrored, by the component's switch.
+    """Registries of chart components whose images are not mirrored, by the key that enables the component.
 
     >>> uncopied_images()["cert_manager"]
     'quay.io/jetstack'

@@ -40,7 +40,7 @@ class Accelerator:
 
 
 class InstanceType(NamedTuple):
-    """One instance type of HyperPod. None always means unknown.
+    """One instance type of HyperPod. A value of None means unknown.
 
     Attributes:
         name: with the `ml.` prefix, as in the instance-type label of nodes.
@@ -49,16 +49,16 @@ class InstanceType(NamedTuple):
         memory_gib: memory in GiB.
         architecture: "x86_64" or "arm64".
         accelerator: None for CPU types.
-        efa_interfaces: number of EFA interfaces: 0 without EFA, None if it supports EFA but the number is unknown.
+        efa_interfaces: number of EFA interfaces; 0 without EFA, None if EFA is supported but the number is unknown.
         network_cards: number of network cards.
         ipv4_per_interface: IPv4 addresses per network interface.
         max_pods: maximum pods per node. HyperPod uses one network interface per node for pods, so this is far below
-            EKS's limit for the same EC2 type. Pods on the host network count too.
+            EKS's limit for the same EC2 type. Pods on the host network are included.
         max_pods_certain: whether `max_pods` is documented, and no other source contradicts it.
-        nvme_gb: total local NVMe storage in GB; 0 without.
+        nvme_gb: total local NVMe storage in GB; 0 if there is none.
         mig_profiles: MIG profiles, such as "mig-1g.10gb"; empty if the type has none.
         threads_per_core: valid values of `ThreadsPerCore`.
-        regions: regions with a list price, used as an indication of availability; empty if no price is known.
+        regions: regions with a list price, which indicates availability; empty if no price is known.
         uncertain: field name to what its sources disagree about, or what the value was inferred from.
     """
 
@@ -84,10 +84,10 @@ class InstanceType(NamedTuple):
 
     @property
     def ips_per_node(self) -> int | None:
-        """Maximum IPv4 addresses that one node uses in its subnet.
+        """Maximum number of IPv4 addresses that one node uses in its subnet.
 
-        All addresses of the first interface, and one address for each additional network card (a P5: 50 + 31). The VPC
-        CNI's warm settings, and interfaces of type `efa-only`, which have no address, can reduce it.
+        The addresses of the first interface, and one address for each additional network card (P5: 50 + 31). The warm
+        settings of the VPC CNI and interfaces of type `efa-only`, which have no address, can reduce the number.
         """
         return None if self.ipv4_per_interface is None else self.ipv4_per_interface + self.network_cards - 1
 
@@ -146,7 +146,7 @@ def instance_type(name: str) -> InstanceType:
     """Returns the instance type of this exact name.
 
     Raises:
-        UnknownName: the API does not accept it; the message has the closest name, or why an existing EC2 type is rejected.
+        UnknownName: the API does not accept it; the message has the closest name, or the reason for an EC2 type.
 
     >>> instance_type("ml.p5.48xlarge").ips_per_node
     81
@@ -166,7 +166,7 @@ def instance_type(name: str) -> InstanceType:
 
 
 def refusal(name: str) -> str | None:
-    """Why the API rejects a type that other sources list, such as `ml.inf2.xlarge`; None for all others."""
+    """The reason why the API rejects a type that other sources list, such as `ml.inf2.xlarge`; None for other types."""
     refused: dict[str, str] = load("instance_types")["refused"]
     plain = "ml." + name.removeprefix("ml.")
     return next((why for start, why in refused.items() if plain == start or plain.startswith(start + ".")), None)

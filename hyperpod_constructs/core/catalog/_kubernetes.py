@@ -1,4 +1,4 @@
-"""The Kubernetes versions of EKS, their calendar, and which of them HyperPod documents."""
+"""The Kubernetes versions of EKS: release calendar, and whether HyperPod documents them."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -19,8 +19,8 @@ class KubernetesVersion(NamedTuple):
     Attributes:
         version: such as "1.35"; `str()` of the object is the same.
         released: date of the EKS release.
-        end_of_standard_support: from this day it is in extended support, at an additional cost.
-        end_of_extended_support: from this day EKS rejects new clusters on it, and upgrades existing ones.
+        end_of_standard_support: first day of extended support, which has an additional cost.
+        end_of_extended_support: first day on which EKS rejects new clusters with it, and upgrades existing clusters.
         hyperpod_documented: whether HyperPod's documentation lists it.
         uncertain: field name to what its sources disagree about, or what the value was inferred from.
     """
@@ -48,9 +48,9 @@ class KubernetesVersion(NamedTuple):
         return minor(self.version)
 
     def status(self, today: date | None = None) -> SupportStatus:
-        """Returns its support status on a day, by default today.
+        """Returns the support status on a day, by default today.
 
-        "unknown" if the calendar has no dates for it.
+        "unknown" if the calendar has no dates for the version.
         """
         day = today or clock_today()
         if self.released is None or self.end_of_standard_support is None or self.end_of_extended_support is None:
@@ -112,9 +112,9 @@ def kubernetes_version(version: str) -> KubernetesVersion:
 def default_kubernetes_version(today: date | None = None) -> KubernetesVersion:
     """The newest version that HyperPod documents and that is in standard support on a day, by default today.
 
-    If no documented version is in standard support, the newest one in extended support. A newer version is supported
-    longer than an older one, so in practice this is the newest documented one, and the day has no effect until its
-    support has ended altogether: two syntheses with one catalog agree.
+    If no documented version is in standard support, the newest one in extended support. Newer versions are supported
+    longer, so in practice this is the newest documented version, and the day has no effect until its extended support
+    ends: syntheses on different days with the same catalog have the same result.
 
     Raises:
         LookupError: no documented version is supported; the catalog must be refreshed.
@@ -138,7 +138,7 @@ def minor(version: str) -> tuple[int, int]:
     """Parses a version for comparison: "1.35" is (1, 35). Parts after the minor version are ignored.
 
     Raises:
-        ValueError: it is not two numbers with a dot.
+        ValueError: it does not begin with two numbers separated by a dot.
     """
     major, dot, rest = version.partition(".")
     if not dot:

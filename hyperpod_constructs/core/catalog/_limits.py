@@ -1,4 +1,4 @@
-"""Limits, patterns and allowed values of the services, so that rules contain none."""
+"""Limits, patterns and allowed values of the services, which the rules look up here."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ class Limit(NamedTuple):
 
     Attributes:
         name: such as "instance_groups_per_cluster".
-        value: maximum value, or the number itself; lengths are in characters, units are at the end of the name.
+        value: maximum value, or the number itself; lengths are in characters, other units are the suffix of the name.
         minimum: minimum value.
         source: source of the fact.
         note: additional information.
@@ -73,7 +73,7 @@ def limit(name: str) -> Limit:
 
 
 def pattern(name: str) -> str:
-    """Returns the regular expression that the API requires a whole text to match.
+    """Returns the regular expression that a whole text must match, as required by the API.
 
     Raises:
         UnknownName: there is no pattern of this name.
@@ -110,7 +110,7 @@ def allowed(name: str) -> tuple[Any, ...]:
 
 
 def ports(name: str) -> tuple[tuple[int, int], ...]:
-    """Returns the port ranges, first and last, of a type of traffic: "lustre", "efa" (every protocol) or "https".
+    """Returns the port ranges, first and last, of a type of traffic: "lustre", "efa" (all protocols) or "https".
 
     Raises:
         UnknownName: there is no such type.

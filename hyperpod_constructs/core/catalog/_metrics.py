@@ -54,7 +54,7 @@ def metrics() -> Mapping[str, Metric]:
 
 
 def find_metric(name: str) -> Metric | None:
-    """Returns the metric of this name, None if it is not documented.
+    """Returns the metric of this name, or None if it is not documented.
 
     >>> find_metric("training_fault_count").level, find_metric("up") is None
     ('ADVANCED', True)

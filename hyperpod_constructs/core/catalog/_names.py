@@ -1,4 +1,4 @@
-"""Look-up of names, with the closest known name for unknown ones."""
+"""Look-up of names; errors contain the closest known name."""
 
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
@@ -7,7 +7,7 @@ from typing import TypeVar
 class UnknownName(LookupError):
     """Raised if a name is not in the catalog.
 
-    `str()` of it has the kind, the name, and the closest known name if there is one.
+    The message has the kind, the name, and the closest known name, if any.
 
     Attributes:
         kind: kind of entry, such as "instance type".
@@ -60,7 +60,7 @@ def suggest(name: str, candidates: Iterable[str]) -> str | None:
     wanted = _plain(name)
     if wanted in plain:
         return plain[wanted]
-    # Imported here because most look-ups succeed and do not use it.
+    # Imported here because most look-ups succeed and do not use the modules.
     from difflib import SequenceMatcher, get_close_matches
     from os.path import commonprefix  # of strings, not of paths
 

@@ -1,4 +1,4 @@
-"""List prices: few, dated, each with its source. Other prices are unknown, not estimated."""
+"""List prices, each with date and source. A price without a source is unknown; it is not estimated."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from hyperpod_constructs.core.catalog._files import follows_facts, load
 
 HOURS_PER_MONTH = 730
-"""Hours per month in AWS's own calculator."""
+"""Hours per month in the AWS Pricing Calculator."""
 
 
 class Price(NamedTuple):
@@ -60,7 +60,7 @@ def prices() -> Mapping[str, Price]:
 
 
 def find_price(item: str, region: str | None) -> Price | None:
-    """Returns the list price of an item in a region, None if unknown.
+    """Returns the list price of an item in a region, or None if unknown.
 
     >>> find_price("eks:standard", "eu-west-1").usd, find_price("nat_gateway", "eu-west-1") is None
     (0.1, True)
@@ -69,7 +69,7 @@ def find_price(item: str, region: str | None) -> Price | None:
 
 
 def ec2_price(instance_type: str, region: str | None) -> float | None:
-    """EC2's on-demand price per hour of the instance: an estimate if HyperPod's own price is unknown.
+    """The EC2 On-Demand price per hour of the instance: an estimate if the HyperPod price is unknown.
 
     >>> ec2_price("ml.p5.48xlarge", "us-west-2"), ec2_price("ml.m5.4xlarge", "us-west-2") is None
     (55.04, True)

@@ -1,4 +1,4 @@
-"""The Service Quotas that apply to a cluster, by their names and codes."""
+"""The quotas in Service Quotas that apply to a cluster, with names and codes."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -9,9 +9,7 @@ from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._names import UnknownName, look_up, suggest
 
 QuotaKind = Literal["cluster", "spot", "training_plan"]
-"""Quotas that each instance type has: on-demand and training plan usage, spot usage, and instances reserved by
-plans.
-"""
+"""Quotas of each instance type: On-Demand and training plan usage, Spot usage, and instances reserved by plans."""
 
 
 class Quota(NamedTuple):
@@ -21,7 +19,7 @@ class Quota(NamedTuple):
         key: key of the quota.
         service: the service's code in Service Quotas.
         name: its exact name in Service Quotas.
-        code: its quota code, or None if unknown: look it up by name.
+        code: its quota code, or None if unknown; the quota can be found by name.
         seen: the value in one account, as text; not necessarily the default.
         uncertain: field name to what is uncertain.
     """
@@ -78,7 +76,7 @@ def quota_name(kind: QuotaKind, instance_type: str) -> str:
 
 
 def instance_quota(kind: QuotaKind, instance_type: str) -> Quota:
-    """Returns the quota of an instance type; its code only if known.
+    """Returns the quota of an instance type; its code is None if unknown.
 
     Raises:
         UnknownName: there is no such kind.

@@ -20,15 +20,15 @@ class Region(NamedTuple):
         zone_id_prefix: prefix of its zone IDs: "usw2" of "usw2-az1".
         zone_ids: known zones; there may be more.
         eks_refused_zone_ids: zones in which EKS does not support control plane subnets; nodes are supported.
-        opt_in: whether an account must enable the region before using it.
+        opt_in: whether an account must enable the region before use.
         hyperpod: whether HyperPod is available, according to the documentation or CloudFormation's types.
         cluster_cfn: whether CloudFormation has AWS::SageMaker::Cluster.
-        scheduler_config_cfn: whether it has AWS::SageMaker::ClusterSchedulerConfig.
-        compute_quota_cfn: whether it has AWS::SageMaker::ComputeQuota.
+        scheduler_config_cfn: whether CloudFormation has AWS::SageMaker::ClusterSchedulerConfig.
+        compute_quota_cfn: whether CloudFormation has AWS::SageMaker::ComputeQuota.
         amp: whether Amazon Managed Service for Prometheus is available.
         amg: whether Amazon Managed Grafana is available. A workspace can be in another region than the cluster.
         observability: whether the HyperPod observability add-on is available.
-        inference: whether the HyperPod inference operator has images there.
+        inference: whether the region has images of the HyperPod inference operator.
         eks_images_account: account that hosts EKS add-on images, or None.
         health_monitoring_agent_account: account of the agent's image repository, or None.
         inference_operator_account: account of the inference operator's image repository, or None.
@@ -68,7 +68,7 @@ class Region(NamedTuple):
         return {"us-gov": "aws-us-gov", "cn": "aws-cn"}.get(self.name.rpartition("-")[0].rpartition("-")[0], "aws")
 
     def has_type(self, kind: GovernanceType) -> bool:
-        """Whether CloudFormation has a type of governance there.
+        """Whether CloudFormation supports a governance type in the region.
 
         >>> find_region("us-west-2").has_type("ComputeQuota")
         True
@@ -105,7 +105,7 @@ def region(name: str) -> Region:
     """Returns the region of this name.
 
     Raises:
-        UnknownName: there is none; the message has the closest name.
+        UnknownName: the region does not exist; the message has the closest name.
     """
     return look_up("region", name, regions())
 

@@ -1,6 +1,6 @@
 """Schemas for values that a config passes to CloudFormation and charts: names, types and allowed values.
 
-Sufficient to find a misspelled property; CloudFormation does the full validation.
+They are sufficient to find misspelled properties; CloudFormation does the full validation.
 """
 
 import re
@@ -55,8 +55,8 @@ def _mismatch(kind: str | list[str], value: Any, path: str) -> Iterator[tuple[st
         if not isinstance(value, list | tuple):
             yield path, "must be a list", None
             return
-        for index, each in enumerate(value):
-            yield from _mismatch(kind.removesuffix("[]"), each, f"{path}[{index}]")
+        for index, item in enumerate(value):
+            yield from _mismatch(kind.removesuffix("[]"), item, f"{path}[{index}]")
     elif kind in _KINDS:
         if isinstance(value, str) and re.fullmatch(_QUOTED.get(kind, "(?!)"), value):
             return  # CloudFormation accepts quoted numbers and booleans

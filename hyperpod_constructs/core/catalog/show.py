@@ -1,4 +1,4 @@
-"""Entries of the catalog as text. Uncertain values have a number that refers to the reason below."""
+"""Entries of the catalog as text. The number after an uncertain value refers to the reason below."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,8 +44,10 @@ def render_instance_type(found: InstanceType) -> str:
     sheet.row("architecture", found.architecture, "architecture")
     if accelerator:
         memory = accelerator.memory_gib_each
-        each = "memory unknown" if memory is None else f"{memory:g} GiB each"
-        sheet.row("accelerators", f"{accelerator.count} x {accelerator.model}, {each}", "accelerator.memory_gib_each")
+        memory_text = "memory unknown" if memory is None else f"{memory:g} GiB each"
+        sheet.row(
+            "accelerators", f"{accelerator.count} x {accelerator.model}, {memory_text}", "accelerator.memory_gib_each"
+        )
         sheet.row("Kubernetes resources", ", ".join(accelerator.resource_names))
         if accelerator.neuron_cores:
             sheet.row("Neuron cores", f"{accelerator.neuron_cores} physical")
@@ -203,10 +205,10 @@ def render_list(kind: str, found: Sequence[Any]) -> str:
             ),
         )
     if kind == "region":
-        have = ("cluster_cfn", "scheduler_config_cfn", "compute_quota_cfn", "observability", "inference")
+        features = ("cluster_cfn", "scheduler_config_cfn", "compute_quota_cfn", "observability", "inference")
         return _columns(
             ["region", "cluster", "scheduler config", "compute quota", "observability", "inference"],
-            ([item.name, *(_yes(getattr(item, name)) for name in have)] for item in found),
+            ([item.name, *(_yes(getattr(item, name)) for name in features)] for item in found),
         )
     if kind == "kubernetes":
         return _columns(
@@ -239,7 +241,7 @@ KINDS: Mapping[str, Kind] = {
     "addon": Kind("addons", addon, lambda: addons().values(), render_addon),
     "endpoint": Kind("endpoints", endpoint, lambda: endpoints().values(), render_endpoint),
 }
-"""The kinds that can be shown."""
+"""The kinds that `hyperpod catalog show` supports."""
 
 
 class _Sheet:
@@ -276,12 +278,15 @@ class _Sheet:
         if self._uncertain:
             lines += ["", "Uncertain:"]
             marked = [(f"[{number}]", reason) for number, reason in enumerate(self._reasons, 1)]
-            # Uncertainties of fields without a row.
+            # The uncertainties of fields without a row.
             others = [(f"{name}:", why) for name, why in self._uncertain.items() if why not in self._reasons]
             for mark, reason in marked + others:
-                lines += wrap(reason, _WIDTH, initial_indent=f"  {mark} ", subsequent_indent="      ")
+                lines += wrap(
+                    reason, _WIDTH, initial_indent=f"  {mark} ", subsequent_indent="      ", break_on_hyphens=False
+                )
         file = load(self._file)
-        lines += ["", *wrap(f"Facts of {file['date']}. {file['source']}", _WIDTH, subsequent_indent="  ")]
+        text = f"Facts of {file['date']}. {file['source']}"
+        lines += ["", *wrap(text, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)]
         return "\n".join(lines)
 
 

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ..shared.clock import Clock
 from ..shared.ownership import Claim, Foreign, Release, claim, existed, release, seems_to_be
 from .api import Api, GovernanceError, Live
-from .owned import TooLarge, joining, leaving, same, wants
+from .owned import TooLarge, same, tags_to_add, tags_to_remove, wants
 from .timing import code, is_transient, retrying
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ class Adoption:
             return 0
         if found is Claim.OURS:
             return 0 if same(self._api.wanted, live.content) else self._api.update(live)
-        return self._join(live)
+        return self._share(live)
 
     def _update(self) -> int:
         live = self._api.find()
@@ -72,7 +72,7 @@ class Adoption:
             return 0
         others = self._api.marks(live) - {self._api.me}
         if found is not Claim.OURS or others or existed(live.tags) or wants(live.tags, self._api.me):
-            return self._join(live)
+            return self._share(live)
         version = self._api.update(live)
         self._api.tag(live)
         return version
@@ -93,11 +93,11 @@ class Adoption:
         self._found = self._found or found
         return found
 
-    def _join(self, live: Live) -> int:
+    def _share(self, live: Live) -> int:
         """Marks it and stores its previous content before the update, so that later changes can be undone."""
         others = sorted(self._api.marks(live) - {self._api.me})
         try:
-            self._api.add_tags(live, joining(live.tags, self._api.me, others, live.content, self._api.wanted))
+            self._api.add_tags(live, tags_to_add(live.tags, self._api.me, others, live.content, self._api.wanted))
         except TooLarge:
             raise GovernanceError(
                 f"{self._api.kind} {self._api.name!r} exists, and its content is too large to be stored in "
@@ -114,10 +114,10 @@ def disown(api: Api, live: Live | None) -> None:
     if live is None:
         return
     marked = api.marks(live)
-    what = release(marked=marked, me=[api.me], existed_before=existed(live.tags))
-    if what is Release.LEAVE:
+    decision = release(marked=marked, me=[api.me], existed_before=existed(live.tags))
+    if decision is Release.LEAVE:
         return
-    if what is Release.DELETE:
+    if decision is Release.DELETE:
         try:
             api.delete(live)
         except ClientError as error:
@@ -125,10 +125,10 @@ def disown(api: Api, live: Live | None) -> None:
             if code(error) != "ConflictException" and not is_transient(error):
                 raise
         return
-    gone, content = leaving(live.tags, api.me, sorted(marked - {api.me}))
+    removed, content = tags_to_remove(live.tags, api.me, sorted(marked - {api.me}))
     if content and not same(content, live.content):
         api.update(live, content)
-    api.remove_tags(live, gone)
+    api.remove_tags(live, removed)
     log.info("%s: released", api.name)
 
 

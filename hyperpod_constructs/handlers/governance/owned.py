@@ -58,7 +58,7 @@ def marks(tags: Mapping[str, str], own_record: str) -> frozenset[Owner]:
     return frozenset(found)
 
 
-def joining(
+def tags_to_add(
     tags: Mapping[str, str], me: Owner, others: Iterable[Owner], now: Content, wanted: Content
 ) -> dict[str, str]:
     """Returns the tags to add when an owner is added, or when one of several changes its content."""
@@ -75,18 +75,18 @@ def joining(
     return added | _parts(f"wants-{me.digest}", [order, wanted])
 
 
-def leaving(tags: Mapping[str, str], me: Owner, others: Iterable[Owner]) -> tuple[list[str], Content | None]:
+def tags_to_remove(tags: Mapping[str, str], me: Owner, others: Iterable[Owner]) -> tuple[list[str], Content | None]:
     """Returns the tags to remove when an owner is removed, and the content to restore (``None``: unchanged)."""
     others = list(others)
-    gone = [key for key in tags if key == me.tag_key or key.startswith(f"{TAG_NAMESPACE}wants-{me.digest}-")]
+    removed = [key for key in tags if key == me.tag_key or key.startswith(f"{TAG_NAMESPACE}wants-{me.digest}-")]
     if not others:
-        gone += [key for key in tags if key == EXISTED_TAG or key.startswith(f"{TAG_NAMESPACE}before-")]
+        removed += [key for key in tags if key == EXISTED_TAG or key.startswith(f"{TAG_NAMESPACE}before-")]
     own_record = wants(tags, me)
-    rest = [known for known in (wants(tags, other) for other in others) if known]
-    if own_record is None or any(known.order > own_record.order for known in rest):
-        return gone, None
-    latest = max(rest, key=lambda known: known.order, default=None)
-    return gone, latest.content if latest else before(tags)
+    remaining = [known for known in (wants(tags, other) for other in others) if known]
+    if own_record is None or any(known.order > own_record.order for known in remaining):
+        return removed, None
+    latest = max(remaining, key=lambda known: known.order, default=None)
+    return removed, latest.content if latest else before(tags)
 
 
 def wants(tags: Mapping[str, str], me: Owner) -> Wants | None:

@@ -40,19 +40,19 @@ def next_step(event: str, status: str | None, *, up_to_date: bool, waited: float
     """
     if status in _IN_PROGRESS:
         return Step.WAIT
-    again = waited < RETRY_SECONDS
+    can_retry = waited < RETRY_SECONDS
     if event == "Delete":
         if status is None:
             return Step.DONE
-        return Step.DELETE if again or status not in _DELETION_FAILED else Step.FAIL
+        return Step.DELETE if can_retry or status not in _DELETION_FAILED else Step.FAIL
     if status is None:
-        return Step.CREATE if again else Step.FAIL
+        return Step.CREATE if can_retry else Step.FAIL
     if status in _SUCCEEDED:
         return Step.DONE if up_to_date else Step.WAIT
     if status in _DELETE_AND_RECREATE and event == "Create":
-        return Step.DELETE if again else Step.FAIL
+        return Step.DELETE if can_retry else Step.FAIL
     if status == "UpdateFailed" and event == "Update":
-        return Step.UPDATE if again else Step.FAIL
+        return Step.UPDATE if can_retry else Step.FAIL
     # an existing quota is never deleted and recreated, because that would delete its team's jobs
     return Step.FAIL
 

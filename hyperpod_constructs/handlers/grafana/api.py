@@ -199,12 +199,12 @@ def requests(clock: Clock, until: float) -> Http:
         end = min(until, clock.monotonic() + _RESPONSE_SECONDS)
         seconds = max(1.0, end - clock.monotonic())
 
-        def ask() -> urllib3.BaseHTTPResponse:
+        def send() -> urllib3.BaseHTTPResponse:
             timeout = urllib3.Timeout(connect=5.0, read=seconds)
             return pool.request(method, url, headers=dict(headers), body=body, timeout=timeout, redirect=False)
 
         try:
-            answer = within(seconds + 1, ask)
+            answer = within(seconds + 1, send)
         except urllib3.exceptions.HTTPError as error:
             raise OSError(str(error)) from None
         return answer.status, answer.data

@@ -30,8 +30,8 @@ def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     import boto3
     from botocore.config import Config
 
-    left = context.get_remaining_time_in_millis() / 1000 - _RESPONSE_SECONDS
-    clock, seconds = Clock(), min(LONGEST_SECONDS, left)
+    remaining = context.get_remaining_time_in_millis() / 1000 - _RESPONSE_SECONDS
+    clock, seconds = Clock(), min(LONGEST_SECONDS, remaining)
     config = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "max_attempts": 2})
     http = requests(clock, clock.monotonic() + seconds)
     return handle(event, boto3.client("grafana", config=config), http, clock, seconds)

@@ -180,8 +180,8 @@ class Run:
         """Handles Delete; returns the given physical id, which CloudFormation may have generated."""
         try:
             self._release(wanted).uninstall(wait=wanted.wait, timeout_seconds=wanted.timeout_seconds)
-        except ClusterGone as gone:
-            print(f"{gone}: the release was deleted with it")
+        except ClusterGone as error:
+            print(f"{error}: the release was deleted with it")
         return {"PhysicalResourceId": self.event.get("PhysicalResourceId") or wanted.physical_id}
 
     def _release_former(self, before: Properties, wanted: Properties) -> None:

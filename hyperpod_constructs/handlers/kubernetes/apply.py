@@ -75,12 +75,14 @@ def _apply(event: Mapping[str, Any], services: Services, seconds_left: float) ->
         if event["RequestType"] == "Update":
             _release_failed_event(event, services, deadline)
     except Exception as error:
-        left = _clean_up(event, services, group)
+        cleanup_error = _clean_up(event, services, group)
         if not isinstance(error, (HandlerError, *_EXPECTED)):
             raise
         message = _error_message(error, event)
         raise HandlerError(
-            f"{clip(message, MESSAGE_BYTES - 350)} (the cleanup also failed: {left})" if left else message
+            f"{clip(message, MESSAGE_BYTES - 350)} (the cleanup also failed: {cleanup_error})"
+            if cleanup_error
+            else message
         ) from None
     return {
         "PhysicalResourceId": new_id,
@@ -109,8 +111,8 @@ def _delete(event: Mapping[str, Any], services: Services, seconds_left: float) -
     try:
         deadline = _work_deadline(properties, services, seconds_left)
         group = _group(event, services, Holder(owner_of(event, properties)), deadline)
-    except ClusterGone as gone:
-        log.info("%s: nothing to delete", gone)
+    except ClusterGone as error:
+        log.info("%s: nothing to delete", error)
     else:
         retain = properties.get("DeletionPolicy") == "Retain"
         group.release(reversed(references(properties)), own_owners, retain=retain)
@@ -126,9 +128,9 @@ def _clean_up(event: Mapping[str, Any], services: Services, failed: ObjectGroup)
         group = _group(event, services, failed.holder, deadline)
         group.claims = failed.claims
         group.undo()
-    except (HandlerError, *_EXPECTED) as left:
-        log.warning("the cleanup failed: %s", left)
-        return clip(str(left), 300)
+    except (HandlerError, *_EXPECTED) as error:
+        log.warning("the cleanup failed: %s", error)
+        return clip(str(error), 300)
     return ""
 
 

@@ -79,11 +79,11 @@ class ApiClient:
     def _answer(
         self, method: str, url: str, headers: dict[str, str], data: bytes | None, seconds: float
     ) -> urllib3.BaseHTTPResponse:
-        def ask() -> urllib3.BaseHTTPResponse:
+        def send() -> urllib3.BaseHTTPResponse:
             timeout = urllib3.Timeout(connect=min(5.0, seconds), read=seconds)
             return self._pool.request(method, url, body=data, headers=headers, timeout=timeout, redirect=False)
 
-        return ask() if self._own_pool else within(seconds + 1, ask)
+        return send() if self._own_pool else within(seconds + 1, send)
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
         """Sends GET for an object or a list."""
@@ -140,9 +140,9 @@ def _object(answer: dict[str, Any], path: str) -> dict[str, Any]:
     return answer
 
 
-def _none_if_absent(ask: Any) -> dict[str, Any] | None:
+def _none_if_absent(read: Any) -> dict[str, Any] | None:
     try:
-        answer: dict[str, Any] = ask()
+        answer: dict[str, Any] = read()
     except ApiError as error:
         if error.status == 404:
             return None

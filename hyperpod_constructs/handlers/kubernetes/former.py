@@ -85,8 +85,8 @@ def others(current: Json, me: Owner) -> list[Owner]:
 def missing_records(current: Json, me: Owner) -> dict[Owner, str]:
     """Returns the missing annotations of other owners, whose content is that of the object."""
     annotations = _annotations(current)
-    lacking = [other for other in others(current, me) if wants_key(other) not in annotations]
-    return {other: _pack_wants(Wants(1, _values(current, other))) for other in lacking}
+    missing = [other for other in others(current, me) if wants_key(other) not in annotations]
+    return {other: _pack_wants(Wants(1, _values(current, other))) for other in missing}
 
 
 def records(current: Json, now: Json, me: Owner) -> tuple[dict[str, str], list[Restored]]:
@@ -101,11 +101,11 @@ def records(current: Json, now: Json, me: Owner) -> tuple[dict[str, str], list[R
             fields.setdefault(path, old)
     managers = {_manager(entry): entry for entry in before.managers}
     present = {_manager(entry): entry for entry in _managed(now)}
-    for was in _managed(current):
-        left = (present.get(_manager(was)) or {}).get("fieldsV1")
-        if not _is_ours(was) and left != was.get("fieldsV1"):
-            known = (managers.get(_manager(was)) or {}).get("fieldsV1") or {}
-            managers[_manager(was)] = {**was, "fieldsV1": _union(known, was.get("fieldsV1") or {})}
+    for previous in _managed(current):
+        present_fields = (present.get(_manager(previous)) or {}).get("fieldsV1")
+        if not _is_ours(previous) and present_fields != previous.get("fieldsV1"):
+            known = (managers.get(_manager(previous)) or {}).get("fieldsV1") or {}
+            managers[_manager(previous)] = {**previous, "fieldsV1": _union(known, previous.get("fieldsV1") or {})}
     order = 1 + max([_wants(current, other).order for other in others(current, me)], default=0)
     notes = {wants_key(me): _pack_wants(Wants(order, _values(now, me)))}
     if fields or managers:
@@ -138,12 +138,14 @@ def managed_fields(current: Json, me: Owner, restored: Iterable[Restored]) -> li
     ours |= {field_value.path for field_value in restored if field_value.successor}
     before = _before(current)
     restored_entries: list[tuple[Json, list[Path]]] = []
-    for was in before.managers:
+    for previous in before.managers:
         # without fields that another owner has set to another value
         lost_paths = [
-            p for p in _leaves(was) if p not in ours and value(current, p) == before.fields.get(p, value(current, p))
+            p
+            for p in _leaves(previous)
+            if p not in ours and value(current, p) == before.fields.get(p, value(current, p))
         ]
-        restored_entries.append((was, [p for p in lost_paths if value(current, p) is not ABSENT]))
+        restored_entries.append((previous, [p for p in lost_paths if value(current, p) is not ABSENT]))
     for successor in {field_value.successor for field_value in restored if field_value.successor}:
         entry: Json = {"manager": successor.manager, "operation": "Apply", "apiVersion": current.get("apiVersion")}
         restored_entries.append(

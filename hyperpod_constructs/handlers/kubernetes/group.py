@@ -76,7 +76,7 @@ class ObjectGroup:
         for item in objects if len(objects) > 1 else ():
             # check all objects first, so that nothing changes if one of them cannot be adopted
             ref = ObjectRef.of(item)
-            self._attempt(f"{ref} was not applied", partial(self._look, ref), item)
+            self._attempt(f"{ref} was not applied", partial(self._check_claim, ref), item)
         crds = [item for item in objects if item["kind"] == "CustomResourceDefinition"]
         for item in objects:
             ref = ObjectRef.of(item)
@@ -105,7 +105,7 @@ class ObjectGroup:
             hint = f". {ACCESS_HINT}" if last.status == 401 else ""
             raise HandlerError(f"{failure}: {message}{hint}") from None
 
-    def _look(self, ref: ObjectRef) -> None:
+    def _check_claim(self, ref: ObjectRef) -> None:
         try:
             path = self._discovery.find(ref.api_version, ref.kind).path(ref)
         except KindUnknown:
@@ -147,8 +147,8 @@ class ObjectGroup:
         item = self._marked(item, current, found)
         if current is not None:
             item = with_bound_size(item, current)
-            item, kept = without_controlled(item, current, self.holder.former.get(ref.key))
-            for field_path in kept:
+            item, controlled = without_controlled(item, current, self.holder.former.get(ref.key))
+            for field_path in controlled:
                 log.info(
                     "%s: %s is not changed, because a controller has set it",
                     ref,
@@ -179,9 +179,9 @@ class ObjectGroup:
         if current is None or (found is Claim.OURS and self._is_alone(current)):
             return self._client.apply(path, item, manager=self._me.manager)
         now = self._predicted(path, item)
-        lacking = missing_records(current, self._me)
-        more, restored = records(current, now, self._me)
-        size = sum(map(len, [*more.values(), *lacking.values(), *annotations_of(current).values()]))
+        missing = missing_records(current, self._me)
+        state, restored = records(current, now, self._me)
+        size = sum(map(len, [*state.values(), *missing.values(), *annotations_of(current).values()]))
         if size > LARGEST_RECORD and not restored and content(now) == content(current):
             return self._client.apply(path, item, manager=self._me.manager)  # no change, so no state to restore
         if size > LARGEST_RECORD:
@@ -190,13 +190,13 @@ class ObjectGroup:
                 f"restore ({size} bytes; the limit is {LARGEST_RECORD}). Do not manage it here, delete it, "
                 "or use another name"
             )
-        for other, text in lacking.items():
+        for other, text in missing.items():
             metadata = {
                 "annotations": {wants_key(other): text},
                 "resourceVersion": current["metadata"]["resourceVersion"],
             }
             current = self._client.merge(path, {"metadata": metadata}, manager=other.manager)
-        item = with_annotations(with_values(item, restored), more)
+        item = with_annotations(with_values(item, restored), state)
         # only if the object has not changed: the stored state must be the state that is replaced
         pinned = {**item, "metadata": {**item["metadata"], "resourceVersion": current["metadata"]["resourceVersion"]}}
         return self._client.apply(path, pinned, manager=self._me.manager)

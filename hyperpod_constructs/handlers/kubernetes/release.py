@@ -58,8 +58,8 @@ def release_all(client: ApiClient, discovery: Discovery, refs: Sequence[ObjectRe
         if failures:
             break  # deleting a namespace would delete the objects in it
     if failures:
-        more = f" (and {len(failures) - _SHOWN_FAILURES} more)" if len(failures) > _SHOWN_FAILURES else ""
-        raise HandlerError("; ".join(failures[:_SHOWN_FAILURES]) + more)
+        suffix = f" (and {len(failures) - _SHOWN_FAILURES} more)" if len(failures) > _SHOWN_FAILURES else ""
+        raise HandlerError("; ".join(failures[:_SHOWN_FAILURES]) + suffix)
 
 
 def _release_in_parallel(client: ApiClient, pending: list[_Releasing]) -> list[str]:
@@ -68,22 +68,22 @@ def _release_in_parallel(client: ApiClient, pending: list[_Releasing]) -> list[s
     failures: list[str] = []
     for round_, delay in enumerate(pauses(clock, first=FIRST_DELAY_SECONDS, longest=LONGEST_DELAY_SECONDS), start=1):
         waited = clock.monotonic() - started
-        left: list[tuple[_Releasing, ApiError]] = []
+        remaining: list[tuple[_Releasing, ApiError]] = []
         for item in pending:
             try:
                 item.attempt()
             except ApiError as error:
                 if error.is_transient(waited) or waited < RETRY_SECONDS:
-                    left.append((item, error))
+                    remaining.append((item, error))
                 else:
                     failures.append(item.failure(error))
-        if not left:
+        if not remaining:
             return failures
-        pause = max(delay, *(error.retry_after or 0.0 for _, error in left))
+        pause = max(delay, *(error.retry_after or 0.0 for _, error in remaining))
         if deadline.remaining <= pause:
-            return failures + [item.failure(RetriesExhausted(error, round_, waited)) for item, error in left]
+            return failures + [item.failure(RetriesExhausted(error, round_, waited)) for item, error in remaining]
         clock.sleep(pause)
-        pending = [item for item, _ in left]
+        pending = [item for item, _ in remaining]
     raise AssertionError("unreachable: pauses never end")
 
 
@@ -107,15 +107,15 @@ class _Releasing:
             return
         metadata = current["metadata"]
         marked = owners(annotations_of(current))
-        what = release(marked=marked, me=self._wanted.own_owners, existed_before=existed(annotations_of(current)))
-        if self._deleted is None and what is Release.LEAVE:
+        decision = release(marked=marked, me=self._wanted.own_owners, existed_before=existed(annotations_of(current)))
+        if self._deleted is None and decision is Release.LEAVE:
             log.info(
                 "%s: not changed, it belongs to %s",
                 ref,
                 ", ".join(o.text for o in sorted(marked)) or "no resource of this library",
             )
             return
-        if self._deleted is None and what is Release.UNMARK:
+        if self._deleted is None and decision is Release.UNMARK:
             if not metadata.get("deletionTimestamp"):
                 self._unmark(kind, current)
             return
@@ -168,8 +168,8 @@ class _Releasing:
         for me in marks_of(annotations_of(current)):
             if me in self._wanted.own_owners:
                 current = _disown(self._client, kind.path(self._ref), current, me)
-        left = ", ".join(o.text for o in sorted(owners(annotations_of(current)))) or "its creator"
-        log.info("%s: released, retained for %s", self._ref, left)
+        remaining = ", ".join(o.text for o in sorted(owners(annotations_of(current)))) or "its creator"
+        log.info("%s: released, retained for %s", self._ref, remaining)
 
     def _restore_fields(self, kind: Kind, current: dict[str, Any]) -> None:
         managers = {str(entry.get("manager")) for entry in current["metadata"].get("managedFields") or []}
@@ -196,13 +196,13 @@ def _disown(client: ApiClient, path: str, current: dict[str, Any], me: Owner) ->
             # a required field that only we own is retained without an owner
             log.info("%s: %s", path, without_dumps(error.message))
     last = not others(current, me)
-    gone = [key for key in own_owners if last or key not in (BEFORE_KEY, EXISTED_KEY)]
+    removed = [key for key in own_owners if last or key not in (BEFORE_KEY, EXISTED_KEY)]
     metadata: dict[str, Any] = {
         "resourceVersion": current["metadata"]["resourceVersion"],
         "managedFields": managed_fields(current, me, restored),
     }
-    if gone:
-        metadata["annotations"] = dict.fromkeys(gone)
+    if removed:
+        metadata["annotations"] = dict.fromkeys(removed)
     return client.merge(path, {"metadata": metadata}, manager=me.manager)
 
 

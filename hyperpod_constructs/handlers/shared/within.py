@@ -10,8 +10,8 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def within(seconds: float, ask: Callable[[], T]) -> T:
-    """Returns the result of ``ask``, or raises its error; the call is abandoned if it exceeds the time limit.
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """Returns the result of ``call``, or raises its error; the call is abandoned if it exceeds the time limit.
 
     Raises:
         TimeoutError: the call exceeded the time limit.
@@ -23,7 +23,7 @@ def within(seconds: float, ask: Callable[[], T]) -> T:
 
     def run() -> None:
         try:
-            done.put((ask(), None))
+            done.put((call(), None))
         except Exception as error:  # noqa: BLE001 - raised again in the calling thread
             done.put((None, error))
 

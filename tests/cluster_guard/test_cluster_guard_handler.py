@@ -74,8 +74,8 @@ def test_the_execution_role_of_a_live_group_is_not_changed():
     with pytest.raises(Refused) as error:
         send(Aws(live=WITH_ROLE), Roles=roles)
     assert str(error.value) == (
-        f"The execution role of an instance group cannot be changed: that of workers, {SHARED}, would become {WORKERS}. "
-        "Keep `execution_roles: shared` (or execution_role_arn) of the cluster, or create a group with a new name and "
+        f"The execution role of an instance group cannot be changed: workers from {SHARED} to {WORKERS}. "
+        "Keep `execution_roles: shared` (or the execution_role_arn) of the cluster, or create a group with a new name and "
         "delete the old one."
     )
     assert send(Aws(live=WITH_ROLE), Roles=roles, AllowReplacement="true")["Data"]
@@ -145,7 +145,7 @@ def test_a_replacing_edit_is_rejected_unless_allowed(edit: dict[str, Any], text:
 
 
 def test_taking_an_explicit_name_away_is_a_replacement_too():
-    with pytest.raises(Refused, match="would become one of CloudFormation's"):
+    with pytest.raises(Refused, match="would become a name that CloudFormation generates"):
         send(Aws(), old={"ClusterName": "live"})
 
 

@@ -96,8 +96,8 @@ CHANGES: list[tuple[Json, Json, Json, list[str]]] = [
         {},
         {},
         [
-            "VpcConfig.Subnets subnet-a, subnet-b would become subnet-a, subnet-c (name the zones of the former in "
-            "network.control_plane_zone_ids, or the subnets in cluster_subnets of HyperPodCluster)"
+            "VpcConfig.Subnets subnet-a, subnet-b would become subnet-a, subnet-c (to keep the subnets, list their zone IDs "
+            "in network.control_plane_zone_ids, or the subnets in cluster_subnets of HyperPodCluster)"
         ],
     ),
     ({"SecurityGroupIds": ["sg-2"]}, {}, {}, ["VpcConfig.SecurityGroupIds sg-1 would become sg-2"]),
@@ -107,7 +107,7 @@ CHANGES: list[tuple[Json, Json, Json, list[str]]] = [
     ({"ClusterName": "live"}, {}, {}, []),
     ({"ClusterName": "other"}, {}, {}, ["ClusterName live would become other"]),
     ({"ClusterName": "live"}, {"ClusterName": "live"}, {}, []),
-    ({}, {"ClusterName": "live"}, {}, ["ClusterName live would become one of CloudFormation's"]),
+    ({}, {"ClusterName": "live"}, {}, ["ClusterName live would become a name that CloudFormation generates"]),
     ({}, {"ClusterName": "other"}, {}, []),
 ]
 
@@ -127,7 +127,7 @@ def test_a_replacement_is_rejected_with_all_reasons() -> None:
         "(allow_replacement=True of HyperPodCluster)."
     )
     assert send(Aws(), **edit, AllowReplacement="true")
-    with pytest.raises(Refused, match="one of CloudFormation's"):
+    with pytest.raises(Refused, match="a name that CloudFormation generates"):
         send(Aws(), old={"ClusterName": "live"})
 
 
@@ -139,9 +139,9 @@ ROLE, OTHER = "arn:aws:iam::111122223333:role/a", "arn:aws:iam::111122223333:rol
     [
         ("InstanceGroups", ROLE, ROLE, []),
         ("InstanceGroups", None, OTHER, []),
-        ("InstanceGroups", ROLE, OTHER, [f"that of g, {ROLE}, would become {OTHER}"]),
-        ("RestrictedInstanceGroups", ROLE, OTHER, [f"that of g, {ROLE}, would become {OTHER}"]),
-        ("InstanceGroups", "", OTHER, [f"that of g, , would become {OTHER}"]),
+        ("InstanceGroups", ROLE, OTHER, [f"g from {ROLE} to {OTHER}"]),
+        ("RestrictedInstanceGroups", ROLE, OTHER, [f"g from {ROLE} to {OTHER}"]),
+        ("InstanceGroups", "", OTHER, [f"g from  to {OTHER}"]),
     ],
 )
 def test_changed_roles(kind: str, new_role: str | None, role: str, expected: list[str]) -> None:
@@ -154,8 +154,8 @@ def test_all_changed_roles_are_named() -> None:
     with pytest.raises(Refused) as error:
         send(Aws(live={**LIVE, "InstanceGroups": groups}), Roles=[{"Name": name, "Role": OTHER} for name in "gh"])
     assert str(error.value) == (
-        f"The execution role of an instance group cannot be changed: that of g, {ROLE}, would become {OTHER}; that of h, "
-        f"{ROLE}, would become {OTHER}. Keep `execution_roles: shared` (or execution_role_arn) of the cluster, or create a "
+        f"The execution role of an instance group cannot be changed: g from {ROLE} to {OTHER}; h from "
+        f"{ROLE} to {OTHER}. Keep `execution_roles: shared` (or the execution_role_arn) of the cluster, or create a "
         "group with a new name and delete the old one."
     )
 
@@ -226,9 +226,9 @@ def test_file_systems_that_move_are_rejected() -> None:
         send(Moving(systems=[{"SubnetIds": ["subnet-a"]}]), FileSystems=systems, AllowReplacement="true")
     assert str(error.value) == (
         "This edit moves file systems, which replaces them with new, empty ones: data (fs-1) from subnet-a to subnet-b; "
-        "more (fs-1) from subnet-a to subnet-b. They follow the first accelerated instance group, or the first zone. Set "
-        "availability_zone_id of the file system to the zone that it is in, or to the new zone if a new file system is "
-        "intended."
+        "more (fs-1) from subnet-a to subnet-b. Without availability_zone_id, a file system is in the zone of the first "
+        "accelerated instance group, or in the first zone. Set availability_zone_id of the file system to its current zone, "
+        "or to the new zone if a new file system is intended."
     )
 
 
@@ -259,7 +259,7 @@ def test_counts(group: Json, live: Json | None, count: int) -> None:
 def test_counts_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     counts([{"Name": "g", "Count": "4", "MinCount": "5"}], None)
-    assert caplog.messages == ["g: 5 (config says 4)"]
+    assert caplog.messages == ["g: 5 (count in the config: 4)"]
 
 
 # Transient errors.

@@ -193,7 +193,7 @@ def test_find() -> None:
     tags = [{}, {"Tags": [{"Key": "cost", "Value": "a"}]}, {"Tags": [{"Key": "b", "Value": "2"}]}]
     client = Client(ListComputeQuotas={"pages": pages}, DescribeComputeQuota=described(), ListTags={"pages": tags})
     assert quota_api(client).find() == live(
-        reason="the service gives no reason",
+        reason="the service returned no reason",
         content={key: QUOTA[key] for key in ("ComputeQuotaTarget", "ComputeQuotaConfig")},
         tags={"cost": "a", "b": "2"},
     )
@@ -215,7 +215,7 @@ def test_find_a_scheduler_config() -> None:
     )
     content = {"Description": "d", "SchedulerConfig": {"FairShare": "Enabled"}}
     assert quota_api(client, POLICY, "ClusterSchedulerConfig").find() == Live(
-        "s-1", "arn", 1, "Creating", "the service gives no reason", content
+        "s-1", "arn", 1, "Creating", "the service returned no reason", content
     )
 
 
@@ -239,7 +239,7 @@ def test_a_deleted_quota_is_not_found(error_code: str) -> None:
     [
         ({"FailureReason": "f", "StatusDetails": {"a": "b"}}, "f"),
         ({"FailureReason": "", "StatusDetails": {"a": "b", "c": "d"}}, "a: b; c: d"),
-        ({"StatusDetails": None}, "the service gives no reason"),
+        ({"StatusDetails": None}, "the service returned no reason"),
     ],
 )
 def test_the_reason_of_a_status(answer: Json, reason: str) -> None:
@@ -256,8 +256,8 @@ CREATE_FAILED, DELETE_FAILED = ("CreateFailed", "CreateRollbackFailed"), ("Delet
 @pytest.mark.parametrize(
     ("status", "text"),
     [
-        *[(status, "delete it and create it again") for status in (*CREATE_FAILED, "UpdateRollbackFailed")],
-        *[(status, "retry after removing the cause") for status in (*DELETE_FAILED, "UpdateFailed")],
+        *[(status, "delete and recreate it") for status in (*CREATE_FAILED, "UpdateRollbackFailed")],
+        *[(status, "fix the cause and retry") for status in (*DELETE_FAILED, "UpdateFailed")],
         ("Creating", "check the task governance add-on and the nodes"),
     ],
 )

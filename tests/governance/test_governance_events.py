@@ -41,7 +41,7 @@ def test_a_life(events: Events) -> None:
     assert {key: started[key] for key in ("PhysicalResourceId", "StartedAt", "WantedVersion")} == {
         "PhysicalResourceId": ID, "StartedAt": str(start), "WantedVersion": "0"
     }  # fmt: skip
-    assert events.messages == ["vision: created as 000000000001", f"{ID}: begun"]
+    assert events.messages == ["vision: created as 000000000001", f"{ID}: started"]
     assert events.poll(started) == {"IsComplete": False}
     assert events.messages == ["vision: Creating after 0 s: wait"]
     events.clock.advance(15)
@@ -55,14 +55,14 @@ def test_a_life(events: Events) -> None:
     assert events.messages == ["vision: Created after 0 s: delete"]
     assert events.poll(started) == {"IsComplete": False}
     assert events.poll(started) == {"IsComplete": True}
-    assert events.messages == ["vision: gone after 0 s: done"]
+    assert events.messages == ["vision: deleted after 0 s: done"]
 
 
 def test_an_update_in_place(events: Events) -> None:
     events.run(events.event("Create", properties(4)))
     update = events.event("Update", properties(8), OldResourceProperties=properties(4), PhysicalResourceId=ID)
     started = events.begin(update)
-    assert (started["WantedVersion"], events.messages) == ("2", [f"{ID}: begun"])
+    assert (started["WantedVersion"], events.messages) == ("2", [f"{ID}: started"])
     assert "DeleteComputeQuota" not in events.operations
     assert events.run(update)["IsComplete"] is True
     assert events.service.only.request["ComputeQuotaConfig"] == request(8)["ComputeQuotaConfig"]
@@ -78,18 +78,18 @@ def test_a_second_delivery_changes_what_differs_only(events: Events) -> None:
 def test_two_owners(events: Events) -> None:
     events.run(events.event("Create", properties(4)))
     started = events.begin(events.event("Create", properties(4), id="B"))
-    assert events.messages == ["vision: shared with Platform/A", f"{ID}: begun"]
+    assert events.messages == ["vision: shared with Platform/A", f"{ID}: started"]
     assert started["WantedVersion"] == "1"
     assert "UpdateComputeQuota" not in events.operations
     events.run(events.event("Create", properties(8), id="C"))
     update = events.event("Update", properties(2), OldResourceProperties=properties(4), PhysicalResourceId=ID)
     events.begin(update)
-    assert events.messages == ["vision: shared with Platform/C, Platform/B", f"{ID}: begun"]
+    assert events.messages == ["vision: shared with Platform/C, Platform/B", f"{ID}: started"]
     events.run(update)
     events.run(events.event("Delete", properties(2), PhysicalResourceId=ID))
     assert events.messages == [
-        "vision: not changed, it has no mark of this resource",
-        "vision: gone after 15 s: done",
+        "vision: not changed, because it does not have the mark of this resource",
+        "vision: deleted after 15 s: done",
     ]
     assert sorted(found.name for found in owners(events.service.only.tags)) == ["Platform/B", "Platform/C"]
     assert events.service.only.request["ComputeQuotaConfig"] == request(8)["ComputeQuotaConfig"]
@@ -105,7 +105,7 @@ def test_a_quota_that_existed(events: Events) -> None:
         "ComputeQuota 'vision' (000000000001) already exists and was not created by this library. "
     )
     events.begin(events.event("Create", properties(4, Adopt="true")))
-    assert events.messages == ["vision: shared with its creator", f"{ID}: begun"]
+    assert events.messages == ["vision: shared with its creator", f"{ID}: started"]
     assert item.tags[f"{TAG_NAMESPACE}existed"] == "true"
     update = events.event("Update", properties(8), OldResourceProperties=properties(4), PhysicalResourceId=ID)
     events.run(update)

@@ -69,7 +69,7 @@ def test_what_cannot_be_given_back_is_logged(events: Events) -> None:
     assert events.fails(event) == "ComputeQuota 'vision': bad (ValidationException)"
     assert events.messages == [
         "vision: shared with its creator",
-        "vision: could not be released: An error occurred (Throttling) when calling the Operation operation: slow",
+        "vision: the release failed: An error occurred (Throttling) when calling the Operation operation: slow",
     ]
     assert events.caplog.records[-1].levelname == "WARNING"
     assert events.clock.slept == [1, 2, 4, 8, 16, 20], "a minute"
@@ -141,7 +141,7 @@ def test_a_poll_that_fails(events: Events, error: ClientError, waited: float, me
 def test_a_status_that_never_settles(events: Events) -> None:
     events.service.polls_to_settle = 10_000
     assert events.fails(events.event("Create", properties())) == (
-        "ComputeQuota 'vision' is Creating after 1500 s: the service gives no reason; check the task governance "
+        "ComputeQuota 'vision' is Creating after 1500 s: the service returned no reason; check the task governance "
         "add-on and the nodes"
     )
 
@@ -150,7 +150,7 @@ def test_what_disappears_is_created_again_for_seven_minutes(events: Events) -> N
     started = events.begin(events.event("Create", properties()))
     events.service.items.clear()
     assert events.poll(started) == {"IsComplete": False}
-    assert events.messages == ["vision: gone after 0 s: create", "vision: created as 000000000002"]
+    assert events.messages == ["vision: deleted after 0 s: create", "vision: created as 000000000002"]
     events.service.items.clear()
     events.clock.advance(420)
     with pytest.raises(GovernanceError, match=r"^ComputeQuota 'vision' does not exist after 420 s$"):
@@ -167,7 +167,7 @@ def test_a_failed_create_is_deleted_and_created_again(events: Events) -> None:
         "vision: Creating after 0 s: wait",
         "vision: CreateFailed after 0 s: delete",
         "vision: Deleting after 0 s: wait",
-        "vision: gone after 0 s: create",
+        "vision: deleted after 0 s: create",
         "vision: created as 000000000002",
         "vision: Creating after 0 s: wait",
     ]

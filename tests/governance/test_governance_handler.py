@@ -252,7 +252,7 @@ def test_a_final_failure_states_the_reason_and_the_fix(service: GovernanceServic
         cfn.run("Update", quota(8))
     text = str(failure.value)
     assert "ComputeQuota 'vision-quota' is UpdateRollbackFailed after" in text
-    assert "the webhook did not answer; delete it and create it again" in text
+    assert "the webhook did not answer; delete and recreate it" in text
     assert not service.received("Delete"), "a quota that worked is never deleted for a repair"
 
 

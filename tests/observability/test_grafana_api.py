@@ -42,13 +42,13 @@ def test_what_is_absent(api: Api, http: Http) -> None:
     http.on("DELETE /x", (404, b"none")).on("GET /object", {"a": 1})
     assert api.call("DELETE", "/x", allowed=(404,)) == (404, b"none")
     assert api.items("/object") == []
-    with pytest.raises(GrafanaError, match=r"^Grafana answers 404 to DELETE /x: none$"):
+    with pytest.raises(GrafanaError, match=r"^Grafana returned 404 for DELETE /x: none$"):
         api.call("DELETE", "/x")
 
 
 def test_an_answer_that_is_not_json(api: Api, http: Http) -> None:
     http.on("GET /x", (200, b"<html>"))
-    with pytest.raises(GrafanaError, match=r"^Grafana did not answer GET /x with JSON$"):
+    with pytest.raises(GrafanaError, match=r"^Grafana returned invalid JSON for GET /x$"):
         api.get("/x")
 
 
@@ -64,10 +64,10 @@ def test_transient_answers(api: Api, http: Http, clock: Clock, answer: Any) -> N
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ((400, b"bad"), "Grafana answers 400 to GET /x: bad"),
-        ((300, b""), "Grafana answers 300 to GET /x: "),
-        ((501, b"\xff of the-token"), "Grafana answers 501 to GET /x: \ufffd of ***"),
-        ((403, b"y" * 301), "Grafana answers 403 to GET /x: " + "y" * 300),
+        ((400, b"bad"), "Grafana returned 400 for GET /x: bad"),
+        ((300, b""), "Grafana returned 300 for GET /x: "),
+        ((501, b"\xff of the-token"), "Grafana returned 501 for GET /x: \ufffd of ***"),
+        ((403, b"y" * 301), "Grafana returned 403 for GET /x: " + "y" * 300),
     ],
 )
 def test_final_answers(api: Api, http: Http, clock: Clock, answer: tuple[int, bytes], message: str) -> None:
@@ -80,7 +80,7 @@ def test_final_answers(api: Api, http: Http, clock: Clock, answer: tuple[int, by
 def test_the_last_pause_ends_before_the_deadline(api: Api, http: Http, clock: Clock) -> None:
     api.until = clock.monotonic() + 14
     http.on("GET /x", OSError("refused"))
-    with pytest.raises(GrafanaError, match=r"^Grafana answers 503 to GET /x: refused$"):
+    with pytest.raises(GrafanaError, match=r"^Grafana returned 503 for GET /x: refused$"):
         api.get("/x")
     assert clock.slept == [2, 4]
 
@@ -89,7 +89,7 @@ def test_a_new_token_may_be_rejected_for_a_minute(http: Http, clock: Clock) -> N
     clock.advance(500)
     api = Api("https://g", "t", http, clock, clock.monotonic() + 300)
     http.on("GET /x", (401, b"no"))
-    with pytest.raises(GrafanaError, match="answers 401"):
+    with pytest.raises(GrafanaError, match="returned 401"):
         api.get("/x")
     assert clock.slept == [2, 4, 8, 16, 20, 20], "the attempt after 70 s is the last one"
 
@@ -232,8 +232,8 @@ def test_the_time_of_a_session(aws: Aws, clock: Clock) -> None:
     assert clock.slept == [1, 2, 4, 8, 10]
     assert str(failure.value) == (
         f"the service account {NAME} of the Grafana workspace g-1 could not be deleted: An error occurred "
-        "(ThrottlingException) when calling the Operation operation: no. Delete it manually; its token is valid for ten "
-        "minutes only"
+        "(ThrottlingException) when calling the Operation operation: no. Delete it manually; its token expires "
+        "after ten minutes"
     )
 
 

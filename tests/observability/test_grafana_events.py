@@ -254,7 +254,7 @@ def test_a_failed_create_is_undone(events: Events) -> None:
             events.grafana.faults = [400]
 
     events.grafana.hook = fails
-    with pytest.raises(GrafanaError, match=r'^Grafana answers 400 to POST /api/dashboards/db: \{"message":"no"\}$'):
+    with pytest.raises(GrafanaError, match=r'^Grafana returned 400 for POST /api/dashboards/db: \{"message":"no"\}$'):
         events.send("Create", properties(board("a")))
     assert (events.grafana.boards, events.grafana.sources, events.grafana.accounts) == ({}, {}, {})
 
@@ -268,7 +268,7 @@ def test_a_failed_update_is_left_to_the_rollback(events: Events) -> None:
             events.grafana.faults = [400]
 
     events.grafana.hook = fails
-    with pytest.raises(GrafanaError, match=r"^Grafana answers 400 to POST /api/dashboards/db: [^;]*$"):
+    with pytest.raises(GrafanaError, match=r"^Grafana returned 400 for POST /api/dashboards/db: [^;]*$"):
         events.send("Update", properties(board("b")), OldResourceProperties=desired, PhysicalResourceId=ID)
     assert (list(events.grafana.boards), list(events.grafana.sources)) == (["a"], ["hyperpod"])
 
@@ -282,8 +282,8 @@ def test_changes_that_cannot_be_reverted_are_reported(events: Events) -> None:
     with pytest.raises(GrafanaError) as failure:
         events.send("Create", properties(board("a")))
     assert str(failure.value) == (
-        'Grafana answers 400 to POST /api/dashboards/db: {"message":"no"}; and its changes could not be undone: Grafana '
-        'answers 400 to DELETE /api/datasources/uid/hyperpod: {"message":"no"}'
+        'Grafana returned 400 for POST /api/dashboards/db: {"message":"no"}; and its changes could not be undone: Grafana '
+        'returned 400 for DELETE /api/datasources/uid/hyperpod: {"message":"no"}'
     )
 
 
@@ -294,7 +294,7 @@ def test_the_time_of_an_event(events: Events) -> None:
 
     events.grafana.hook = fails
     began = events.clock.monotonic()
-    with pytest.raises(GrafanaError, match="and its changes could not be undone: Grafana answers 503 to DELETE"):
+    with pytest.raises(GrafanaError, match="and its changes could not be undone: Grafana returned 503 for DELETE"):
         events.send("Create", properties(board("a")))
     pauses = [2.0, 4.0, 8.0, 16.0, *[20.0] * 7]
     assert events.clock.slept[: len(pauses)] == pauses, "170 s of 270 s: 30 s for the account, 60 s to revert"
@@ -326,7 +326,7 @@ def test_a_deleted_workspace(events: Events, caplog: pytest.LogCaptureFixture) -
     caplog.set_level(logging.INFO)
     events.aws.error = "ResourceNotFoundException"
     events.send("Delete", properties(board("a")))
-    assert caplog.messages == [f"{WORKSPACE} does not exist, and neither do its dashboards"]
+    assert caplog.messages == [f"Grafana workspace {WORKSPACE} does not exist: nothing to delete"]
     events.aws.error = "AccessDeniedException"
     with pytest.raises(ClientError, match="AccessDenied"):
         events.send("Delete", properties(board("a")))

@@ -94,7 +94,7 @@ def test_temporary_failures_are_retried(grafana: Grafana, fault: int) -> None:
 def test_rejections_are_reported_and_leave_no_service_account(grafana: Grafana) -> None:
     grafana.faults = [403]
     with pytest.raises(
-        GrafanaError, match=r'Grafana answers 403 to GET /api/datasources/uid/hyperpod-62c859fa: .*"no"'
+        GrafanaError, match=r'Grafana returned 403 for GET /api/datasources/uid/hyperpod-62c859fa: .*"no"'
     ):
         run(grafana, "Create", properties(BOARDS))
     assert grafana.accounts == {}
@@ -104,7 +104,7 @@ def test_a_grafana_that_never_answers_ends(grafana: Grafana) -> None:
     grafana.faults = [503] * 1000
     clock = FakeClock()
     event = {"RequestType": "Create", "LogicalResourceId": "Boards", "ResourceProperties": properties(BOARDS)}
-    with pytest.raises(GrafanaError, match="answers 503"):
+    with pytest.raises(GrafanaError, match="returned 503"):
         handle(event, grafana.aws.client, grafana.http, clock)  # type: ignore[attr-defined,arg-type]
     assert LONGEST_SECONDS - 150 < clock.time < LONGEST_SECONDS, "one deadline for all calls, and time for the account"
     assert grafana.accounts == {}
@@ -338,5 +338,5 @@ def test_a_dashboard_that_was_put_into_a_folder_stays_there(platforms: Platforms
 def test_an_answer_that_trickles_in_has_an_end() -> None:
     """One byte at a time, each within the timeout of a socket."""
     clock = Clock()
-    with slow_server() as url, pytest.raises(OSError, match="no complete answer"):
+    with slow_server() as url, pytest.raises(OSError, match="no complete response"):
         requests(clock, clock.monotonic() + 1)("GET", url, {}, None)

@@ -141,9 +141,9 @@ def test_a_webhook_that_rejects_dry_runs_blocks_the_adoption_with_a_fix(world: W
     stack = world.stack()
     assert stack.deploy({"X": objects(config_map("x", v="ours"), Adopt="true")}) == "ROLLBACK_COMPLETE"
     assert stack.reasons[0] == (
-        "ConfigMap team/x was not applied: 400 BadRequest: the object already exists, and its current state can be "
+        "ConfigMap team/x was not applied: 400 BadRequest: the object already exists, and the result of the change can be "
         'determined only with a dry run, but admission webhook "v.example.com" does not support dry run. Set sideEffects of '
-        "that webhook to None, or to NoneOnDryRun if it honors dryRun (kubectl get "
+        "that webhook to None, or to NoneOnDryRun if it supports dryRun (kubectl get "
         "validatingwebhookconfigurations,mutatingwebhookconfigurations), or exclude the object from it"
     )
     assert as_before(world.config_map("x"), before)

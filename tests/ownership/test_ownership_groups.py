@@ -115,7 +115,7 @@ def test_a_job_of_two_owners_is_not_replaced(world: World) -> None:
     a, b = world.stack("A"), world.stack("B")
     a.deploy({"X": objects(job("train", "a"))})
     b.deploy({"X": objects(job("train", "b"), ReplaceOnImmutable="true")})
-    assert "it also belongs to A/X, so it cannot be replaced: use another name" in b.reasons[0]
+    assert "it also belongs to A/X, so it cannot be replaced; use another name" in b.reasons[0]
     assert world.owners("jobs", "train") == ["A/X"]
 
 

@@ -200,7 +200,7 @@ def test_a_large_object_is_not_renamed_and_changed_at_once(world: World) -> None
     stack.deploy({"Old": objects(large())})
     assert stack.deploy({"New": objects(large(b="2"))}) == "UPDATE_ROLLBACK_COMPLETE"
     assert re.search(
-        r"its fields are too large to be stored for a later restore \(\d+ bytes; the limit is 204800\): do not manage it "
+        r"its fields are too large to be stored for a later restore \(\d+ bytes; the limit is 204800\)\. Do not manage it "
         r"here, delete it, or use another name$",
         stack.reasons[0],
     ), stack.reasons[0]

@@ -14,7 +14,7 @@ from cloudformation import Event, Killed, Provider, Resource
 from grafana_server import WORKSPACE, FakeClock, Grafana
 
 from hyperpod_constructs.handlers.grafana import index
-from hyperpod_constructs.handlers.grafana.things import Thing
+from hyperpod_constructs.handlers.grafana.objects import GrafanaObject
 from hyperpod_constructs.handlers.shared.ownership import owner
 
 SECONDS = 270.0
@@ -196,7 +196,7 @@ class Dashboards:
     def marked(self) -> Iterable[tuple[str, str, str]]:
         for kind, contents in (("board", self.grafana.boards), ("source", self.grafana.sources)):
             for uid, content in list(contents.items()):
-                for mark in Thing(kind, uid, content).owners:
+                for mark in GrafanaObject(kind, uid, content).owners:
                     yield f"{kind}/{uid}", "", mark.digest
 
     def digests(self, stack_id: str, logical_id: str, resource: Resource) -> Iterable[str]:
@@ -205,7 +205,7 @@ class Dashboards:
     def remove(self, key: str) -> None:
         kind, _, uid = key.partition("/")
         contents = self.grafana.boards if kind == "board" else self.grafana.sources
-        found = Thing(kind, uid, contents[uid])
+        found = GrafanaObject(kind, uid, contents[uid])
         remaining = [mark.tag_key for mark in found.owners if mark.tag_key not in self.killed]
         contents[uid] = found.marked(remaining)
         if not remaining:

@@ -1,8 +1,8 @@
-"""Lambda entry point: before CloudFormation updates the cluster, reject a replacement and read the live counts.
+"""Lambda entry point: rejects a replacement and reads the live counts, before CloudFormation updates the cluster.
 
-CloudFormation handles an edit of a create-only property by creating a new cluster and deleting the old one with all its
-nodes. This function compares the template with the live cluster, so that a rollback, whose template matches the live
-cluster, always passes.
+If a create-only property changes, CloudFormation creates a new cluster and deletes the old one with all its nodes. This
+function compares the template with the live cluster, so it always accepts a rollback, whose template matches the live
+cluster.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ def answer(
     fsx: Any = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Any]:
-    """Return the physical id, and the count of each group as `Count0`, `Count1` and so on.
+    """Returns the physical id, and the count of each group as `Count0`, `Count1` and so on.
 
     Raises:
         Refused: a create-only property differs from that of the live cluster, and replacement is not allowed; or a file
-            system without a zone in the config would move.
+            system without a zone in the config would move to another subnet.
     """
     wanted = event["ResourceProperties"]
     if event["RequestType"] == "Delete":
-        # as received: CloudFormation generates an id if the response to a Create was lost
+        # the received id: CloudFormation generates one if the response to a Create was lost
         return {"PhysicalResourceId": event["PhysicalResourceId"]}
     physical_id = f"{wanted['LogicalId']}-guard"
     live = until_allowed(lambda: live_cluster(wanted, cloudformation, sagemaker), sleep)
@@ -64,28 +64,29 @@ def answer(
         if roles and wanted["AllowReplacement"] != "true":
             raise Refused(
                 f"The execution role of an instance group cannot be changed: {'; '.join(roles)}. Keep "
-                "`execution_roles: shared` (or execution_role_arn) of the cluster, or create a group with "
+                "`execution_roles: shared` (or the execution_role_arn) of the cluster, or create a group with "
                 "a new name and delete the old one."
             )
     moving = until_allowed(lambda: moved(wanted, cloudformation, fsx), sleep)
     if moving:
         raise Refused(
-            f"This edit moves file systems, which replaces them with new, empty ones: {'; '.join(moving)}. They follow the "
-            "first accelerated instance group, or the first zone. Set availability_zone_id of the file system to the zone "
-            "that it is in, or to the new zone if a new file system is intended."
+            f"This edit moves file systems, which replaces them with new, empty ones: {'; '.join(moving)}. Without "
+            "availability_zone_id, a file system is in the zone of the first accelerated instance group, or in the first "
+            "zone. Set availability_zone_id of the file system to its current zone, or to the new zone if a new file "
+            "system is intended."
         )
     return {"PhysicalResourceId": physical_id, "Data": counts(wanted.get("Groups", ()), live)}
 
 
 def live_cluster(wanted: Mapping[str, Any], cloudformation: Any, sagemaker: Any) -> Mapping[str, Any] | None:
-    """Return the cluster that this stack created, None if there is none."""
+    """Returns the cluster that this stack created; None if it does not exist."""
     cluster_arn = physical_id_of(wanted["LogicalId"], wanted, cloudformation)
     if not cluster_arn:
         return None
     try:
         live: Mapping[str, Any] = sagemaker.describe_cluster(ClusterName=cluster_arn)
     except ClientError as error:
-        # CloudFormation still lists a cluster that was deleted, or whose creation failed
+        # CloudFormation also lists a cluster that was deleted, or whose creation failed
         if error.response.get("Error", {}).get("Code") in ("ResourceNotFound", "ResourceNotFoundException"):
             return None
         raise
@@ -93,7 +94,7 @@ def live_cluster(wanted: Mapping[str, Any], cloudformation: Any, sagemaker: Any)
 
 
 def physical_id_of(logical_id: str, wanted: Mapping[str, Any], cloudformation: Any) -> str | None:
-    """Return the id of a resource of this stack, None if there is none."""
+    """Returns the physical id of a resource of this stack; None if it does not exist."""
     try:
         resource = cloudformation.describe_stack_resource(StackName=wanted["StackId"], LogicalResourceId=logical_id)
     except ClientError as error:
@@ -104,7 +105,7 @@ def physical_id_of(logical_id: str, wanted: Mapping[str, Any], cloudformation: A
 
 
 def moved(wanted: Mapping[str, Any], cloudformation: Any, fsx: Any) -> list[str]:
-    """Return the live file systems that the template places in another subnet."""
+    """Returns the live file systems that the template places in another subnet."""
     found = []
     for system in wanted.get("FileSystems", ()):
         id_ = physical_id_of(system["LogicalId"], wanted, cloudformation)
@@ -114,7 +115,7 @@ def moved(wanted: Mapping[str, Any], cloudformation: Any, fsx: Any) -> list[str]
             live = fsx.describe_file_systems(FileSystemIds=[id_])["FileSystems"]
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") == "FileSystemNotFound":
-                continue  # CloudFormation still lists a file system that was deleted
+                continue  # CloudFormation also lists a file system that was deleted
             raise
         subnets = [subnet for group in live for subnet in group["SubnetIds"]]
         if subnets and system["SubnetId"] not in subnets:
@@ -123,7 +124,7 @@ def moved(wanted: Mapping[str, Any], cloudformation: Any, fsx: Any) -> list[str]
 
 
 def replacing(wanted: Mapping[str, Any], old: Mapping[str, Any], live: Mapping[str, Any]) -> list[str]:
-    """Return the changes of the template that would replace the live cluster, as text."""
+    """Returns the changes of the template that would replace the live cluster, as text."""
     found = []
     vpc = live.get("VpcConfig", {})
     for name, was in (("Subnets", vpc.get("Subnets")), ("SecurityGroupIds", vpc.get("SecurityGroupIds"))):
@@ -131,7 +132,7 @@ def replacing(wanted: Mapping[str, Any], old: Mapping[str, Any], live: Mapping[s
             found.append(f"VpcConfig.{name} {_list(was)} would become {_list(wanted[name])}")
             if name == "Subnets":
                 found[-1] += (
-                    " (name the zones of the former in network.control_plane_zone_ids, "
+                    " (to keep the subnets, list their zone IDs in network.control_plane_zone_ids, "
                     "or the subnets in cluster_subnets of HyperPodCluster)"
                 )
     eks = live.get("Orchestrator", {}).get("Eks", {}).get("ClusterArn")
@@ -142,28 +143,28 @@ def replacing(wanted: Mapping[str, Any], old: Mapping[str, Any], live: Mapping[s
         if wanted["ClusterName"] != name:
             found.append(f"ClusterName {name} would become {wanted['ClusterName']}")
     elif old.get("ClusterName") == name:
-        found.append(f"ClusterName {name} would become one of CloudFormation's")
+        found.append(f"ClusterName {name} would become a name that CloudFormation generates")
     return found
 
 
 def changed_roles(roles: Any, live: Mapping[str, Any]) -> list[str]:
-    """Return the existing groups that would get another execution role, as text."""
+    """Returns the existing groups that would get another execution role, as text."""
     groups = [*live.get("InstanceGroups", ()), *live.get("RestrictedInstanceGroups", ())]
     now = {group["InstanceGroupName"]: group.get("ExecutionRole") for group in groups}
     return [
-        f"that of {group['Name']}, {now[group['Name']]}, would become {group['Role']}"
+        f"{group['Name']} from {now[group['Name']]} to {group['Role']}"
         for group in roles
         if now.get(group["Name"]) not in (None, group["Role"])
     ]
 
 
 def counts(groups: Any, live: Mapping[str, Any] | None) -> dict[str, int]:
-    """Return the live target count of each group, or the count of the config for a group that does not exist yet."""
+    """Returns the live target count of each group, or the count of the config for a group that does not exist yet."""
     now = {group["InstanceGroupName"]: group["TargetCount"] for group in (live or {}).get("InstanceGroups", ())}
     result = {}
     for index, group in enumerate(groups):
         count = max(now.get(group["Name"], int(group["Count"])), int(group.get("MinCount", 0)))
-        log.info("%s: %s (config says %s)", group["Name"], count, group["Count"])
+        log.info("%s: %s (count in the config: %s)", group["Name"], count, group["Count"])
         result[f"Count{index}"] = count
     return result
 

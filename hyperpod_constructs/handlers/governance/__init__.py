@@ -15,9 +15,10 @@ TeamName         the team, for a quota
 * The physical id consists of cluster, kind, name and team: a change of any of them is a replacement.
 * The service has no client token. A digest of stack and logical id is stored as a tag instead, so an event that is
 delivered twice finds the resource that it created, and resources of other owners are not changed.
-* An update specifies the version to which it applies; after a conflicting change, it is retried with the new version.
-* The status is polled until it is final: failures that the documentation describes as retryable are retried for some
-minutes (Kueue's webhook may still be starting); final failures are reported with the reason of the service.
+* An update specifies the version to which it applies. If another change conflicts with it, it is retried with the new
+version.
+* The status is polled until it is final. Failures that the documentation describes as retryable are retried for some
+minutes (Kueue's webhook may still be starting); final failures are reported with the reason that the service returns.
 
 Uses only the libraries of the Lambda runtime. Modules: ``api`` (one interface for both kinds), ``timing`` (clock and
 retries), ``settle`` (the meaning of each status), ``index`` (the events).

@@ -1,4 +1,4 @@
-"""Create, adopt, share, change and release one scheduler config or quota."""
+"""Creates, adopts, shares, changes and releases one scheduler config or quota."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNDO_SECONDS = 60.0
 
 
 class Adoption:
-    """One event that creates or changes a resource. `held`: CloudFormation already considers the resource its own."""
+    """One event that creates or changes a resource. `held`: the resource is already part of the CloudFormation stack."""
 
     def __init__(self, api: Api, clock: Clock, *, held: bool) -> None:
         self._api = api
@@ -33,15 +33,15 @@ class Adoption:
         self._found: Claim | None = None
 
     def create(self) -> int:
-        """Create it, unless an earlier delivery of this event did; return the version to wait for, 0 for a new one."""
+        """Creates it, unless an earlier delivery of this event did; returns the version to wait for, 0 for a new one."""
         return retry_transient(self._api, self._create, self._clock)
 
     def update(self) -> int:
-        """Update it from its current version; return 0 if it had to be created again."""
+        """Updates it from its current version; returns 0 if it was recreated."""
         return retry_transient(self._api, self._update, self._clock)
 
     def undo(self) -> None:
-        """Release a resource that this event adopted or created; one that had our mark before is not changed."""
+        """Releases a resource that this event adopted or created; one that had our mark before is not changed."""
         if self._found in (None, Claim.OURS):
             return
         try:
@@ -52,7 +52,7 @@ class Adoption:
                 also=lambda error: code(error) == "ConflictException",
             )
         except (GovernanceError, ClientError, BotoCoreError) as error:
-            log.warning("%s: could not be released: %s", self._api.name, error)
+            log.warning("%s: the release failed: %s", self._api.name, error)
 
     def _create(self) -> int:
         live = self._api.find()
@@ -67,7 +67,7 @@ class Adoption:
     def _update(self) -> int:
         live = self._api.find()
         found = self._claim(live)
-        if live is None:  # deleted outside of CloudFormation: an update creates it again
+        if live is None:  # deleted outside of CloudFormation: an update recreates it
             self._api.create()
             return 0
         others = self._api.marks(live) - {self._api.me}
@@ -94,7 +94,7 @@ class Adoption:
         return found
 
     def _join(self, live: Live) -> int:
-        """Mark it first, and store its previous content, so that later changes can be undone."""
+        """Marks it and stores its previous content before the update, so that later changes can be undone."""
         others = sorted(self._api.marks(live) - {self._api.me})
         try:
             self._api.add_tags(live, joining(live.tags, self._api.me, others, live.content, self._api.wanted))
@@ -110,7 +110,7 @@ class Adoption:
 
 
 def disown(api: Api, live: Live | None) -> None:
-    """Remove our mark; delete the resource if it has no other owner, otherwise restore the content of the others."""
+    """Removes our mark; deletes the resource if it has no other owner, otherwise restores the content of the others."""
     if live is None:
         return
     marked = api.marks(live)
@@ -121,7 +121,7 @@ def disown(api: Api, live: Live | None) -> None:
         try:
             api.delete(live)
         except ClientError as error:
-            # it is being changed or deleted: the next poll handles it
+            # it is being changed or deleted; the next poll handles it
             if code(error) != "ConflictException" and not is_transient(error):
                 raise
         return
@@ -133,9 +133,9 @@ def disown(api: Api, live: Live | None) -> None:
 
 
 def retry_transient(api: Api, attempt: Callable[[], T], clock: Clock) -> T:
-    """Retry transient errors. Raises `GovernanceError`."""
+    """Retries transient errors. Raises `GovernanceError`."""
     try:
-        # a conflict means another change of the same cluster, or a newer version: read again and retry
+        # a conflict is another change of the same cluster, or a newer version: read the resource again and retry
         return retrying(
             attempt, clock, clock.monotonic() + CALL_SECONDS, also=lambda error: code(error) == "ConflictException"
         )
@@ -144,5 +144,5 @@ def retry_transient(api: Api, attempt: Callable[[], T], clock: Clock) -> T:
 
 
 def service_message(api: Api, error: ClientError) -> str:
-    """Return the service's message, with the resource."""
+    """Returns the service's message, with the resource."""
     return f"{api.kind} {api.name!r}: {error.response.get('Error', {}).get('Message') or error} ({code(error)})"

@@ -1,4 +1,4 @@
-"""API calls with common names for both kinds."""
+"""The SageMaker API operations of both kinds, under common names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CONTENT = {
 
 
 class GovernanceError(Exception):
-    """The error that CloudFormation shows."""
+    """The failure reason that CloudFormation shows."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Live:
 
 
 class Api:
-    """Calls of one kind, for one resource: `kind` is `ClusterSchedulerConfig` or `ComputeQuota`."""
+    """The operations on one resource; `kind` is `ClusterSchedulerConfig` or `ComputeQuota`."""
 
     def __init__(
         self, client: Any, kind: str, request: Mapping[str, Any], *, stack_id: str, logical_id: str, adopt: bool = False
@@ -50,48 +50,48 @@ class Api:
         self.adopt = adopt
         self.me: Owner = owner(stack_id, logical_id, self.physical_id)
         self.legacy = legacy_digest(stack_id, logical_id)
-        """The mark of this resource by the former version."""
+        """The mark of this resource in the former version."""
         self._word = "cluster_scheduler_config" if kind == "ClusterSchedulerConfig" else "compute_quota"
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The name of the resource."""
         return str(self.request["Name"])
 
     @property
     def team(self) -> str:
-        """The team of a quota, empty for a scheduler config."""
+        """The team of a quota; empty for a scheduler config."""
         return str(self.request.get("ComputeQuotaTarget", {}).get("TeamName", ""))
 
     @property
     def physical_id(self) -> str:
-        """Its physical id, which contains the properties that cannot be changed in place."""
+        """The physical id, which contains the properties that cannot be changed in place."""
         return "/".join(part for part in (self.request["ClusterArn"], self.kind, self.name, self.team) if part)
 
     @property
     def wanted(self) -> dict[str, Any]:
-        """Its mutable content."""
+        """The mutable content of the request."""
         return {key: value for key, value in self.request.items() if key not in _CREATE_ONLY}
 
     def marks(self, live: Live) -> frozenset[Owner]:
-        """Return its owners, including that of this resource's mark in the former version."""
+        """Returns its owners, including that of this resource's mark in the former version."""
         found = marks(live.tags, self.legacy)
         return found | {self.me} if live.tags.get(LEGACY_TAG) == self.legacy else found
 
     def create(self) -> str:
-        """Create it with our mark; return its id."""
+        """Creates it with our mark; returns its id."""
         tags = [*self.request.get("Tags", []), {"Key": self.me.tag_key, "Value": self.me.value}]
         answer = self._call("create", **{**self.request, "Tags": tags})
         return str(answer[f"{self.kind}Id"])
 
     def update(self, live: Live, content: Mapping[str, Any] | None = None) -> int:
-        """Update it from its version to the wanted content (or other content); return the version that it will have."""
+        """Updates it from its version to the wanted content (or other content); returns the version that it will have."""
         changes = dict(self.wanted if content is None else content)
         answer = self._call("update", **{f"{self.kind}Id": live.id, "TargetVersion": live.version}, **changes)
         return int(answer[f"{self.kind}Version"])
 
     def tag(self, live: Live) -> None:
-        """Set its tags to those of the request, and our mark."""
+        """Sets its tags to those of the request, and our mark."""
         wanted = {tag["Key"]: tag["Value"] for tag in self.request.get("Tags", [])} | {self.me.tag_key: self.me.value}
         # tags that CloudFormation or a tag policy set, and marks of other owners, are not removed
         stale = [key for key in live.tags if key not in wanted and not key.startswith(("aws:", TAG_NAMESPACE))]
@@ -101,18 +101,18 @@ class Api:
         self.remove_tags(live, stale)
 
     def add_tags(self, live: Live, tags: Mapping[str, str]) -> None:
-        """Add tags, or change them."""
+        """Adds tags, or changes their values."""
         if tags:
             self._client.add_tags(ResourceArn=live.arn, Tags=[{"Key": k, "Value": v} for k, v in tags.items()])
 
     def remove_tags(self, live: Live, keys: Iterable[str]) -> None:
-        """Remove tags."""
+        """Removes tags."""
         keys = list(keys)
         if keys:
             self._client.delete_tags(ResourceArn=live.arn, TagKeys=keys)
 
     def delete(self, live: Live) -> None:
-        """Delete it; it is not an error if it does not exist."""
+        """Deletes it; it is not an error if it does not exist."""
         try:
             self._call("delete", **{f"{self.kind}Id": live.id})
         except self._client.exceptions.ClientError as error:
@@ -120,7 +120,7 @@ class Api:
                 raise
 
     def find(self) -> Live | None:
-        """Return the resource of this name (and team) on the cluster, with its tags; None if there is none."""
+        """Returns the resource of this name (and team) on the cluster, with its tags; None if it does not exist."""
         live = self._find()
         return None if live is None else replace(live, tags=self._tags(live.arn))
 
@@ -139,7 +139,7 @@ class Api:
         return None
 
     def describe(self, id: str) -> Live | None:
-        """Return its current state; None if it was deleted."""
+        """Returns its current state; None if it was deleted."""
         try:
             answer = self._call("describe", **{f"{self.kind}Id": id})
         except self._client.exceptions.ClientError as error:
@@ -155,7 +155,7 @@ class Api:
             arn=answer[f"{self.kind}Arn"],
             version=int(answer[f"{self.kind}Version"]),
             status=answer["Status"],
-            reason=reason or "the service gives no reason",
+            reason=reason or "the service returned no reason",
             content={key: answer[key] for key in _CONTENT[self.kind] if key in answer},
         )
 
@@ -169,7 +169,7 @@ class Api:
 
 
 def api_of(event: Mapping[str, Any], client: Any, *, old: bool = False) -> Api:
-    """Return the calls for the resource of an event, or for the resource before an update."""
+    """Returns the operations on the resource of an event, or on the resource before an update."""
     properties = event["OldResourceProperties" if old else "ResourceProperties"]
     return Api(
         client,

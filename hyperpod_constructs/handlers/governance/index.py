@@ -1,4 +1,4 @@
-"""Lambda entry points: start an event, then poll until it settles."""
+"""Lambda entry points: start an event, then poll until it is complete."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ TIMEOUT_SECONDS = 1500.0
 
 
 def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Lambda entry point: create or update."""
+    """Lambda entry point: creates or updates the resource."""
     return begin(event, _client(), Clock())
 
 
 def is_complete(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Lambda entry point: check it, and retry transient failures."""
+    """Lambda entry point: checks the status, and retries transient failures."""
     return poll(event, _client(), Clock())
 
 
 def begin(event: Mapping[str, Any], client: Any, clock: Clock) -> dict[str, Any]:
-    """Create or update; a deletion is performed by `poll`.
+    """Creates or updates the resource; `poll` performs a deletion.
 
     The values that are returned in addition to the physical id are passed to each `poll`.
     """
@@ -47,31 +47,31 @@ def begin(event: Mapping[str, Any], client: Any, clock: Clock) -> dict[str, Any]
     try:
         version = adoption.update() if in_place else adoption.create()
         if event["RequestType"] == "Update":
-            _give_up_failed(event, client, clock)
+            _release_failed_event(event, client, clock)
     except (GovernanceError, ClientError, BotoCoreError) as error:
         if event["RequestType"] == "Create" or not in_place:
             adoption.undo()
         raise GovernanceError(str(error)) from None
-    log.info("%s: begun", api.physical_id)
+    log.info("%s: started", api.physical_id)
     return {"PhysicalResourceId": api.physical_id, "StartedAt": started, "WantedVersion": str(version)}
 
 
-def _give_up_failed(event: Mapping[str, Any], client: Any, clock: Clock) -> None:
-    """Release the old properties of an update if they are those of a failed event, whose id is not the given one."""
+def _release_failed_event(event: Mapping[str, Any], client: Any, clock: Clock) -> None:
+    """Releases the resource of the old properties if a failed event created it: its physical id is not the given one."""
     failed, api = api_of(event, client, old=True), api_of(event, client)
     if failed.physical_id not in (event["PhysicalResourceId"], api.physical_id):
         retry_transient(failed, lambda: disown(failed, failed.find()), clock)
 
 
 def poll(event: Mapping[str, Any], client: Any, clock: Clock) -> dict[str, Any]:
-    """Whether the event has settled. Raises `GovernanceError` if it failed or exceeded its time."""
+    """Whether the event is complete. Raises `GovernanceError` if it failed or exceeded its time limit."""
     api = api_of(event, client)
     waited = clock.now() - float(event["StartedAt"])
     try:
         return _poll(event, api, waited, clock)
     except ClientError as error:
-        passes = is_transient(error) or code(error) == "ConflictException"  # another change is in progress
-        if not passes or waited >= TIMEOUT_SECONDS:
+        retry = is_transient(error) or code(error) == "ConflictException"  # another change is in progress
+        if not retry or waited >= TIMEOUT_SECONDS:
             raise GovernanceError(service_message(api, error)) from None
         log.info("%s: polling failed: %s", api.name, code(error))
         return {"IsComplete": False}
@@ -84,7 +84,7 @@ def _poll(event: Mapping[str, Any], api: Api, waited: float, clock: Clock) -> di
         live = _still_ours(api, live)
     up_to_date = live is not None and live.version >= int(event.get("WantedVersion") or 0)
     step = next_step(kind, live.status if live else None, up_to_date=up_to_date, waited=waited)
-    log.info("%s: %s after %.0f s: %s", api.name, live.status if live else "gone", waited, step.value)
+    log.info("%s: %s after %.0f s: %s", api.name, live.status if live else "deleted", waited, step.value)
     if step is Step.DONE:
         return {"IsComplete": True, **({"Data": {"Id": live.id, "Arn": live.arn}} if live else {})}
     if step is Step.FAIL or waited >= TIMEOUT_SECONDS:
@@ -100,9 +100,9 @@ def _poll(event: Mapping[str, Any], api: Api, waited: float, clock: Clock) -> di
 
 
 def _still_ours(api: Api, live: Live | None) -> Live | None:
-    """For a deletion: a resource without our mark is not changed, and counts as deleted."""
+    """Returns the resource to delete; None if it does not have our mark, which completes the deletion without a change."""
     if live is not None and api.me not in api.marks(live):
-        log.info("%s: not changed, it has no mark of this resource", api.name)
+        log.info("%s: not changed, because it does not have the mark of this resource", api.name)
         return None
     return live
 
@@ -124,5 +124,5 @@ def _client() -> Any:
     import boto3
     from botocore.config import Config
 
-    # the retries of this function distinguish transient conflicts; those of the SDK would only add time
+    # this function retries with knowledge of the conflicts; retries of the SDK would only add time
     return boto3.client("sagemaker", config=Config(retries={"total_max_attempts": 1}))

@@ -1,10 +1,10 @@
 """Owners of a quota or a scheduler config, and the content that each of them specifies, in its tags.
 
 =============================================  =====================================================================
-tag                                            holds
+tag                                            content
 =============================================  =====================================================================
 ``hyperpod-constructs:owner-DIGEST``           one owner, see ``shared.ownership``
-``hyperpod-constructs:existed``                it existed before its first owner
+``hyperpod-constructs:existed``                the resource existed before its first owner
 ``hyperpod-constructs:wants-DIGEST-N``         part N of the content of an owner, while there are several owners
 ``hyperpod-constructs:before-N``               part N of the content before the first owner
 ``hyperpod-constructs:owner``                  the single owner of the former version: a hash of stack and logical id
@@ -27,7 +27,7 @@ LEGACY_TAG = f"{TAG_NAMESPACE}owner"
 EXISTED_TAG = f"{TAG_NAMESPACE}{EXISTED}"
 
 _CHUNK = 240
-"""Characters of a tag's value; a value has 256 at most."""
+"""Characters per tag value; AWS allows at most 256."""
 _MAX_CHUNKS = 8
 
 Content = Mapping[str, Any]
@@ -39,19 +39,19 @@ class TooLarge(Exception):
 
 @dataclass(frozen=True)
 class Wants:
-    """The content that an owner specifies; the most recent has the highest number."""
+    """The content that an owner specifies; the most recent one has the highest number."""
 
     order: int
     content: Content
 
 
 def legacy_digest(stack_id: str, logical_id: str) -> str:
-    """The mark of a resource by the former version."""
+    """The mark of a resource in the former version."""
     return hashlib.sha256(f"{stack_id} {logical_id}".encode()).hexdigest()
 
 
 def marks(tags: Mapping[str, str], own_record: str) -> frozenset[Owner]:
-    """Return all owners; ``own_record`` is the former version's mark of this resource."""
+    """Returns all owners; ``own_record`` is the former version's mark of this resource."""
     found = set(owners(tags))
     if LEGACY_TAG in tags and tags[LEGACY_TAG] != own_record:
         found.add(Owner("another resource", tags[LEGACY_TAG][:16], legacy=True))
@@ -61,7 +61,7 @@ def marks(tags: Mapping[str, str], own_record: str) -> frozenset[Owner]:
 def joining(
     tags: Mapping[str, str], me: Owner, others: Iterable[Owner], now: Content, wanted: Content
 ) -> dict[str, str]:
-    """Return the tags to add when an owner is added, or when one of several changes its content."""
+    """Returns the tags to add when an owner is added, or when one of several changes its content."""
     added = {me.tag_key: me.value}
     all_wanted = [wants(tags, other) for other in others]
     for other, known in zip(others, all_wanted, strict=True):
@@ -76,7 +76,7 @@ def joining(
 
 
 def leaving(tags: Mapping[str, str], me: Owner, others: Iterable[Owner]) -> tuple[list[str], Content | None]:
-    """Return the tags to remove when an owner is removed, and the content to restore (``None``: unchanged)."""
+    """Returns the tags to remove when an owner is removed, and the content to restore (``None``: unchanged)."""
     others = list(others)
     gone = [key for key in tags if key == me.tag_key or key.startswith(f"{TAG_NAMESPACE}wants-{me.digest}-")]
     if not others:
@@ -90,13 +90,13 @@ def leaving(tags: Mapping[str, str], me: Owner, others: Iterable[Owner]) -> tupl
 
 
 def wants(tags: Mapping[str, str], me: Owner) -> Wants | None:
-    """Return the content that an owner specifies, if it is stored."""
+    """Returns the content that an owner specifies, if it is stored."""
     found = _joined(tags, f"wants-{me.digest}")
     return Wants(found[0], found[1]) if found else None
 
 
 def before(tags: Mapping[str, str]) -> Content | None:
-    """Return the content before the first owner, if it is stored."""
+    """Returns the content before the first owner, if it is stored."""
     found: Content | None = _joined(tags, "before")
     return found
 
@@ -115,7 +115,7 @@ def _parts(name: str, content: Any) -> dict[str, str]:
     parts = [text[at : at + _CHUNK] for at in range(0, len(text), _CHUNK)]
     if len(parts) > _MAX_CHUNKS:
         raise TooLarge
-    # remove the remaining parts of a longer text, so that they are not read as part of this one
+    # the last part ends the text, so that remaining parts of a previous, longer text are not read
     return {f"{TAG_NAMESPACE}{name}-{n}": part for n, part in enumerate([*parts, "."])}
 
 

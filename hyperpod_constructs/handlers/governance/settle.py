@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 RETRY_SECONDS = 420.0
-"""How long transient failures are retried: Kueue's webhook needs some minutes to start."""
+"""How long transient failures are retried: the start of Kueue's webhook takes some minutes."""
 
 
 class Step(Enum):
@@ -19,14 +19,14 @@ class Step(Enum):
     FAIL = "fail"
 
 
-_MOVING = {"Creating", "Updating", "Deleting"}
-_SETTLED = {"Created", "Updated"}
+_IN_PROGRESS = {"Creating", "Updating", "Deleting"}
+_SUCCEEDED = {"Created", "Updated"}
 _DELETE_AND_RECREATE = {"CreateFailed", "CreateRollbackFailed"}
 _DELETION_FAILED = {"DeleteFailed", "DeleteRollbackFailed"}
 
 
 def next_step(event: str, status: str | None, *, up_to_date: bool, waited: float) -> Step:
-    """Return the next step of an event (`Create`, `Update` or `Delete`).
+    """Returns the next step of an event (`Create`, `Update` or `Delete`).
 
     `status` is None if the resource does not exist, `up_to_date` is whether it has the version that the update created,
     and `waited` is the seconds since the event started.
@@ -38,7 +38,7 @@ def next_step(event: str, status: str | None, *, up_to_date: bool, waited: float
     >>> next_step("Delete", None, up_to_date=False, waited=5.0)
     <Step.DONE: 'done'>
     """
-    if status in _MOVING:
+    if status in _IN_PROGRESS:
         return Step.WAIT
     again = waited < RETRY_SECONDS
     if event == "Delete":
@@ -47,7 +47,7 @@ def next_step(event: str, status: str | None, *, up_to_date: bool, waited: float
         return Step.DELETE if again or status not in _DELETION_FAILED else Step.FAIL
     if status is None:
         return Step.CREATE if again else Step.FAIL
-    if status in _SETTLED:
+    if status in _SUCCEEDED:
         return Step.DONE if up_to_date else Step.WAIT
     if status in _DELETE_AND_RECREATE and event == "Create":
         return Step.DELETE if again else Step.FAIL
@@ -58,9 +58,9 @@ def next_step(event: str, status: str | None, *, up_to_date: bool, waited: float
 
 
 def advice(status: str) -> str:
-    """Return what the user can do about a final status."""
+    """Returns the fix for a final status, as an instruction."""
     if status in _DELETE_AND_RECREATE | {"UpdateRollbackFailed"}:
-        return "delete it and create it again"
+        return "delete and recreate it"
     if status in _DELETION_FAILED | {"UpdateFailed"}:
-        return "retry after removing the cause"
+        return "fix the cause and retry"
     return "check the task governance add-on and the nodes"

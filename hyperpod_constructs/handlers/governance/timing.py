@@ -26,12 +26,12 @@ _LONGEST_PAUSE_SECONDS = 20.0
 
 
 def code(error: Exception) -> str:
-    """Return the error code of the service; empty if the service could not be reached."""
+    """Returns the error code of the service; empty if the service could not be reached."""
     return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether the same call may succeed later: throttling, failures of the service, no connection."""
+    """Whether the same call may succeed later: throttling, service errors, connection errors."""
     if isinstance(error, ClientError):
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         return code(error) in _TRANSIENT or status >= 500
@@ -39,7 +39,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def retrying(action: Callable[[], T], clock: Clock, until: float, *, also: Callable[[Exception], bool]) -> T:
-    """Run `action` until it succeeds, fails with a final error, or the time is up; then raise the last error.
+    """Runs `action` until it succeeds, fails with a final error, or the time limit is reached; then raises the last error.
 
     `until` is a time of the monotonic clock. `also` selects additional errors that are retried.
     """

@@ -1,4 +1,4 @@
-"""Grafana's HTTP API within one deadline, and the service account of the function."""
+"""A client for Grafana's HTTP API with one deadline, and the service account of the function."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ T = TypeVar("T")
 
 TOKEN_SECONDS = 600
 LONGEST_SECONDS = 270.0
-"""Maximum total time of the calls of one event; Lambda ends the function after five minutes."""
+"""Maximum total time of the calls of one event; Lambda terminates the function after five minutes."""
 
 GONE = "ResourceNotFoundException"
 ACCOUNT_SECONDS = 30.0
-"""Reserved at the end, to delete the service account."""
+"""Reserved at the end for the deletion of the service account."""
 UNDO_SECONDS = 60.0
-"""Reserved before that, to undo a failed Create."""
+"""Reserved before that for the rollback of a failed Create."""
 
-_FRESH_SECONDS = 60.0  # a new token may not be accepted everywhere yet
-_ANSWER_SECONDS = 30.0
+_FRESH_SECONDS = 60.0  # a new token may not be valid on every server yet
+_RESPONSE_SECONDS = 30.0
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _TRANSIENT_CODES = {"ThrottlingException", "TooManyRequestsException", "InternalServerException", "ConflictException"}
 
@@ -42,12 +42,12 @@ Http = Callable[[str, str, Mapping[str, str], "bytes | None"], tuple[int, bytes]
 
 
 class GrafanaError(Exception):
-    """The error that CloudFormation shows."""
+    """The failure reason that CloudFormation shows."""
 
 
 @dataclass
 class Api:
-    """Grafana's API of one workspace; every call is retried until the deadline."""
+    """A client for Grafana's API in one workspace; transient errors are retried until the deadline."""
 
     url: str
     token: str
@@ -56,27 +56,27 @@ class Api:
     until: float
 
     def __post_init__(self) -> None:
-        self._began = self.clock.monotonic()
+        self._started = self.clock.monotonic()
 
     def get(self, path: str, **query: str) -> Any:
-        """Return the decoded response; None if the object does not exist."""
-        status, answer = self.call("GET", path + (f"?{urlencode(query)}" if query else ""), allowed=(404,))
+        """Returns the decoded response; None if the object does not exist."""
+        status, content = self.call("GET", path + (f"?{urlencode(query)}" if query else ""), allowed=(404,))
         if status == 404:
             return None
         try:
-            return json.loads(answer)
+            return json.loads(content)
         except ValueError:
-            raise GrafanaError(f"Grafana did not answer GET {path} with JSON") from None
+            raise GrafanaError(f"Grafana returned invalid JSON for GET {path}") from None
 
     def items(self, path: str, **query: str) -> list[dict[str, Any]]:
-        """Return a list of objects."""
+        """Returns the objects of a list; empty if the response is not a list."""
         found = self.get(path, **query)
-        return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+        return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
     def call(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, allowed: tuple[int, ...] = ()
     ) -> tuple[int, bytes]:
-        """Return status and body. Raises `GrafanaError`."""
+        """Sends a request and returns status and body. Raises `GrafanaError`."""
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         pause = 2.0
@@ -88,19 +88,19 @@ class Api:
             if status < 300 or status in allowed:
                 log.info("%s %s: %s", method, path, status)
                 return status, answer
-            fresh = status == 401 and self.clock.monotonic() - self._began < _FRESH_SECONDS
-            if not (fresh or status in _TRANSIENT) or self.clock.monotonic() + pause >= self.until:
+            new_token = status == 401 and self.clock.monotonic() - self._started < _FRESH_SECONDS
+            if not (new_token or status in _TRANSIENT) or self.clock.monotonic() + pause >= self.until:
                 excerpt = answer[:300].decode(errors="replace").replace(self.token, "***")
-                raise GrafanaError(f"Grafana answers {status} to {method} {path}: {excerpt}")
+                raise GrafanaError(f"Grafana returned {status} for {method} {path}: {excerpt}")
             self.clock.sleep(pause)
             pause = min(pause * 2, 20.0)
 
 
 @contextmanager
 def session(workspace: str, client: Any, http: Http, clock: Clock, owner: str, until: float) -> Iterator[Api]:
-    """Create a service account with a token, and delete the account at the end in any case.
+    """Creates a service account with a token, and always deletes the account at the end.
 
-    Accounts that a terminated function left behind for the same owner are also deleted, after their token has expired.
+    Accounts of the same owner that remain from a terminated function are also deleted, after their tokens have expired.
     """
     last = until - ACCOUNT_SECONDS
     endpoint = _aws(lambda: client.describe_workspace(workspaceId=workspace), clock, last)["workspace"]["endpoint"]
@@ -112,7 +112,7 @@ def session(workspace: str, client: Any, http: Http, clock: Clock, owner: str, u
             lambda: client.create_workspace_service_account(workspaceId=workspace, grafanaRole="ADMIN", name=name),
             clock,
             last,
-            again=False,
+            repeatable=False,
         )["id"]
         key = _aws(
             lambda: client.create_workspace_service_account_token(
@@ -135,25 +135,25 @@ def _delete_accounts(
     except (ClientError, BotoCoreError) as error:
         raise GrafanaError(
             f"the service account {name} of the Grafana workspace {workspace} could not be deleted: "
-            f"{error}. Delete it manually; its token is valid for ten minutes only"
+            f"{error}. Delete it manually; its token expires after ten minutes"
         ) from error
     try:
-        for each in list(_accounts(workspace, client, clock, until)):  # before deletions, which shift pages
-            left = each["name"].startswith(prefix) and _is_over(each["name"], prefix)
-            if left or (account is None and each["name"] == name):
-                _delete_account(workspace, client, clock, until, each["id"])
+        for found in list(_accounts(workspace, client, clock, until)):  # list first: a deletion changes the pages
+            expired = found["name"].startswith(prefix) and _has_expired(found["name"], prefix)
+            if expired or (account is None and found["name"] == name):
+                _delete_account(workspace, client, clock, until, found["id"])
     except (ClientError, BotoCoreError):
         log.exception("service accounts of workspace %s could not be listed; %s* may remain", workspace, prefix)
 
 
 def _accounts(workspace: str, client: Any, clock: Clock, until: float) -> Iterator[Mapping[str, Any]]:
-    more: dict[str, str] = {"workspaceId": workspace}
+    arguments: dict[str, str] = {"workspaceId": workspace}
     while True:
-        page = _aws(partial(client.list_workspace_service_accounts, **more), clock, until)
+        page = _aws(partial(client.list_workspace_service_accounts, **arguments), clock, until)
         yield from page.get("serviceAccounts") or []
         if not page.get("nextToken"):
             return
-        more["nextToken"] = page["nextToken"]
+        arguments["nextToken"] = page["nextToken"]
 
 
 def _delete_account(workspace: str, client: Any, clock: Clock, until: float, account: str) -> None:
@@ -168,35 +168,35 @@ def _delete_account(workspace: str, client: Any, clock: Clock, until: float, acc
             raise
 
 
-def _is_over(name: str, prefix: str) -> bool:
-    made = name.removeprefix(prefix).partition("-")[0]
-    return made.isdigit() and time.time() - int(made) > TOKEN_SECONDS
+def _has_expired(name: str, prefix: str) -> bool:
+    created = name.removeprefix(prefix).partition("-")[0]
+    return created.isdigit() and time.time() - int(created) > TOKEN_SECONDS
 
 
-def _aws(call: Callable[[], T], clock: Clock, until: float, *, again: bool = True) -> T:
-    """Call, and retry transient AWS errors while time remains."""
+def _aws(call: Callable[[], T], clock: Clock, until: float, *, repeatable: bool = True) -> T:
+    """Returns the result of a call; transient AWS errors are retried while time remains."""
     pause = 1.0
     while True:
         try:
             return call()
         except (ClientError, BotoCoreError) as error:
             code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
-            busy = not code or code in _TRANSIENT_CODES
-            # do not create a second service account if the first may exist
-            if not busy or not (again or code) or clock.monotonic() + pause >= until:
+            transient = not code or code in _TRANSIENT_CODES
+            # a second service account is not created if the first one may exist
+            if not transient or not (repeatable or code) or clock.monotonic() + pause >= until:
                 raise
         clock.sleep(pause)
         pause = min(pause * 2, 10.0)
 
 
 def requests(clock: Clock, until: float) -> Http:
-    """Real HTTP requests; the whole response must arrive before the timeout."""
+    """Returns a function that sends HTTP requests; the timeout applies to the complete response."""
     import urllib3
 
     pool = urllib3.PoolManager(retries=False)
 
     def http(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
-        end = min(until, clock.monotonic() + _ANSWER_SECONDS)
+        end = min(until, clock.monotonic() + _RESPONSE_SECONDS)
         seconds = max(1.0, end - clock.monotonic())
 
         def ask() -> urllib3.BaseHTTPResponse:

@@ -1,4 +1,4 @@
-"""Runs the helm binary: with a private environment, a deadline, and the end of its output as error text."""
+"""Runs the helm binary with a private environment and a deadline; the end of its output is the error text."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ LAYER_BINARY = "/opt/helm/helm"
 _KEPT = ("PATH", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "SSL_CERT_FILE")
 _NOISE = re.compile(r"WARNING:|level=(?:DEBUG|INFO|WARN)(?!.* error=)|[IWE]\d{4} \d\d:")
 _GRACE_SECONDS = 10.0
-_MAX_WORDS = 900
+_MAX_BYTES = 900
 
 
 class HelmError(Exception):
-    """Helm failed; the text is the end of its output."""
+    """Helm failed; the message is the end of its output."""
 
     def __init__(self, output: str) -> None:
         self.output = output
@@ -31,9 +31,9 @@ class Helm:
     Args:
         work: a private folder for helm's caches and configuration.
         executable: path of the binary.
-        seconds_left: remaining time of a run; helm is stopped at its end, so that it can record the release's state
-            before the function itself ends.
-        redact: hides secrets in helm's errors.
+        seconds_left: remaining time of a run; helm is terminated at its end, so that it can record the release's state
+            before the function itself is terminated.
+        redact: replaces secrets in helm's errors.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class Helm:
         }
 
     def run(self, arguments: Sequence[str]) -> str:
-        """Return helm's output.
+        """Returns helm's output.
 
         Raises:
-            HelmError: it failed, or had to be stopped.
+            HelmError: it failed, or exceeded the time limit.
         """
         with subprocess.Popen(
             [self._executable, *arguments],
@@ -79,18 +79,18 @@ class Helm:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     output, error_output = process.communicate()
-                raise HelmError(f"{self._redact(error_output)}\nhelm was stopped at the time limit") from None
+                raise HelmError(f"{self._redact(error_output)}\nhelm was terminated at the time limit") from None
         if process.returncode != 0:
             raise HelmError(self._redact(error_output or output))
         return output + error_output
 
 
 def error_excerpt(output: str) -> str:
-    r"""The end of an output, short enough for a CloudFormation event, without blank lines, warnings and log lines.
+    r"""Returns the end of an output in the size of a CloudFormation event, without blank lines, warnings and log lines.
 
     >>> error_excerpt("a\n\nError: no such chart\n")
     'a; Error: no such chart'
     """
     lines = [line.strip() for line in output.splitlines() if line.strip() and not _NOISE.match(line)]
     text = "; ".join(lines[-12:])
-    return text if len(text.encode()) <= _MAX_WORDS else "..." + text.encode()[-_MAX_WORDS:].decode(errors="ignore")
+    return text if len(text.encode()) <= _MAX_BYTES else "..." + text.encode()[-_MAX_BYTES:].decode(errors="ignore")

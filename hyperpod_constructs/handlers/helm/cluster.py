@@ -1,4 +1,4 @@
-"""The connection to one cluster, for helm and for other requests, with a new token each time."""
+"""The connection to one cluster, for helm and for other requests, with a new token for each call."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .binary import Helm
 
 
 class ClusterHelm:
-    """Helm with the connection to one cluster, in a private file.
+    """Helm with a connection to one cluster; the kubeconfig is a private file.
 
     Attributes:
         seconds_left: remaining time of the function.
-        api: requests to the same API server, for which helm has no command.
+        api: client of the same API server, for requests that helm does not support.
     """
 
     def __init__(self, helm: Helm, access: ClusterAccess, work: Path) -> None:
@@ -32,7 +32,7 @@ class ClusterHelm:
         self.api = ApiClient(_Bearer(access), Deadline.after(Clock(), helm.seconds_left()))
 
     def run(self, arguments: Sequence[str], /) -> str:
-        """Return helm's output; raises HelmError."""
+        """Returns helm's output; raises HelmError."""
         cluster = {"server": self._access.endpoint, "certificate-authority-data": self._access.certificate_authority}
         config = {
             "apiVersion": "v1",
@@ -63,4 +63,4 @@ class _Bearer:
         return {"Authorization": f"Bearer {self._access.make_token()}"}
 
     def renew(self) -> None:
-        """Return a new token for each request."""
+        """Does nothing: each request has a new token."""

@@ -1,4 +1,4 @@
-"""Errors whose messages appear in the stack's events."""
+"""Errors whose messages appear in the events of the stack."""
 
 from __future__ import annotations
 

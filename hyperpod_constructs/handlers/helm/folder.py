@@ -1,6 +1,6 @@
-"""A chart as a folder of files: unpacked safely from archives, and identified by its content.
+"""A chart as a folder of files: safe extraction from archives, and a digest of the content.
 
-Standard library only: the function and the command line share it.
+Uses only the standard library, because the function and the command line share it.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ MAX_CHART_BYTES = 64 * 2**20
 MAX_CHART_FILES = 5_000
 """Largest number of files of a chart (the pinned chart has 147)."""
 MAX_HEADER_BYTES = 64 * 2**10
-"""Largest extended header of a tar archive, in bytes. It is read into memory as a whole, and a path or two require
-little."""
+"""Largest extended header of a tar archive, in bytes. It is read into memory as a whole; two paths require much
+less."""
 MAX_HEADERS_BYTES = 16 * 2**20
 """Largest size of all extended headers of a tar archive, in bytes."""
 MAX_DIRECTORY_BYTES = 8 * 2**20
-"""Largest directory of a zip archive, in bytes, which is read into memory as a whole and grows tenfold there."""
+"""Largest directory of a zip archive, in bytes. It is read into memory as a whole, where it is ten times as large."""
 
 _CHUNK = 64 * 1024
 
@@ -42,12 +42,12 @@ class Readable(Protocol):
     """A stream to read from, such as an HTTP response."""
 
     def read(self, size: int, /) -> bytes:
-        """Return at most `size` bytes; none at the end."""
+        """Returns at most `size` bytes; an empty value at the end."""
         ...
 
 
 def content_digest(folder: Path) -> str:
-    """Return the digest of a folder's content, however it was packed: `sha256:` and 64 hexadecimal digits.
+    """Returns the digest of a folder's content, independent of the archive format: `sha256:` and 64 hexadecimal digits.
 
     One line per regular file below the folder (sha256 of its content, two spaces, its path with `/`, newline), sorted by
     the path's bytes; the digest is the sha256 of these lines.
@@ -62,7 +62,7 @@ def content_digest(folder: Path) -> str:
 
 
 def files_of(folder: Path) -> list[tuple[str, Path]]:
-    """Return the regular files below a folder, with their paths relative to it.
+    """Returns the regular files below a folder, with their paths relative to it.
 
     Raises:
         ChartError: the folder does not exist, has no file, contains a link or another entry that is not a file, or a name
@@ -77,7 +77,7 @@ def files_of(folder: Path) -> list[tuple[str, Path]]:
             found.append((path, entry))
         elif not stat.S_ISDIR(mode):
             raise ChartError(
-                f"the chart's folder contains {path!r}, which is a link or a device; only files are supported"
+                f"the chart's folder contains {path!r}, which is a link or a device; only regular files are supported"
             )
     if not found:
         raise ChartError(f"no chart in {str(folder)!r}: the folder does not exist or is empty")
@@ -85,7 +85,7 @@ def files_of(folder: Path) -> list[tuple[str, Path]]:
 
 
 def verify(folder: Path, wanted: str) -> None:
-    """Reject a folder whose content differs from the pinned digest.
+    """Rejects a folder whose content differs from the pinned digest.
 
     Raises:
         ChartError: with both digests.
@@ -98,12 +98,12 @@ def verify(folder: Path, wanted: str) -> None:
 
 
 def unpack_tar(stream: Readable, inside: str, destination: Path) -> None:
-    """Unpack one folder of a repository's gzipped tar archive from a stream.
+    """Unpacks one folder of a repository's gzipped tar archive from a stream.
 
     Args:
         stream: the packed bytes.
         inside: the chart's folder in the repository; the archive's own top folder is not part of it.
-        destination: destination of the folder's files; created anew.
+        destination: new folder for the files.
 
     Raises:
         ChartError: the archive is damaged, has unsafe paths or links, or lacks the folder.
@@ -122,7 +122,8 @@ def unpack_tar(stream: Readable, inside: str, destination: Path) -> None:
                     continue
                 if not member.isreg():
                     raise ChartError(
-                        f"the archive contains {member.name!r}, a link or a device; only files are supported"
+                        f"the archive contains {member.name!r}, which is a link or a device; only regular files are "
+                        "supported"
                     )
                 content = archive.extractfile(member)
                 assert content is not None  # a regular file has content
@@ -134,7 +135,7 @@ def unpack_tar(stream: Readable, inside: str, destination: Path) -> None:
 
 
 def unpack_zip(file: Path, destination: Path) -> None:
-    """Unpack a zip archive whose root is the chart's folder.
+    """Unpacks a zip archive whose root is the chart's folder.
 
     Raises:
         ChartError: the archive is damaged, encrypted, or has unsafe paths or links.
@@ -149,11 +150,14 @@ def unpack_zip(file: Path, destination: Path) -> None:
                 if member.is_dir():
                     continue
                 if member.flag_bits & _ENCRYPTED:
-                    raise ChartError(f"the archive contains {member.filename!r} encrypted; pack it without a password")
+                    raise ChartError(
+                        f"the archive contains the encrypted file {member.filename!r}; create the archive without a password"
+                    )
                 kind = stat.S_IFMT(member.external_attr >> 16)
                 if kind not in (0, stat.S_IFREG):
                     raise ChartError(
-                        f"the archive contains {member.filename!r}, a link or a device; only files are supported"
+                        f"the archive contains {member.filename!r}, which is a link or a device; only regular files are "
+                        "supported"
                     )
                 with archive.open(member) as content:
                     writer.write(path, content, member.file_size)
@@ -168,25 +172,25 @@ _END, _END_64 = struct.Struct("<4s4H2LH"), struct.Struct("<4sLQL")
 
 
 def _check_directory(file: Path) -> None:
-    """Reject a zip archive whose directory is too large before it is read: `zipfile` creates an object for each entry."""
+    """Rejects a zip archive whose directory is too large before it is read: `zipfile` creates an object for each entry."""
     size = file.stat().st_size
     with file.open("rb") as stream:
         stream.seek(max(0, size - 0xFFFF - _END.size - _END_64.size))
         tail = stream.read()
     at = len(tail) - _END.size
-    if at < 0 or tail[at : at + 4] != b"PK\5\6" or tail[-2:] != b"\0\0":  # no comment, or the start of a comment
+    if at < 0 or tail[at : at + 4] != b"PK\5\6" or tail[-2:] != b"\0\0":  # with a comment, the record is not at the end
         at = tail.rfind(b"PK\5\6")
     if at < 0 or len(tail) < at + _END.size:
-        raise ChartError("the archive is damaged: it has no end of a zip archive")
+        raise ChartError("the archive is damaged: it has no end of central directory record")
     if tail[max(0, at - _END_64.size) : at].startswith(b"PK\6\7"):
-        raise TooLarge("the archive is a 64-bit zip archive, which is not supported")
+        raise TooLarge("the archive is in the Zip64 format, which is not supported")
     directory = _END.unpack(tail[at : at + _END.size])[5]
     if directory > MAX_DIRECTORY_BYTES:
         raise TooLarge(f"the archive's directory has {directory:,} bytes; the limit is {MAX_DIRECTORY_BYTES:,}")
 
 
 def top_folder(package: Path) -> str:
-    """Return the top folder of a packed chart (`.tgz`), which is the chart's name.
+    """Returns the top folder of a packed chart (`.tgz`), which is the chart's name.
 
     Raises:
         ChartError: it is not a packed chart.
@@ -207,7 +211,7 @@ def _tar(stream: Readable) -> tarfile.TarFile:
     total = 0
 
     class Header(tarfile.TarInfo):
-        """A header of this archive. Headers that `tarfile` would read into memory without a limit are rejected first."""
+        """A header of this archive. Rejects headers that `tarfile` would read into memory without a limit."""
 
         @classmethod
         def frombuf(cls, buf: Any, encoding: Any, errors: str) -> Self:
@@ -217,17 +221,21 @@ def _tar(stream: Readable) -> tarfile.TarFile:
                 total += header.size
                 if header.size > MAX_HEADER_BYTES or total > MAX_HEADERS_BYTES:
                     raise TooLarge(
-                        f"the archive has an extended header of {header.size:,} bytes, {total:,} with those "
-                        f"before it; the limit is {MAX_HEADER_BYTES:,}, and {MAX_HEADERS_BYTES:,} for all"
+                        f"the archive has an extended header of {header.size:,} bytes ({total:,} bytes in total); the "
+                        f"limit is {MAX_HEADER_BYTES:,} bytes per header and {MAX_HEADERS_BYTES:,} bytes in total"
                     )
             if header.type == tarfile.GNUTYPE_SPARSE:
-                raise ChartError(f"the archive contains {header.name!r}, a sparse file; only plain files are supported")
+                raise ChartError(
+                    f"the archive contains {header.name!r}, which is a sparse file; only regular files are supported"
+                )
             return header
 
-        def _refuse_sparse(self, following: tarfile.TarInfo, *_: object) -> None:
-            raise ChartError(f"the archive contains {following.name!r}, a sparse file; only plain files are supported")
+        def _reject_sparse(self, following: tarfile.TarInfo, *_: object) -> None:
+            raise ChartError(
+                f"the archive contains {following.name!r}, which is a sparse file; only regular files are supported"
+            )
 
-        _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
+        _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _reject_sparse
 
     return tarfile.open(fileobj=packed, mode="r|", encoding="utf-8", errors="strict", tarinfo=Header)
 
@@ -239,18 +247,16 @@ _EXTENDED = (
 
 
 def _safe(name: str) -> tuple[str, ...]:
-    """Return the parts of an archive member's path; a path that could leave the destination is rejected."""
+    """Returns the parts of an archive member's path; a path that could leave the destination is rejected."""
     if name.startswith("/") or "\\" in name or "\0" in name or ".." in name.split("/"):
         raise ChartError(f"the archive contains the unsafe path {name!r}")
     return PurePosixPath(name).parts
 
 
 def _check_name(name: str, what: str) -> None:
-    """Reject control characters: with a line break in its name, a file would count as two in the list that is hashed."""
+    """Rejects control characters: a file with a line break in its name would be two lines of the list that is hashed."""
     if not name.isprintable():
-        raise ChartError(
-            f"the {what} contains the name {name!r}, with characters that cannot be printed; rename the file"
-        )
+        raise ChartError(f"the {what} contains the name {name!r}, which has non-printable characters; rename the file")
 
 
 class _Writer:
@@ -281,46 +287,46 @@ class _Writer:
 
 
 def _chunks(content: Readable, size: int) -> Iterator[bytes]:
-    """Return exactly `size` bytes of a stream: the size in an archive's header may be less than the unpacked size."""
+    """Returns exactly `size` bytes of a stream: the size in an archive's header may be less than the unpacked size."""
     while size > 0:
         chunk = content.read(min(size, _CHUNK))
         if not chunk:
-            raise EOFError("a file ends early")
+            raise EOFError("a file is truncated")
         size -= len(chunk)
         yield chunk
     if content.read(1):
-        raise TooLarge("a file of the archive is larger than its header says")
+        raise TooLarge("a file in the archive is larger than the size in its header")
 
 
 class _Gunzip:
-    """Unpacks gzip from a stream, and stops at the limits of input and output."""
+    """Decompresses gzip from a stream, with limits of input and output."""
 
     def __init__(self, packed: Readable) -> None:
         self._packed = packed
         self._unzip = zlib.decompressobj(wbits=31)
         self._tail = b""
-        self._taken = 0
-        self._given = 0
+        self._bytes_in = 0
+        self._bytes_out = 0
 
     def read(self, size: int, /) -> bytes:
-        """Return up to `size` unpacked bytes, fewer only at the end."""
+        """Returns `size` unpacked bytes, fewer only at the end."""
         parts = []
         while size > 0 and not self._unzip.eof:
             packed = self._tail or self._next()
             part = self._unzip.decompress(packed, size)
             if not packed and not part and not self._unzip.eof:
-                raise EOFError("it ends early")
+                raise EOFError("it is truncated")
             self._tail = self._unzip.unconsumed_tail
             parts.append(part)
             size -= len(part)
-            self._given += len(part)
-            if self._given > MAX_UNPACKED_BYTES:
+            self._bytes_out += len(part)
+            if self._bytes_out > MAX_UNPACKED_BYTES:
                 raise TooLarge(f"the archive unpacks to more than {MAX_UNPACKED_BYTES:,} bytes")
         return b"".join(parts)
 
     def _next(self) -> bytes:
         packed = self._packed.read(_CHUNK)
-        self._taken += len(packed)
-        if self._taken > MAX_ARCHIVE_BYTES:
+        self._bytes_in += len(packed)
+        if self._bytes_in > MAX_ARCHIVE_BYTES:
             raise TooLarge(f"the archive has more than {MAX_ARCHIVE_BYTES:,} bytes")
         return packed

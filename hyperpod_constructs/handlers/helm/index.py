@@ -1,7 +1,7 @@
 """`Custom::HyperPodHelmRelease`: Create, Update and Delete of one Helm release in an EKS cluster.
 
-The framework of `custom_resources.Provider` calls `handler`, answers CloudFormation, and turns an exception into the
-reason of a failure.
+The framework of `custom_resources.Provider` calls `handler`, responds to CloudFormation, and reports an exception as
+the reason of a failure.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from .source import obtain, pull_subchart
 from .subcharts import drop_duplicates, resolve
 from .yaml_by_helm import reader
 
-_MAX_MESSAGE = 1400  # bytes; CloudFormation accepts 4 KB for the whole response and shows about a third of that
-_ANSWER_SECONDS = 20.0  # reserved for the function's response
+_MAX_MESSAGE = 1400  # bytes; CloudFormation accepts 4 KB for the whole response, and shows about a third of it
+_RESPONSE_SECONDS = 20.0  # reserved for the function's response
 
 
 class ReleaseFailed(Exception):
-    """The reason of the failure that CloudFormation shows."""
+    """The failure reason that CloudFormation shows."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Properties:
 
     @classmethod
     def of(cls, properties: Mapping[str, Any]) -> Properties:
-        """Read the properties of an event."""
+        """Reads the properties of an event."""
 
         def switch(name: str) -> bool:
             return str(properties.get(name, "false")).lower() == "true"
@@ -92,14 +92,14 @@ class Properties:
 
     @property
     def physical_id(self) -> str:
-        """Cluster, namespace and release: a change of any is another release, and the former one is then deleted."""
+        """Cluster, namespace and release: a change of any of them is a replacement, and the former release is deleted."""
         return f"{self.cluster}/{self.namespace}/{self.release}"
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Lambda entry point."""
     print(f"{event['RequestType']} {event.get('LogicalResourceId', '')} {event.get('PhysicalResourceId', '')}".strip())
-    end = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - _ANSWER_SECONDS
+    end = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - _RESPONSE_SECONDS
     return handle(event, seconds_left=lambda: end - time.monotonic())
 
 
@@ -112,7 +112,7 @@ def handle(
     now: Callable[[], float] = time.time,
     executable: str | None = None,
 ) -> dict[str, Any]:
-    """Execute the event.
+    """Executes the event.
 
     Raises:
         ReleaseFailed: with the release, the operation, and the error of helm or of the chart's source.
@@ -127,11 +127,11 @@ def handle(
     try:
         return run.delete(wanted) if event["RequestType"] == "Delete" else run.apply(wanted)
     except (ChartError, HelmError, ApiError, ReleaseChanged, Foreign, ClusterGone, BotoCoreError, ClientError) as error:
-        did = {"Create": "installed", "Update": "upgraded", "Delete": "uninstalled"}[event["RequestType"]]
+        done = {"Create": "installed", "Update": "upgraded", "Delete": "uninstalled"}[event["RequestType"]]
         raise ReleaseFailed(
             _short(
                 f"Helm release {wanted.release} in namespace {wanted.namespace} of cluster {wanted.cluster} was not "
-                f"{did}: {redact(str(error)) if isinstance(error, ApiError) else error}{_cure(error)}"
+                f"{done}: {redact(str(error)) if isinstance(error, ApiError) else error}{_fix(error)}"
             )
         ) from None
     finally:
@@ -150,7 +150,7 @@ class Run:
     now: Callable[[], float]
 
     def apply(self, wanted: Properties) -> dict[str, Any]:
-        """Create and Update."""
+        """Handles Create and Update."""
         chart, values = self.prepared(wanted)
         revision = self._release(wanted).install(
             chart,
@@ -162,32 +162,32 @@ class Run:
         )
         before = self.event.get("OldResourceProperties")
         if before:
-            self._let_go_of(Properties.of(before), wanted)
+            self._release_former(Properties.of(before), wanted)
         return {"PhysicalResourceId": wanted.physical_id, "Data": {"Revision": str(revision)}}
 
     def prepared(self, wanted: Properties) -> tuple[Path, list[Path]]:
-        """Return the chart, verified and complete, and the values files."""
+        """Returns the chart, verified and complete, and the values files."""
         chart = obtain(wanted.chart, self.work, self.helm, sleep=self.sleep)
         return chart, prepare(chart, wanted, self.work, self.helm, self.sleep)
 
     def runner(self, wanted: Properties) -> Runner:
-        """Return helm with the connection to the cluster. Raises `ClusterGone`."""
+        """Returns helm with the connection to the cluster. Raises `ClusterGone`."""
         connect = partial(reach, partial(self.access, wanted.cluster))
         access = with_retries(connect, seconds_left=self.helm.seconds_left, sleep=self.sleep)
         return ClusterHelm(self.helm, access, self.work)
 
     def delete(self, wanted: Properties) -> dict[str, Any]:
-        """Delete: returns the given physical id, which CloudFormation may have generated."""
+        """Handles Delete; returns the given physical id, which CloudFormation may have generated."""
         try:
             self._release(wanted).uninstall(wait=wanted.wait, timeout_seconds=wanted.timeout_seconds)
         except ClusterGone as gone:
             print(f"{gone}: the release was deleted with it")
         return {"PhysicalResourceId": self.event.get("PhysicalResourceId") or wanted.physical_id}
 
-    def _let_go_of(self, before: Properties, wanted: Properties) -> None:
-        """Release what an Update created whose response was lost: this event rolls it back, and no Delete follows."""
+    def _release_former(self, before: Properties, wanted: Properties) -> None:
+        """Releases the release of an Update whose response was lost: this event rolls it back, and no Delete follows."""
         if self.event.get("PhysicalResourceId") not in (None, before.physical_id) and not before.is_same(wanted):
-            print(f"{before.physical_id} was created by an update that CloudFormation does not know")
+            print(f"{before.physical_id} was created by an update whose response CloudFormation did not receive")
             self.delete(before)
 
     def _release(self, wanted: Properties) -> Release:
@@ -201,41 +201,43 @@ class Run:
         return Release(wanted.release, wanted.namespace, helm, event, sleep=self.sleep, now=self.now)
 
     def _is_former(self, wanted: Properties) -> bool:
-        """Whether the version without marks has installed this release for this resource.
+        """Whether the version without marks installed this release for this resource.
 
-        Its properties lack `Adopt`, and it returned the release as the physical id, which CloudFormation sends back.
+        Its properties lack `Adopt`, and it returned the release as the physical id, which CloudFormation includes in events.
         """
         known = Properties.of(self.event.get("OldResourceProperties") or self.event["ResourceProperties"])
         physical_id = self.event.get("PhysicalResourceId")
         return known.adopt is None and physical_id == known.physical_id and known.is_same(wanted)
 
 
-def _cure(error: Exception) -> str:
-    """Return what to do if the function has lost access to the cluster."""
+def _fix(error: Exception) -> str:
+    """Returns the fix if the function has lost access to the cluster."""
     if not is_unauthorized(error):
         return ""
     return (
-        ". If the access entry of the function's role was deleted before this resource, create it again (aws eks "
-        "create-access-entry, with the policy AmazonEKSClusterAdminPolicy) and repeat the operation"
+        ". If the access entry of the function's role was deleted before this resource, recreate it (aws eks "
+        "create-access-entry, with the policy AmazonEKSClusterAdminPolicy) and retry the operation"
     )
 
 
 def prepare(chart: Path, wanted: Properties, work: Path, helm: Helm, sleep: Callable[[float], None]) -> list[Path]:
-    """Complete a verified chart with its sub-charts, and write the values; later values files take precedence."""
+    """Completes a verified chart with its sub-charts, and writes the values; later values files take precedence."""
     for insertion in wanted.insertions:
         try:
             insert_line(chart, insertion["Path"], after=insertion["After"], line=insertion["Line"])
         except ChartError as error:
             if str(insertion.get("Optional", "")).lower() != "true":
                 raise
-            print(f"left out: {error}")
+            print(f"skipped: {error}")
     files = [_inside(chart, name) for name in wanted.values_files]
     missing = [name for name, file in zip(wanted.values_files, files, strict=True) if not file.is_file()]
     if missing:
         raise ChartError(f"the chart has no file {', '.join(map(repr, missing))}")
-    read_yaml = reader(chart, helm, work)  # once: helm starts slowly, and the packages that are dropped are not read
+    read_yaml = reader(
+        chart, helm, work
+    )  # one call, because helm starts slowly; the packages that are removed are not read
     for name in drop_duplicates(chart, read_yaml=read_yaml):
-        print(f"left out {name}: the chart's folder has the same chart")
+        print(f"skipped {name}: charts/ contains the same chart as a folder")
 
     resolve(
         chart,
@@ -252,7 +254,7 @@ def prepare(chart: Path, wanted: Properties, work: Path, helm: Helm, sleep: Call
 
 
 def insert_line(chart: Path, name: str, *, after: str, line: str) -> None:
-    """Add a line to a list in a template that cannot be set by a chart value; an existing line is accepted.
+    """Adds a line to a list in a template that no chart value can set; an existing line is accepted.
 
     Raises:
         ChartError: the chart lacks the file, or its text differs from the expected one.

@@ -1,7 +1,7 @@
 """Helm's records of a release: one Secret for each revision, with its status and labels.
 
-They are read and labeled through the API server, not with helm: the status of a response distinguishes a missing release
-from a failed request, and helm can change labels only together with the release.
+They are read and labeled through the API server, not with helm, because the status of a response distinguishes a missing
+release from a failed request, and because helm can change labels only together with the release.
 
 =============================  =======================================================================
 label                          meaning
@@ -97,12 +97,12 @@ class Revision:
 
     @property
     def by(self) -> str:
-        """Digest of the owner whose content it has; empty if it is not from this library."""
+        """Digest of the owner of its content; empty if this library did not write it."""
         return self.labels.get(BY, "")
 
     @property
     def event(self) -> str:
-        """Owner and event that wrote it (`Event.id`); empty when unknown."""
+        """Owner and event that wrote it (`Event.id`); empty if unknown."""
         event, _, number = self.labels.get(AT, "").rpartition(".")
         return event if number == str(self.number) else ""
 
@@ -116,14 +116,14 @@ class Records:
         self._path = f"/api/v1/namespaces/{quote(namespace, safe='')}/secrets"
 
     def history(self) -> list[Revision]:
-        """Return the release's revisions, oldest first; none if the release does not exist. Raises `ApiError`."""
-        answer = self._api.request(
+        """Returns the release's revisions, oldest first; none if the release does not exist. Raises `ApiError`."""
+        response = self._api.request(
             "GET", self._path, query={"labelSelector": f"owner=helm,name={self._name}"}, accept=_METADATA_ONLY
         )
-        return sorted((_revision(item["metadata"]) for item in answer.get("items") or []), key=lambda r: r.number)
+        return sorted((_revision(item["metadata"]) for item in response.get("items") or []), key=lambda r: r.number)
 
     def label(self, number: int, labels: Mapping[str, str | None]) -> None:
-        """Set labels of a revision's record, or remove them (None). Raises `ApiError`."""
+        """Sets labels of a revision's record, or removes them (None). Raises `ApiError`."""
         path = f"{self._path}/{quote(f'sh.helm.release.v1.{self._name}.v{number}', safe='')}"
         body = {"metadata": {"labels": dict(labels)}}
         self._api.request("PATCH", path, body=body, content_type="application/merge-patch+json")

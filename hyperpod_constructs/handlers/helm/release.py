@@ -1,4 +1,4 @@
-"""One Helm release and its owners: install, upgrade, restore and uninstall, from any state that earlier attempts left."""
+"""One Helm release and its owners: install, upgrade, restore and uninstall, from any state after earlier attempts."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from ..kubernetes.errors import ApiError
 from ..shared import ownership
 from ..shared.ownership import Claim, seems_to_be
 from .binary import HelmError
-from .leftovers import aggregated_roles, refusing_role, remove_remade
+from .leftovers import aggregated_roles, conflicting_role, delete_recreated
 from .records import AT, BY, EXISTED_LABEL, ONCE_DEPLOYED, PENDING, Event, Records, Revision
 from .retries import RESERVE_SECONDS, ReleaseChanged, with_retries
 
 T = TypeVar("T")
 
 HISTORY = 10
-"""Number of revisions that are kept of a release: helm's default. The content of a former owner is restored from them."""
+"""Number of revisions of a release that are retained: helm's default. They contain the content of previous owners."""
 
 LONGEST_SECONDS = 900.0
-"""Longest time of an operation: Lambda ends the function after 14 minutes. A more recent pending operation may
-still be running, unless an earlier event of the same resource left it."""
+"""Longest time of an operation: Lambda terminates the function after 14 minutes. A more recent pending operation may
+still be running, unless it remains from an earlier event of the same resource."""
 
-_ANSWER_SECONDS = 10.0  # reserved for cleaning up a failed event
-_LEFTOVERS = 50  # largest number of roles of one release that may block its install, in sequence
+_RESPONSE_SECONDS = 10.0  # reserved at the end of the rollback of a failed event
+_LEFTOVERS = 50  # maximum number of ClusterRoles that are deleted for one install
 
 _SERVER_SIDE = ("--server-side=true", "--force-conflicts", "--cleanup-on-fail")
-"""Flags for changes of objects. A release owns the fields that its chart sets: without force, a field that a controller or
-a person has changed in the meantime (always the case for the rules of an aggregated ClusterRole) blocks every later change.
+"""Flags for changes of objects. A release owns the fields that its chart sets: without force, a field that another
+client has changed in the meantime (always the case for the rules of an aggregated ClusterRole) blocks every later change.
 Objects that a failed change created are deleted, because the rollback compares with the last deployed revision, which does
 not contain them. Releases of Helm 3 are converted to server-side apply."""
 
-_CURE = (
+_FIX = (
     "To manage it here and keep it when this resource is deleted, set adopt to true; otherwise uninstall "
     "it, or use another release name. If an earlier version of this library installed it, deploy this "
     "version once without renaming or moving the construct; the release is then recognized"
@@ -47,16 +47,16 @@ class Runner(Protocol):
 
     @property
     def api(self) -> ApiClient:
-        """Requests to the cluster's API server."""
+        """Client of the cluster's API server."""
         ...
 
     def run(self, arguments: Sequence[str], /) -> str:
-        """Return helm's output; raises HelmError."""
+        """Returns helm's output; raises HelmError."""
         ...
 
     @property
     def seconds_left(self) -> Callable[[], float]:
-        """Return the remaining time of the function."""
+        """Function that returns the remaining seconds."""
         ...
 
 
@@ -67,9 +67,9 @@ class Release:
         name: the release.
         namespace: its namespace.
         helm: runs helm, with the connection to the cluster.
-        event: the owner that installs or releases the release.
-        sleep: pauses between attempts.
-        now: seconds since the epoch, as the API server counts them.
+        event: the event, with the owner that installs or releases the release.
+        sleep: waits between attempts.
+        now: returns seconds since the epoch, as in the API server's timestamps.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Release:
         self._records = Records(helm.api, name, namespace)
 
     def history(self) -> list[Revision]:
-        """Return the release's revisions, oldest first; none if the release does not exist. Raises `ApiError`."""
+        """Returns the release's revisions, oldest first; none if the release does not exist. Raises `ApiError`."""
         return self._records.history()
 
     def install(
@@ -104,7 +104,7 @@ class Release:
         wait: bool,
         timeout_seconds: int,
     ) -> int:
-        """Install the release, or upgrade it to exactly this chart and these values; return the deployed revision.
+        """Installs the release, or upgrades it to exactly this chart and these values; returns the deployed revision.
 
         If an event of a resource that did not own the release before fails, the release is restored: a first
         installation is removed, and a release of other owners gets its previous content and marks. After a failed upgrade
@@ -123,13 +123,13 @@ class Release:
             *(["--wait"] if wait else []),
         ]
 
-        begun = False
+        started = False
 
         def attempt() -> int:
-            nonlocal begun
+            nonlocal started
             history = self._settled()
             marks = self._claimed(history)
-            begun = True
+            started = True
             history = self._recovered(history)
             at = self._event.at(history[-1].number + 1 if history else 1)
             labels = {**marks, BY: self._event.me.digest, AT: at}
@@ -142,12 +142,12 @@ class Release:
         try:
             return self._with_retries(attempt)
         except (HelmError, ApiError, ReleaseChanged) as error:
-            if begun:
+            if started:
                 self._undo(error)
             raise
 
     def uninstall(self, *, wait: bool, timeout_seconds: int) -> None:
-        """Release it: uninstall it if it has no other owner, otherwise restore it. A missing release is not an error.
+        """Uninstalls the release if it has no other owner, otherwise restores it. A missing release is not an error.
 
         Raises:
             HelmError: the last error of helm; the release or some of its objects may still exist.
@@ -164,7 +164,7 @@ class Release:
             decision = ownership.release(marked=marked, me=[me], existed_before=last.existed)
             print(f"release {self.name}: {decision.value}")
             if decision is ownership.Release.UNMARK:
-                self._give_back(history)
+                self._restore(history)
             elif decision is ownership.Release.DELETE:
                 seconds = max(1, min(timeout_seconds, int(self._helm.seconds_left() - RESERVE_SECONDS)))
                 self._uninstall(*(["--wait"] if wait else []), f"--timeout={seconds}s")
@@ -174,7 +174,7 @@ class Release:
     # Ownership.
 
     def _claimed(self, history: Sequence[Revision]) -> dict[str, str]:
-        """Return the marks of the release including ours. Raises `Foreign`."""
+        """Returns the marks of the release including ours. Raises `Foreign`."""
         event = self._event
         last = history[-1] if history and history[-1].status != "uninstalled" else None
         marks = last.marks if last else {}
@@ -185,14 +185,14 @@ class Release:
             me=event.me,
             adopt=event.adopt,
             seems=seems_to_be(managers=[last.manager]) if last and last.manager else "",
-            cure=_CURE,
+            fix=_FIX,
         )
         if claim is Claim.ADOPT:
             marks[EXISTED_LABEL] = "true"
         return {**marks, event.me.key: event.me.label_value}
 
-    def _give_back(self, history: Sequence[Revision]) -> None:
-        """Remove our mark from a release that is retained, and our content if the history has that of another owner.
+    def _restore(self, history: Sequence[Revision]) -> None:
+        """Removes our mark from a release that is retained, and our content if the history has the content of another owner.
 
         A release that existed before and now has no owner gets its previous content only if no event other than the
         adopting one has changed it: after other changes, its previous content is outdated.
@@ -212,7 +212,7 @@ class Release:
         self._records.label(last.number, marks)
 
     def _undo(self, cause: Exception) -> None:
-        """Undo the changes of this event to a release that was not ours before.
+        """Undoes the changes of this event to a release that was not ours before.
 
         Nothing is changed if an earlier delivery of the event has succeeded, or our mark existed before.
         """
@@ -237,15 +237,15 @@ class Release:
             self._records.label(self.history()[-1].number, {**marks, **by, AT: None})
 
         try:
-            self._with_retries(attempt, reserve=_ANSWER_SECONDS)
+            self._with_retries(attempt, reserve=_RESPONSE_SECONDS)
         except (HelmError, ApiError, ReleaseChanged) as error:
-            # Helm's error comes first, because it explains why the installation failed.
+            # Helm's error is first, because it explains the failure.
             raise HelmError(f"{cause}\nand its changes could not be undone: {error}") from cause
 
-    # State after an earlier attempt.
+    # The state after an earlier attempt.
 
     def _settled(self) -> list[Revision]:
-        """Return the history when no other operation on the release is running."""
+        """Waits until no other operation on the release is running, and returns the history."""
         while True:
             history = self.history()
             last = history[-1] if history else None
@@ -259,14 +259,14 @@ class Release:
             if self._helm.seconds_left() < pause + RESERVE_SECONDS:
                 raise HelmError(
                     f"Error: release {self.name} has been {last.status} for {max(0.0, age):.0f} s, and that "
-                    "operation may still be running. Try again when it has ended, or "
+                    "operation may still be running. Retry after it ends, or "
                     f"{LONGEST_SECONDS / 60:.0f} minutes after it started"
                 )
             print(f"release {self.name} is {last.status}, possibly by a running operation: waiting")
             self._sleep(pause)
 
     def _recovered(self, history: list[Revision]) -> list[Revision]:
-        """Change a release that an interrupted attempt left incomplete to a state from which helm can upgrade."""
+        """Restores a release after an interrupted attempt to a state from which helm can upgrade."""
         if not history or history[-1].status in ("deployed", "uninstalled"):
             return history
         deployed = [revision for revision in history if revision.status in ONCE_DEPLOYED]
@@ -288,18 +288,18 @@ class Release:
     # Helm commands.
 
     def _upgrade(self, *arguments: str) -> str:
-        """Upgrade; remaining roles of this or another release that block the upgrade are removed first."""
+        """Upgrades the release; recreated ClusterRoles of this or another release that block the upgrade are deleted."""
         for _ in range(_LEFTOVERS):
             try:
                 return self._run("upgrade", self.name, *arguments)
             except HelmError as error:
-                role = refusing_role(error.output)
-                if role is None or not remove_remade(self._helm.api, role):
+                role = conflicting_role(error.output)
+                if role is None or not delete_recreated(self._helm.api, role):
                     raise
         raise HelmError(f"more than {_LEFTOVERS} ClusterRoles blocked the install")
 
     def _rollback(self, target: Revision, last: Revision, marks: Mapping[str, str | None]) -> None:
-        """Roll back. Helm copies the target's labels, so they are updated first, because the owners may have changed."""
+        """Rolls back to a revision. Helm copies its labels, so they are updated first: the owners may have changed."""
         labels = {**dict.fromkeys(target.marks), **marks, BY: target.by or None, AT: self._event.at(last.number + 1)}
         self._records.label(target.number, labels)
         self._run("rollback", self.name, str(target.number), f"--history-max={HISTORY}", *_SERVER_SIDE)
@@ -307,13 +307,13 @@ class Release:
     def _uninstall(self, *options: str) -> None:
         roles = aggregated_roles(self._helm.api, self.name, self.namespace)
         try:
-            # Without --debug, helm does not print why it could not delete an object.
+            # Without --debug, helm does not print why the deletion of an object failed.
             self._run("uninstall", self.name, "--debug", *options)
         except HelmError as error:
             if "release: not found" not in error.output.lower():
                 raise
         for role in roles:
-            remove_remade(self._helm.api, role)
+            delete_recreated(self._helm.api, role)
         if any(revision.status != "uninstalled" for revision in self.history()):
             raise ReleaseChanged(f"release {self.name} exists again after it was uninstalled")
 

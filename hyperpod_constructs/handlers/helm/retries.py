@@ -12,9 +12,9 @@ from .binary import HelmError
 T = TypeVar("T")
 
 AUTHORIZATION_SECONDS = 120.0
-"""EKS documents access entries as effective immediately, but the API server applies them with a delay."""
+"""How long rejected access is retried: the API server applies access entries with a delay."""
 RESERVE_SECONDS = 60.0
-"""Time reserved at the end to clean up and to respond."""
+"""Reserved at the end for cleanup and the response."""
 
 _MAX_PAUSE = 30.0
 _UNAUTHORIZED = ("unauthorized", "asked for the client to provide credentials", "is forbidden")
@@ -36,14 +36,14 @@ _TRANSIENT = (
     "tls handshake timeout",
     "too many requests",
     "unexpected eof",
-    " with body length 0",  # the response ended early: "ContentLength=N with Body length 0"
+    " with body length 0",  # the response is truncated: "ContentLength=N with Body length 0"
 )
 _TRUNCATED = re.compile(r": eof\b")
 _TOO_LARGE = ("request is too large", "larger than max", "request entity too large")
 
 
 class ReleaseChanged(Exception):
-    """The release was changed in the meantime; the same operation may succeed immediately."""
+    """The release changed during the operation, which may succeed if it is repeated."""
 
 
 def with_retries(
@@ -53,12 +53,12 @@ def with_retries(
     sleep: Callable[[float], None],
     reserve: float = RESERVE_SECONDS,
 ) -> T:
-    """Retry transient errors: an API server that cannot be reached, and access that is not effective yet.
+    """Retries transient errors: an API server that cannot be reached, and access that is not effective yet.
 
     Raises:
         HelmError: the last error of helm.
         ApiError: the last error of the API server.
-        ReleaseChanged: the release was changed during every attempt.
+        ReleaseChanged: the release changed during every attempt.
     """
     pause, denied = 2.0, 0.0
     while True:
@@ -72,14 +72,14 @@ def with_retries(
                 raise
             if seconds_left() < pause + reserve:
                 raise
-            print(f"tried again in {pause:.0f} s: {error}")
+            print(f"next attempt in {pause:.0f} s: {error}")
         sleep(pause)
         denied += pause if unauthorized else 0.0
         pause = min(pause * 2, _MAX_PAUSE)
 
 
 def is_unauthorized(error: Exception) -> bool:
-    """Whether the API server did not accept the caller, or the request."""
+    """Whether the API server rejected the credentials or the authorization of the caller."""
     if isinstance(error, ApiError):
         return error.status in (401, 403)
     return isinstance(error, HelmError) and any(mark in error.output.lower() for mark in _UNAUTHORIZED)

@@ -25,7 +25,7 @@ _OCI_DIGEST = re.compile(r"^Digest:\s*(sha256:[0-9a-f]{64})\s*$", re.MULTILINE)
 
 
 def obtain(chart: Mapping[str, Any], work: Path, helm: Helm, *, sleep: Callable[[float], None] = time.sleep) -> Path:
-    """Download a chart into a folder of `work`, and verify that it matches the pinned digest.
+    """Downloads a chart into a folder of `work`, and verifies that it matches the pinned digest.
 
     Raises:
         ChartError: it is not available, or its digest differs.
@@ -53,13 +53,13 @@ def download(
     sleep: Callable[[float], None] = time.sleep,
     seconds_left: Callable[[], float] = lambda: 600.0,
 ) -> None:
-    """Download a repository's archive over https and unpack one folder of it; nothing else is written.
+    """Downloads a repository's archive over https, and unpacks one folder of it.
 
-    Server errors and broken connections are retried a few times; a rejection (404) is not. The download has half of the
-    remaining time in total, regardless of its speed.
+    Server errors and broken connections are retried a few times; a rejection (404) is not. The download may take half of
+    the remaining time in total.
 
     Raises:
-        ChartError: with the address and the cause.
+        ChartError: the download failed; the message has the URL and the cause.
     """
     seconds = max(1.0, seconds_left() / 2)
     try:
@@ -71,7 +71,7 @@ def download(
 
 
 def _download(url: str, inside: str, folder: Path, sleep: Callable[[float], None]) -> None:
-    import urllib3  # imported here, because the command line, which shares this module, rarely requires it
+    import urllib3  # imported here because the command line, which shares this module, rarely downloads a chart
 
     _check_https(url)
     timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS)
@@ -85,7 +85,7 @@ def _download(url: str, inside: str, folder: Path, sleep: Callable[[float], None
                 response = _get(pool, url)
                 try:
                     if response.status == 200:
-                        _refuse_large(response.headers.get("content-length"))
+                        _reject_large(response.headers.get("content-length"))
                         unpack_tar(response, inside, folder)
                         return
                 finally:
@@ -95,7 +95,7 @@ def _download(url: str, inside: str, folder: Path, sleep: Callable[[float], None
                 continue
             except ChartError as error:
                 raise ChartError(f"the chart's archive {url}: {error}") from error
-            problem = f"the server answered {response.status} {response.reason or ''}".strip()
+            problem = f"the server returned {response.status} {response.reason or ''}".strip()
             if response.status != 429 and response.status < 500:
                 break
     raise ChartError(
@@ -110,7 +110,7 @@ def _check_https(url: str) -> None:
 
 
 def _get(pool: Any, url: str) -> Any:
-    """Return the response after at most three redirects; redirects to http are rejected."""
+    """Returns the response after at most three redirects; redirects to http are rejected."""
     for _ in range(_REDIRECTS + 1):
         response = pool.request("GET", url, preload_content=False, decode_content=False, redirect=False)
         location = response.get_redirect_location()
@@ -125,10 +125,10 @@ def _get(pool: Any, url: str) -> Any:
 def pull_subchart(
     dependency: Dependency, into: Path, helm: Helm, *, sleep: Callable[[float], None] = time.sleep
 ) -> None:
-    """Pull one sub-chart's package; three attempts, because repositories are reached over the internet.
+    """Pulls one sub-chart's package; three attempts, because repositories are reached over the internet.
 
     Raises:
-        ChartError: with the repository and helm's error.
+        ChartError: the pull failed; the message has the repository and helm's error.
     """
     if dependency.repository.startswith("oci://"):
         where = [f"{dependency.repository.rstrip('/')}/{dependency.name}"]
@@ -151,7 +151,7 @@ def pull_subchart(
 
 
 def registry_config(reference: str, work: Path) -> Path | None:
-    """Return credentials for a private ECR registry, in a private file; None for other registries."""
+    """Returns credentials for a private ECR registry, in a private file; None for other registries."""
     host = urlsplit(reference).netloc
     region = _ECR_HOST.match(host)
     if region is None:
@@ -165,7 +165,7 @@ def registry_config(reference: str, work: Path) -> Path | None:
     return file
 
 
-def _refuse_large(content_length: str | None) -> None:
+def _reject_large(content_length: str | None) -> None:
     if content_length and int(content_length) > MAX_ARCHIVE_BYTES:
         raise TooLarge(f"the archive has {int(content_length):,} bytes, more than {MAX_ARCHIVE_BYTES:,}")
 
@@ -177,7 +177,7 @@ def _asset(bucket: str, key: str, folder: Path) -> None:
     package = folder.with_suffix(".zip")
     s3 = boto3.client("s3")
     try:
-        _refuse_large(str(s3.head_object(Bucket=bucket, Key=key)["ContentLength"]))
+        _reject_large(str(s3.head_object(Bucket=bucket, Key=key)["ContentLength"]))
         s3.download_file(bucket, key, str(package))
     except (BotoCoreError, ClientError) as error:
         raise ChartError(f"the chart's asset s3://{bucket}/{key} cannot be downloaded: {error}") from error

@@ -1,7 +1,7 @@
-"""The remote sub-charts of a chart: determines which are enabled, and fetches missing ones.
+"""The remote sub-charts of a chart: determines the enabled ones, and downloads the missing ones.
 
-`helm dependency build` fetches all of them, enabled or not, and packs local sub-charts a second time next to their
-folders. Therefore each sub-chart is pulled separately, in exactly the pinned version, and only if it is enabled.
+`helm dependency build` downloads all of them, including disabled ones, and packages local sub-charts in addition to
+their folders. Therefore each sub-chart is pulled separately, in exactly the pinned version, and only if it is enabled.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .errors import ChartError
 from .folder import top_folder
 
 ReadYaml = Callable[[Sequence[Path]], Sequence[dict[str, Any]]]
-"""Reads YAML files with one mapping each; a missing file reads as an empty mapping."""
+"""Reads YAML files with one mapping each; the result for a missing file is an empty mapping."""
 
 Pull = Callable[["Dependency", Path], None]
 """Pulls a sub-chart's package into a folder; raises ChartError."""
@@ -48,17 +48,17 @@ def resolve(
     allow_unpinned: bool = False,
     prune: bool = True,
 ) -> list[Dependency]:
-    """Complete a chart's folder, in place: it then contains the sub-charts that the values enable.
+    """Completes a chart's folder, in place: it then contains the sub-charts that the values enable.
 
     Args:
         chart: the folder; its sub-charts that are folders are completed too.
-        values: the release's values over the chart's own.
+        values: the values of the release, which override those of the chart.
         read_yaml: reads the charts' metadata and values.
         pull: pulls a package.
         digests: maps `name version` of a sub-chart to the digest (`sha256:`) of its package.
         allow_unpinned: whether a sub-chart without a digest is accepted.
-        prune: remove the sub-charts that are disabled and missing from the chart's list, because helm rejects a chart
-            whose list names a missing sub-chart.
+        prune: whether disabled, missing sub-charts are removed from the chart's dependencies, because helm rejects a
+            chart with a missing dependency.
 
     Returns:
         The sub-charts that were pulled.
@@ -79,7 +79,7 @@ def resolve(
         if enabled and not present:
             _check_repository(name, repository)
             dependency = Dependency(name, str(locked.get(name, entry["version"])), repository)
-            _bring(dependency, chart / "charts", pull, digests, allow_unpinned)
+            _download(dependency, chart / "charts", pull, digests, allow_unpinned)
             pulled.append(dependency)
         if enabled and name in folders:
             below = merged.get(entry.get("alias") or name)
@@ -103,7 +103,7 @@ def resolve(
 
 
 def drop_duplicates(chart: Path, *, read_yaml: ReadYaml) -> list[str]:
-    """Remove packed sub-charts next to the folder of the same chart, because helm would use both; return their names."""
+    """Removes packed sub-charts next to the folder of the same chart, because helm would use both; returns their names."""
     folders, packages = _present(chart, read_yaml)
     dropped = []
     for name in sorted(set(folders) & set(packages)):
@@ -116,7 +116,7 @@ def drop_duplicates(chart: Path, *, read_yaml: ReadYaml) -> list[str]:
 
 
 def is_enabled(entry: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-    """Whether a dependency of Chart.yaml is enabled: its first condition that is set decides, then its tags.
+    """Whether a dependency of Chart.yaml is enabled, by its first condition that has a value, otherwise by its tags.
 
     >>> is_enabled({"condition": "a.on,b.on"}, {"b": {"on": False}})
     False
@@ -135,7 +135,7 @@ def is_enabled(entry: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
 
 
 def _present(chart: Path, read_yaml: ReadYaml) -> tuple[dict[str, Path], dict[str, list[Path]]]:
-    """The sub-charts in charts/, by the chart's own name: folders, and packages."""
+    """Returns the sub-charts in charts/ by the name of the chart: folders, and packages."""
     below = chart / "charts"
     folders = sorted(path for path in below.glob("*") if (path / "Chart.yaml").is_file())
     names = [str(meta.get("name", "")) for meta in read_yaml([folder / "Chart.yaml" for folder in folders])]
@@ -150,18 +150,20 @@ def _check_repository(name: str, repository: str) -> None:
     if scheme == "http" and not is_loopback(repository):
         raise ChartError(
             f"sub-chart {name!r} is downloaded over plain http, from {repository}, where it can be modified "
-            "in transit; use a vendored chart folder, or a chart that names an https or oci repository"
+            "in transit; use a vendored chart folder, or a chart with an https or oci repository"
         )
     if scheme not in ("https", "http", "oci") or not rest:
-        raise ChartError(f"sub-chart {name!r} is enabled, but neither in charts/ nor in a remote repository")
+        raise ChartError(f"sub-chart {name!r} is enabled, but is neither in charts/ nor in a remote repository")
 
 
 def is_loopback(url: str) -> bool:
-    """Whether an address is on this machine, where plain http is not a risk."""
+    """Whether a URL is on this host, where plain http is safe."""
     return (urlsplit(url).hostname or "") in {"127.0.0.1", "localhost", "::1"}
 
 
-def _bring(dependency: Dependency, charts: Path, pull: Pull, digests: Mapping[str, str], allow_unpinned: bool) -> None:
+def _download(
+    dependency: Dependency, charts: Path, pull: Pull, digests: Mapping[str, str], allow_unpinned: bool
+) -> None:
     what = f"sub-chart {dependency.name} {dependency.version} of {dependency.repository}"
     if not _EXACT.match(dependency.version):
         raise ChartError(
@@ -171,7 +173,7 @@ def _bring(dependency: Dependency, charts: Path, pull: Pull, digests: Mapping[st
     wanted = digests.get(key)
     if wanted is None and not allow_unpinned:
         raise ChartError(
-            f"{what} has no digest, so its repository may serve other content than was reviewed; set the "
+            f"{what} has no digest, so its repository can serve content that was not reviewed; set the "
             f"digest of {dependency.name}-{dependency.version}.tgz as {key!r} in subchart_digests, use a "
             "vendored chart folder, or set allow_unpinned_subcharts to accept it without a digest"
         )
@@ -180,14 +182,14 @@ def _bring(dependency: Dependency, charts: Path, pull: Pull, digests: Mapping[st
     pull(dependency, charts)
     new = sorted(set(charts.glob("*.tgz")) - before)
     if len(new) != 1:
-        raise ChartError(f"{what}: pulling it downloaded {len(new)} packages")
+        raise ChartError(f"{what}: the pull downloaded {len(new)} packages, expected 1")
     actual = "sha256:" + hashlib.sha256(new[0].read_bytes()).hexdigest()
     if wanted is not None and actual != wanted:
         raise ChartError(f"{what} differs from its digest: its digest is {actual}, expected {wanted}")
 
 
 def walk(chart: Path) -> Iterator[Path]:
-    """Return a chart's folder and those of its sub-charts that are folders."""
+    """Yields a chart's folder and those of its sub-charts that are folders."""
     yield chart
     for path in sorted((chart / "charts").glob("*")):
         if (path / "Chart.yaml").is_file():

@@ -22,7 +22,7 @@ _NAMES = ("Chart.yaml", "Chart.lock", "values.yaml")
 
 
 def reader(chart: Path, helm: Helm, work: Path) -> ReadYaml:
-    """Read the metadata and values of a chart and its sub-charts in one call, and return them by path.
+    """Reads the metadata and values of a chart and its sub-charts in one call, and returns a function that looks them up.
 
     Raises:
         ChartError: a file is not a YAML mapping.

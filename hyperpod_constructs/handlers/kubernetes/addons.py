@@ -1,4 +1,4 @@
-"""Waits for an EKS add-on to be ACTIVE. Unlike CloudFormation, it does not accept DEGRADED.
+"""A wait for an EKS add-on to be ACTIVE. Unlike CloudFormation, it does not accept DEGRADED.
 
 ===========  ====================================================================================================
 Type         arguments of the property ``Condition``
@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from .conditions import Sources, State
 from .errors import HandlerError
 
-_DEAD_END = {"CREATE_FAILED", "UPDATE_FAILED", "DELETE_FAILED", "DELETING"}
+_FAILED = {"CREATE_FAILED", "UPDATE_FAILED", "DELETE_FAILED", "DELETING"}
 
 
 @dataclass(frozen=True)
@@ -30,20 +30,20 @@ class AddonActive:
 
     @classmethod
     def read(cls, given: Mapping[str, Any], cluster_name: str) -> AddonActive:
-        """From the properties ``Condition`` and ``ClusterName``."""
+        """Returns the condition of the properties ``Condition`` and ``ClusterName``."""
         return cls(cluster_name, given["AddonName"])
 
     def check(self, sources: Sources) -> State:
-        """The condition is met if the status is ACTIVE; DEGRADED may recover, failed states do not."""
+        """Checks that the status is ACTIVE; DEGRADED may recover, failed states do not."""
         addon = self._describe(sources)
         status = addon.get("status")
         text = f"EKS add-on {self.addon} {f'is {status}' if status else 'does not exist'}"
-        if status in _DEAD_END:
+        if status in _FAILED:
             raise HandlerError(f"{text}: {_issues(addon)}", limit=2000)
         return State(status == "ACTIVE", text)
 
     def explain(self, sources: Sources) -> str:
-        """Return the health issues that EKS lists."""
+        """Returns the health issues that EKS lists."""
         return _issues(self._describe(sources))
 
     def _describe(self, sources: Sources) -> dict[str, Any]:
@@ -59,4 +59,4 @@ class AddonActive:
 
 def _issues(addon: Mapping[str, Any]) -> str:
     issues = (addon.get("health") or {}).get("issues") or []
-    return "; ".join(f"{issue.get('code')}: {issue.get('message')}" for issue in issues) or "no health issue is listed"
+    return "; ".join(f"{issue.get('code')}: {issue.get('message')}" for issue in issues) or "EKS lists no health issues"

@@ -1,4 +1,4 @@
-"""Handler of ``Custom::HyperPodKubernetesObjects``: returns the result for the framework, or raises one error."""
+"""The handler of ``Custom::HyperPodKubernetesObjects``: returns the result for the framework, or raises one error."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ logging.getLogger().setLevel(logging.INFO)
 
 DEFAULT_RETRY_SECONDS = 600.0
 
-#: Reserved from the function's time: to remove the objects that a failed event created, and to respond.
+#: Reserved at the end: to delete the objects that a failed event created, and to respond.
 CLEANUP_SECONDS = 60.0
 ANSWER_SECONDS = 10.0
 
 
 def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Lambda entry point; see the package for the properties. Raises ``HandlerError``."""
+    """Lambda entry point; the package documents the properties. Raises ``HandlerError``."""
     return handle(event, on_lambda(), context.get_remaining_time_in_millis() / 1000)
 
 
 def handle(event: Mapping[str, Any], services: Services, seconds_left: float) -> dict[str, Any]:
-    """Apply (Create, Update) or delete the objects of an event within ``seconds_left``."""
+    """Applies (Create, Update) or deletes the objects of an event within ``seconds_left``."""
     log.info("%s of %s (%s)", event["RequestType"], event["LogicalResourceId"], event["RequestId"])
     try:
         if event["RequestType"] == "Delete":
@@ -73,14 +73,14 @@ def _apply(event: Mapping[str, Any], services: Services, seconds_left: float) ->
             objects = [copied(group.read(ObjectRef.of(properties["CopyOf"])), changes)]
         group.apply(objects)
         if event["RequestType"] == "Update":
-            _give_up_failed(event, services, deadline)
+            _release_failed_event(event, services, deadline)
     except Exception as error:
-        left = _cleaned_up(event, services, group)
+        left = _clean_up(event, services, group)
         if not isinstance(error, (HandlerError, *_EXPECTED)):
             raise
         message = _error_message(error, event)
         raise HandlerError(
-            f"{clip(message, MESSAGE_BYTES - 350)} (and cleaning up failed: {left})" if left else message
+            f"{clip(message, MESSAGE_BYTES - 350)} (the cleanup also failed: {left})" if left else message
         ) from None
     return {
         "PhysicalResourceId": new_id,
@@ -88,10 +88,10 @@ def _apply(event: Mapping[str, Any], services: Services, seconds_left: float) ->
     }
 
 
-def _give_up_failed(event: Mapping[str, Any], services: Services, deadline: Deadline) -> None:
-    """Release the old properties of an Update if they are those of a failed event, whose id is not the given one.
+def _release_failed_event(event: Mapping[str, Any], services: Services, deadline: Deadline) -> None:
+    """Releases the objects of an Update's old properties if a failed event created them: its id is not the given one.
 
-    Objects that remain from that event (its cleanup may have failed) are deleted now: no other event refers to them.
+    Objects that remain after its cleanup are deleted, because no other event refers to them.
     """
     old = event["OldResourceProperties"]
     failed, now = owner_of(event, old), owner_of(event, event["ResourceProperties"])
@@ -104,7 +104,7 @@ def _delete(event: Mapping[str, Any], services: Services, seconds_left: float) -
     properties, given = event["ResourceProperties"], event["PhysicalResourceId"]
     legacy_id = legacy_group_id(properties["ClusterName"], event["LogicalResourceId"])
     legacy = _legacy_owner(event, properties)
-    # the physical id of a group in the former version: the objects of its new properties already have a separate mark
+    # the physical id is that of a group in the former version: the objects of its new properties have a separate mark
     own_owners = {legacy} if given == legacy_id else {owner_of(event, properties), legacy}
     try:
         deadline = _work_deadline(properties, services, seconds_left)
@@ -117,8 +117,8 @@ def _delete(event: Mapping[str, Any], services: Services, seconds_left: float) -
     return {"PhysicalResourceId": given}
 
 
-def _cleaned_up(event: Mapping[str, Any], services: Services, failed: ObjectGroup) -> str:
-    """Undo the failed event: no Delete follows a failed Create. Return the changes that could not be undone, as text."""
+def _clean_up(event: Mapping[str, Any], services: Services, failed: ObjectGroup) -> str:
+    """Undoes the failed event, because no Delete follows a failed Create; returns the error, empty on success."""
     if all(claim is Claim.OURS for claim in failed.claims.values()):
         return ""
     deadline = Deadline.after(services.clock, CLEANUP_SECONDS - ANSWER_SECONDS)
@@ -127,18 +127,18 @@ def _cleaned_up(event: Mapping[str, Any], services: Services, failed: ObjectGrou
         group.claims = failed.claims
         group.undo()
     except (HandlerError, *_EXPECTED) as left:
-        log.warning("clean-up: %s", left)
+        log.warning("the cleanup failed: %s", left)
         return clip(str(left), 300)
     return ""
 
 
 def owner_of(event: Mapping[str, Any], properties: Mapping[str, Any]) -> Owner:
-    """Return the resource with these properties as an owner."""
+    """Returns the resource with these properties as an owner."""
     return owner(event["StackId"], event["LogicalResourceId"], id_of(event, properties))
 
 
 def id_of(event: Mapping[str, Any], properties: Mapping[str, Any]) -> str:
-    """Return the physical id of the resource with these properties."""
+    """Returns the physical id of the resource with these properties."""
     return physical_id(properties["ClusterName"], event["LogicalResourceId"], references(properties))
 
 

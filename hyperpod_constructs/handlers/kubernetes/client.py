@@ -1,4 +1,4 @@
-"""One HTTP connection to an API server, which sends and returns JSON or raises ``ApiError``."""
+"""A client of an API server, which sends and returns JSON or raises ``ApiError``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .timing import Deadline
 FIELD_MANAGER = "hyperpod-constructs"
 
 #: Seconds for one response: an API server allows 30 seconds for a webhook and 60 for a request.
-LONGEST_ANSWER_SECONDS = 65.0
+LONGEST_RESPONSE_SECONDS = 65.0
 
 
 class Connection(Protocol):
@@ -27,20 +27,20 @@ class Connection(Protocol):
     ssl_context: ssl.SSLContext | None
 
     def headers(self) -> Mapping[str, str]:
-        """Return headers that authenticate; called for each request, so that a token can be renewed."""
+        """Returns the authentication headers; called for each request, so that a token can be renewed."""
 
     def renew(self) -> None:
-        """Discard the credentials, because the API server rejected them."""
+        """Discards the credentials, because the API server rejected them."""
 
 
 class ApiClient:
-    """Requests to one API server; each ends before ``deadline`` (plus a second)."""
+    """Requests to one API server; each ends at most one second after ``deadline``."""
 
     def __init__(self, connection: Connection, deadline: Deadline) -> None:
         self.connection = connection
         self.deadline = deadline
         tls: dict[str, Any] = {"ssl_context": connection.ssl_context} if connection.ssl_context else {}
-        # A connection may have a separate pool: the pool of a rehearsal responds in this process.
+        # A connection may have its own pool; that of a rehearsal responds in this process.
         self._own_pool: Any = getattr(connection, "pool", None)
         self._pool: urllib3.PoolManager = self._own_pool or urllib3.PoolManager(maxsize=2, retries=False, **tls)
 
@@ -54,26 +54,26 @@ class ApiClient:
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> dict[str, Any]:
-        """Return the decoded response. Raises ``ApiError``."""
+        """Sends a request, and returns the decoded response. Raises ``ApiError``."""
         url = f"{self.connection.endpoint}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {**self.connection.headers(), "Accept": accept, "User-Agent": FIELD_MANAGER}
         if body is not None:
             headers["Content-Type"] = content_type
-        read = min(LONGEST_ANSWER_SECONDS, self.deadline.remaining + 1)
+        read = min(LONGEST_RESPONSE_SECONDS, self.deadline.remaining + 1)
         data = None if body is None else json.dumps(body).encode()
 
         try:
             response = self._answer(method, url, headers, data, read)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise ApiError(0, "Unreachable", f"the API server did not answer: {_plain(error)}") from None
+            raise ApiError(0, "Unreachable", f"the API server did not respond: {_reason(error)}") from None
         if response.status == 401:
             self.connection.renew()
         if response.status >= 300:
-            raise _refusal(response.status, response.headers, response.data)
+            raise _rejection(response.status, response.headers, response.data)
         try:
             answer = json.loads(response.data) if response.data else {}
         except ValueError:
-            raise ApiError(0, "NotJson", f"the answer to {method} {path} is not JSON") from None
+            raise ApiError(0, "NotJson", f"the response to {method} {path} is not JSON") from None
         return answer if isinstance(answer, dict) else {"items": answer}
 
     def _answer(
@@ -86,15 +86,15 @@ class ApiClient:
         return ask() if self._own_pool else within(seconds + 1, ask)
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
-        """Send GET for an object or a list."""
+        """Sends GET for an object or a list."""
         return self.request("GET", path, query=query or None)
 
     def find(self, path: str) -> dict[str, Any] | None:
-        """Send GET for an object; return ``None`` if it does not exist."""
+        """Sends GET for an object; returns ``None`` if it does not exist."""
         return _none_if_absent(lambda: _object(self.request("GET", path), path))
 
     def items(self, path: str, **query: str) -> list[dict[str, Any]]:
-        """Return all pages of a list."""
+        """Returns the items of a list, from all pages."""
         found: list[dict[str, Any]] = []
         page = {"limit": "250", **query}
         while True:
@@ -108,7 +108,7 @@ class ApiClient:
     def apply(
         self, path: str, body: Mapping[str, Any], *, manager: str = FIELD_MANAGER, dry_run: bool = False
     ) -> dict[str, Any]:
-        """Server-side apply that forces conflicts with other field managers; return the resulting object."""
+        """Server-side apply that forces conflicts with other field managers; returns the resulting object."""
         query = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
         if dry_run:
             query["dryRun"] = "All"
@@ -116,7 +116,7 @@ class ApiClient:
         return _object(answer, path)
 
     def merge(self, path: str, patch: Mapping[str, Any], *, manager: str) -> dict[str, Any]:
-        """Apply a JSON merge patch; return the resulting object."""
+        """Applies a JSON merge patch; returns the resulting object."""
         query = {"fieldManager": manager}
         answer = self.request("PATCH", path, query=query, body=patch, content_type="application/merge-patch+json")
         return _object(answer, path)
@@ -124,7 +124,7 @@ class ApiClient:
     def delete(
         self, path: str, *, propagation: str, uid: str | None = None, resource_version: str | None = None
     ) -> None:
-        """Request the deletion of an object (only if it still has this ``uid`` and version)."""
+        """Requests the deletion of an object (only if it still has this ``uid`` and version)."""
         options: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
         conditions = {"uid": uid, "resourceVersion": resource_version}
         if uid or resource_version:
@@ -133,10 +133,10 @@ class ApiClient:
 
 
 def _object(answer: dict[str, Any], path: str) -> dict[str, Any]:
-    """Return a response that must be an object; a response that a proxy or a broken connection damaged is retried."""
+    """Returns a response that must be an object. Raises a transient ``ApiError``: a proxy may have modified the response."""
     metadata = answer.get("metadata")
     if not isinstance(metadata, dict) or not metadata.get("uid"):
-        raise ApiError(0, "NotAnObject", f"the API server's answer for {path} is not an object")
+        raise ApiError(0, "NotAnObject", f"the API server's response for {path} is not an object")
     return answer
 
 
@@ -150,14 +150,14 @@ def _none_if_absent(ask: Any) -> dict[str, Any] | None:
     return answer
 
 
-def _plain(error: BaseException) -> str:
-    """Return the error of the connection, without object addresses."""
+def _reason(error: BaseException) -> str:
+    """Returns the connection error without the addresses of Python objects."""
     reason = getattr(error, "reason", None)
     text = str(reason if reason is not None else error)
     return text.split(">: ", 1)[-1] or type(error).__name__
 
 
-def _refusal(status: int, headers: Mapping[str, str], data: bytes) -> ApiError:
+def _rejection(status: int, headers: Mapping[str, str], data: bytes) -> ApiError:
     retry_after = headers.get("Retry-After", "")
     try:
         answer = json.loads(data)

@@ -1,4 +1,4 @@
-"""Conditions of a wait, on Kubernetes objects. Each condition returns its state and, if the wait fails, the reasons.
+"""Conditions of a wait for Kubernetes objects. Each returns its state and, if the wait fails, the reasons.
 
 =========================  ====================================================================================
 Type                       arguments of the property ``Condition``
@@ -28,7 +28,7 @@ from .objects import ObjectRef
 
 @dataclass(frozen=True)
 class State:
-    """``met``, or a description of what is missing."""
+    """Whether a condition is met, and the current state as text."""
 
     met: bool
     text: str
@@ -43,13 +43,13 @@ class Sources:
 
 
 class Condition(Protocol):
-    """A condition that becomes true, or fails."""
+    """A condition that can become true, or fail."""
 
     def check(self, sources: Sources) -> State:
-        """Return the current state. Raises ``HandlerError`` if it can no longer become true."""
+        """Returns the current state. Raises ``HandlerError`` if it can no longer become true."""
 
     def explain(self, sources: Sources) -> str:
-        """Return why it is not true yet: states of pods, nodes and events."""
+        """Returns the reasons why it is not true: states of pods and nodes, and events."""
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,17 @@ class CustomResourceEstablished:
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> CustomResourceEstablished:
-        """From the property ``Condition``."""
+        """Returns the condition of the property ``Condition``."""
         return cls(given["Name"])
 
     def check(self, sources: Sources) -> State:
-        """Condition ``Established`` is true."""
+        """Checks that the condition ``Established`` is true."""
         crd = sources.client.find(f"{CRDS}/{self.name}")
         missing = "does not exist" if crd is None else established(crd)
         return State(missing is None, f"CustomResourceDefinition {self.name}: {missing or 'established'}")
 
     def explain(self, sources: Sources) -> str:
-        """The last condition."""
+        """Returns the condition that changed last."""
         return last_condition(sources.client.find(f"{CRDS}/{self.name}") or {})
 
 
@@ -86,17 +86,17 @@ class Workload:
 
     @classmethod
     def deployment(cls, given: Mapping[str, Any]) -> Workload:
-        """From the property ``Condition``."""
+        """Returns the condition of the property ``Condition``."""
         return cls("Deployment", given["Namespace"], given["Name"])
 
     @classmethod
     def daemon_set(cls, given: Mapping[str, Any]) -> Workload:
-        """From the property ``Condition``."""
+        """Returns the condition of the property ``Condition``."""
         minimum, all_nodes = int(given.get("MinimumReady", 1)), str(given.get("AllNodes", "true")).lower() == "true"
         return cls("DaemonSet", given["Namespace"], given["Name"], minimum, all_nodes)
 
     def check(self, sources: Sources) -> State:
-        """Compare the number of ready pods of the latest version with the desired number."""
+        """Compares the number of ready pods of the latest version with the desired number."""
         item = self._read(sources)
         if item is None:
             return State(False, f"{self._what} does not exist")
@@ -110,13 +110,13 @@ class Workload:
             updated, ready = status.get("updatedNumberScheduled", 0), status.get("numberReady", 0)
             available = True
         met = available and status.get("observedGeneration", 0) >= current and min(updated, ready) >= wanted
-        return State(met, f"{self._what}: {ready} of {wanted} pods ready, {updated} of the newest version")
+        return State(met, f"{self._what}: {ready} of {wanted} pods ready, {updated} of the latest version")
 
     def explain(self, sources: Sources) -> str:
-        """Return the states of its pods."""
+        """Returns the states of the pods."""
         item = self._read(sources)
         if item is None:
-            return "it has not been created yet"
+            return "it does not exist yet"
         labels = item["spec"]["selector"].get("matchLabels") or {}
         return pods_and_events(sources.client, self.namespace, self.name, lambda _: True, labels)
 
@@ -131,7 +131,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class ObjectCondition:
-    """A condition of any object has a status, for its latest generation if the object states one."""
+    """A condition of any object has a status, for the latest generation if the condition states a generation."""
 
     ref: ObjectRef
     type: str
@@ -139,23 +139,23 @@ class ObjectCondition:
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> ObjectCondition:
-        """From the property ``Condition``."""
+        """Returns the condition of the property ``Condition``."""
         ref = ObjectRef.of({"apiVersion": given["ApiVersion"], "kind": given["Kind"], **_named(given)})
         return cls(ref, given["ConditionType"], given.get("ConditionStatus", "True"))
 
     def check(self, sources: Sources) -> State:
-        """The condition exists and has the status."""
+        """Checks that the condition exists and has the status."""
         item = find(sources.client, self.ref)
         if item is None:
             return State(False, f"{self.ref} does not exist")
         found = condition(item, self.type)
         generation = item["metadata"].get("generation", 0)
         fresh = found.get("observedGeneration", generation) >= generation
-        text = f"{self.ref}: {self.type}={found.get('status', 'unset')}{'' if fresh else ' of an older generation'}"
-        return State(found.get("status") == self.status and fresh, f"{text}, wanted {self.status}")
+        text = f"{self.ref}: {self.type}={found.get('status', 'unset')}{'' if fresh else ' for an older generation'}"
+        return State(found.get("status") == self.status and fresh, f"{text}, expected {self.status}")
 
     def explain(self, sources: Sources) -> str:
-        """Return the condition itself and the one that changed last."""
+        """Returns the condition itself and the one that changed last."""
         return last_condition(find(sources.client, self.ref) or {})
 
 
@@ -169,11 +169,11 @@ class EndpointsReady:
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> EndpointsReady:
-        """From the property ``Condition``."""
+        """Returns the condition of the property ``Condition``."""
         return cls(given["Namespace"], given["Service"], int(given.get("MinimumReady", 1)))
 
     def check(self, sources: Sources) -> State:
-        """Count the ready addresses in the Service's endpoint slices."""
+        """Counts the ready addresses in the Service's endpoint slices."""
         slices = sources.client.items(
             f"/apis/discovery.k8s.io/v1/namespaces/{self.namespace}/endpointslices",
             labelSelector=f"kubernetes.io/service-name={self.service}",
@@ -181,15 +181,15 @@ class EndpointsReady:
         # The EndpointSlice API treats an unset "ready" as ready.
         ready = sum(
             1
-            for piece in slices
-            for endpoint in piece.get("endpoints") or []
+            for endpoint_slice in slices
+            for endpoint in endpoint_slice.get("endpoints") or []
             if (endpoint.get("conditions") or {}).get("ready") is not False
         )
         text = f"Service {self.namespace}/{self.service}: {ready} of {self.minimum} endpoints ready"
         return State(ready >= self.minimum, text)
 
     def explain(self, sources: Sources) -> str:
-        """Return the states of the pods behind the Service."""
+        """Returns the states of the pods behind the Service."""
         service = sources.client.find(f"/api/v1/namespaces/{self.namespace}/services/{self.service}")
         if service is None:
             return "the Service does not exist"
@@ -198,7 +198,7 @@ class EndpointsReady:
 
 
 def find(client: ApiClient, ref: ObjectRef) -> dict[str, Any] | None:
-    """Return an object, ``None`` if it does not exist. Raises ``KindUnknown``."""
+    """Returns an object, ``None`` if it does not exist. Raises ``KindUnknown``."""
     return client.find(Discovery(client).find(ref.api_version, ref.kind).path(ref))
 
 

@@ -1,7 +1,7 @@
-"""Fields that controllers set: an update does not change them.
+"""Fields that controllers set, which an update does not change.
 
 ===================================  ==========================  ==================================
-field                                of                          set by
+field                                kinds                       set by
 ===================================  ==========================  ==================================
 ``spec.replicas``                    Deployment, StatefulSet,    an autoscaler, ``kubectl scale``
                                      ReplicaSet
@@ -35,10 +35,10 @@ FIELDS: Mapping[str, tuple[Path, ...]] = {
 }
 
 
-def left_alone(
+def without_controlled(
     item: dict[str, Any], current: Mapping[str, Any], former: Mapping[str, Any] | None
 ) -> tuple[dict[str, Any], list[Path]]:
-    """Return the manifest's object without the fields that a controller controls, and these fields.
+    """Returns the object in the manifest without the fields that a controller has set, and the paths of these fields.
 
     Args:
         item: the object in the manifest.
@@ -63,9 +63,9 @@ def left_alone(
 
 
 def with_bound_size(item: dict[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a claim without a storage class, with its current size.
+    """Returns an object; a PersistentVolumeClaim without a storage class gets its current size.
 
-    Kubernetes rejects a change of the size of such a claim. The size has no effect: the file system determines it.
+    Kubernetes rejects a change of the size of such a claim, which has no effect: the file system determines the size.
     """
     wanted, now = item.get("spec") or {}, current.get("spec") or {}
     if item["kind"] != "PersistentVolumeClaim" or wanted.get("storageClassName") != "" or "resources" not in now:

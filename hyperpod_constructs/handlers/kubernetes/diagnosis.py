@@ -1,4 +1,4 @@
-"""States of pods, and events, of an object that is not ready, in a few short lines."""
+"""The states of the pods of an object that is not ready, and its events, as short text."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ Item = Mapping[str, Any]
 
 
 def condition(item: Item, kind: str) -> Item:
-    """Return the condition of a type, empty if there is none."""
+    """Returns the condition of a type; empty if the object does not have it."""
     return next((c for c in conditions(item) if c.get("type") == kind), {})
 
 
 def conditions(item: Item) -> Sequence[Item]:
-    """``status.conditions``."""
+    """Returns ``status.conditions``."""
     found: Sequence[Item] = (item.get("status") or {}).get("conditions") or []
     return found
 
 
 def last_condition(item: Item) -> str:
-    """Return the condition that changed last, as text."""
+    """Returns the condition that changed last, as text."""
     found = conditions(item)
     if not found:
         return "it has no conditions yet"
-    # Stable: if several have the same time, the last in the list is used.
-    return "last condition " + says(
+    # If several have the same time, the last one in the list.
+    return "last condition " + as_text(
         max(enumerate(found), key=lambda c: (c[1].get("lastTransitionTime") or "", c[0]))[1]
     )
 
 
-def says(item: Item) -> str:
-    """``Type=Status (Reason: message)`` of a condition."""
-    why = ": ".join(filter(None, (item.get("reason"), item.get("message"))))
-    return f"{item.get('type')}={item.get('status')}" + (f" ({why})" if why else "")
+def as_text(item: Item) -> str:
+    """Returns a condition as ``Type=Status (Reason: message)``."""
+    reason = ": ".join(filter(None, (item.get("reason"), item.get("message"))))
+    return f"{item.get('type')}={item.get('status')}" + (f" ({reason})" if reason else "")
 
 
 def pods_and_events(
     client: ApiClient, namespace: str, about: str, belongs: Callable[[Item], bool], selector: Mapping[str, str] | None
 ) -> str:
-    """Return why the pods of an object are not healthy, and the last warnings about the object and its pods.
+    """Returns why the pods of an object are not healthy, and the latest warning events of the object and its pods.
 
     Args:
         client: client of the API server.
@@ -63,12 +63,12 @@ def pods_and_events(
         unhealthy = [line for line in map(_pod_problem, pods) if line]
         lines = [f"{len(pods)} pod{'s' if len(pods) > 1 else ''}" if pods else "it has no pods", *unhealthy[:_MAX_PODS]]
         if len(unhealthy) > _MAX_PODS:
-            lines.append(f"and {len(unhealthy) - _MAX_PODS} more like these")
+            lines.append(f"and {len(unhealthy) - _MAX_PODS} more unhealthy pods")
         names = {about, *(pod["metadata"]["name"] for pod in pods)}
         events = client.items(f"/api/v1/namespaces/{namespace}/events", fieldSelector="type=Warning")
         lines += _last_warnings(events, names)
     except ApiError as error:
-        return f"(the rest is unknown: {clip(str(error), 120)})"
+        return f"(pods and events could not be read: {clip(str(error), 120)})"
     return "; ".join(clip(line, _LINE_BYTES) for line in lines)
 
 
@@ -94,9 +94,9 @@ def _pod_problem(pod: Item) -> str | None:
 
 
 def _line(pod: str, container: str, state: Item, ended: Item | None) -> str:
-    why = ": ".join(filter(None, (state.get("reason"), state.get("message"))))
+    reason = ": ".join(filter(None, (state.get("reason"), state.get("message"))))
     code = f", exit code {ended['exitCode']}" if ended and "exitCode" in ended else ""
-    return f"pod {pod}, container {container}: {why or 'not running'}{code}"
+    return f"pod {pod}, container {container}: {reason or 'not running'}{code}"
 
 
 def _last_warnings(events: Iterable[Item], names: set[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""From ``apiVersion`` and ``kind`` to the URL of an object."""
+"""The URL path of an object, by its ``apiVersion`` and ``kind``."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from .objects import ObjectRef
 
 @dataclass(frozen=True)
 class Kind:
-    """How the API server serves a kind."""
+    """A kind that the API server serves."""
 
     api_version: str
     plural: str
     namespaced: bool
 
     def collection(self, namespace: str = "") -> str:
-        """Return the path of all objects (of a namespace)."""
+        """Returns the path of all objects, or of those in a namespace."""
         base = _base(self.api_version)
         if self.namespaced and namespace:
             base += f"/namespaces/{quote(namespace, safe='')}"
         return f"{base}/{self.plural}"
 
     def path(self, ref: ObjectRef) -> str:
-        """Return the path of one object."""
+        """Returns the path of one object."""
         return f"{self.collection(ref.namespace or 'default')}/{quote(ref.name, safe='')}"
 
 
 class Discovery:
-    """The kinds of one API server, requested once, and again when a kind is missing."""
+    """The kinds of one API server. They are cached, and requested again if a kind is missing."""
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
         self._known: dict[tuple[str, str], Kind] = {}
 
     def find(self, api_version: str, kind: str) -> Kind:
-        """Return the kind; raises ``KindUnknown`` while the API server does not serve it."""
+        """Returns the kind; raises ``KindUnknown`` while the API server does not serve it."""
         if (api_version, kind) not in self._known:
             self._load(api_version)
         try:
@@ -48,7 +48,7 @@ class Discovery:
             raise KindUnknown(api_version, kind) from None
 
     def find_any_version(self, ref: ObjectRef) -> Kind | None:
-        """Return the kind in the given or any other served version of its group; ``None`` if the kind was deleted."""
+        """Returns the kind in the given or any other served version of its group; ``None`` if the kind was deleted."""
         try:
             return self.find(ref.api_version, ref.kind)
         except KindUnknown:

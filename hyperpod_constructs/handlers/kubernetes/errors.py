@@ -1,13 +1,13 @@
-"""Errors of the API server, and which of them are retried."""
+"""Errors of the API server, and which errors are retried."""
 
 from __future__ import annotations
 
 import re
 
-#: Seconds until a new access entry is effective on the API server (401 and 403 are retried that long).
+#: Seconds for which 401 and 403 are retried: a new access entry is effective on the API server with a delay.
 ACCESS_GRACE_SECONDS = 90.0
 
-#: Bytes of the message of one failure: CloudFormation's whole response has 4,096, and CDK's framework adds its own.
+#: Maximum bytes of one failure message: the limit of the whole response is 4,096, and CDK's framework adds text.
 MESSAGE_BYTES = 1000
 
 _PERMANENT_403 = ("denied the request", "exceeded quota", "violates PodSecurity")
@@ -17,13 +17,13 @@ _IMMUTABLE = re.compile(
     r"|updates to .{1,400} are forbidden|updates may not change fields other than",
     re.IGNORECASE | re.DOTALL,
 )
-# The limit of etcd for an object (1.5 MiB by default), and that of a request between API server and etcd.
+# etcd's limit for an object (1.5 MiB by default), and the limit for a request from the API server to etcd.
 _TOO_LARGE = ("request is too large", "larger than max", "Too long: must have at most")
 _LONGEST_DUMP = 120
 
 
 class HandlerError(Exception):
-    """A failure with a message for the deployer, which becomes the reason of the CloudFormation event."""
+    """A failure whose message is the reason in the CloudFormation event."""
 
     def __init__(self, message: str, limit: int = MESSAGE_BYTES) -> None:
         super().__init__(clip(message, limit))
@@ -50,7 +50,7 @@ class ApiError(Exception):
         return self.status == 422 and _IMMUTABLE.search(self.message) is not None
 
     def is_transient(self, waited: float) -> bool:
-        """Whether the same request may succeed later; ``waited`` is the seconds spent on it so far."""
+        """Whether the same request may succeed later; ``waited`` is the seconds since the first attempt."""
         if self.status == 401:
             return waited < ACCESS_GRACE_SECONDS
         if self.status == 403:
@@ -67,9 +67,9 @@ class ApiError(Exception):
 
 
 ACCESS_HINT = (
-    "Check that the EKS access entry of the function's role, and its policy, still exist. If they were "
-    "deleted before these objects: create them again and retry, or retain this resource and delete the "
-    "objects with kubectl"
+    "Check that the EKS access entry of the function's role, and its policy, exist. If they were deleted "
+    "before these objects, recreate them and retry, or retain this resource and delete the objects with "
+    "kubectl"
 )
 
 
@@ -81,7 +81,7 @@ class KindUnknown(ApiError):
 
 
 def without_dumps(message: str) -> str:
-    """Return an error message without long dumps of objects, which would truncate its end.
+    """Returns an error message without long dumps of objects, which would exceed the length of a message.
 
     >>> without_dumps("spec: Invalid value: {" + "x" * 500 + "}: field is immutable")
     'spec: Invalid value: {...}: field is immutable'
@@ -104,12 +104,12 @@ def without_dumps(message: str) -> str:
 
 
 def _open_dump(text: str) -> str:
-    """Return the text after a dump with unbalanced braces."""
+    """Returns the text after a dump with unbalanced braces."""
     return "{..." + text[-_LONGEST_DUMP:]
 
 
 def clip(text: str, limit: int = MESSAGE_BYTES) -> str:
-    """Return ``text`` in at most ``limit`` bytes of UTF-8.
+    """Returns ``text``, truncated to at most ``limit`` bytes of UTF-8.
 
     >>> clip("abcdefghij", 8)
     'abcde...'

@@ -1,4 +1,4 @@
-"""Objects of other owners, used without adopting them: a modified copy of an object, and single fields."""
+"""Objects of other owners that are not adopted: a modified copy of an object, and individual fields."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .release import Wanted, release_all
 
 
 def copied(original: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the object ``changes`` with the ``spec`` of ``original``, into which the changes are merged.
+    """Returns the object ``changes`` with the ``spec`` of ``original``, into which the changes are merged.
 
     >>> copied({"spec": {"a": 1, "b": 2}}, {"kind": "DaemonSet", "spec": {"b": None, "c": 3}})
     {'kind': 'DaemonSet', 'spec': {'a': 1, 'c': 3}}
@@ -30,13 +30,13 @@ class ExistingObjectFields(ObjectGroup):
     def release(
         self, refs: Iterable[ObjectRef], own_owners: Collection[Owner], *, retain: bool = False, wait: bool = True
     ) -> None:
-        """Restore the fields to their previous values, or remove them."""
+        """Restores the fields to their previous values, or removes them."""
         if not retain:
             release_all(self._client, self._discovery, list(refs), Wanted(frozenset(own_owners), fields=True))
 
     def _claim(self, ref: ObjectRef, current: Mapping[str, Any] | None) -> Claim:
         if current is None:
-            raise ApiError(404, "NotFound", "the object whose fields are to be set does not exist")
+            raise ApiError(404, "NotFound", "the object does not exist, so its fields cannot be set")
         managers = {str(entry.get("manager")) for entry in current["metadata"].get("managedFields") or []}
         return Claim.OURS if self._me.manager in managers else Claim.SHARE
 

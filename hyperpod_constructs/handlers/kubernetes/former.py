@@ -1,17 +1,17 @@
 """The state of an object before its first owner, and the content of each owner, in annotations of the object.
 
-An event that adopts an object, or fields of it, may be rolled back much later, by a Delete. Only the object itself
-can store the state until then:
+The Delete that rolls back an adoption may be much later than the event that adopted the object, or fields of it. Only
+the object itself can store the state until then:
 
 ===================  ================================================================================================
-annotation           holds
+annotation           content
 ===================  ================================================================================================
-``before``           values of other clients that we replaced, and the entries of ``metadata.managedFields`` from which
-                     a field was removed by this
+``before``           values of other clients that were replaced, and the entries of ``metadata.managedFields`` that
+                     lost a field by this
 ``wants-DIGEST``     the fields of one owner with their values, and a number that grows with each apply
 ===================  ================================================================================================
 
-They exist only while an object has several owners, or was not created by this library. When an owner is removed, each
+An object has them only while it has several owners, or if this library did not create it. When an owner is removed, each
 field that only it has gets the value of the most recent other owner, or the value before the first owner, or is removed.
 
 A path is one of ``fieldsV1``: ``f:NAME`` for a field, ``k:{...}`` for an item of a list by its keys.
@@ -50,7 +50,7 @@ class Before:
 
     fields: Fields = field(default_factory=dict)
     managers: tuple[Json, ...] = ()
-    """Previous entries of ``managedFields`` of other managers from which a field was removed."""
+    """Previous entries of ``managedFields`` of other managers that lost a field."""
 
 
 @dataclass(frozen=True)
@@ -71,26 +71,26 @@ class Restored:
 
 
 def wants_key(me: Owner) -> str:
-    """Return the annotation with the content of an owner."""
+    """Returns the annotation with the content of an owner."""
     return f"{NAMESPACE}wants-{me.digest}"
 
 
 def others(current: Json, me: Owner) -> list[Owner]:
-    """Return other resources of this library with marks on an object, or fields in it."""
+    """Returns other resources of this library with marks on an object, or fields in it."""
     managers = {str(entry.get("manager")) for entry in _managed(current)}
     digests = {name.removeprefix(_OURS) for name in managers if name.startswith(_OURS)}
     return sorted({*marks_of(_annotations(current)), *(Owner("", digest) for digest in digests)} - {me})
 
 
 def missing_records(current: Json, me: Owner) -> dict[Owner, str]:
-    """Return the missing annotations of other owners: the content of a single owner is that of the object."""
+    """Returns the missing annotations of other owners, whose content is that of the object."""
     annotations = _annotations(current)
     lacking = [other for other in others(current, me) if wants_key(other) not in annotations]
     return {other: _pack_wants(Wants(1, _values(current, other))) for other in lacking}
 
 
-def remembered(current: Json, now: Json, me: Owner) -> tuple[dict[str, str], list[Restored]]:
-    """Return the annotations for the change from ``current`` to ``now``, and the values of fields no longer set."""
+def records(current: Json, now: Json, me: Owner) -> tuple[dict[str, str], list[Restored]]:
+    """Returns the annotations for the change from ``current`` to ``now``, and the values of fields no longer set."""
     before = _before(current)
     ours_before, ours_now = owned_by(current, me.manager), owned_by(now, me.manager)
     of_us = {path for entry in _managed(current) if _is_ours(entry) for path in _leaves(entry)}
@@ -116,14 +116,14 @@ def remembered(current: Json, now: Json, me: Owner) -> tuple[dict[str, str], lis
     return notes, _restored(current, me, dropped, Before(fields, tuple(managers.values())))
 
 
-def given_back(current: Json, me: Owner) -> list[Restored]:
-    """Return the values of the fields that only this owner has, after its removal."""
+def released_values(current: Json, me: Owner) -> list[Restored]:
+    """Returns the values of the fields that only this owner has, after its removal."""
     others_have = {path for e in _managed(current) if e.get("manager") != me.manager for path in _leaves(e)}
     return _restored(current, me, owned_by(current, me.manager) - others_have, _before(current))
 
 
 def with_values(item: Json, restored: Iterable[Restored]) -> dict[str, Any]:
-    """Return ``item`` with other values of fields."""
+    """Returns ``item`` with the restored values of fields."""
     result: dict[str, Any] = copy.deepcopy(dict(item))
     for field_value in restored:
         _put(result, field_value.path, field_value.value)
@@ -131,28 +131,28 @@ def with_values(item: Json, restored: Iterable[Restored]) -> dict[str, Any]:
 
 
 def managed_fields(current: Json, me: Owner, restored: Iterable[Restored]) -> list[dict[str, Any]]:
-    """Return ``managedFields`` without this owner, after fields were restored; one empty entry clears them."""
+    """Returns ``managedFields`` without this owner, after fields were restored; a single empty entry clears the list."""
     restored = list(restored)
     entries = {_manager(entry): entry for entry in _managed(current) if entry.get("manager") != me.manager}
     ours = {path for entry in entries.values() if _is_ours(entry) for path in _leaves(entry)}
     ours |= {field_value.path for field_value in restored if field_value.successor}
     before = _before(current)
-    gained: list[tuple[Json, list[Path]]] = []
+    restored_entries: list[tuple[Json, list[Path]]] = []
     for was in before.managers:
-        # except a field that another owner has with another value
-        changed_elsewhere = [
+        # without fields that another owner has set to another value
+        lost_paths = [
             p for p in _leaves(was) if p not in ours and value(current, p) == before.fields.get(p, value(current, p))
         ]
-        gained.append((was, [p for p in changed_elsewhere if value(current, p) is not ABSENT]))
+        restored_entries.append((was, [p for p in lost_paths if value(current, p) is not ABSENT]))
     for successor in {field_value.successor for field_value in restored if field_value.successor}:
         entry: Json = {"manager": successor.manager, "operation": "Apply", "apiVersion": current.get("apiVersion")}
-        gained.append(
+        restored_entries.append(
             (
                 {**entry, "fieldsType": "FieldsV1"},
                 [field_value.path for field_value in restored if field_value.successor == successor],
             )
         )
-    for entry, paths in gained:
+    for entry, paths in restored_entries:
         if paths:
             known = entries.get(_manager(entry), entry)
             fields = (known.get("fieldsV1") or {}) if _manager(entry) in entries else {}
@@ -161,12 +161,12 @@ def managed_fields(current: Json, me: Owner, restored: Iterable[Restored]) -> li
 
 
 def owned_by(item: Json, manager: str) -> set[Path]:
-    """Return the fields of a manager, without the annotations of this library."""
+    """Returns the fields of a manager, without the annotations of this library."""
     return {path for entry in _managed(item) if entry.get("manager") == manager for path in _leaves(entry)}
 
 
 def value(item: Any, path: Path) -> Any:
-    """Return the value at a path, or ``ABSENT``."""
+    """Returns the value at a path, or ``ABSENT``."""
     for step in path:
         if step.startswith("f:"):
             if not isinstance(item, Mapping) or step[2:] not in item:
@@ -180,7 +180,7 @@ def value(item: Any, path: Path) -> Any:
 
 
 def content(item: Json) -> dict[str, Any]:
-    """Return the part of an object that an apply can change: without status, marks and fields that the API server writes."""
+    """Returns the part of an object that an apply can change: without status, marks and fields that the server sets."""
     metadata = item.get("metadata") or {}
     annotations = {key: text for key, text in _annotations(item).items() if not key.startswith(NAMESPACE)}
     rest = {key: found for key, found in item.items() if key not in ("metadata", "status")}
@@ -188,7 +188,9 @@ def content(item: Json) -> dict[str, Any]:
 
 
 def _restored(current: Json, me: Owner, paths: Iterable[Path], before: Before) -> list[Restored]:
-    wants = sorted(((_wants(current, other), other) for other in others(current, me)), key=lambda each: -each[0].order)
+    wants = sorted(
+        ((_wants(current, other), other) for other in others(current, me)), key=lambda entry: -entry[0].order
+    )
     found = []
     for path in sorted(paths):
         successors = [(wanted.fields[path], other) for wanted, other in wants if path in wanted.fields]
@@ -224,7 +226,7 @@ def _pack(*content: Any) -> str:
 
 
 def _unpack(packed: str | None) -> Any:
-    """Return the packed content; ``None`` if there is none, or if it was modified."""
+    """Returns the packed content; ``None`` if there is none, or if it was modified."""
     try:
         return json.loads(gzip.decompress(base64.b64decode(packed or "")))
     except (ValueError, OSError, EOFError):
@@ -247,7 +249,7 @@ def _item(items: Any, step: str) -> Any:
 
 
 def _has_keys(item: Json, wanted: Json) -> bool:
-    # a key of a port has a default value
+    # the protocol of a port has a default value
     return all(item.get(key, "TCP" if key == "protocol" else None) == found for key, found in wanted.items())
 
 

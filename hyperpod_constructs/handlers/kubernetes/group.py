@@ -1,4 +1,4 @@
-"""Applies the objects of one resource and handles failures. ``release`` undoes it."""
+"""Applies the objects of one resource, and handles failures; ``release`` does the opposite."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 from ..shared.ownership import LEGACY_KEY, Claim, Foreign, Owner, claim, existed, owners, seems_to_be
 from .client import ApiClient
-from .controlled import left_alone, with_bound_size
+from .controlled import with_bound_size, without_controlled
 from .discovery import Discovery
 from .errors import ACCESS_HINT, ApiError, HandlerError, KindUnknown, without_dumps
-from .former import LARGEST_RECORD, content, missing_records, others, remembered, wants_key, with_values
+from .former import LARGEST_RECORD, content, missing_records, others, records, wants_key, with_values
 from .objects import ObjectRef, without_secrets
 from .release import EXISTED_KEY, Wanted, annotations_of, bare, held_by, release_all
 from .timing import RetriesExhausted, retrying
@@ -31,9 +31,9 @@ class Holder:
         me: the owner that the event's properties define.
         also: its previous owners: by its old properties, and in the former version.
         adopt: whether existing objects may be adopted.
-        held: objects that CloudFormation already considers part of the resource. An object that lost its marks (deleted
-            and recreated by another client) is adopted again as an existing object.
-        former: the objects of the manifest before an update.
+        held: objects that are already part of the resource in CloudFormation. If such an object has no marks, because
+            another client recreated it, it is adopted as an existing object.
+        former: the objects of the manifest before the update.
     """
 
     me: Owner
@@ -44,10 +44,10 @@ class Holder:
 
 
 class ObjectGroup:
-    """The objects that belong to an owner on one API server; works until the client's deadline."""
+    """The objects of an owner on one API server; operations end at the client's deadline."""
 
     always_recorded = False
-    """Whether an empty record is also kept, if there is no other mark."""
+    """Whether the state is stored even if the object has no other owner."""
 
     def __init__(
         self, client: ApiClient, holder: Holder, *, propagation: str = "Foreground", replace_on_immutable: bool = False
@@ -62,7 +62,7 @@ class ObjectGroup:
         """The initial state of each object that this event processed, even if the event failed."""
 
     def read(self, ref: ObjectRef) -> dict[str, Any]:
-        """Wait for an object of another owner until the deadline. Raises ``HandlerError``."""
+        """Reads an object of another owner, and waits for it until the deadline. Raises ``HandlerError``."""
         found: dict[str, Any] = {}
 
         def attempt() -> None:
@@ -72,9 +72,9 @@ class ObjectGroup:
         return found
 
     def apply(self, objects: Sequence[dict[str, Any]]) -> None:
-        """Apply each object server-side; CRDs are established before the next objects. Raises ``HandlerError``."""
+        """Applies each object server-side; CRDs are established before the next objects. Raises ``HandlerError``."""
         for item in objects if len(objects) > 1 else ():
-            # nothing is changed while another object of the group is not available
+            # check all objects first, so that nothing changes if one of them cannot be adopted
             ref = ObjectRef.of(item)
             self._attempt(f"{ref} was not applied", partial(self._look, ref), item)
         crds = [item for item in objects if item["kind"] == "CustomResourceDefinition"]
@@ -87,14 +87,14 @@ class ObjectGroup:
     def release(
         self, refs: Iterable[ObjectRef], own_owners: Collection[Owner], *, retain: bool = False, wait: bool = True
     ) -> None:
-        """Release objects: delete those without another owner, and wait until they are gone. Raises ``HandlerError``."""
+        """Releases objects: deletes those without another owner, and waits for it. Raises ``HandlerError``."""
         wanted = Wanted(frozenset(own_owners), self._propagation, retain=retain, wait=wait)
         release_all(self._client, self._discovery, list(refs), wanted)
 
     def undo(self) -> None:
-        """Release only objects that this event adopted or created: no Delete follows a failed Create."""
-        touched = [ref for ref, found in self.claims.items() if found is not Claim.OURS]
-        self.release(reversed(touched), {self._me})
+        """Releases only objects that this event adopted or created: no Delete follows a failed Create."""
+        changed = [ref for ref, found in self.claims.items() if found is not Claim.OURS]
+        self.release(reversed(changed), {self._me})
 
     def _attempt(self, failure: str, action: Callable[[], object], item: Mapping[str, Any] | None = None) -> None:
         try:
@@ -113,7 +113,7 @@ class ObjectGroup:
         self._claim(ref, self._client.find(path))
 
     def _claim(self, ref: ObjectRef, current: Mapping[str, Any] | None) -> Claim:
-        """Raises ``HandlerError`` for an existing object, unless it may be adopted."""
+        """Returns how to handle the object. Raises ``HandlerError`` for an existing one, unless it may be adopted."""
         metadata = (current or {}).get("metadata") or {}
         managers = [str(entry.get("manager")) for entry in metadata.get("managedFields") or []]
         try:
@@ -147,9 +147,13 @@ class ObjectGroup:
         item = self._marked(item, current, found)
         if current is not None:
             item = with_bound_size(item, current)
-            item, kept = left_alone(item, current, self.holder.former.get(ref.key))
+            item, kept = without_controlled(item, current, self.holder.former.get(ref.key))
             for field_path in kept:
-                log.info("%s: %s stays as its controller set it", ref, ".".join(step[2:] for step in field_path))
+                log.info(
+                    "%s: %s is not changed, because a controller has set it",
+                    ref,
+                    ".".join(step[2:] for step in field_path),
+                )
         try:
             applied = self._put(path, item, current, found)
         except ApiError as error:
@@ -164,7 +168,7 @@ class ObjectGroup:
         log.info("%s: applied", ref)
 
     def _marked(self, item: Mapping[str, Any], current: Mapping[str, Any] | None, found: Claim) -> dict[str, Any]:
-        """Return the object with our mark."""
+        """Returns the object with our mark."""
         marks = {self._me.key: self._me.value}
         if found is Claim.ADOPT or (current is not None and existed(annotations_of(current))):
             marks[EXISTED_KEY] = "true"
@@ -176,14 +180,14 @@ class ObjectGroup:
             return self._client.apply(path, item, manager=self._me.manager)
         now = self._predicted(path, item)
         lacking = missing_records(current, self._me)
-        more, restored = remembered(current, now, self._me)
+        more, restored = records(current, now, self._me)
         size = sum(map(len, [*more.values(), *lacking.values(), *annotations_of(current).values()]))
         if size > LARGEST_RECORD and not restored and content(now) == content(current):
             return self._client.apply(path, item, manager=self._me.manager)  # no change, so no state to restore
         if size > LARGEST_RECORD:
             raise HandlerError(
                 "the object has other owners, and its fields are too large to be stored for a later "
-                f"restore ({size} bytes; the limit is {LARGEST_RECORD}): do not manage it here, delete it, "
+                f"restore ({size} bytes; the limit is {LARGEST_RECORD}). Do not manage it here, delete it, "
                 "or use another name"
             )
         for other, text in lacking.items():
@@ -193,12 +197,12 @@ class ObjectGroup:
             }
             current = self._client.merge(path, {"metadata": metadata}, manager=other.manager)
         item = with_annotations(with_values(item, restored), more)
-        # only this version of the object: the stored state must be the state that is replaced
+        # only if the object has not changed: the stored state must be the state that is replaced
         pinned = {**item, "metadata": {**item["metadata"], "resourceVersion": current["metadata"]["resourceVersion"]}}
         return self._client.apply(path, pinned, manager=self._me.manager)
 
     def _predicted(self, path: str, item: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the object after the change. Raises ``ApiError``, also if an admission webhook rejects dry runs."""
+        """Returns the object after the change. Raises ``ApiError``, also if an admission webhook rejects dry runs."""
         try:
             return self._client.apply(path, item, manager=self._me.manager, dry_run=True)
         except ApiError as error:
@@ -207,15 +211,15 @@ class ObjectGroup:
             raise ApiError(
                 error.status,
                 error.reason,
-                "the object already exists, and its current state can be determined only with a dry run, "
-                f"but {error.message}. Set sideEffects of that webhook to None, or to NoneOnDryRun if it "
-                "honors dryRun (kubectl get "
+                "the object already exists, and the result of the change can be determined only with a dry "
+                f"run, but {error.message}. Set sideEffects of that webhook to None, or to NoneOnDryRun if it "
+                "supports dryRun (kubectl get "
                 "validatingwebhookconfigurations,mutatingwebhookconfigurations), or exclude the object "
                 "from it",
             ) from None
 
     def _is_alone(self, current: dict[str, Any]) -> bool:
-        """Whether no other owner has, or had since its creation, any field of the object."""
+        """Whether no other owner has had a field of the object since its creation."""
         annotations = annotations_of(current)
         return not (
             self.always_recorded
@@ -225,13 +229,13 @@ class ObjectGroup:
         )
 
     def _replace(self, ref: ObjectRef, error: ApiError, current: Mapping[str, Any] | None) -> None:
-        """Delete an object whose changed field is immutable, if that is allowed. Raises ``ApiError``."""
+        """Deletes an object whose changed field is immutable, if that is allowed. Raises ``ApiError``."""
         other_owners = owners(annotations_of(current)) - {self._me, *self.holder.also}
         if not self._replace_on_immutable:
             hint = "set replace_on_immutable to delete and recreate it, or use another name"
         elif other_owners or existed(annotations_of(current)):
-            whose = ", ".join(sorted(other.name for other in other_owners)) or "who created it"
-            hint = f"it also belongs to {whose}, so it cannot be replaced: use another name"
+            whose = ", ".join(sorted(other.name for other in other_owners)) or "its creator"
+            hint = f"it also belongs to {whose}, so it cannot be replaced; use another name"
         else:
             log.info("%s: immutable field changed, replaced", ref)
             self.release([ref], {self._me, *self.holder.also})
@@ -251,14 +255,14 @@ class ObjectGroup:
 
 
 def with_annotations(item: Mapping[str, Any], more: Mapping[str, str]) -> dict[str, Any]:
-    """Return ``item`` with annotations added."""
+    """Returns ``item`` with annotations added."""
     metadata = dict(item["metadata"])
     metadata["annotations"] = {**(metadata.get("annotations") or {}), **more}
     return {**item, "metadata": metadata}
 
 
 def established(crd: Mapping[str, Any]) -> str | None:
-    """Return ``None`` if a CRD can be used, otherwise the reason. Raises ``HandlerError`` for a permanent one."""
+    """Returns ``None`` if a CRD is established, otherwise the reason. Raises ``HandlerError`` for a permanent one."""
     conditions = {item["type"]: item for item in crd.get("status", {}).get("conditions") or []}
     if conditions.get("Established", {}).get("status") == "True":
         return None

@@ -1,4 +1,4 @@
-"""Waits for a job to start or to finish: HyperPodPyTorchJob, Kubeflow's PyTorchJob and the plain Job.
+"""Waits for a job to start or to finish: HyperPodPyTorchJob, Kubeflow PyTorchJob and Kubernetes Job.
 
 ========================  =====================================================================================
 Type                      arguments of the property ``Condition``
@@ -6,8 +6,8 @@ Type                      arguments of the property ``Condition``
 JobStarted, JobFinished   ApiVersion, Kind, Namespace, Name
 ========================  =====================================================================================
 
-The three kinds have ``status.conditions`` with different types. HyperPod's operator does not document its types, so the
-types of all three kinds are mapped by meaning here.
+The three kinds have ``status.conditions`` with different types. The types of HyperPod's operator are not documented, so
+the types of all three kinds are mapped here by their meaning.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .conditions import Sources, State, find, selected
-from .diagnosis import Item, conditions, last_condition, pods_and_events, says
+from .diagnosis import Item, as_text, conditions, last_condition, pods_and_events
 from .errors import HandlerError
 from .objects import ObjectRef
 
@@ -28,29 +28,29 @@ _FAILED = {"Failed"}
 
 @dataclass(frozen=True)
 class JobState:
-    """A job has started (its pods run, or it is complete) or finished (with success); its failure fails the wait."""
+    """A job has started (its pods run, or it is complete) or finished (successfully); if the job fails, the wait fails."""
 
     ref: ObjectRef
     finished: bool
 
     @classmethod
     def started_of(cls, given: Mapping[str, Any]) -> JobState:
-        """From the property ``Condition`` of the type JobStarted."""
+        """Returns the condition of the type JobStarted."""
         return cls(_ref(given), finished=False)
 
     @classmethod
     def finished_of(cls, given: Mapping[str, Any]) -> JobState:
-        """From the property ``Condition`` of the type JobFinished."""
+        """Returns the condition of the type JobFinished."""
         return cls(_ref(given), finished=True)
 
     def check(self, sources: Sources) -> State:
-        """Check the conditions of the job; for a plain Job, the number of started pods is in its counters."""
+        """Checks the conditions of the job; for a Kubernetes Job, also the number of ready pods."""
         job = find(sources.client, self.ref)
         if job is None:
             return State(False, f"{self.ref} does not exist")
         true = {c["type"]: c for c in conditions(job) if c.get("status") == "True"}
         for kind in _FAILED & true.keys():
-            raise HandlerError(f"{self.ref} failed: {says(true[kind])}; {self.explain(sources)}", limit=2000)
+            raise HandlerError(f"{self.ref} failed: {as_text(true[kind])}; {self.explain(sources)}", limit=2000)
         if _SUCCEEDED & true.keys():
             return State(True, f"{self.ref} finished")
         if not self.finished and (_RUNNING & true.keys() or _counts_ready(job)):
@@ -58,7 +58,7 @@ class JobState:
         return State(False, f"{self.ref} has not {'finished' if self.finished else 'started'}")
 
     def explain(self, sources: Sources) -> str:
-        """Return the job's last condition and the states of its pods."""
+        """Returns the job's last condition and the states of its pods."""
         job = find(sources.client, self.ref)
         if job is None:
             return "the job does not exist"

@@ -1,4 +1,4 @@
-"""The objects of an event: from the properties, or from an asset in S3 whose content is verified."""
+"""The objects of an event: from the properties, or from an asset in S3 with a verified digest."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from .objects import ObjectRef, in_order, parse, with_data
 from .services import Services
 from .timing import Deadline, RetriesExhausted, retrying
 
-#: Largest manifest, unpacked: larger than any object that an API server accepts (3 MB), small for the function's memory.
+#: Largest unpacked manifest. It exceeds the largest object that an API server accepts (3 MB), and fits into memory.
 LARGEST_BYTES = 32 * 1024 * 1024
 
 
 def load(properties: Mapping[str, Any], services: Services, deadline: Deadline) -> list[dict[str, Any]]:
-    """Return all objects, in the order in which they are applied. Raises ``HandlerError``."""
+    """Returns all objects, in the order in which they are applied. Raises ``HandlerError``."""
     asset = properties.get("ManifestAsset")
     found = parse(_asset(asset, services.aws("s3"), deadline) if asset else _inline(properties))
     return [with_data(item) for item in found]
 
 
 def references(properties: Mapping[str, Any]) -> list[ObjectRef]:
-    """Return the references of the objects, in the order in which they are applied; never reads the asset."""
+    """Returns the references of the objects, in the order in which they are applied; never reads the asset."""
     if properties.get("ManifestAsset"):
         return [ObjectRef.of(item) for item in in_order(properties["Objects"])]
     return [ObjectRef.of(item) for item in parse(_inline(properties))]
@@ -37,7 +37,7 @@ def _inline(properties: Mapping[str, Any]) -> str:
     try:
         return str(properties["Manifest"])
     except KeyError:
-        raise HandlerError("one of the properties Manifest and ManifestAsset is required") from None
+        raise HandlerError("either Manifest or ManifestAsset is required") from None
 
 
 def _asset(asset: Mapping[str, str], s3: Any, deadline: Deadline) -> bytes:
@@ -58,7 +58,7 @@ def _download(asset: Mapping[str, str], s3: Any) -> bytes:
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == "AccessDenied":
-            # The permission is created by the same deployment and takes some seconds to become effective.
+            # The same deployment creates the permission, which is effective after some seconds.
             raise ApiError(403, code, str(error)) from None
         raise
     return data
@@ -69,7 +69,7 @@ def _unpack(data: bytes, where: str) -> bytes:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
             unpacked = packed.read(LARGEST_BYTES + 1)
     except (OSError, EOFError) as error:
-        raise HandlerError(f"the manifest {where} is not readable gzip: {error}") from None
+        raise HandlerError(f"the manifest {where} is not valid gzip data: {error}") from None
     if len(unpacked) > LARGEST_BYTES:
         raise HandlerError(f"the manifest {where} unpacks to more than {LARGEST_BYTES} bytes")
     return unpacked

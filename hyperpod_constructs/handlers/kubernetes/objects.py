@@ -1,4 +1,4 @@
-"""Objects as data: references, order and identity. Makes no requests."""
+"""Objects as data: references, order and identity, without requests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ObjectRef:
 
     @classmethod
     def of(cls, item: Mapping[str, Any]) -> ObjectRef:
-        """Return the reference of a whole object, or of an entry of the property ``Objects``. Raises ``HandlerError``."""
+        """Returns the reference of a whole object, or of an entry of the property ``Objects``. Raises ``HandlerError``."""
         metadata = item.get("metadata") if isinstance(item.get("metadata"), Mapping) else item
         named = (item.get("apiVersion"), item.get("kind"), metadata.get("name") if metadata else None)
         if not all(isinstance(part, str) and part for part in named):
@@ -46,7 +46,7 @@ class ObjectRef:
 
     @property
     def id(self) -> str:
-        """Identity as text, without the API's version.
+        """Identity as text, without the API version.
 
         >>> ObjectRef("batch/v1", "Job", "team", "train").id
         'Job.batch/team/train'
@@ -59,7 +59,7 @@ class ObjectRef:
 
 
 def parse(text: str | bytes) -> list[dict[str, Any]]:
-    """Return the objects of a manifest, in the order in which they are applied. Raises ``HandlerError``."""
+    """Returns the objects of a manifest, in the order in which they are applied. Raises ``HandlerError``."""
     try:
         content = json.loads(text)
     except ValueError as error:
@@ -70,7 +70,7 @@ def parse(text: str | bytes) -> list[dict[str, Any]]:
 
 
 def check(objects: Iterable[Mapping[str, Any]]) -> list[ObjectRef]:
-    """Return the references of objects; raises ``HandlerError`` for none, a missing name, or a duplicate."""
+    """Returns the references of objects; raises ``HandlerError`` for none, a missing name, or a duplicate."""
     refs: dict[tuple[str, str, str, str], ObjectRef] = {}
     for ref in map(ObjectRef.of, objects):
         if ref.key in refs:
@@ -93,12 +93,12 @@ def flat(items: Iterable[Any]) -> Iterator[dict[str, Any]]:
 
 
 def in_order(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Namespaces first, then CRDs, then the rest as given. The reverse is the order of deletion."""
+    """Sorts objects: namespaces, then CRDs, then the others in the given order. The deletion order is the reverse."""
     return sorted(objects, key=lambda item: _FIRST.get(item["kind"], 2))
 
 
 def physical_id(cluster_name: str, logical_id: str, refs: Sequence[ObjectRef]) -> str:
-    """Return the identity of a resource: one object by its name, a group by its logical id and the names of its objects.
+    """Returns the identity of a resource: one object by its name, a group by its logical id and the names of its objects.
 
     A different set of names is a replacement, so objects that were removed from a group are deleted after the update.
     """
@@ -109,12 +109,12 @@ def physical_id(cluster_name: str, logical_id: str, refs: Sequence[ObjectRef]) -
 
 
 def legacy_group_id(cluster_name: str, logical_id: str) -> str:
-    """Return the physical id of any group in the former version."""
+    """Returns the physical id of any group in the former version."""
     return f"{cluster_name}/group/{logical_id}"
 
 
 def with_data(item: dict[str, Any]) -> dict[str, Any]:
-    """Convert a Secret's ``stringData`` to ``data``, as an API server does, which never removes a key.
+    """Converts a Secret's ``stringData`` to ``data``. The API server does the same, but never removes a key.
 
     >>> with_data({"kind": "Secret", "stringData": {"a": "1"}})
     {'kind': 'Secret', 'data': {'a': 'MQ=='}}
@@ -128,7 +128,7 @@ def with_data(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_secrets(message: str, item: Mapping[str, Any]) -> str:
-    """Return ``message`` without the values of a Secret, which an API server may quote when it rejects one."""
+    """Returns ``message`` without the values of a Secret, which an API server may quote when it rejects the object."""
     if item.get("kind") != "Secret":
         return message
     values = []

@@ -12,7 +12,7 @@ from ..shared.ownership import EXISTED, NAMESPACE, Owner, Release, existed, mark
 from .client import ApiClient
 from .discovery import Discovery, Kind
 from .errors import ACCESS_HINT, ApiError, HandlerError, without_dumps
-from .former import BEFORE_KEY, given_back, managed_fields, others, wants_key, with_values
+from .former import BEFORE_KEY, managed_fields, others, released_values, wants_key, with_values
 from .objects import ObjectRef
 from .timing import FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, RetriesExhausted
 
@@ -23,8 +23,8 @@ EXISTED_KEY = f"{NAMESPACE}{EXISTED}"
 _TIERS = {"CustomResourceDefinition": 1, "Namespace": 2}
 _SHOWN_FAILURES = 3
 
-REFUSED_SECONDS = 30.0
-"""How long any error is retried: after the cleanup of an update, no other event refers to the remaining objects."""
+RETRY_SECONDS = 30.0
+"""How long all errors are retried, because no other event refers to objects that remain after this one."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Wanted:
     """How objects are released.
 
     Attributes:
-        own_owners: all owners that the resource is or was.
+        own_owners: the current and previous owners of the resource.
         propagation: how a deletion affects dependents.
         retain: whether an object without another owner is retained, with our mark.
-        wait: whether to wait until deleted objects are gone.
+        wait: whether to wait until deleted objects no longer exist.
         fields: whether only fields were set, by the field managers of ``own_owners``, in existing objects.
     """
 
@@ -49,12 +49,12 @@ class Wanted:
 def release_all(client: ApiClient, discovery: Discovery, refs: Sequence[ObjectRef], wanted: Wanted) -> None:
     """Release objects in parallel: instances before CRDs, both before namespaces. Raises ``HandlerError``.
 
-    A failure does not prevent the release of the others.
+    If the release of an object fails, the others are still released.
     """
     failures: list[str] = []
     for tier in range(3):
         chosen = [ref for ref in refs if _TIERS.get(ref.kind, 0) == tier]
-        failures += _side_by_side(client, [_Releasing(client, discovery, ref, wanted) for ref in chosen])
+        failures += _release_in_parallel(client, [_Releasing(client, discovery, ref, wanted) for ref in chosen])
         if failures:
             break  # deleting a namespace would delete the objects in it
     if failures:
@@ -62,40 +62,40 @@ def release_all(client: ApiClient, discovery: Discovery, refs: Sequence[ObjectRe
         raise HandlerError("; ".join(failures[:_SHOWN_FAILURES]) + more)
 
 
-def _side_by_side(client: ApiClient, pending: list[_Releasing]) -> list[str]:
+def _release_in_parallel(client: ApiClient, pending: list[_Releasing]) -> list[str]:
     clock, deadline = client.deadline.clock, client.deadline
     started = clock.monotonic()
     failures: list[str] = []
     for round_, delay in enumerate(pauses(clock, first=FIRST_DELAY_SECONDS, longest=LONGEST_DELAY_SECONDS), start=1):
         waited = clock.monotonic() - started
         left: list[tuple[_Releasing, ApiError]] = []
-        for each in pending:
+        for item in pending:
             try:
-                each.attempt()
+                item.attempt()
             except ApiError as error:
-                if error.is_transient(waited) or waited < REFUSED_SECONDS:
-                    left.append((each, error))
+                if error.is_transient(waited) or waited < RETRY_SECONDS:
+                    left.append((item, error))
                 else:
-                    failures.append(each.failure(error))
+                    failures.append(item.failure(error))
         if not left:
             return failures
         pause = max(delay, *(error.retry_after or 0.0 for _, error in left))
         if deadline.remaining <= pause:
-            return failures + [each.failure(RetriesExhausted(error, round_, waited)) for each, error in left]
+            return failures + [item.failure(RetriesExhausted(error, round_, waited)) for item, error in left]
         clock.sleep(pause)
-        pending = [each for each, _ in left]
+        pending = [item for item, _ in left]
     raise AssertionError("unreachable: pauses never end")
 
 
 class _Releasing:
-    """Release one object, with retries."""
+    """Releases one object, with retries."""
 
     def __init__(self, client: ApiClient, discovery: Discovery, ref: ObjectRef, wanted: Wanted) -> None:
         self._client, self._discovery, self._ref, self._wanted = client, discovery, ref, wanted
         self._deleted: str | None = None
 
     def attempt(self) -> None:
-        """Return when the object is released; raise a retryable ``ApiError`` before that."""
+        """Releases the object. Raises a retryable ``ApiError`` until it is released."""
         ref = self._ref
         kind = self._discovery.find_any_version(ref)
         current = self._client.find(kind.path(ref)) if kind else None
@@ -103,7 +103,7 @@ class _Releasing:
             log.info("%s: deleted", ref)
             return
         if self._wanted.fields:
-            self._give_back_fields(kind, current)
+            self._restore_fields(kind, current)
             return
         metadata = current["metadata"]
         marked = owners(annotations_of(current))
@@ -138,17 +138,17 @@ class _Releasing:
             log.info("%s: deleted", ref)
         self._deleted = metadata["uid"]
         if self._wanted.wait:
-            raise ApiError(409, "StillThere", f"it still exists{held_by(metadata)}{_says(current)}")
+            raise ApiError(409, "StillThere", f"it still exists{held_by(metadata)}{_namespace_messages(current)}")
 
     def failure(self, error: ApiError | RetriesExhausted) -> str:
-        """Return the message of a failure."""
+        """Returns the message of a failure."""
         last = error.last if isinstance(error, RetriesExhausted) else error
         what = f"the fields of {self._ref} were not restored" if self._wanted.fields else f"{self._ref} was not deleted"
         hint = f". {ACCESS_HINT}" if last.status == 401 else self._users()
         return f"{what}: {without_dumps(str(error))}{hint}"
 
     def _users(self) -> str:
-        """Return the pods that use a claim."""
+        """Returns the pods that use a PersistentVolumeClaim, as text."""
         if self._ref.kind != "PersistentVolumeClaim" or self._deleted is None:
             return ""
         try:
@@ -164,14 +164,14 @@ class _Releasing:
         return f" (used by the pods {', '.join(names[:5])}; it is deleted when they end)" if names else ""
 
     def _unmark(self, kind: Kind, current: dict[str, Any]) -> None:
-        """Remove our marks and changes; the object is retained, with the values of all other clients."""
+        """Removes our marks and changes; the object is retained, with the values of all other clients."""
         for me in marks_of(annotations_of(current)):
             if me in self._wanted.own_owners:
                 current = _disown(self._client, kind.path(self._ref), current, me)
         left = ", ".join(o.text for o in sorted(owners(annotations_of(current)))) or "its creator"
         log.info("%s: released, retained for %s", self._ref, left)
 
-    def _give_back_fields(self, kind: Kind, current: dict[str, Any]) -> None:
+    def _restore_fields(self, kind: Kind, current: dict[str, Any]) -> None:
         managers = {str(entry.get("manager")) for entry in current["metadata"].get("managedFields") or []}
         for me in sorted(self._wanted.own_owners):
             if me.manager in managers:
@@ -180,8 +180,8 @@ class _Releasing:
 
 
 def _disown(client: ApiClient, path: str, current: dict[str, Any], me: Owner) -> dict[str, Any]:
-    """Remove or restore the fields that only we own, and the mark last, so that the operation can be repeated."""
-    restored = given_back(current, me)
+    """Removes or restores the fields that only we own, and removes the mark last, so that a retry is possible."""
+    restored = released_values(current, me)
     kept = {key: text for key, text in annotations_of(current).items() if key.startswith(NAMESPACE)}
     own_owners = {key: text for key, text in kept.items() if key in (me.key, wants_key(me), BEFORE_KEY, EXISTED_KEY)}
     if any(entry.get("manager") == me.manager for entry in current["metadata"].get("managedFields") or []):
@@ -193,7 +193,7 @@ def _disown(client: ApiClient, path: str, current: dict[str, Any], me: Owner) ->
         except ApiError as error:
             if not error.immutable and "Required value" not in error.message:
                 raise
-            # a required field that only we own is kept, without an owner
+            # a required field that only we own is retained without an owner
             log.info("%s: %s", path, without_dumps(error.message))
     last = not others(current, me)
     gone = [key for key in own_owners if last or key not in (BEFORE_KEY, EXISTED_KEY)]
@@ -207,25 +207,25 @@ def _disown(client: ApiClient, path: str, current: dict[str, Any], me: Owner) ->
 
 
 def annotations_of(item: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return the annotations of an object."""
+    """Returns the annotations of an object."""
     found: dict[str, str] = ((item or {}).get("metadata") or {}).get("annotations") or {}
     return found
 
 
 def bare(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object with only its name: applying it removes the ownership of all fields."""
+    """Returns an object without fields; applying it removes the ownership of all fields."""
     metadata = {key: item["metadata"][key] for key in ("name", "namespace") if item["metadata"].get(key)}
     return {"apiVersion": item["apiVersion"], "kind": item["kind"], "metadata": metadata}
 
 
 def held_by(metadata: Mapping[str, Any]) -> str:
-    """Return the finalizers of an object, as text."""
+    """Returns the finalizers of an object, as text."""
     finalizers = metadata.get("finalizers") or []
     return f", held by the finalizers {', '.join(finalizers)}" if finalizers else ""
 
 
-def _says(item: Mapping[str, Any]) -> str:
-    """Return what a Namespace reports about its remaining objects."""
+def _namespace_messages(item: Mapping[str, Any]) -> str:
+    """Returns the messages of a Namespace about its remaining objects."""
     if item.get("kind") != "Namespace":
         return ""
     messages = [

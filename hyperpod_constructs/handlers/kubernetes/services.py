@@ -1,4 +1,4 @@
-"""The dependencies of the handlers: time, AWS clients and connections to a cluster. Tests replace them."""
+"""Dependencies of the handlers, which tests replace: time, AWS clients and connections to a cluster."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Services:
     clock: Clock = field(default_factory=Clock)
 
     def api(self, cluster_name: str, deadline: Deadline) -> ApiClient:
-        """Return a client for the cluster; waits for its endpoint until the deadline. Raises ``ClusterGone``."""
+        """Returns a client for the cluster; waits for its endpoint until the deadline. Raises ``ClusterGone``."""
         return ApiClient(retrying(lambda: self.connect(cluster_name), deadline), deadline)
 
 
 @cache
 def on_lambda() -> Services:
-    """Return the services of a Lambda function, created once per execution environment."""
+    """Returns the services of a Lambda function, created once per execution environment."""
     import boto3
 
     session, clock = boto3.Session(), Clock()

@@ -14,7 +14,7 @@ T = TypeVar("T")
 #: Time between two polls of a wait; the construct passes the same number to CDK's framework.
 POLL_SECONDS = 15
 
-#: CloudFormation waits an hour for a custom resource; the last poll, slow responses and the reply require part of it.
+#: CloudFormation waits one hour for a custom resource, including the last poll and the response.
 LONGEST_WAIT_SECONDS = 3480.0
 
 FIRST_DELAY_SECONDS = 1.0
@@ -23,19 +23,19 @@ LONGEST_DELAY_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Deadline:
-    """A time after which no new operation is started, on the monotonic clock."""
+    """A time on the monotonic clock after which no operation is started."""
 
     clock: Clock
     at: float
 
     @classmethod
     def after(cls, clock: Clock, seconds: float) -> Deadline:
-        """Return the deadline ``seconds`` from now."""
+        """Returns the deadline ``seconds`` from now."""
         return cls(clock, clock.monotonic() + seconds)
 
     @property
     def remaining(self) -> float:
-        """Return the seconds left, never negative."""
+        """Returns the seconds left, never negative."""
         return max(0.0, self.at - self.clock.monotonic())
 
 
@@ -48,7 +48,7 @@ class RetriesExhausted(Exception):
 
 
 def retrying(action: Callable[[], T], deadline: Deadline) -> T:
-    """Run ``action`` until success, a permanent error (``ApiError``) or the deadline (``RetriesExhausted``)."""
+    """Runs ``action`` until success, a permanent error (``ApiError``) or the deadline (``RetriesExhausted``)."""
     clock = deadline.clock
     started = clock.monotonic()
     for attempt, delay in enumerate(pauses(clock, first=FIRST_DELAY_SECONDS, longest=LONGEST_DELAY_SECONDS), start=1):

@@ -1,4 +1,4 @@
-"""Handlers of ``Custom::HyperPodKubernetesWait``: record the start, then poll.
+"""The handlers of ``Custom::HyperPodKubernetesWait``: record the start, then poll.
 
 CDK's framework calls ``on_event`` once and ``is_complete`` every ``POLL_SECONDS``. The framework's timeout only reports
 "Operation timed out", so ``is_complete`` fails with reasons at the last call before the timeout.
@@ -33,7 +33,7 @@ from .timing import LONGEST_WAIT_SECONDS, POLL_SECONDS, Deadline, RetriesExhaust
 log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)
 
-#: Maximum time of one poll, which may be followed by one query for reasons.
+#: Maximum seconds of one poll; a query for the reasons may follow.
 CALL_SECONDS = 30.0
 
 #: Maximum bytes of an error message with pods, nodes and events; CloudFormation's limit is 4,096 for the whole response.
@@ -41,24 +41,24 @@ REASON_BYTES = 2000
 
 
 def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Lambda entry point: record the start. No object is created or deleted."""
+    """Lambda entry point: records the start; creates and deletes no objects."""
     return begin(event, on_lambda())
 
 
 def is_complete(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Lambda entry point: poll once. Raises ``HandlerError`` if the condition failed or the time is up."""
+    """Lambda entry point: polls once. Raises ``HandlerError`` if the condition failed or the time limit is reached."""
     return poll(event, on_lambda())
 
 
 def begin(event: Mapping[str, Any], services: Services) -> dict[str, Any]:
-    """The framework passes ``StartedAt`` to each call of ``is_complete``."""
+    """Returns the start time, which the framework passes to each call of ``is_complete``."""
     properties = event["ResourceProperties"]
     resource_id = event.get("PhysicalResourceId") or f"{properties['ClusterName']}/wait/{event['LogicalResourceId']}"
     return {"PhysicalResourceId": resource_id, "StartedAt": str(services.clock.now())}
 
 
 def poll(event: Mapping[str, Any], services: Services) -> dict[str, Any]:
-    """Whether the wait is over."""
+    """Returns whether the wait is complete. Raises ``HandlerError``."""
     if event["RequestType"] == "Delete":
         return {"IsComplete": True}
     properties = event["ResourceProperties"]
@@ -71,7 +71,7 @@ def poll(event: Mapping[str, Any], services: Services) -> dict[str, Any]:
     except ClusterGone as error:
         raise HandlerError(str(error)) from None
     except (ApiError, RetriesExhausted, ClientError, BotoCoreError) as error:
-        # A new access entry takes some seconds to become effective on the API server.
+        # A new access entry is effective on the API server after some seconds.
         waited = services.clock.now() - started
         if isinstance(error, ApiError) and not error.is_transient(waited):
             raise HandlerError(f"the wait cannot query the cluster: {error}") from None
@@ -88,7 +88,7 @@ def poll(event: Mapping[str, Any], services: Services) -> dict[str, Any]:
 
 
 def read(properties: Mapping[str, Any]) -> Condition:
-    """Return the condition of the properties. Raises ``HandlerError``."""
+    """Returns the condition of the properties. Raises ``HandlerError``."""
     given = properties["Condition"]
     match given["Type"]:
         case "CustomResourceEstablished":
@@ -110,7 +110,7 @@ def read(properties: Mapping[str, Any]) -> Condition:
         case "AddonActive":
             return AddonActive.read(given, properties["ClusterName"])
         case unknown:
-            raise HandlerError(f"unknown condition {unknown!r}")
+            raise HandlerError(f"unknown condition type {unknown!r}")
 
 
 def _sources(properties: Mapping[str, Any], services: Services) -> Sources:
@@ -122,4 +122,4 @@ def _reasons(condition: Condition, properties: Mapping[str, Any], services: Serv
     try:
         return condition.explain(_sources(properties, services))
     except (ApiError, ClientError, BotoCoreError, ClusterGone) as error:
-        return f"the reasons are unknown: {clip(str(error), 300)}"
+        return f"the reasons could not be determined: {clip(str(error), 300)}"

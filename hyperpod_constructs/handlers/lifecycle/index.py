@@ -1,7 +1,7 @@
 """Lambda entry point: copies the files of a CDK asset, and the settings of the default scripts, into the scripts' bucket.
 
-The prefix is a hash of the content, so a repeated copy writes the same objects. No objects are deleted: nodes that start may
-still read the scripts of an earlier deployment, or those of a rollback.
+The prefix is a hash of the content, so a repeated copy writes the same objects. No objects are deleted: nodes that
+start may read the scripts of an earlier deployment, or those of a rollback.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def answer(event: Mapping[str, Any], s3: Any, sleep: Callable[[float], None] = time.sleep) -> dict[str, Any]:
-    """Return the S3 URI of the scripts as physical id, after all of them were copied to the bucket.
+    """Copies the scripts to the bucket, and returns their S3 URI as the physical id.
 
     Raises:
         ClientError: S3 rejects a request; files that were already copied are retained.
     """
     if event["RequestType"] == "Delete":
-        # as received: CloudFormation generates an id if the response to a Create was lost
+        # the received id: CloudFormation generates one if the response to a Create was lost
         return {"PhysicalResourceId": event["PhysicalResourceId"]}
     wanted = event["ResourceProperties"]
     until_allowed(lambda: copy(wanted, s3), sleep)
@@ -45,7 +45,7 @@ def answer(event: Mapping[str, Any], s3: Any, sleep: Callable[[float], None] = t
 
 
 def copy(wanted: Mapping[str, Any], s3: Any) -> None:
-    """Write all files below the prefix, streamed: neither the archive nor a file must fit into memory."""
+    """Writes all files below the prefix. The content is streamed, so that the memory does not limit its size."""
     bucket, prefix = wanted["Bucket"], wanted["Prefix"]
     with tempfile.TemporaryFile() as file:
         s3.download_fileobj(wanted["Source"]["Bucket"], wanted["Source"]["Key"], file)

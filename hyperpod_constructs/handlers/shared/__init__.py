@@ -1,1 +1,1 @@
-"""Modules that several functions use; bundled with each of them."""
+"""Modules shared by several functions; each function's bundle contains them."""

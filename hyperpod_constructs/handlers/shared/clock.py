@@ -15,20 +15,20 @@ class Clock:
         return time.time()
 
     def monotonic(self) -> float:
-        """Return seconds of a monotonic clock, whose start is arbitrary."""
+        """Returns the seconds of a monotonic clock, which has an arbitrary start."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Waits for a number of seconds."""
         time.sleep(seconds)
 
     def jitter(self) -> float:
-        """Return the factor of each pause, so that many resources do not retry in step."""
+        """Returns the factor for a pause, so that many resources do not retry at the same time."""
         return random.uniform(0.75, 1.25)
 
 
 def pauses(clock: Clock, *, first: float, longest: float) -> Iterator[float]:
-    """Return seconds between attempts: doubling up to the longest, jittered."""
+    """Yields the seconds between attempts: doubled up to the longest, with jitter."""
     pause = first
     while True:
         yield pause * clock.jitter()

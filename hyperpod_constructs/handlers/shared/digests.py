@@ -1,10 +1,10 @@
-"""Keys of tables of digests, for the function that installs charts and for the library that pins them."""
+"""Keys of digest tables, for the function that installs charts and for the library that pins them."""
 
 from __future__ import annotations
 
 
 def digest_key(name: str, version: str) -> str:
-    """Return the key of a sub-chart in a table of digests; a leading `v` of the version is ignored.
+    """Returns the key of a sub-chart in a table of digests; a leading `v` of the version is ignored.
 
     >>> digest_key("cert-manager", "v1.18.2")
     'cert-manager 1.18.2'

@@ -14,7 +14,7 @@ from typing import Any
 
 _TOKEN_PREFIX = "k8s-aws-v1."
 _CLUSTER_HEADER = "x-k8s-aws-id"
-_URL_SECONDS = 60  # EKS rejects presigned requests that are valid longer
+_URL_SECONDS = 60  # EKS rejects presigned requests with a longer validity
 
 
 class ClusterGone(Exception):
@@ -43,13 +43,13 @@ class ClusterAccess:
 
 
 def cluster_access(cluster_name: str, *, session: Any | None = None) -> ClusterAccess:
-    """Return the address of the cluster's API server.
+    """Returns the address of the cluster's API server.
 
     Raises:
         ClusterGone: the cluster does not exist, or is being deleted.
         ClusterNotReady: it has no endpoint yet.
     """
-    import boto3  # available only on Lambda and in tests; the tools that share other modules do not require it
+    import boto3  # available only on Lambda and in tests; the tools that use other modules of this package do not require it
 
     session = session or boto3.Session()
     client = session.client("eks")
@@ -71,12 +71,12 @@ def cluster_access(cluster_name: str, *, session: Any | None = None) -> ClusterA
 
 
 def token(cluster_name: str, *, session: Any) -> str:
-    """Return a bearer token for the cluster's API server, valid for 15 minutes."""
+    """Returns a bearer token for the cluster's API server, valid for 15 minutes."""
     client = session.client("sts")
 
-    def name_the_cluster(request: Any, **_: Any) -> None:
+    def add_cluster_header(request: Any, **_: Any) -> None:
         request.headers[_CLUSTER_HEADER] = cluster_name
 
-    client.meta.events.register("before-sign.sts.GetCallerIdentity", name_the_cluster)
+    client.meta.events.register("before-sign.sts.GetCallerIdentity", add_cluster_header)
     url = client.generate_presigned_url("get_caller_identity", ExpiresIn=_URL_SECONDS, HttpMethod="GET")
     return _TOKEN_PREFIX + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")

@@ -1,7 +1,7 @@
-"""Merge patches, for manifests, chart values and live objects.
+"""Merges patches, for manifests, chart values and live objects.
 
-They are in this package because functions run without the rest of the library, and a job's manifest and a function must
-be merged in the same way.
+They are in this package because functions run without the rest of the library, and the library and the functions must
+merge in the same way.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 
 def merge_patch(base: Any, patch: Any, *, by_name: bool = False) -> Any:
-    """Apply a JSON merge patch (RFC 7386): mappings are merged, null removes a key, other values replace.
+    """Applies a JSON merge patch (RFC 7386): mappings are merged, null removes a key, other values replace.
 
     With `by_name`, lists of mappings that all have a `name` are merged by name, as Kubernetes merges containers and their
     environment. Neither argument is changed, and the result shares no values with `patch`.

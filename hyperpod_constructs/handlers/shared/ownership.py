@@ -53,7 +53,7 @@ class Owner:
     Attributes:
         name: stack name and logical id, for display: ``Platform/TeamsA1B2``. It does not identify the owner.
         digest: identifies the owner: two owners with the same digest are equal.
-        legacy: whether the mark is the single one of the former version.
+        legacy: whether the mark is that of the former version, which supported a single owner.
 
     >>> owner("arn:aws:cloudformation:us-west-2:111122223333:stack/Platform/0e1a", "Queue", "research/Namespace/a").text
     'Platform/Queue/8531bdbae24def49'
@@ -103,7 +103,7 @@ class Owner:
 
 
 def owner(stack_id: str, logical_id: str, *identity: str) -> Owner:
-    """Return the owner of a resource.
+    """Returns the owner of a resource.
 
     Args:
         stack_id: ARN of the stack.
@@ -117,7 +117,7 @@ def owner(stack_id: str, logical_id: str, *identity: str) -> Owner:
 
 
 def marks_of(marks: Mapping[str, str] | None) -> list[Owner]:
-    """Return every mark in annotations, labels or AWS tags; an owner may have two, including the former version's."""
+    """Returns every mark in annotations, labels or AWS tags; an owner may have two, including the former version's."""
     found = []
     for key, value in (marks or {}).items():
         name = next((key.removeprefix(n) for n in (NAMESPACE, TAG_NAMESPACE) if key.startswith(n)), "")
@@ -131,7 +131,7 @@ def marks_of(marks: Mapping[str, str] | None) -> list[Owner]:
 
 
 def owners(marks: Mapping[str, str] | None) -> frozenset[Owner]:
-    """Return the owners in annotations, labels or AWS tags.
+    """Returns the owners in annotations, labels or AWS tags.
 
     >>> sorted(o.text for o in owners({"hyperpod-constructs.io/owner": "A/B/0123456789abcdef", "team": "vision"}))
     ['A/B/0123456789abcdef']
@@ -149,27 +149,27 @@ def existed(marks: Mapping[str, str] | Iterable[str] | None) -> bool:
 
 
 class Claim(Enum):
-    """The state that an event finds of an object that it creates or updates."""
+    """The initial state of an object that an event creates or updates."""
 
     CREATE = "create"
-    """It does not exist: create it."""
+    """It does not exist, and is created."""
     OURS = "ours"
     """It has our mark: an earlier event, or an earlier delivery of this event, created or adopted it."""
     SHARE = "share"
-    """Other resources of this library own it: add our mark."""
+    """Other resources of this library own it; our mark is added."""
     ADOPT = "adopt"
-    """It existed before, and may be adopted: add our mark and the mark of existing objects."""
+    """It existed before, and may be adopted; our mark and the mark of existing objects are added."""
 
 
 class Release(Enum):
     """How an event handles an object that its resource no longer owns."""
 
     LEAVE = "leave"
-    """It does not have our mark: it is not changed."""
+    """It does not have our mark, and is not changed."""
     UNMARK = "unmark"
-    """It has other owners, or existed before: our mark and our changes are removed, the object is retained."""
+    """It has other owners, or existed before; our mark and our changes are removed, and the object is retained."""
     DELETE = "delete"
-    """It has no other owner."""
+    """It has no other owner, and is deleted."""
 
 
 class Foreign(Exception):
@@ -177,9 +177,9 @@ class Foreign(Exception):
 
 
 def claim(
-    what: str, *, exists: bool, marked: Iterable[Owner], me: Owner, adopt: bool, seems: str = "", cure: str = ""
+    what: str, *, exists: bool, marked: Iterable[Owner], me: Owner, adopt: bool, seems: str = "", fix: str = ""
 ) -> Claim:
-    """Return how to handle an object that ``me`` creates or updates.
+    """Returns how to handle an object that ``me`` creates or updates.
 
     Args:
         what: the object, for the message: ``Namespace kueue-system``.
@@ -188,7 +188,7 @@ def claim(
         me: the owner that creates or updates it.
         adopt: whether an existing object may be adopted.
         seems: the probable owner, see ``seems_to_be``.
-        cure: how to fix a rejection. Default: adopt it, delete it or choose another name.
+        fix: how to fix a rejection. Default: adopt it, delete it or use another name.
 
     Raises:
         Foreign: it exists without a mark, and ``adopt`` is false.
@@ -202,15 +202,15 @@ def claim(
         return Claim.SHARE
     if adopt:
         return Claim.ADOPT
-    cure = cure or (
+    fix = fix or (
         "To manage it here and keep it when this resource is deleted, set adopt to true; otherwise delete it, or use "
         "another name"
     )
-    raise Foreign(f"{what} already exists and was not created by this library{f' ({seems})' if seems else ''}. {cure}.")
+    raise Foreign(f"{what} already exists and was not created by this library{f' ({seems})' if seems else ''}. {fix}.")
 
 
 def release(*, marked: Iterable[Owner], me: Iterable[Owner], existed_before: bool) -> Release:
-    """Return how to handle an object that ``me`` (all of its marks, including a legacy one) no longer owns.
+    """Returns how to handle an object that ``me`` (all of its marks, including a legacy one) no longer owns.
 
     >>> own_owners, other = Owner("A/B", "0123456789abcdef"), Owner("A/C", "fedcba9876543210")
     >>> release(marked=[own_owners, other], me=[own_owners], existed_before=False)
@@ -237,16 +237,16 @@ _SIGNS = (
 
 
 def seems_to_be(*marks: Mapping[str, str] | None, managers: Iterable[str] = ()) -> str:
-    """Return the probable owner of an object without our mark, by annotations, labels, tags and field managers.
+    """Returns the probable owner of an object without our mark, by annotations, labels, tags and field managers.
 
     >>> seems_to_be({"meta.helm.sh/release-name": "kueue"})
     'it seems to belong to the Helm release kueue'
     >>> seems_to_be({}, managers=["kubectl-create"])
     'it was last changed by kubectl-create'
     """
-    every = {key: value for mapping in marks for key, value in (mapping or {}).items()}
+    combined = {key: value for mapping in marks for key, value in (mapping or {}).items()}
     for key, text in _SIGNS:
-        if key in every:
-            return text.format(every[key])
+        if key in combined:
+            return text.format(combined[key])
     last = next(iter(managers), "")
     return f"it was last changed by {last}" if last else ""

@@ -1,4 +1,4 @@
-"""Secrets in messages: a service that rejects a value often quotes it, escaped or encoded."""
+"""Redaction of secrets in messages: a service that rejects a value often quotes it, escaped or encoded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHORTEST_LINE = 8
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    r"""Return ``text`` without the secrets, in any usual encoding: escaped for JSON, Go, URLs or HTML, in base64 or hex.
+    r"""Returns ``text`` without the secrets, in any common encoding: escaped for JSON, Go, URLs or HTML, in base64 or hex.
 
     Base64 is detected if only the secret was encoded, and if it was part of a longer text.
 
@@ -53,11 +53,11 @@ def _forms(secret: str) -> Iterator[str]:
 
 def _base64(data: bytes) -> Iterator[str]:
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        alone = encode(data).decode()
-        yield from (alone, alone.rstrip("="))
+        encoded = encode(data).decode()
+        yield from (encoded, encoded.rstrip("="))
         # inside a longer text the bytes begin at any of three offsets; the characters at the ends depend on the neighbors
         for offset in (1, 2):
             part = encode(b"\0" * offset + data).decode().rstrip("=")[offset + 1 :]
             yield from (form for form in (part, part[:-1]) if len(form) >= _SHORTEST_LINE)
-        if len(alone.rstrip("=")) - 1 >= _SHORTEST_LINE:
-            yield alone.rstrip("=")[:-1]
+        if len(encoded.rstrip("=")) - 1 >= _SHORTEST_LINE:
+            yield encoded.rstrip("=")[:-1]

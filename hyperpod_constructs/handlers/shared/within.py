@@ -11,13 +11,13 @@ T = TypeVar("T")
 
 
 def within(seconds: float, ask: Callable[[], T]) -> T:
-    """Return the result of ``ask``, or raise its error; the call is abandoned if it takes too long.
+    """Returns the result of ``ask``, or raises its error; the call is abandoned if it exceeds the time limit.
 
     Raises:
-        TimeoutError: it took longer.
+        TimeoutError: the call exceeded the time limit.
 
-    >>> within(5, lambda: "an answer")
-    'an answer'
+    >>> within(5, lambda: "a response")
+    'a response'
     """
     done: queue.SimpleQueue[tuple[T | None, Exception | None]] = queue.SimpleQueue()
 
@@ -29,9 +29,9 @@ def within(seconds: float, ask: Callable[[], T]) -> T:
 
     threading.Thread(target=run, daemon=True).start()
     try:
-        answer, error = done.get(timeout=seconds)
+        response, error = done.get(timeout=seconds)
     except queue.Empty:
-        raise TimeoutError(f"no complete answer in {seconds:.0f} s") from None
+        raise TimeoutError(f"no complete response in {seconds:.0f} s") from None
     if error is not None:
         raise error
-    return answer  # type: ignore[return-value]
+    return response  # type: ignore[return-value]

@@ -19,7 +19,7 @@ from hyperpod_constructs.handlers.helm import source
 from hyperpod_constructs.handlers.helm.errors import ChartError
 from hyperpod_constructs.handlers.helm.folder import unpack_tar, unpack_zip
 
-ONLY_FILES = "a link or a device; only files are supported"
+ONLY_FILES = "which is a link or a device; only regular files are supported"
 
 
 def member(name: str, kind: bytes, size: int = 0) -> tarfile.TarInfo:
@@ -36,7 +36,7 @@ TARS: list[tuple[bytes, dict[str, int], str]] = [
     (
         tar([("top/a/x\n", b"1")]),
         {},
-        "the archive contains the name 'x\\n', with characters that cannot be printed; rename the file",
+        "the archive contains the name 'x\\n', which has non-printable characters; rename the file",
     ),
     (tar([("top/a/x", b"1"), ("top/a/x", b"2")]), {}, "the archive contains 'x' twice"),
     (tar([("top/a/x", b"1"), ("top/a/x/y", b"2")]), {}, "the archive contains 'x/y' twice"),
@@ -44,17 +44,17 @@ TARS: list[tuple[bytes, dict[str, int], str]] = [
     (tar([("top/a/x", b"12")]), {"MAX_CHART_BYTES": 1}, "the chart has more than 1 bytes"),
     (tar([("top/a/x", b"1")]), {"MAX_UNPACKED_BYTES": 100}, "the archive unpacks to more than 100 bytes"),
     (tar([("top/a/x", b"1")]), {"MAX_ARCHIVE_BYTES": 10}, "the archive has more than 10 bytes"),
-    (tar([("top/a/x", b"1")])[:60], {}, "the archive is damaged: it ends early"),
+    (tar([("top/a/x", b"1")])[:60], {}, "the archive is damaged: it is truncated"),
     (
         tar([("top/a/" + "x" * 3000, b"1")]),
         {"MAX_HEADER_BYTES": 2000},
-        "the archive has an extended header of 3,017 bytes, 3,017 with those before it; the limit is 2,000, and "
-        "16,777,216 for all",
+        "the archive has an extended header of 3,017 bytes (3,017 bytes in total); the limit is 2,000 bytes per "
+        "header and 16,777,216 bytes in total",
     ),
     (
         tar([member("top/a/x", tarfile.GNUTYPE_SPARSE)]),
         {},
-        "the archive contains 'top/a/x', a sparse file; only plain files are supported",
+        "the archive contains 'top/a/x', which is a sparse file; only regular files are supported",
     ),
 ]  # fmt: skip
 
@@ -105,9 +105,9 @@ PLAIN = zipped(lambda archive: archive.writestr("x", "1"))
 ZIPS: list[tuple[bytes, dict[str, int], str]] = [
     (zipped(lambda archive: None), {}, "the archive is empty"),
     (zipped(link), {}, f"the archive contains 'link', {ONLY_FILES}"),
-    (encrypted(PLAIN), {}, "the archive contains 'x' encrypted; pack it without a password"),
-    (b"not a zip", {}, "the archive is damaged: it has no end of a zip archive"),
-    (PLAIN[:-22] + b"PK\6\7" + bytes(16) + PLAIN[-22:], {}, "the archive is a 64-bit zip archive, which is not supported"),
+    (encrypted(PLAIN), {}, "the archive contains the encrypted file 'x'; create the archive without a password"),
+    (b"not a zip", {}, "the archive is damaged: it has no end of central directory record"),
+    (PLAIN[:-22] + b"PK\6\7" + bytes(16) + PLAIN[-22:], {}, "the archive is in the Zip64 format, which is not supported"),
     (PLAIN, {"MAX_DIRECTORY_BYTES": 10}, "the archive's directory has 47 bytes; the limit is 10"),
     (PLAIN.replace(b"PK\3\4", b"PK\0\0"), {}, "the archive is damaged: Bad magic number for file header"),
 ]  # fmt: skip
@@ -144,12 +144,12 @@ OFFLINE = "In a network without access to it, use a vendored chart folder"
 @pytest.mark.parametrize(
     ("answer", "message", "pauses"),
     [
-        (lambda: Response(404, "Not Found"), f"cannot be downloaded: the server answered 404 Not Found. {OFFLINE}", []),
-        (lambda: Response(302, ""), f"cannot be downloaded: the server answered 302. {OFFLINE}", []),
-        (lambda: Response(500, ""), f"cannot be downloaded: the server answered 500. {OFFLINE}", [2, 4, 8, 16]),
+        (lambda: Response(404, "Not Found"), f"cannot be downloaded: the server returned 404 Not Found. {OFFLINE}", []),
+        (lambda: Response(302, ""), f"cannot be downloaded: the server returned 302. {OFFLINE}", []),
+        (lambda: Response(500, ""), f"cannot be downloaded: the server returned 500. {OFFLINE}", [2, 4, 8, 16]),
         (
             lambda: Response(429, "Slow"),
-            f"cannot be downloaded: the server answered 429 Slow. {OFFLINE}",
+            f"cannot be downloaded: the server returned 429 Slow. {OFFLINE}",
             [2, 4, 8, 16],
         ),
     ],

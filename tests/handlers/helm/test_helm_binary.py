@@ -91,7 +91,7 @@ def test_a_command_that_is_stopped(monkeypatch: pytest.MonkeyPatch, timeouts: in
     with pytest.raises(HelmError) as failure:
         run(process, monkeypatch)
     assert process.events == events
-    assert str(failure.value) == "complaint of ***; helm was stopped at the time limit"
+    assert str(failure.value) == "complaint of ***; helm was terminated at the time limit"
 
 
 def test_a_command_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +196,7 @@ BUSY, DENIED, FINAL = ApiError(503, "Busy", "later"), ApiError(403, "Forbidden",
 
 def test_pauses_of_a_release(capsys: pytest.CaptureFixture[str]) -> None:
     assert attempts(*[BUSY] * 6) == ([2, 4, 8, 16, 30, 30], "done")
-    assert capsys.readouterr().out.splitlines()[0] == "tried again in 2 s: 503 Busy: later"
+    assert capsys.readouterr().out.splitlines()[0] == "next attempt in 2 s: 503 Busy: later"
     assert attempts(ReleaseChanged("x"), HelmError("connection refused")) == ([2, 4], "done")
     assert attempts(FINAL) == ([], FINAL)
 

@@ -143,7 +143,7 @@ def test_a_folder_without_files(tmp_path: Path) -> None:
         files_of(tmp_path)
     assert (
         str(failure.value)
-        == "the chart's folder contains 'link', which is a link or a device; only files are supported"
+        == "the chart's folder contains 'link', which is a link or a device; only regular files are supported"
     )
 
 
@@ -189,13 +189,13 @@ REJECTED: list[tuple[Json, Json, str]] = [
         dependency(repository="http://charts"),
         {},
         "sub-chart 'sub' is downloaded over plain http, from http://charts, where it can be modified in transit; use a "
-        "vendored chart folder, or a chart that names an https or oci repository",
+        "vendored chart folder, or a chart with an https or oci repository",
     ),
     *[
         (
             dependency(repository=repository),
             {},
-            "sub-chart 'sub' is enabled, but neither in charts/ nor in a remote repository",
+            "sub-chart 'sub' is enabled, but is neither in charts/ nor in a remote repository",
         )
         for repository in ("file://../sub", "https://", None)
     ],
@@ -208,11 +208,11 @@ REJECTED: list[tuple[Json, Json, str]] = [
     (
         dependency(),
         {"allow_unpinned": False},
-        f"{SUB} has no digest, so its repository may serve other content than was reviewed; set the digest of sub-1.0.0.tgz "
+        f"{SUB} has no digest, so its repository can serve content that was not reviewed; set the digest of sub-1.0.0.tgz "
         "as 'sub 1.0.0' in subchart_digests, use a vendored chart folder, or set allow_unpinned_subcharts to accept it "
         "without a digest",
     ),
-    (dependency(), {"pull": lambda wanted, into: None}, f"{SUB}: pulling it downloaded 0 packages"),
+    (dependency(), {"pull": lambda wanted, into: None}, f"{SUB}: the pull downloaded 0 packages, expected 1"),
     (
         dependency(),
         {"digests": {"sub 1.0.0": "sha256:0"}},

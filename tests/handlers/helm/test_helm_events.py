@@ -160,13 +160,13 @@ def test_what_a_lost_update_created_is_released(
     assert events.send("Update", old, physical_id)["Data"] == {"Revision": "1"}
     assert deleted == (["lost/n/r"] if released else [])
     assert capsys.readouterr().out == (
-        "lost/n/r was created by an update that CloudFormation does not know\n" if released else ""
+        "lost/n/r was created by an update whose response CloudFormation did not receive\n" if released else ""
     )
 
 
 CURE = (
-    ". If the access entry of the function's role was deleted before this resource, create it again (aws eks "
-    "create-access-entry, with the policy AmazonEKSClusterAdminPolicy) and repeat the operation"
+    ". If the access entry of the function's role was deleted before this resource, recreate it (aws eks "
+    "create-access-entry, with the policy AmazonEKSClusterAdminPolicy) and retry the operation"
 )
 
 
@@ -331,7 +331,7 @@ def test_insertions(chart: Path, capsys: pytest.CaptureFixture[str]) -> None:
     optional = {"Path": "none.yaml", "After": "a", "Line": "b", "Optional": "True"}
     prepared(chart, Insertions=[optional, {"Path": "list.yaml", "After": "  - one", "Line": "  - two"}])
     assert (chart / "list.yaml").read_text() == "a:\n  - one\n  - two\nend\n"
-    assert capsys.readouterr().out == "left out: the chart has no file 'none.yaml', to which 'b' must be added\n"
+    assert capsys.readouterr().out == "skipped: the chart has no file 'none.yaml', to which 'b' must be added\n"
     insert_line(chart, "list.yaml", after="missing", line="  - two")
     assert (chart / "list.yaml").read_text() == "a:\n  - one\n  - two\nend\n", "it already exists"
 
@@ -341,7 +341,7 @@ def test_subcharts_that_are_there_twice(
 ) -> None:
     monkeypatch.setattr(index, "drop_duplicates", lambda chart, read_yaml: ["sub-1.0.0.tgz"])
     prepared(chart)
-    assert capsys.readouterr().out == "left out sub-1.0.0.tgz: the chart's folder has the same chart\n"
+    assert capsys.readouterr().out == "skipped sub-1.0.0.tgz: charts/ contains the same chart as a folder\n"
 
 
 def test_subcharts_are_resolved_with_the_pins(chart: Path, monkeypatch: pytest.MonkeyPatch) -> None:

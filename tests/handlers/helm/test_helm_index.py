@@ -220,7 +220,7 @@ def test_no_token_is_logged_or_left(
     with pytest.raises(ReleaseFailed) as failed:
         fake.send("Update", Values='{"color":"top-secret-too"}')
     logged = "".join(capfd.readouterr()) + str(failed.value)
-    assert "tried again" in logged
+    assert "next attempt" in logged
     assert server.token not in logged
     assert "top-secret" not in logged
     assert not list((tmp_path / "tmp").iterdir())

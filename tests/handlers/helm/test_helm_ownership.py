@@ -343,7 +343,7 @@ def test_access_that_was_deleted_first_is_reported_with_the_fix(helm_cloud: Helm
     assert stack.delete() == "DELETE_FAILED"
     assert stack.reasons[0].endswith(
         "401 Unauthorized: Unauthorized. If the access entry of the function's role was deleted before this resource, "
-        "create it again (aws eks create-access-entry, with the policy AmazonEKSClusterAdminPolicy) and repeat the operation"
+        "recreate it (aws eks create-access-entry, with the policy AmazonEKSClusterAdminPolicy) and retry the operation"
     )
 
 

@@ -334,7 +334,7 @@ def test_helm_is_stopped_in_time(tmp_path: Path) -> None:
     )
     slow.chmod(0o755)
     helm = Helm(tmp_path, executable=str(slow), seconds_left=lambda: 0.0)
-    with pytest.raises(HelmError, match="Error: interrupted; helm was stopped at the time limit"):
+    with pytest.raises(HelmError, match="Error: interrupted; helm was terminated at the time limit"):
         helm.run(["upgrade"])
 
 

@@ -100,8 +100,8 @@ def test_a_pending_operation_that_lasts_too_long(helm: Helm) -> None:
         helm.install(A)
     assert helm.slept == [15], "a minute is reserved"
     assert str(failure.value) == (
-        "Error: release r has been pending-upgrade for 115 s, and that operation may still be running. Try again when "
-        "it has ended, or 15 minutes after it started"
+        "Error: release r has been pending-upgrade for 115 s, and that operation may still be running. Retry after it "
+        "ends, or 15 minutes after it started"
     )
 
 
@@ -132,7 +132,7 @@ def test_a_role_that_was_recreated_is_deleted_before_the_install(
     assert helm.install(A) == 1
     assert (helm.verbs(), helm.deleted) == (["upgrade", "upgrade"], ["admin Background uid-admin"])
     assert capsys.readouterr().out == (
-        "ClusterRole admin, which clusterrole-aggregation-controller had recreated, is deleted\n"
+        "ClusterRole admin, which clusterrole-aggregation-controller had recreated, was deleted\n"
     )
 
 
@@ -237,7 +237,7 @@ def test_a_release_that_exists_again_is_uninstalled_again(helm: Helm, capsys: py
     helm.uninstall(A)
     assert (helm.verbs(), helm.slept) == (["upgrade", "uninstall", "uninstall"], [2])
     assert capsys.readouterr().out == (
-        "release r: delete\ntried again in 2 s: release r exists again after it was uninstalled\nrelease r: delete\n"
+        "release r: delete\nnext attempt in 2 s: release r exists again after it was uninstalled\nrelease r: delete\n"
     )
 
 

@@ -85,7 +85,7 @@ def test_a_server_that_fails_at_first(web: Any, helm: Helm, source: Path, tmp_pa
 def test_a_server_that_keeps_failing(web: Any, helm: Helm, tmp_path: Path) -> None:
     url = web.serve(PATH, Answer(status=502))
     pauses = Pauses()
-    with pytest.raises(ChartError, match="cannot be downloaded: the server answered 502 Bad Gateway") as failed:
+    with pytest.raises(ChartError, match="cannot be downloaded: the server returned 502 Bad Gateway") as failed:
         obtain(git(url, WRONG), tmp_path / "work", helm, sleep=pauses)
     assert url in str(failed.value)
     assert web.times(PATH) == 5

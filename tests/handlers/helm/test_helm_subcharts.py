@@ -138,7 +138,7 @@ def test_a_lock_pins_a_range(web: Any, helm: Helm, tmp_path: Path) -> None:
 def test_a_local_subchart_that_is_missing(helm: Helm, tmp_path: Path) -> None:
     dependency = {"name": "paint", "version": "1.2.0", "repository": "file://charts/paint"}
     folder = chart(tmp_path / "parent", dependencies=[dependency])
-    with pytest.raises(ChartError, match="'paint' is enabled, but neither in charts/ nor"):
+    with pytest.raises(ChartError, match="'paint' is enabled, but is neither in charts/ nor"):
         complete(folder, helm, tmp_path)
 
 
@@ -228,7 +228,7 @@ def test_a_sub_chart_without_a_digest_is_rejected_before_it_is_pulled(parent: Pa
             digests={"paint 1.1.0": "sha256:" + "ab" * 32},
         )
     assert str(error.value).partition(" has ")[2] == (
-        "no digest, so its repository may serve other content than was reviewed; set the digest of paint-1.2.0.tgz as "
+        "no digest, so its repository can serve content that was not reviewed; set the digest of paint-1.2.0.tgz as "
         "'paint 1.2.0' in subchart_digests, use a vendored chart folder, or set allow_unpinned_subcharts to accept it "
         "without a digest"
     )

@@ -63,7 +63,7 @@ def slow() -> Iterator[Slow]:
 
 def test_the_deadline_applies_to_the_complete_response(slow: Slow) -> None:
     client = ApiClient(slow, Deadline.after(Clock(), 1))
-    with pytest.raises(ApiError, match=r"the API server did not answer: no complete answer in 3 s"):
+    with pytest.raises(ApiError, match=r"the API server did not respond: no complete response in 3 s"):
         client.get("/version")
     assert not slow.over.is_set(), "the end of the response was not awaited"
 
@@ -195,7 +195,7 @@ def test_an_answer_ends_with_the_deadline(remaining: float, connect: float, read
         (200, b'{"a": 1}', {"a": 1}),
         (201, b"[1]", {"items": [1]}),
         (299, b"{}", {}),
-        (200, b"<html>", "the answer to GET /x is not JSON"),
+        (200, b"<html>", "the response to GET /x is not JSON"),
         (300, b"{}", "300 Error: no message"),
         (302, b"", "302 Error: no message"),
         (404, b'{"reason": "NotFound", "message": "no x"}', "404 NotFound: no x"),
@@ -245,7 +245,7 @@ def test_only_a_rejected_token_is_discarded(status: int, renewed: int) -> None:
     ids=["find", "apply", "merge"],
 )
 def test_an_answer_that_is_no_object_is_a_transient_error(data: bytes, call: Callable[[ApiClient], Any]) -> None:
-    with pytest.raises(ApiError, match=r"^the API server's answer for /x is not an object$") as refusal:
+    with pytest.raises(ApiError, match=r"^the API server's response for /x is not an object$") as refusal:
         call(client_of(Pool((200, data))))
     assert (refusal.value.reason, refusal.value.is_transient(0)) == ("NotAnObject", True)
 
@@ -284,7 +284,7 @@ def test_a_broken_connection_is_a_transient_error(error: Exception, text: str) -
 
     with pytest.raises(ApiError) as refusal:
         client_of(Broken()).get("/x")
-    assert str(refusal.value) == f"the API server did not answer: {text}"
+    assert str(refusal.value) == f"the API server did not respond: {text}"
     assert (refusal.value.reason, refusal.value.is_transient(0)) == ("Unreachable", True)
 
 

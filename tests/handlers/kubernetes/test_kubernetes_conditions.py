@@ -123,18 +123,18 @@ def deployment(*, available: str = "True", **status: Any) -> Json:
 
 DEPLOYMENTS: list[tuple[Json | None, bool, str]] = [
     (None, False, "does not exist"),
-    (deployment(), True, ": 2 of 2 pods ready, 2 of the newest version"),
-    (deployment(availableReplicas=3), True, ": 3 of 2 pods ready, 2 of the newest version"),
-    (deployment(observedGeneration=4), True, ": 2 of 2 pods ready, 2 of the newest version"),
-    (deployment(observedGeneration=2), False, ": 2 of 2 pods ready, 2 of the newest version"),
-    (deployment(available="False"), False, ": 2 of 2 pods ready, 2 of the newest version"),
-    (deployment(availableReplicas=1), False, ": 1 of 2 pods ready, 2 of the newest version"),
-    (deployment(updatedReplicas=1), False, ": 2 of 2 pods ready, 1 of the newest version"),
-    ({"metadata": {}, "spec": {}}, False, ": 0 of 1 pods ready, 0 of the newest version"),
+    (deployment(), True, ": 2 of 2 pods ready, 2 of the latest version"),
+    (deployment(availableReplicas=3), True, ": 3 of 2 pods ready, 2 of the latest version"),
+    (deployment(observedGeneration=4), True, ": 2 of 2 pods ready, 2 of the latest version"),
+    (deployment(observedGeneration=2), False, ": 2 of 2 pods ready, 2 of the latest version"),
+    (deployment(available="False"), False, ": 2 of 2 pods ready, 2 of the latest version"),
+    (deployment(availableReplicas=1), False, ": 1 of 2 pods ready, 2 of the latest version"),
+    (deployment(updatedReplicas=1), False, ": 2 of 2 pods ready, 1 of the latest version"),
+    ({"metadata": {}, "spec": {}}, False, ": 0 of 1 pods ready, 0 of the latest version"),
     (
         {"metadata": {}, "spec": {"replicas": 0}, "status": {"conditions": [state("Available")]}},
         True,
-        ": 0 of 0 pods ready, 0 of the newest version",
+        ": 0 of 0 pods ready, 0 of the latest version",
     ),
 ]
 
@@ -152,33 +152,33 @@ def daemon_set(desired: int, ready: int, updated: int) -> Json:
 
 
 DAEMON_SETS: list[tuple[Json, Json, bool, str]] = [
-    ({}, daemon_set(3, 3, 3), True, "3 of 3 pods ready, 3 of the newest version"),
-    ({}, daemon_set(3, 2, 3), False, "2 of 3 pods ready, 3 of the newest version"),
-    ({}, daemon_set(3, 3, 2), False, "3 of 3 pods ready, 2 of the newest version"),
-    ({}, daemon_set(0, 0, 0), False, "0 of 1 pods ready, 0 of the newest version"),
-    ({}, {"metadata": {}}, False, "0 of 1 pods ready, 0 of the newest version"),
-    ({"MinimumReady": "0"}, {"metadata": {}}, True, "0 of 0 pods ready, 0 of the newest version"),
+    ({}, daemon_set(3, 3, 3), True, "3 of 3 pods ready, 3 of the latest version"),
+    ({}, daemon_set(3, 2, 3), False, "2 of 3 pods ready, 3 of the latest version"),
+    ({}, daemon_set(3, 3, 2), False, "3 of 3 pods ready, 2 of the latest version"),
+    ({}, daemon_set(0, 0, 0), False, "0 of 1 pods ready, 0 of the latest version"),
+    ({}, {"metadata": {}}, False, "0 of 1 pods ready, 0 of the latest version"),
+    ({"MinimumReady": "0"}, {"metadata": {}}, True, "0 of 0 pods ready, 0 of the latest version"),
     (
         {"MinimumReady": "0", "AllNodes": "false"},
         daemon_set(3, 0, 0),
         True,
-        "0 of 0 pods ready, 0 of the newest version",
+        "0 of 0 pods ready, 0 of the latest version",
     ),
     (
         {"MinimumReady": "0"},
         {"metadata": {"generation": 1}, "status": {}},
         False,
-        "0 of 0 pods ready, 0 of the newest version",
+        "0 of 0 pods ready, 0 of the latest version",
     ),
-    ({"MinimumReady": "5"}, daemon_set(3, 3, 3), False, "3 of 5 pods ready, 3 of the newest version"),
+    ({"MinimumReady": "5"}, daemon_set(3, 3, 3), False, "3 of 5 pods ready, 3 of the latest version"),
     (
         {"MinimumReady": "2", "AllNodes": "false"},
         daemon_set(3, 2, 2),
         True,
-        "2 of 2 pods ready, 2 of the newest version",
+        "2 of 2 pods ready, 2 of the latest version",
     ),
-    ({"AllNodes": "TRUE"}, daemon_set(3, 2, 2), False, "2 of 3 pods ready, 2 of the newest version"),
-    ({"AllNodes": False}, daemon_set(3, 1, 1), True, "1 of 1 pods ready, 1 of the newest version"),
+    ({"AllNodes": "TRUE"}, daemon_set(3, 2, 2), False, "2 of 3 pods ready, 2 of the latest version"),
+    ({"AllNodes": False}, daemon_set(3, 1, 1), True, "1 of 1 pods ready, 1 of the latest version"),
 ]
 
 
@@ -198,7 +198,7 @@ def test_the_reasons_of_a_workload_are_its_pods() -> None:
     ]
     assert condition.explain(found) == "1 pod; pod a-1: Failed"
     assert found.client.requests[0] == ("/api/v1/namespaces/team/pods", {"labelSelector": "app=a,tier=1"})
-    assert condition.explain(sources()) == "it has not been created yet"
+    assert condition.explain(sources()) == "it does not exist yet"
     selects_nothing = {"spec": {"selector": {"matchLabels": None}}}
     assert condition.explain(sources(**{"/apis/apps/v1/namespaces/team/deployments/a%2Fb": selects_nothing})) == (
         "it selects no pods"
@@ -216,25 +216,25 @@ def queue(*conditions: Json, **metadata: Any) -> Json:
 
 QUEUE_STATES: list[tuple[Json, Json | None, bool, str]] = [
     ({}, None, False, "Queue team/q does not exist"),
-    ({}, queue(), False, "Queue team/q: Active=unset, wanted True"),
-    ({}, queue(state("Other")), False, "Queue team/q: Active=unset, wanted True"),
-    ({}, queue(state("Active")), True, "Queue team/q: Active=True, wanted True"),
-    ({}, queue(state("Active", "False")), False, "Queue team/q: Active=False, wanted True"),
+    ({}, queue(), False, "Queue team/q: Active=unset, expected True"),
+    ({}, queue(state("Other")), False, "Queue team/q: Active=unset, expected True"),
+    ({}, queue(state("Active")), True, "Queue team/q: Active=True, expected True"),
+    ({}, queue(state("Active", "False")), False, "Queue team/q: Active=False, expected True"),
     (
         {"ConditionStatus": "False"},
         queue(state("Active", "False")),
         True,
-        "Queue team/q: Active=False, wanted False",
+        "Queue team/q: Active=False, expected False",
     ),
-    ({}, queue(state("Active"), generation=2), True, "Queue team/q: Active=True, wanted True"),
+    ({}, queue(state("Active"), generation=2), True, "Queue team/q: Active=True, expected True"),
     (
         {},
         queue(state("Active", observedGeneration=1), generation=2),
         False,
-        "Queue team/q: Active=True of an older generation, wanted True",
+        "Queue team/q: Active=True for an older generation, expected True",
     ),
-    ({}, queue(state("Active", observedGeneration=2), generation=2), True, "Queue team/q: Active=True, wanted True"),
-    ({}, queue(state("Active", observedGeneration=0)), True, "Queue team/q: Active=True, wanted True"),
+    ({}, queue(state("Active", observedGeneration=2), generation=2), True, "Queue team/q: Active=True, expected True"),
+    ({}, queue(state("Active", observedGeneration=0)), True, "Queue team/q: Active=True, expected True"),
 ]
 
 
@@ -258,7 +258,7 @@ def test_an_object_of_the_default_namespace() -> None:
     properties = {name: value for name, value in QUEUE.items() if name != "Namespace"}
     found = sources(**QUEUES, **{"/apis/x.io/v1/namespaces/default/queues/q": queue(state("Active"))})
     assert condition_of("ObjectCondition", **properties).check(found) == State(
-        True, "Queue q: Active=True, wanted True"
+        True, "Queue q: Active=True, expected True"
     )
 
 

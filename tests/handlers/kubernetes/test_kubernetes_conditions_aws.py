@@ -234,7 +234,7 @@ ISSUES = ({"code": "Conflict", "message": "m"}, {"code": "Access", "message": "n
             (addon(status, *ISSUES), f"EKS add-on dns is {status}: Conflict: m; Access: n")
             for status in ("CREATE_FAILED", "UPDATE_FAILED", "DELETE_FAILED", "DELETING")
         ],
-        (addon("DELETING", health=None), "EKS add-on dns is DELETING: no health issue is listed"),
+        (addon("DELETING", health=None), "EKS add-on dns is DELETING: EKS lists no health issues"),
     ],
 )
 def test_an_addon_is_active(aws: Aws, expected: State | str) -> None:
@@ -244,8 +244,10 @@ def test_an_addon_is_active(aws: Aws, expected: State | str) -> None:
 
 def test_the_reasons_of_an_addon_are_its_health_issues() -> None:
     assert DNS.explain(sources(addon("DEGRADED", *ISSUES))) == "Conflict: m; Access: n"
-    assert DNS.explain(sources(addon("DEGRADED"))) == "no health issue is listed"
-    assert DNS.explain(sources(Aws(describe_addon=refusal("ResourceNotFoundException")))) == "no health issue is listed"
+    assert DNS.explain(sources(addon("DEGRADED"))) == "EKS lists no health issues"
+    assert (
+        DNS.explain(sources(Aws(describe_addon=refusal("ResourceNotFoundException")))) == "EKS lists no health issues"
+    )
 
 
 def test_a_failed_addon_may_say_more_than_other_failures() -> None:

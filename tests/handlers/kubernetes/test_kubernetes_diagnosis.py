@@ -85,7 +85,7 @@ def test_three_pods_are_quoted() -> None:
     quoted = "pod web-0: Failed; pod web-1: Failed; pod web-2: Failed"
     assert diagnosis(Client(pods)) == f"3 pods; {quoted}"
     assert diagnosis(Client([*pods, pod("web-3", phase="Failed"), pod("well", **READY)])) == (
-        f"5 pods; {quoted}; and 1 more like these"
+        f"5 pods; {quoted}; and 1 more unhealthy pods"
     )
 
 
@@ -127,7 +127,7 @@ def test_a_rejected_response_is_reported() -> None:
         def items(self, path: str, **query: str) -> list[Json]:
             raise ApiError(403, "Forbidden", "pods is forbidden")
 
-    assert diagnosis(Refusing()) == "(the rest is unknown: 403 Forbidden: pods is forbidden)"
+    assert diagnosis(Refusing()) == "(pods and events could not be read: 403 Forbidden: pods is forbidden)"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ ALWAYS, GRACE, NEVER = (True, True), (True, False), (False, False)
 """Whether an error is transient at once, and after the time that an access entry needs."""
 
 KINDS: list[tuple[int, str, tuple[bool, bool]]] = [
-    (0, "the API server did not answer", ALWAYS),
+    (0, "the API server did not respond", ALWAYS),
     (400, "strict decoding error", NEVER),
     (401, "Unauthorized", GRACE),
     (403, 'User "x" cannot get resource', GRACE),

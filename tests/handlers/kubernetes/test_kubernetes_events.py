@@ -120,8 +120,8 @@ def test_fields_of_an_existing_object(events: Events) -> None:
 
 def test_fields_of_an_object_that_is_absent(events: Events) -> None:
     assert events.fails("Create", config_map("a"), FieldsOnly="true", RetrySeconds="2") == (
-        f"{A} was not applied: gave up after 2 attempts in 1 s: 404 NotFound: the object whose fields are to be set does "
-        "not exist"
+        f"{A} was not applied: gave up after 2 attempts in 1 s: 404 NotFound: the object does not exist, so its "
+        "fields cannot be set"
     )
 
 
@@ -132,7 +132,7 @@ def test_a_field_that_a_controller_set(events: Events) -> None:
     events.send("Update", deployment("web", "b", replicas=2), old=old, physical_id="research/Deployment.apps/team/web")
     web = "Deployment team/web"
     assert events.messages == [
-        "Update of A (1)", f"{web}: spec.replicas stays as its controller set it", f"{web}: applied"
+        "Update of A (1)", f"{web}: spec.replicas is not changed, because a controller has set it", f"{web}: applied"
     ]  # fmt: skip
     found = events.world.find("deployments", "web") or {}
     assert (found["spec"]["replicas"], found["spec"]["template"]["spec"]["containers"][0]["image"]) == (5, "b")
@@ -163,7 +163,7 @@ def test_an_immutable_field(events: Events) -> None:
         ({}, "set replace_on_immutable to delete and recreate it, or use another name"),
         (
             {"ReplaceOnImmutable": "true"},
-            "it also belongs to Platform/B, Platform/C, so it cannot be replaced: use another name",
+            "it also belongs to Platform/B, Platform/C, so it cannot be replaced; use another name",
         ),
     ],
 )
@@ -180,7 +180,7 @@ def test_an_immutable_field_of_an_object_that_existed(events: Events) -> None:
     events.send("Create", config_map("a"), Adopt="true")
     with events.world.fault(method="PATCH", status=422, reason="Invalid", message="data: field is immutable"):
         assert events.fails("Create", config_map("a", x="1"), ReplaceOnImmutable="true") == (
-            f"{A} was not applied: 422 Invalid: it also belongs to who created it, so it cannot be replaced: use another "
+            f"{A} was not applied: 422 Invalid: it also belongs to its creator, so it cannot be replaced; use another "
             "name. data: field is immutable"
         )
 

@@ -192,7 +192,7 @@ def test_an_object_that_is_being_deleted_is_waited_for_and_recreated(stack: Clou
 
 
 def test_a_rejection_that_is_not_json_is_quoted() -> None:
-    refusal = client._refusal(503, {"Retry-After": "5"}, b"upstream connect error\n")
+    refusal = client._rejection(503, {"Retry-After": "5"}, b"upstream connect error\n")
     assert (str(refusal), refusal.retry_after) == ("503 Error: upstream connect error", 5.0)
 
 

@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from hyperpod_constructs.handlers.kubernetes.controlled import left_alone, with_bound_size
+from hyperpod_constructs.handlers.kubernetes.controlled import with_bound_size, without_controlled
 from hyperpod_constructs.handlers.kubernetes.former import (
     ABSENT,
     BEFORE_KEY,
     Path,
     Restored,
     content,
-    given_back,
     managed_fields,
     missing_records,
     others,
     owned_by,
-    remembered,
+    records,
+    released_values,
     value,
     wants_key,
     with_values,
@@ -151,7 +151,7 @@ def test_what_an_apply_can_change() -> None:
 
 def applied(before: Json, after: Json, me: Owner) -> tuple[Json, list[Restored]]:
     """The object after an apply, with the records of ``me``, and what is restored."""
-    notes, restored = remembered(before, after, me)
+    notes, restored = records(before, after, me)
     after["metadata"]["annotations"] = {**(after["metadata"].get("annotations") or {}), **notes}
     return after, restored
 
@@ -162,16 +162,16 @@ def test_the_first_owner_keeps_what_was_there_before() -> None:
     after, restored = applied(before, updated, A)
     assert set(after["metadata"]["annotations"]) == {BEFORE_KEY, wants_key(A)}
     assert restored == []
-    assert given_back(after, A) == [Restored(X, "old", None)]
-    assert managed_fields(after, A, given_back(after, A)) == [entry("kubectl", Y, operation="Update")]
-    back = with_values(after, given_back(after, A))
-    assert managed_fields(back, A, given_back(after, A)) == [entry("kubectl", X, Y, operation="Update")]
+    assert released_values(after, A) == [Restored(X, "old", None)]
+    assert managed_fields(after, A, released_values(after, A)) == [entry("kubectl", Y, operation="Update")]
+    back = with_values(after, released_values(after, A))
+    assert managed_fields(back, A, released_values(after, A)) == [entry("kubectl", X, Y, operation="Update")]
 
 
 def test_nothing_is_kept_where_nothing_was_replaced() -> None:
     after, _ = applied(item(), item(entry(A.manager, X), x="1"), A)
     assert set(after["metadata"]["annotations"]) == {wants_key(A)}
-    assert given_back(after, A) == []
+    assert released_values(after, A) == []
     assert managed_fields(after, A, []) == [{}], "an empty entry clears the list"
 
 
@@ -182,9 +182,9 @@ def test_the_latest_other_owner_gets_the_field() -> None:
     second, _ = applied(first, second, B)
     third = item(entry(C.manager, X), annotations={**second["metadata"]["annotations"], B.key: B.value}, x="c")
     third, _ = applied(second, third, C)
-    assert given_back(third, C) == [Restored(X, "b", B)]
-    back = with_values(third, given_back(third, C))
-    assert managed_fields(back, C, given_back(third, C)) == [
+    assert released_values(third, C) == [Restored(X, "b", B)]
+    back = with_values(third, released_values(third, C))
+    assert managed_fields(back, C, released_values(third, C)) == [
         {"manager": B.manager, "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1",
          "fieldsV1": {"f:data": {"f:x": {}}}}
     ]  # fmt: skip
@@ -192,7 +192,7 @@ def test_the_latest_other_owner_gets_the_field() -> None:
 
 def test_a_field_that_another_owner_has_too_is_left() -> None:
     shared = item(entry(A.manager, X), entry(B.manager, X), annotations={A.key: A.value, B.key: B.value}, x="1")
-    assert given_back(shared, A) == []
+    assert released_values(shared, A) == []
     assert managed_fields(shared, A, []) == [entry(B.manager, X)]
 
 
@@ -209,7 +209,7 @@ def test_the_value_from_before_is_the_first_one() -> None:
     by_hand = item(entry("kubectl", X), annotations=first["metadata"]["annotations"], x="by hand")
     second = item(entry(A.manager, X), annotations=first["metadata"]["annotations"], x="2")
     second, _ = applied(by_hand, second, A)
-    assert given_back(second, A) == [Restored(X, "0", None)]
+    assert released_values(second, A) == [Restored(X, "0", None)]
 
 
 def test_fields_that_an_owner_loses_in_sequence_are_all_restored() -> None:
@@ -218,7 +218,7 @@ def test_fields_that_an_owner_loses_in_sequence_are_all_restored() -> None:
     by_hand = item(entry(A.manager, X), entry("kubectl", Y), annotations=annotations, x="1", y="0")
     second = item(entry(A.manager, X, Y), annotations=annotations, x="1", y="1")
     second, _ = applied(by_hand, second, A)
-    restored = given_back(second, A)
+    restored = released_values(second, A)
     assert restored == [Restored(X, "0", None), Restored(Y, "0", None)]
     assert managed_fields(with_values(second, restored), A, restored) == [entry("kubectl", X, Y)]
 
@@ -232,13 +232,13 @@ def test_an_owner_without_a_record_wants_what_it_has() -> None:
     assert missing_records(only_owner, B) == {}
     shared = item(entry(B.manager, X), annotations=dict(only_owner["metadata"]["annotations"]), x="2")
     shared, _ = applied(only_owner, shared, B)
-    assert given_back(shared, B) == [Restored(X, "1", A)]
+    assert released_values(shared, B) == [Restored(X, "1", A)]
 
 
 def test_a_field_that_another_client_changed_is_not_restored() -> None:
     before = item(entry("kubectl", X, operation="Update"), entry("scaler", Y, subresource="scale"), x="old", y="0")
     after, _ = applied(before, item(entry(A.manager, X, Y), x="new", y="1"), A)
-    restored = given_back(after, A)
+    restored = released_values(after, A)
     assert [field.path for field in restored] == [X, Y]
     changed = {**after, "data": {"x": "newer", "y": "0"}}
     assert managed_fields(changed, A, restored) == [entry("scaler", Y, subresource="scale")]
@@ -248,12 +248,12 @@ def test_records_that_were_modified_count_as_none() -> None:
     broken = item(
         entry(A.manager, X), annotations={BEFORE_KEY: "no base64", wants_key(B): "AAAA", B.key: B.value}, x="1"
     )
-    assert given_back(broken, A) == []
+    assert released_values(broken, A) == []
 
 
 def test_the_manager_of_the_former_version_counts_as_an_owner() -> None:
     before = item(entry(LEGACY, X), annotations={LEGACY_KEY: f"Platform/A/{A.digest}"}, x="1")
-    notes, _ = remembered(before, item(entry(A.manager, X), x="2"), A)
+    notes, _ = records(before, item(entry(A.manager, X), x="2"), A)
     assert set(notes) == {wants_key(A)}, "the value was set by this owner"
 
 
@@ -311,7 +311,7 @@ def test_fields_that_a_controller_keeps(
     manifest: Json, current: Json, former: Json | None, kept_paths: list[Path]
 ) -> None:
     text = repr(manifest)
-    found, paths = left_alone(manifest, current, former)
+    found, paths = without_controlled(manifest, current, former)
     assert paths == kept_paths
     assert [value(found, path) for path in kept_paths] == [ABSENT] * len(kept_paths)
     assert repr(manifest) == text

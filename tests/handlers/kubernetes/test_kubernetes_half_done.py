@@ -37,7 +37,7 @@ def test_a_failed_clean_up_is_reported_and_the_next_deployment_adopts_the_remain
     properties = stack.properties_of([config_map("a", "team"), config_map("z", "team")])
     broken = fake.server.fault(method="PATCH", path="/configmaps/z", status=418, reason="Teapot", message="stop")
     fault = fake.server.fault(method="DELETE", status=418, reason="Teapot", message="stop")
-    with pytest.raises(HandlerError, match=r"and cleaning up failed: ConfigMap team/a was not deleted: 418"):
+    with pytest.raises(HandlerError, match=r"the cleanup also failed: ConfigMap team/a was not deleted: 418"):
         stack.send(stack.event("Create", properties))
     fault.times = 0
     with pytest.raises(HandlerError, match="418"):
@@ -85,7 +85,7 @@ def test_failures_are_short(stack: CloudFormation, fake: Target) -> None:
     with pytest.raises(HandlerError) as failure:
         stack.create([config_map("a", "team"), config_map("z", "team")])
     assert len(str(failure.value).encode()) <= MESSAGE_BYTES
-    assert "cleaning up failed: ConfigMap team/a" in str(failure.value)
+    assert "the cleanup also failed: ConfigMap team/a" in str(failure.value)
 
 
 def test_answers_fit_cloudformations_response(stack: CloudFormation) -> None:

@@ -129,10 +129,10 @@ def test_a_cluster_that_cannot_be_queried(
 @pytest.mark.parametrize(
     ("reasons", "message"),
     [
-        (ApiError(503, "Busy", "later"), "the reasons are unknown: 503 Busy: later"),
-        (CLUSTER_GONE, "the reasons are unknown: EKS cluster 'research' does not exist"),
-        (NoCredentialsError(), "the reasons are unknown: Unable to locate credentials"),
-        (ApiError(503, "Busy", "x" * 400), "the reasons are unknown: 503 Busy: " + "x" * 287 + "..."),
+        (ApiError(503, "Busy", "later"), "the reasons could not be determined: 503 Busy: later"),
+        (CLUSTER_GONE, "the reasons could not be determined: EKS cluster 'research' does not exist"),
+        (NoCredentialsError(), "the reasons could not be determined: Unable to locate credentials"),
+        (ApiError(503, "Busy", "x" * 400), "the reasons could not be determined: 503 Busy: " + "x" * 287 + "..."),
         ("x" * 3000, "x" * 1970 + "..."),
     ],
 )

@@ -60,8 +60,8 @@ def test_a_rejected_token_states_what_to_check(events: Events) -> None:
             f"{A} was not applied: gave up after 1 attempt in 0 s: 401 Unauthorized: no. {ACCESS_HINT}"
         )
     assert ACCESS_HINT == (
-        "Check that the EKS access entry of the function's role, and its policy, still exist. If they were deleted before "
-        "these objects: create them again and retry, or retain this resource and delete the objects with kubectl"
+        "Check that the EKS access entry of the function's role, and its policy, exist. If they were deleted before "
+        "these objects, recreate them and retry, or retain this resource and delete the objects with kubectl"
     )
 
 

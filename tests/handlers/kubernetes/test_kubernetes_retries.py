@@ -138,7 +138,7 @@ def test_references_never_read_the_asset() -> None:
 
 
 def test_a_manifest_is_required(clock: Clock) -> None:
-    message = "one of the properties Manifest and ManifestAsset is required"
+    message = "either Manifest or ManifestAsset is required"
     assert rejection(Bucket(b""), {}, clock) == message
     with pytest.raises(HandlerError, match=message):
         references({})
@@ -167,10 +167,10 @@ def test_an_asset_with_another_content(clock: Clock) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"\x1f\x8bnot gzip", "is not readable gzip: Unknown compression method"),
+        (b"\x1f\x8bnot gzip", "is not valid gzip data: Unknown compression method"),
         (
             gzip.compress(TEXT.encode())[:-9],
-            "is not readable gzip: Compressed file ended before the end-of-stream marker was reached",
+            "is not valid gzip data: Compressed file ended before the end-of-stream marker was reached",
         ),
         (gzip.compress(b" " * 1001), "unpacks to more than 1000 bytes"),
     ],

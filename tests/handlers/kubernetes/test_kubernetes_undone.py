@@ -54,10 +54,10 @@ def test_a_clean_up_that_fails_is_added_to_the_reason(events: Events) -> None:
         reason = f"ConfigMap team/z was not applied: 422 Invalid: {'n' * 2000}"[:647] + "..."
         message = f"{A} was not deleted: gave up after 7 attempts in 45 s: 503 Busy: {'m' * 2000}"
         assert events.fails("Create", config_map("a"), config_map("z")) == (
-            f"{reason} (and cleaning up failed: {message[:297]}...)"
+            f"{reason} (the cleanup also failed: {message[:297]}...)"
         )
     assert events.clock.slept == [1, 2, 4, 8, 15, 15], "50 of the 60 seconds that are reserved"
-    assert events.messages[-2] == f"clean-up: {message[:997]}..."
+    assert events.messages[-2] == f"the cleanup failed: {message[:997]}..."
     assert events.caplog.records[-2].levelname == "WARNING"
 
 

@@ -133,19 +133,19 @@ NOT_MET: dict[str, tuple[dict[str, Any], list[dict[str, Any]], str]] = {
     "a deployment without status": (
         DEPLOYMENT,
         [{**deployment(0), "status": {}}],
-        r"0 of 2 pods ready, 0 of the newest version; it has no pods$",
+        r"0 of 2 pods ready, 0 of the latest version; it has no pods$",
     ),
     "one pod without status": (
         DEPLOYMENT,
         [{**deployment(0, replicas=1), "status": {"conditions": [condition("Available")], "observedGeneration": 1}}],
-        r"0 of 1 pods ready, 0 of the newest version; it has no pods$",
+        r"0 of 1 pods ready, 0 of the latest version; it has no pods$",
     ),
     "a daemon set without status": (
         DAEMON_SET,
         [{**daemon_set(0, 0), "status": {"observedGeneration": 1}}],
-        r"0 of 1 pods ready, 0 of the newest version; it has no pods$",
+        r"0 of 1 pods ready, 0 of the latest version; it has no pods$",
     ),
-    "no deployment": (DEPLOYMENT, [], r"Deployment team/web does not exist; it has not been created yet"),
+    "no deployment": (DEPLOYMENT, [], r"Deployment team/web does not exist; it does not exist yet"),
     "half a deployment": (
         DEPLOYMENT,
         [
@@ -158,7 +158,7 @@ NOT_MET: dict[str, tuple[dict[str, Any], list[dict[str, Any]], str]] = {
         r"event Failed: Failed to pull image$",
     ),
     "old generation": (DEPLOYMENT, [deployment(2, observedGeneration=0)], "2 of 2 pods ready"),
-    "old pods": (DEPLOYMENT, [deployment(2, updatedReplicas=0)], "0 of the newest version"),
+    "old pods": (DEPLOYMENT, [deployment(2, updatedReplicas=0)], "0 of the latest version"),
     "unschedulable": (
         DAEMON_SET,
         [
@@ -180,8 +180,8 @@ NOT_MET: dict[str, tuple[dict[str, Any], list[dict[str, Any]], str]] = {
     ),
     "no nodes": (NODES, [], "0 of 2 nodes .* ready, 0 joined; no node has joined"),
     "endpoints": (ENDPOINTS, [endpoint_slice(False)], "0 of 1 endpoints ready; the Service does not exist"),
-    "object": (QUEUE, [queue("False")], r"Active=False, wanted True; last condition Active=False \(FlavorNotFound"),
-    "object's old generation": (QUEUE, [queue("True", observedGeneration=0)], "Active=True of an older generation"),
+    "object": (QUEUE, [queue("False")], r"Active=False, expected True; last condition Active=False \(FlavorNotFound"),
+    "object's old generation": (QUEUE, [queue("True", observedGeneration=0)], "Active=True for an older generation"),
     "no object": (QUEUE, [], "ConfigMap team/queue does not exist"),
     "no kind": ({**QUEUE, "ApiVersion": "x.io/v1", "Kind": "X"}, [], "does not serve the kind X in x.io/v1"),
 }
@@ -243,7 +243,7 @@ def test_many_pods_and_long_messages_stay_short(stack: CloudFormation) -> None:
         status = [waiting("main", "CrashLoopBackOff", "x" * 3000)]
         store.put(pod(f"web-{i:02}", {"app": "web"}, containerStatuses=status))
         store.put(event(f"web-{i:02}", "BackOff", "y" * 3000, f"2026-01-01T00:00:{i:02}Z"))
-    with pytest.raises(HandlerError, match="and 47 more like these") as failure:
+    with pytest.raises(HandlerError, match="and 47 more unhealthy pods") as failure:
         stack.wait(DEPLOYMENT, timeout=30)
     assert len(str(failure.value).encode()) <= 2000
 
@@ -338,7 +338,7 @@ def test_an_hour_is_never_used_up(stack: CloudFormation) -> None:
 
 def test_a_server_that_does_not_answer_is_waited_for_and_quoted(stack: CloudFormation) -> None:
     fault = stack.target.server.fault(path="/nodes", drop=True)
-    with pytest.raises(HandlerError, match="cannot be queried: the API server did not answer"):
+    with pytest.raises(HandlerError, match="cannot be queried: the API server did not respond"):
         stack.wait(NODES, timeout=100)
     fault.times = 3
     stack.target.server.store.put(node("a", ready=True))
@@ -361,7 +361,7 @@ def test_a_deleted_cluster_fails_immediately(fake: Target) -> None:
 
 
 def test_an_unknown_condition_is_reported(stack: CloudFormation) -> None:
-    with pytest.raises(HandlerError, match="unknown condition 'Later'"):
+    with pytest.raises(HandlerError, match="unknown condition type 'Later'"):
         stack.wait({"Type": "Later"})
 
 

@@ -42,7 +42,7 @@ def test_pauses_double_and_are_jittered() -> None:
 def test_a_time_limit() -> None:
     finished = threading.Event()
     try:
-        with pytest.raises(TimeoutError, match=r"^no complete answer in 0 s$"):
+        with pytest.raises(TimeoutError, match=r"^no complete response in 0 s$"):
             within(0.05, lambda: finished.wait(60))
     finally:
         finished.set()
@@ -177,11 +177,11 @@ def test_the_texts_of_an_owner() -> None:
     assert marks_of({me.key: "x", "hyperpod-constructs.io/owner-short": "y", f"other/owner-{me.digest}": "z"}) == [me]
 
 
-def test_a_cure_of_ones_own() -> None:
+def test_a_specific_fix() -> None:
     with pytest.raises(
         Exception, match=r"^Dashboard a already exists and was not created by this library\. Delete it\.$"
     ):
-        claim("Dashboard a", exists=True, marked=[], me=owner(STACK, "A", "i"), adopt=False, cure="Delete it")
+        claim("Dashboard a", exists=True, marked=[], me=owner(STACK, "A", "i"), adopt=False, fix="Delete it")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from grafana_http import EXISTED, ME, OTHER, Http
 
 from hyperpod_constructs.handlers.grafana.api import Api
-from hyperpod_constructs.handlers.grafana.things import Thing, Things
+from hyperpod_constructs.handlers.grafana.objects import GrafanaObject, WorkspaceObjects
 
 Json = dict[str, Any]
 
@@ -22,43 +22,45 @@ def source(uid: str = "s", *marks: str, **overrides: Any) -> Json:
 
 
 def test_marks_of_a_dashboard_are_tags() -> None:
-    thing = Thing("board", "b", board("b", "team", ME.tag_key, EXISTED))
-    assert (thing.marks, thing.owners, thing.existed) == (["team", ME.tag_key, EXISTED], {ME}, True)
-    assert thing.marked([OTHER.tag_key]) == board("b", "team", OTHER.tag_key)
-    assert (Thing("board", "b", None).marks, Thing("board", "b", {"tags": None}).existed) == ([], False)
+    item = GrafanaObject("board", "b", board("b", "team", ME.tag_key, EXISTED))
+    assert (item.marks, item.owners, item.existed) == (["team", ME.tag_key, EXISTED], {ME}, True)
+    assert item.marked([OTHER.tag_key]) == board("b", "team", OTHER.tag_key)
+    assert (GrafanaObject("board", "b", None).marks, GrafanaObject("board", "b", {"tags": None}).existed) == ([], False)
 
 
 def test_marks_of_a_data_source_are_a_setting() -> None:
-    thing = Thing("source", "s", source("s", "odd", ME.tag_key))
-    assert (thing.marks, thing.owners, thing.existed) == (["odd", ME.tag_key], {ME}, False)
-    assert thing.marked([OTHER.tag_key]) == source("s", "odd", OTHER.tag_key)
-    assert Thing("source", "s", {"jsonData": None}).marked(["x"]) == {"jsonData": {"hyperpodConstructsOwners": ["x"]}}
+    item = GrafanaObject("source", "s", source("s", "odd", ME.tag_key))
+    assert (item.marks, item.owners, item.existed) == (["odd", ME.tag_key], {ME}, False)
+    assert item.marked([OTHER.tag_key]) == source("s", "odd", OTHER.tag_key)
+    assert GrafanaObject("source", "s", {"jsonData": None}).marked(["x"]) == {
+        "jsonData": {"hyperpodConstructsOwners": ["x"]}
+    }
 
 
 @pytest.fixture
-def things(api: Api) -> Things:
-    return Things(api, ME)
+def objects(api: Api) -> WorkspaceObjects:
+    return WorkspaceObjects(api, ME)
 
 
-def test_objects_by_their_uid(things: Things, http: Http) -> None:
+def test_objects_by_their_uid(objects: WorkspaceObjects, http: Http) -> None:
     http.on("GET /api/dashboards/uid/a%2Fb", {"dashboard": board(), "meta": {"folderUid": "f"}})
     http.on("GET /api/dashboards/uid/odd", ["x"]).on(
         "GET /api/dashboards/uid/bare", {"dashboard": board(), "meta": None}
     )
     http.on("GET /api/datasources/uid/s%2Ft", source()).on("GET /api/datasources/uid/odd", ["x"])
-    assert things.board("a/b") == Thing("board", "a/b", board(), "f")
-    assert things.board("bare") == Thing("board", "bare", board(), "")
-    assert things.source("s/t") == Thing("source", "s/t", source())
+    assert objects.board("a/b") == GrafanaObject("board", "a/b", board(), "f")
+    assert objects.board("bare") == GrafanaObject("board", "bare", board(), "")
+    assert objects.source("s/t") == GrafanaObject("source", "s/t", source())
     for missing in ("odd", "none"):
-        assert (things.board(missing).content, things.source(missing).content) == (None, None)
+        assert (objects.board(missing).content, objects.source(missing).content) == (None, None)
 
 
-def test_everything_with_our_mark(things: Things, http: Http) -> None:
+def test_everything_with_our_mark(objects: WorkspaceObjects, http: Http) -> None:
     http.on(f"GET /api/search?type=dash-db&tag=hyperpod-constructs%3Aowner-{ME.digest}", [{"uid": "b"}, {"uid": "c"}])
     http.on("GET /api/dashboards/uid/b", {"dashboard": board("b", ME.tag_key)})
     http.on("GET /api/dashboards/uid/c", {"dashboard": board("c", OTHER.tag_key)})
     http.on("GET /api/datasources", [source("s", ME.tag_key), source("t"), {"name": "without a uid"}])
-    assert [thing.uid for thing in things.own_objects()] == ["b", "s"]
+    assert [item.uid for item in objects.own_objects()] == ["b", "s"]
 
 
 def sources(http: Http, *found: Json, name: str = "s") -> None:
@@ -84,22 +86,22 @@ SOURCE = {"uid": "s", "name": "S", "isDefault": True}
     ],
 )
 def test_a_data_source_is_written(
-    things: Things, http: Http, found: list[Json], suffix: str, name: str, default: bool
+    objects: WorkspaceObjects, http: Http, found: list[Json], suffix: str, name: str, default: bool
 ) -> None:
     sources(http, *found)
-    things.put_source(SOURCE, suffix)
+    objects.put_source(SOURCE, suffix)
     method, path, body = http.sent[-1]
     exists = any(source["uid"] == "s" for source in found)
     assert (method, path) == (("PUT", "/api/datasources/uid/s") if exists else ("POST", "/api/datasources"))
     assert body == {
         "uid": "s", "name": name, "isDefault": default, "jsonData": {"hyperpodConstructsOwners": [ME.tag_key]}
     }  # fmt: skip
-    assert [thing.uid for thing in things.done] == ["s"]
+    assert [item.uid for item in objects.done] == ["s"]
 
 
-def test_a_data_source_of_two(things: Things, http: Http) -> None:
+def test_a_data_source_of_two(objects: WorkspaceObjects, http: Http) -> None:
     sources(http, source("s", OTHER.tag_key, EXISTED, version=3))
-    things.put_source({"uid": "s", "name": "S", "jsonData": {"b": 2}}, "")
+    objects.put_source({"uid": "s", "name": "S", "jsonData": {"b": 2}}, "")
     assert http.sent[-1][2] == {
         "uid": "s", "name": "S", "version": 3,
         "jsonData": {"b": 2, "hyperpodConstructsOwners": sorted([EXISTED, ME.tag_key, OTHER.tag_key])},
@@ -115,19 +117,21 @@ def test_a_data_source_of_two(things: Things, http: Http) -> None:
         ([{"uid": "x", "title": "T"}], "f00d", "T (f00d)"),
     ],
 )
-def test_a_dashboard_is_written(things: Things, http: Http, same: list[Json], suffix: str, title: str) -> None:
+def test_a_dashboard_is_written(
+    objects: WorkspaceObjects, http: Http, same: list[Json], suffix: str, title: str
+) -> None:
     http.on("GET /api/search?type=dash-db&query=T", same)
-    things.put_board(board("b", "hyperpod"), suffix)
+    objects.put_board(board("b", "hyperpod"), suffix)
     written = {**board("b", "hyperpod", ME.tag_key), "title": title, "id": None}
     assert http.sent[-1] == (
         "POST", "/api/dashboards/db", {"dashboard": written, "overwrite": True, "message": "hyperpod-constructs"}
     )  # fmt: skip
-    assert [thing.uid for thing in things.done] == ["b"]
+    assert [item.uid for item in objects.done] == ["b"]
 
 
-def test_a_dashboard_stays_in_its_folder(things: Things, http: Http) -> None:
+def test_a_dashboard_stays_in_its_folder(objects: WorkspaceObjects, http: Http) -> None:
     http.on("GET /api/dashboards/uid/b", {"dashboard": board("b", OTHER.tag_key), "meta": {"folderUid": "f"}})
-    things.put_board(board("b"), "")
+    objects.put_board(board("b"), "")
     body = http.sent[-1][2]
     assert body is not None
     assert (body["folderUid"], body["dashboard"]["tags"]) == ("f", sorted([ME.tag_key, OTHER.tag_key]))
@@ -138,44 +142,45 @@ def changes(http: Http) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("thing", "former", "expected"),
+    ("item", "former", "expected"),
     [
-        (Thing("board", "b", None), True, []),
-        (Thing("board", "b", board()), False, []),
-        (Thing("board", "b", board("b", OTHER.tag_key)), True, []),
-        (Thing("board", "a/b", board("a/b", ME.tag_key)), False, [("DELETE", "/api/dashboards/uid/a%2Fb")]),
-        (Thing("source", "a/s", source("a/s", ME.tag_key)), False, [("DELETE", "/api/datasources/uid/a%2Fs")]),
-        (Thing("board", "b", board()), True, [("DELETE", "/api/dashboards/uid/b")]),
-        (Thing("board", "b", board("b", ME.tag_key, OTHER.tag_key)), False, [("POST", "/api/dashboards/db")]),
-        (Thing("board", "b", board("b", ME.tag_key, EXISTED)), False, [("POST", "/api/dashboards/db")]),
-        (Thing("source", "s", source("s", ME.tag_key, OTHER.tag_key)), False, [("POST", "/api/datasources")]),
+        (GrafanaObject("board", "b", None), True, []),
+        (GrafanaObject("board", "b", board()), False, []),
+        (GrafanaObject("board", "b", board("b", OTHER.tag_key)), True, []),
+        (GrafanaObject("board", "a/b", board("a/b", ME.tag_key)), False, [("DELETE", "/api/dashboards/uid/a%2Fb")]),
+        (GrafanaObject("source", "a/s", source("a/s", ME.tag_key)), False, [("DELETE", "/api/datasources/uid/a%2Fs")]),
+        (GrafanaObject("board", "b", board()), True, [("DELETE", "/api/dashboards/uid/b")]),
+        (GrafanaObject("board", "b", board("b", ME.tag_key, OTHER.tag_key)), False, [("POST", "/api/dashboards/db")]),
+        (GrafanaObject("board", "b", board("b", ME.tag_key, EXISTED)), False, [("POST", "/api/dashboards/db")]),
+        (GrafanaObject("source", "s", source("s", ME.tag_key, OTHER.tag_key)), False, [("POST", "/api/datasources")]),
     ],
 )
 def test_objects_that_are_no_longer_required(
-    things: Things, http: Http, thing: Thing, former: bool, expected: list[tuple[str, str]]
+    objects: WorkspaceObjects, http: Http, item: GrafanaObject, former: bool, expected: list[tuple[str, str]]
 ) -> None:
     http.on("DELETE /api/dashboards/uid/b", (404, b"gone meanwhile"))
-    things.disown(thing, former=former)
+    objects.disown(item, former=former)
     assert changes(http) == expected
 
 
-def test_only_our_mark_is_removed(things: Things, http: Http) -> None:
-    things.disown(Thing("board", "b", board("b", "team", ME.tag_key, EXISTED, OTHER.tag_key)))
+def test_only_our_mark_is_removed(objects: WorkspaceObjects, http: Http) -> None:
+    objects.disown(GrafanaObject("board", "b", board("b", "team", ME.tag_key, EXISTED, OTHER.tag_key)))
     body = http.sent[-1][2]
     assert body is not None
     assert sorted(body["dashboard"]["tags"]) == sorted(["team", OTHER.tag_key, EXISTED])
 
 
-def test_what_an_event_did_is_undone_backwards(things: Things, http: Http) -> None:
+def test_the_changes_of_an_event_are_undone_in_reverse_order(objects: WorkspaceObjects, http: Http) -> None:
     http.on("GET /api/dashboards/uid/new", {"dashboard": board("new", ME.tag_key)})
     http.on("GET /api/datasources/uid/fresh", source("fresh", ME.tag_key))
-    things.done = [
-        Thing("source", "fresh", None), Thing("source", "theirs", source("theirs")), Thing("board", "new", None),
-        Thing("board", "theirs", board("theirs"), "f"), Thing("board", "ours", board("ours", ME.tag_key)),
+    objects.done = [
+        GrafanaObject("source", "fresh", None), GrafanaObject("source", "theirs", source("theirs")),
+        GrafanaObject("board", "new", None),
+        GrafanaObject("board", "theirs", board("theirs"), "f"), GrafanaObject("board", "ours", board("ours", ME.tag_key)),
     ]  # fmt: skip
-    things.undo()
+    objects.undo()
     assert changes(http) == [
         ("POST", "/api/dashboards/db"), ("DELETE", "/api/dashboards/uid/new"), ("POST", "/api/datasources"),
         ("DELETE", "/api/datasources/uid/fresh"),
     ]  # fmt: skip
-    assert things.done == []
+    assert objects.done == []

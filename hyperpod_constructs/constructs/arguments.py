@@ -64,30 +64,30 @@ def mismatch(value: Any, hint: Any, path: str) -> tuple[str, Any, Any] | None:
     if get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
     if get_origin(hint) in (Union, types.UnionType):
-        choices = [each for each in get_args(hint) if each is not type(None)]
+        choices = [choice for choice in get_args(hint) if choice is not type(None)]
         if value is None and len(choices) < len(get_args(hint)):
             return None
-        tried = [mismatch(value, each, path) for each in choices]
+        tried = [mismatch(value, choice, path) for choice in choices]
         if None in tried:
             return None
-        deeper = [each for each in tried if each is not None and each[0] != path]
+        deeper = [problem for problem in tried if problem is not None and problem[0] != path]
         return deeper[0] if deeper else (path, value, Union[tuple(choices)] if len(choices) > 1 else choices[0])  # noqa: UP007
     origin, args = get_origin(hint) or hint, get_args(hint)
     if origin is Literal:
-        is_allowed = any(type(each) is type(value) and each == value for each in args)
+        is_allowed = any(type(choice) is type(value) and choice == value for choice in args)
         return None if is_allowed else (path, value, hint)
     if inspect.isclass(origin) and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
             return path, value, hint
-        inner = [(f"{path}[{key!r}]", each, args[1]) for key, each in value.items()] if len(args) == 2 else []
+        inner = [(f"{path}[{key!r}]", item, args[1]) for key, item in value.items()] if len(args) == 2 else []
     elif inspect.isclass(origin) and issubclass(origin, Iterable) and origin is not str and args:
         if isinstance(value, str | Mapping | SpecModel) or not isinstance(value, Iterable):
             return path, value, hint
         items = value if isinstance(value, Sequence) else ()
-        inner = [(f"{path}[{index}]", each, args[0]) for index, each in enumerate(items)]
+        inner = [(f"{path}[{index}]", item, args[0]) for index, item in enumerate(items)]
     else:
         return None if _is(value, origin) else (path, value, hint)
-    return next((found for where, each, of in inner if (found := mismatch(each, of, where)) is not None), None)
+    return next((found for where, item, of in inner if (found := mismatch(item, of, where)) is not None), None)
 
 
 def _is(value: Any, kind: Any) -> bool:
@@ -119,8 +119,8 @@ def _has(value: Any, protocol: type) -> bool:
         return True
     declared = {  # not always a dict: `type`, the type of a class, has a descriptor of this name
         name
-        for each in type(value).__mro__
-        if isinstance(annotations := vars(each).get("__annotations__"), dict)
+        for base in type(value).__mro__
+        if isinstance(annotations := vars(base).get("__annotations__"), dict)
         for name in annotations
     }
     return _members(protocol) <= {*dir(type(value)), *getattr(value, "__dict__", ()), *declared}
@@ -130,9 +130,9 @@ def _has(value: Any, protocol: type) -> bool:
 def _members(protocol: type) -> frozenset[str]:
     """Returns the public names that a protocol requires."""
     names: set[str] = set()
-    for each in protocol.__mro__:
-        if _is_protocol(each) and each.__name__ not in ("Protocol", "Generic"):
-            names |= {name for name in {**vars(each), **vars(each).get("__annotations__", {})} if name[0] != "_"}
+    for base in protocol.__mro__:
+        if _is_protocol(base) and base.__name__ not in ("Protocol", "Generic"):
+            names |= {name for name in {**vars(base), **vars(base).get("__annotations__", {})} if name[0] != "_"}
     return frozenset(names)
 
 
@@ -196,7 +196,7 @@ def _type_text(hint: Any) -> str:
     if origin is Literal:
         return " or ".join(map(repr, args))
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(_type_text(each) for each in args if each is not type(None)))
+        return " or ".join(dict.fromkeys(_type_text(choice) for choice in args if choice is not type(None)))
     if inspect.isclass(origin) and issubclass(origin, Mapping):
         return "a mapping" if args[-1] is Any else f"a mapping to {_type_text(args[-1])}"
     if inspect.isclass(origin) and issubclass(origin, Iterable) and args:
@@ -214,7 +214,9 @@ def _value_text(value: Any) -> str:
 
 def _hint(value: Any, expected: Any) -> str:
     """Returns how to pass a model instead of a mapping, or a sequence instead of a single model; empty otherwise."""
-    models = [each for each in (expected, *get_args(expected)) if inspect.isclass(each) and issubclass(each, SpecModel)]
+    models = [
+        model for model in (expected, *get_args(expected)) if inspect.isclass(model) and issubclass(model, SpecModel)
+    ]
     if not models:
         return ""
     if get_origin(expected) not in (None, Union, types.UnionType):

@@ -154,7 +154,7 @@ class HyperPodCluster(HyperPodClusterBase):
         self.resource.node.add_dependency(
             # the VPC with its routes and endpoints (nodes require internet access or endpoints from their first boot), and
             # the security group with its rules; an imported one has no resources to depend on, and may have no stack
-            *(each for each in places if has_resources(each)),
+            *(place for place in places if has_resources(place)),
             self.eks_cluster.ready,
             self._roles.principal.ready,
             self.lifecycle_scripts.ready,

@@ -125,7 +125,7 @@ class Parts:
 
     def is_on_same_eks(self, other: Parts) -> bool:
         """Whether both refer to one existing EKS cluster, of one account and region."""
-        existing, other_existing = (each.eks.existing if each.eks is not None else None for each in (self, other))
+        existing, other_existing = (parts.eks.existing if parts.eks is not None else None for parts in (self, other))
         return (
             existing is not None and other_existing is not None and existing.cluster_name == other_existing.cluster_name
         )

@@ -74,7 +74,11 @@ def buckets(**fields: Any) -> Config:
 @pytest.mark.parametrize(
     ("removal", "impact", "advice"),
     [
-        ("destroy", "the association is deleted: the directory is no longer synchronized with S3; files are kept", ""),
+        (
+            "destroy",
+            "the association is deleted: the directory is no longer synchronized with S3; files are retained",
+            "",
+        ),
         (
             "retain",
             "the association is removed from the stack and retained: FSx continues to synchronize the directory with S3",

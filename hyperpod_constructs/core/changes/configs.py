@@ -98,8 +98,8 @@ def _addons_gone(old: SpecModel, new: SpecModel) -> Mapping[str, SpecModel]:
     """Returns the add-ons that are uninstalled: those that are removed or disabled, and their unused prerequisites."""
     if not isinstance(old, Addons) or not isinstance(new, Addons):
         return {}
-    kept = new.effective()
-    return {name: addon for name, addon in old.effective().items() if name not in kept}
+    installed = new.effective()
+    return {name: addon for name, addon in old.effective().items() if name not in installed}
 
 
 def _identity(name: str, before: Any, after: Any) -> Callable[[Any], str] | None:

@@ -198,7 +198,7 @@ class _Comparison:
         path = f"{name} ({kind}).{cause}"
         message = "refers to a resource that is replaced" if same(before, after) else ""
         if kind in DATA:
-            kept = new.get("UpdateReplacePolicy", "Delete") in KEEPING
+            retained = new.get("UpdateReplacePolicy", "Delete") in KEEPING
             what = f"a new, empty {DATA[kind]} is created"
             readers = [
                 ordered_stack
@@ -206,8 +206,8 @@ class _Comparison:
                 if ordered_stack != stack and (stack, name) in self._read(ordered_stack)
             ]
             what += f", which {', '.join(readers)} will refer to after its next update; " if readers else "; "
-            what += "the old one is retained outside the stack, and billed" if kept else "the old one is deleted"
-            return edit(path, Change.REPLACES if kept else Change.LOSES_DATA, before, after, message, impact=what,
+            what += "the old one is retained outside the stack, and billed" if retained else "the old one is deleted"
+            return edit(path, Change.REPLACES if retained else Change.LOSES_DATA, before, after, message, impact=what,
                         advice=f"restore the value, or create a second {DATA[kind]} and copy the data", rule="HP973",
                         stack=stack)  # fmt: skip
         if kind == _LAYER:
@@ -241,7 +241,7 @@ class _Comparison:
         if stack not in self._old.stacks:
             return Step(stack=stack, action="create", added=len(new))
         gone = [resource for name, resource in old.items() if name not in new]
-        kept = [resource for resource in gone if resource.get("DeletionPolicy", "Delete") in KEEPING]
+        retained = [resource for resource in gone if resource.get("DeletionPolicy", "Delete") in KEEPING]
         replaced = [name for name in new if (stack, name) in self._replaced]
         changed = [
             n for n in old.keys() & new.keys() if not same(_content(old[n]), _content(new[n])) and n not in replaced
@@ -255,8 +255,8 @@ class _Comparison:
             added=len(added),
             changed=len(changed),
             replaced=len(replaced),
-            deleted=len(gone) - len(kept),
-            retained=len(kept),
+            deleted=len(gone) - len(retained),
+            retained=len(retained),
         )
 
     # ---- exports ----

@@ -144,13 +144,13 @@ def _resources(path: str, resources: Mapping[str, Any]) -> Iterator[Problem]:
 )
 def tolerations(effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Problem]:
     for key, settings in effective_addons.items():
-        for index, each in enumerate(getattr(settings, "tolerations", None) or ()):
-            yield from _toleration(f"addons.{key}.tolerations[{index}]", each)
+        for index, toleration in enumerate(getattr(settings, "tolerations", None) or ()):
+            yield from _toleration(f"addons.{key}.tolerations[{index}]", toleration)
     for place, values in configured(ctx):
         for path, listed in named(values, "tolerations", place):
-            for index, each in enumerate(listed if isinstance(listed, list | tuple) else ()):
-                if isinstance(each, Mapping):
-                    yield from _toleration(f"{path}[{index}]", each)
+            for index, toleration in enumerate(listed if isinstance(listed, list | tuple) else ()):
+                if isinstance(toleration, Mapping):
+                    yield from _toleration(f"{path}[{index}]", toleration)
 
 
 def _toleration(path: str, toleration: Mapping[Any, Any]) -> Iterator[Problem]:

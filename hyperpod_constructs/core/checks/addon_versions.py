@@ -79,25 +79,24 @@ def installs(effective_addons: EffectiveAddons, eks: Eks, ctx: Context) -> Itera
             continue
         facts, given = addon(ADDON_NAMES[key]), getattr(settings, "version", None)
         if given is None:
-            known = [each for each in facts.versions if each.covers(str(kubernetes)) is not None]
+            known = [version for version in facts.versions if version.covers(str(kubernetes)) is not None]
             if facts.kubernetes_min is not None and kubernetes.minor < kubernetes_minor(facts.kubernetes_min):
                 message = f"requires Kubernetes {facts.kubernetes_min} or later; the cluster has {kubernetes}"
                 yield Problem(
                     f"addons.{key}", message, f"Use Kubernetes {facts.kubernetes_min} or later{_instead(key)}."
                 )
-            elif known and not any(each.covers(str(kubernetes)) for each in known):
+            elif known and not any(version.covers(str(kubernetes)) for version in known):
                 yield _uncovered(key, known, str(kubernetes))
             elif not known and facts.provider == "hyperpod":
                 yield _unstated(key, facts, str(kubernetes))
             continue
         if key == "kube_proxy" and (has := version_tuple(given)) is not None:
             yield from _of_one_minor(f"addons.{key}.version", given, has[1], kubernetes.minor[1])
-        for each in facts.versions:
-            same = each.version == given or (not each.installable and given.startswith(f"{each.version}-"))
-            if same and each.covers(str(kubernetes)) is False:
-                message = (
-                    f"{given} supports Kubernetes {each.kubernetes_min} to {each.kubernetes_max}, not {kubernetes}"
-                )
+        for release in facts.versions:
+            same = release.version == given or (not release.installable and given.startswith(f"{release.version}-"))
+            if same and release.covers(str(kubernetes)) is False:
+                supported = f"{release.kubernetes_min} to {release.kubernetes_max}"
+                message = f"{given} supports Kubernetes {supported}, not {kubernetes}"
                 cure = f"Remove the version, or use one that supports Kubernetes {kubernetes}."
                 yield Problem(f"addons.{key}.version", message, cure)
 
@@ -107,7 +106,7 @@ def _uncovered(key: str, known: list[AddonVersion], kubernetes: str) -> Problem:
     ends = (str(known[-1].kubernetes_min), str(known[0].kubernetes_max))
     have = f"{known[0].version} supports" if len(known) == 1 else "its versions support"
     documented = [str(version) for version in kubernetes_versions().values() if version.hyperpod_documented]
-    usable = [version for version in documented if any(each.covers(version) for each in known)]
+    usable = [version for version in documented if any(release.covers(version) for release in known)]
     first = f"Use Kubernetes {_span(usable[0], usable[-1])}, or check" if usable else "Check"
     return Problem(
         f"addons.{key}",
@@ -174,14 +173,16 @@ def new_enough(effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Prob
         has = version_tuple(version)
         if has is None:
             continue
-        wanted = [("HyperPod", users[key].min_version)]
-        wanted += [(f"the add-on {user}", facts.min_version_for.get(ADDON_NAMES[key])) for user, facts in users.items()]
-        wanted.append(("a cluster with restricted instance groups", for_restricted.get(ADDON_NAMES[key])))
-        for who, least in wanted:
+        minimums = [("HyperPod", users[key].min_version)]
+        minimums += [
+            (f"the add-on {user}", facts.min_version_for.get(ADDON_NAMES[key])) for user, facts in users.items()
+        ]
+        minimums.append(("a cluster with restricted instance groups", for_restricted.get(ADDON_NAMES[key])))
+        for dependent, least in minimums:
             need = version_tuple(least) if least is not None else None
             if need is not None and has < need:
                 cure = f"Use {least} or later, or remove the version."
-                yield Problem(path, f"{version} is too old; {who} requires {least} or later", cure)
+                yield Problem(path, f"{version} is too old; {dependent} requires {least} or later", cure)
 
 
 @rule(

@@ -179,8 +179,12 @@ def inference_role(addons: Addons, ctx: Context) -> Iterator[Problem]:
 )
 def architecture(effective_addons: EffectiveAddons, groups: Groups) -> Iterator[Problem]:
     types = [instance_type for _, group in groups for instance_type in types_of(group)]
-    if "inference_operator" in effective_addons and types and all(each.architecture == "arm64" for each in types):
-        names = ", ".join(sorted({each.name for each in types}))
+    if (
+        "inference_operator" in effective_addons
+        and types
+        and all(instance_type.architecture == "arm64" for instance_type in types)
+    ):
+        names = ", ".join(sorted({instance_type.name for instance_type in types}))
         yield Problem("addons.inference_operator", f"requires x86_64 nodes; all groups are arm64: {names}")
 
 
@@ -201,8 +205,8 @@ def large_node(effective_addons: EffectiveAddons, groups: Groups, ctx: Context) 
         return
     types = [instance_type for _, group in groups if accepts_any_pod(group) for instance_type in types_of(group)]
     need = limit("observability_node_size_factor").value
-    if types and not any(_factor(each.name) >= need for each in types):
-        largest = max(types, key=lambda each: _factor(each.name)).name
+    if types and not any(_factor(instance_type.name) >= need for instance_type in types):
+        largest = max(types, key=lambda instance_type: _factor(instance_type.name)).name
         yield Problem(
             "addons.observability",
             f"requires a node of size {need}xlarge or larger; the largest without taints is {largest}",

@@ -59,7 +59,7 @@ def _about(ctx: Context, path: str, text: str, names: Names) -> Iterator[Problem
 def findings_about_arns(context: Context) -> list[Finding]:
     """Returns the findings of the rules in this module."""
     own = [rule for rule in active() if rule.function is not None and rule.function.__module__ == __name__]
-    return [rule.finding(each) for rule in own if rule.applies_to(context) for each in rule.problems(context)]
+    return [rule.finding(problem) for rule in own if rule.applies_to(context) for problem in rule.problems(context)]
 
 
 @rule(

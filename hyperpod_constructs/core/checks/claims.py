@@ -19,8 +19,8 @@ _TEAMS = "addons: {fsx_csi: {}, task_governance: {}}\ngovernance: {teams: [{name
 def stored(ctx: Context) -> Iterator[tuple[str, LustreFileSystem | Bucket]]:
     """Returns path and item of every file system and bucket."""
     if ctx.storage is not None:
-        yield from ((f"storage.lustre[{index}]", each) for index, each in enumerate(ctx.storage.lustre))
-        yield from ((f"storage.buckets[{index}]", each) for index, each in enumerate(ctx.storage.buckets))
+        yield from ((f"storage.lustre[{index}]", file_system) for index, file_system in enumerate(ctx.storage.lustre))
+        yield from ((f"storage.buckets[{index}]", bucket) for index, bucket in enumerate(ctx.storage.buckets))
 
 
 @rule(

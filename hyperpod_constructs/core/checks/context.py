@@ -99,7 +99,7 @@ class Context:
         from ..spec.arns import POLICY, arns_in
 
         parts = ("eks", "cluster", "addons", "governance", "storage", "logs")
-        found = [each for part in parts for each in arns_in(getattr(self, part), part)]
+        found = [item for part in parts for item in arns_in(getattr(self, part), part)]
         boundary = "permissions_boundary_arn"
         return (*found, *arns_in(self.permissions_boundary_arn, boundary, POLICY))
 

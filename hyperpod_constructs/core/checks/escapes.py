@@ -31,9 +31,9 @@ def escapes(
     cluster: Cluster, instance_groups: InstanceGroups, restricted_groups: RestrictedGroups
 ) -> Iterator[Problem]:
     places: list[tuple[str, str, Mapping[str, Any]]] = []
-    places += [(f"{path}.properties", "ClusterInstanceGroup", each.properties) for path, each in instance_groups]
+    places += [(f"{path}.properties", "ClusterInstanceGroup", group.properties) for path, group in instance_groups]
     places += [
-        (f"{path}.properties", "ClusterRestrictedInstanceGroup", each.properties) for path, each in restricted_groups
+        (f"{path}.properties", "ClusterRestrictedInstanceGroup", group.properties) for path, group in restricted_groups
     ]
     if cluster is not None:
         places.append(("cluster.properties", "Cluster", cluster.properties))

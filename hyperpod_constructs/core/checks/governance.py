@@ -86,21 +86,21 @@ def types_in_region(governance: Governance, region_facts: Region) -> Iterator[Pr
 )
 def names(governance: Governance) -> Iterator[Problem]:
     teams = [team.name for team in governance.teams]
-    priorities = [each.name for each in governance.scheduler.priority_classes]
+    priorities = [priority.name for priority in governance.scheduler.priority_classes]
     for what, base, given in (
         ("team_name", "governance.teams", teams),
         ("priority_class_name", "governance.scheduler.priority_classes", priorities),
     ):
-        for index, each in enumerate(given):
+        for index, value in enumerate(given):
             path = f"{base}[{index}].name"
-            if is_token(each):
+            if is_token(value):
                 yield skipped(path)
-            elif len(each) > (maximum := limit(f"{what}_length").value):
-                yield _too_long(path, each, maximum)
-            elif not re.fullmatch(pattern(what), each):
-                yield Problem(path, f"{as_text(each)} is not a valid name")
-            elif each in given[:index]:
-                yield Problem(path, f"{as_text(each)} is used twice", "Use each name once.")
+            elif len(value) > (maximum := limit(f"{what}_length").value):
+                yield _too_long(path, value, maximum)
+            elif not re.fullmatch(pattern(what), value):
+                yield Problem(path, f"{as_text(value)} is not a valid name")
+            elif value in given[:index]:
+                yield Problem(path, f"{as_text(value)} is used twice", "Use each name once.")
     name = governance.scheduler.name
     if is_token(name):
         yield skipped("governance.scheduler.name")
@@ -131,7 +131,7 @@ def _too_long(path: str, name: str, maximum: int) -> Problem:
     ),
 )
 def team_priorities(governance: Governance) -> Iterator[Problem]:
-    known = [each.name for each in governance.scheduler.priority_classes]
+    known = [priority.name for priority in governance.scheduler.priority_classes]
     for index, team in enumerate(governance.teams):
         if team.priority is not None and team.priority not in known and not is_token(team.priority):
             near = suggest(team.priority, known)

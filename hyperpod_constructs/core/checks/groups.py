@@ -33,11 +33,11 @@ def fragment(group: str) -> str:
 def threads(groups: Groups) -> Iterator[Problem]:
     for path, group in groups:
         for instance_type in types_of(group):
-            wanted, valid = group.threads_per_core, instance_type.threads_per_core
-            if wanted is not None and valid is not None and wanted not in valid:
+            threads, valid = group.threads_per_core, instance_type.threads_per_core
+            if threads is not None and valid is not None and threads not in valid:
                 yield Problem(
                     f"{path}.threads_per_core",
-                    f"{wanted} is not supported: {instance_type.name} supports {' or '.join(map(str, valid))}",
+                    f"{threads} is not supported: {instance_type.name} supports {' or '.join(map(str, valid))}",
                 )
 
 
@@ -158,9 +158,11 @@ def _key_and_value(path: str, what: str, key: str, value: str | None) -> Iterato
         elif (
             part == "key"
             and (name := text.rpartition("/")[2])
-            and len(name) > (most := limit("label_name_length").value)
+            and len(name) > (maximum := limit("label_name_length").value)
         ):
-            yield Problem(path, f"the name {as_text(name)} of the key has {len(name)} characters; the limit is {most}")
+            yield Problem(
+                path, f"the name {as_text(name)} of the key has {len(name)} characters; the limit is {maximum}"
+            )
         elif not re.fullmatch(pattern(f"kubernetes_{what}_{part}"), text):
             yield Problem(path, f"the {part} {as_text(text)} is not a valid Kubernetes {what} {part}")
 
@@ -228,8 +230,8 @@ _OPEN_DOMAINS = ("node.kubernetes.io", "node-restriction.kubernetes.io")
 )
 def mig_labels(instance_groups: InstanceGroups, ctx: Context) -> Iterator[Problem]:
     for path, group in instance_groups:
-        wanted = group.labels.get("nvidia.com/mig.config")
-        if wanted is None:
+        value = group.labels.get("nvidia.com/mig.config")
+        if value is None:
             continue
         place = join(f"{path}.labels", "nvidia.com/mig.config")
         if ctx.dependencies is not None and not ctx.dependencies.gpu_operator:
@@ -239,12 +241,12 @@ def mig_labels(instance_groups: InstanceGroups, ctx: Context) -> Iterator[Proble
                 message = f"requests MIG partitions, which {instance_type.name} does not support"
                 yield Problem(place, message, "Remove the label.", "The GPUs of the nodes are not partitioned.")
                 continue
-            profile = wanted.removeprefix("all-")
-            sizes = {each.removeprefix("mig-") for each in instance_type.mig_profiles}
-            if wanted.startswith("all-") and re.match(r"[0-9]+g\.", profile) and profile not in sizes:
+            profile = value.removeprefix("all-")
+            sizes = {name.removeprefix("mig-") for name in instance_type.mig_profiles}
+            if value.startswith("all-") and re.match(r"[0-9]+g\.", profile) and profile not in sizes:
                 yield Problem(
                     place,
-                    f"{as_text(wanted)} is not a MIG configuration of {instance_type.name}",
+                    f"{as_text(value)} is not a MIG configuration of {instance_type.name}",
                     f"Use one of: {', '.join(f'all-{size}' for size in sorted(sizes))}.",
                     "The GPU operator fails on the node.",
                 )

@@ -188,15 +188,15 @@ def within_quota(job: Job, governance: Governance) -> Iterator[Problem]:
     team = next((team for team in governance.teams if team.name == job.team), None)
     if team is None or not team.quota:
         return
-    wanted: dict[str, float] = {}
+    requested: dict[str, float] = {}
     for _, part, kind in parts(job):
         if kind is not None and kind.accelerator is not None:
             replicas = part.count + (part.spares or 0)
-            wanted[kind.name] = wanted.get(kind.name, 0) + float(share(part, job).accelerators) * replicas
+            requested[kind.name] = requested.get(kind.name, 0) + float(share(part, job).accelerators) * replicas
     for _, _, kind in parts(job):
-        if kind is None or kind.accelerator is None or kind.name not in wanted:
+        if kind is None or kind.accelerator is None or kind.name not in requested:
             continue
-        needs = wanted.pop(kind.name)
+        needs = requested.pop(kind.name)
         owns = _accelerators(team, kind.name, kind.accelerator.count)
         if owns is not None and needs > owns[1]:
             borrowed = f", {owns[1]:g} including what it may borrow" if owns[1] > owns[0] else ""
@@ -207,14 +207,14 @@ def within_quota(job: Job, governance: Governance) -> Iterator[Problem]:
             yield Problem("team", message)
 
 
-def _accelerators(team: Team, name: str, each: int) -> tuple[float, float] | None:
+def _accelerators(team: Team, name: str, per_node: int) -> tuple[float, float] | None:
     """Returns a team's quota of accelerators of a type, and the maximum with borrowing; None if it is not set."""
-    nominal = _sum(team.quota, name, each)
+    nominal = _sum(team.quota, name, per_node)
     if nominal is None:
         return None
     if team.sharing != "LendAndBorrow":
         return nominal, nominal
-    absolute = _sum(team.borrow_limits, name, each)
+    absolute = _sum(team.borrow_limits, name, per_node)
     if absolute:
         return nominal, nominal + absolute
     return nominal, nominal * (
@@ -222,14 +222,14 @@ def _accelerators(team: Team, name: str, each: int) -> tuple[float, float] | Non
     )
 
 
-def _sum(resources: Sequence[QuotaResource], name: str, each: int) -> float | None:
+def _sum(resources: Sequence[QuotaResource], name: str, per_node: int) -> float | None:
     total = 0.0
     for resource in resources:
         if resource.instance_type != name:
             continue
         if resource.count is None and resource.accelerators is None:
             return None
-        total += (resource.count or 0) * each + (resource.accelerators or 0)
+        total += (resource.count or 0) * per_node + (resource.accelerators or 0)
     return total
 
 
@@ -297,19 +297,19 @@ def has_storage(job: Job, storage: Storage) -> Iterator[Problem]:
     for prefix, pod in pods(job):
         for index, volume in enumerate(pod.volumes):
             for field, known in (("fsx", systems), ("claim", claims)):
-                wanted, path = getattr(volume, field), f"{prefix}volumes[{index}].{field}"
-                if opaque(wanted) or wanted is None:
+                claim, path = getattr(volume, field), f"{prefix}volumes[{index}].{field}"
+                if opaque(claim) or claim is None:
                     continue
-                if wanted not in known:
+                if claim not in known:
                     if field == "fsx":  # claims of other tools are not in the config
                         fix = f"Use one of: {', '.join(known)}." if known else "Define it under storage.lustre."
-                        yield Problem(path, f"unknown file system {wanted!r}", fix)
-                elif not {job.effective_namespace, job.team} & set(known[wanted]):
-                    where = ", ".join(known[wanted])
-                    message = f"{wanted!r} has claims in {where}, but the job runs in {job.effective_namespace}"
-                    kind = "lustre" if wanted in systems else "buckets"
+                        yield Problem(path, f"unknown file system {claim!r}", fix)
+                elif not {job.effective_namespace, job.team} & set(known[claim]):
+                    where = ", ".join(known[claim])
+                    message = f"{claim!r} has claims in {where}, but the job runs in {job.effective_namespace}"
+                    kind = "lustre" if claim in systems else "buckets"
                     owner = job.team or job.effective_namespace
-                    yield Problem(path, message, f"Add {owner} to the namespaces of {wanted!r} in storage.{kind}.")
+                    yield Problem(path, message, f"Add {owner} to the namespaces of {claim!r} in storage.{kind}.")
 
 
 @rule(

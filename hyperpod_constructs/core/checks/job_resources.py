@@ -96,8 +96,8 @@ def nodes_or_parts(job: Job) -> Iterator[Problem]:
         for name in ("accelerators", "vcpu", "memory_gib", "mig_profile"):
             if getattr(part, name) not in (None, "none"):
                 value: Any = getattr(part, name)
-                wanted = f"{value if isinstance(value, str) else format(value, 'g')} requests a part of a node"
-                yield Problem(f"{prefix}{name}", f"{wanted}, but nodes: {part.nodes} requests whole nodes")
+                request = f"{value if isinstance(value, str) else format(value, 'g')} requests a part of a node"
+                yield Problem(f"{prefix}{name}", f"{request}, but nodes: {part.nodes} requests whole nodes")
 
 
 @rule(
@@ -116,7 +116,7 @@ def accelerators(job: Job) -> Iterator[Problem]:
         if part.accelerators is None or not types:
             continue
         names = " and ".join(known.name for known in types)
-        node_type = max(types, key=lambda each: each.accelerator.count if each.accelerator else 0)
+        node_type = max(types, key=lambda known: known.accelerator.count if known.accelerator else 0)
         counts_chips = part.accelerator_resource is None
         if node_type.accelerator is None:
             have = "has" if len(types) == 1 else "have"
@@ -171,7 +171,7 @@ def _fits(
     """A request compared with the estimate and with the maximum that a kubelet can offer."""
     total = getattr(node_type, field)
     room, maximum = usable(field, total), offered(field, node_type)
-    most = quantity(round(maximum, 2))
+    allocatable = quantity(round(maximum, 2))
     stated = number(getattr(part, field))
     path = f"{prefix}{field}" if stated is not None else f"{prefix}hugepages_2mi_mib"
     requested = f"{quantity(stated)} {unit}" if stated is not None else f"{part.hugepages_2mi_mib} MiB"
@@ -180,14 +180,14 @@ def _fits(
         other_requests.append(f"{quantity(round(pages, 2))} for huge pages")
     more = "".join(f" plus {resource}" for resource in other_requests)
     if needs > maximum:
-        has = f"{node_type.name} has {quantity(total)} {unit}, of which at most {most} are allocatable"
+        has = f"{node_type.name} has {quantity(total)} {unit}, of which at most {allocatable} are allocatable"
         cure = f"Use {_maximum(room - other - pages)}." if stated is not None else "Request fewer huge pages."
         yield Problem(path, f"{requested}{more}, but {has}", cure)
     elif needs > room and stated is not None:
         less = f"{quantity(total)} minus {quantity(exact(total) - room)}"
         estimate = f"the estimate for {node_type.name}: {quantity(room)} {unit} for pods ({less})"
         why = (
-            f"A kubelet of the EKS AMI offers up to {most} {unit}, minus the requests of "
+            f"A kubelet of the EKS AMI offers up to {allocatable} {unit}, minus the requests of "
             "DaemonSets: the pods may stay pending."
         )
         cure = f"Use {_maximum(room - other - pages)}, or check a node's allocatable resources."

@@ -28,7 +28,7 @@ def _newest() -> str:
     try:
         return str(default_kubernetes_version())
     except LookupError:
-        return [str(each) for each in kubernetes_versions().values() if each.hyperpod_documented][-1]
+        return [str(version) for version in kubernetes_versions().values() if version.hyperpod_documented][-1]
 
 
 @rule(
@@ -150,6 +150,6 @@ def version_support_left(eks: Eks, ctx: Context) -> Iterator[Problem]:
 def version_documented(eks: Eks, ctx: Context) -> Iterator[Problem]:
     version = ctx.kubernetes_version
     if version is not None and not version.hyperpod_documented:
-        listed = [str(each) for each in kubernetes_versions().values() if each.hyperpod_documented]
+        listed = [str(version) for version in kubernetes_versions().values() if version.hyperpod_documented]
         message = f"HyperPod documents Kubernetes {listed[0]} to {listed[-1]}, not {version}"
         yield Problem("eks.kubernetes_version", message, f"Use {_newest()}.")

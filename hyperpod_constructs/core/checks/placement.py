@@ -185,9 +185,9 @@ def system_group(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     open_groups: list[InstanceGroup] = [group for _, group in groups if accepts_any_pod(group)]
     place = "cluster.instance_groups"
     if not open_groups and not cluster.instance_groups:
-        wanted = [key for key in ctx.effective_addons if key not in CORE]
-        message = f"all groups are restricted, and {', '.join(wanted)} cannot run on their nodes"
-        if wanted:  # core add-ons tolerate restricted nodes
+        addons = [key for key in ctx.effective_addons if key not in CORE]
+        message = f"all groups are restricted, and {', '.join(addons)} cannot run on their nodes"
+        if addons:  # core add-ons tolerate restricted nodes
             yield Problem(place, message, "Add an ordinary group, or remove the add-ons.", "Their pods stay pending.")
         return
     if not open_groups:

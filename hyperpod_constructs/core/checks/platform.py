@@ -71,7 +71,7 @@ def region_has_hyperpod(region_facts: Region) -> Iterator[Problem]:
     region = region_facts
     if not region.hyperpod:
         offered = ", ".join(
-            name for name, each in regions().items() if each.hyperpod and "hyperpod" not in each.uncertain
+            name for name, facts in regions().items() if facts.hyperpod and "hyperpod" not in facts.uncertain
         )
         yield Problem("region", f"HyperPod is not available in {region.name}", f"Use one of {offered}.")
     elif "hyperpod" in region.uncertain:

@@ -42,7 +42,7 @@ def of_addons(addons: Addons, cluster: Cluster, ctx: Context) -> Iterator[Proble
     if operator is not None and operator.enabled:
         places.append(("addons.training_operator.node_selector", operator.node_selector))
     for place, values in configured(ctx):
-        places += [each for each in named(values, "nodeSelector", place) if isinstance(each[1], Mapping)]
+        places += [selector for selector in named(values, "nodeSelector", place) if isinstance(selector[1], Mapping)]
     for path, selector in places:
         yield from _unmatched(path, selector, [group for _, group in ctx.groups], ctx)
 

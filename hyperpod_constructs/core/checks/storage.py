@@ -240,9 +240,9 @@ def data_repository(storage: Storage, ctx: Context) -> Iterator[Problem]:
             elif link.bucket not in known and not re.fullmatch(rf"s3://{BUCKET_NAME}(/.*)?", link.bucket):
                 message = f"{as_text(link.bucket)} is neither a bucket of storage.buckets nor an S3 URL"
                 yield Problem(f"{place}.bucket", message)
-            earlier = [f"s3://{each.bucket.removeprefix('s3://')}" for each in system.data_repositories[:index]]
+            earlier = [f"s3://{linked.bucket.removeprefix('s3://')}" for linked in system.data_repositories[:index]]
             import_path = f"s3://{link.bucket.removeprefix('s3://')}"
-            if any(each.rstrip("/") == import_path.rstrip("/") for each in earlier) and not is_token(link.bucket):
+            if any(uri.rstrip("/") == import_path.rstrip("/") for uri in earlier) and not is_token(link.bucket):
                 message = f"{as_text(link.bucket)} is already linked to another directory of the file system"
                 yield Problem(f"{place}.bucket", message, "Link each bucket or prefix once.")
             if not link.path.startswith("/") and not is_token(link.path):

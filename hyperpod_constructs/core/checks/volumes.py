@@ -106,7 +106,7 @@ def volume_quota(instance_groups: InstanceGroups) -> Iterator[Problem]:
 )
 def mounts(instance_groups: InstanceGroups) -> Iterator[Problem]:
     for path, group in instance_groups:
-        taken: dict[str, str] = {"/opt/sagemaker": "the second volume"}
+        used_by: dict[str, str] = {"/opt/sagemaker": "the second volume"}
         for name in ("lustre", "open_zfs"):
             mount = getattr(group, name)
             if mount is None:
@@ -120,10 +120,10 @@ def mounts(instance_groups: InstanceGroups) -> Iterator[Problem]:
             if clean != mount.mount_path or "//" in mount.mount_path:
                 message = f"{as_text(mount.mount_path)} has a trailing or double slash"
                 yield Problem(f"{place}.mount_path", message, "Remove the additional slash.")
-            if clean in taken:
-                message = f"{as_text(clean)} is already used by {taken[clean]}"
+            if clean in used_by:
+                message = f"{as_text(clean)} is already used by {used_by[clean]}"
                 yield Problem(f"{place}.mount_path", message, "Use another path.")
-            taken[clean] = name
+            used_by[clean] = name
 
 
 def _matching(path: str, value: str, name: str) -> Iterator[Problem]:

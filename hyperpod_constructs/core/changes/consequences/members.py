@@ -73,7 +73,7 @@ def addon_removed(versions: Versions, path: str, addon: object) -> Edit:
 
 def _link_removed(versions: Versions, path: str, item: DataRepository, message: str) -> Edit:
     if _system(versions.new, path).removal == "destroy":  # effective: `retain` unless data loss is allowed
-        impact = "the association is deleted: the directory is no longer synchronized with S3; files are kept"
+        impact = "the association is deleted: the directory is no longer synchronized with S3; files are retained"
         return edit(path, Change.IN_PLACE, item, None, message, impact=impact)
     impact = (
         "the association is removed from the stack and retained: FSx continues to synchronize the directory with S3"

@@ -78,8 +78,8 @@ def _network(old: Platform, new: Platform) -> Iterator[Edit]:
     if (before.existing is None) != (after.existing is None) or before.vpc_cidr != after.vpc_cidr:
         return  # reported by the field: everything is replaced
     field = "network.existing.node_subnets" if after.existing else "network.availability_zone_ids"
-    zones, wanted = zones_of(before), zones_of(after)
-    added, gone = [z for z in wanted if z not in zones], [z for z in zones if z not in wanted]
+    zones, new_zones = zones_of(before), zones_of(after)
+    added, gone = [z for z in new_zones if z not in zones], [z for z in zones if z not in new_zones]
     if added:
         impact = "subnets, routes and endpoints are added for each new zone; running work continues"
         message = f"{', '.join(added)} {'is' if len(added) == 1 else 'are'} added"
@@ -87,7 +87,7 @@ def _network(old: Platform, new: Platform) -> Iterator[Edit]:
             field,
             Change.IN_PLACE,
             list(zones),
-            list(wanted),
+            list(new_zones),
             message,
             impact=impact,
         )
@@ -107,8 +107,8 @@ def _fixed_zones(old: Platform, new: Platform, before: tuple[str, ...], after: t
         advice = f"set network.control_plane_zone_ids to {zones}"
         return edit(path, Change.REPLACES_CLUSTER, list(before), list(after), advice=advice)
     impact = "EKS rejects another set of zones for the control plane; the Eks stack rolls back"
-    kept = all(zone in zones_of(new.network) for zone in before)
-    advice = f"set network.control_plane_zone_ids to {zones}" if kept else f"keep {zones} in the network"
+    has_zones = all(zone in zones_of(new.network) for zone in before)
+    advice = f"set network.control_plane_zone_ids to {zones}" if has_zones else f"keep {zones} in the network"
     return edit(path, Change.REFUSED, list(before), list(after), impact=impact, advice=advice)
 
 
@@ -137,8 +137,8 @@ def _moved_subnets(before: Network, after: Network) -> Iterator[Edit]:
     if not moved or after.existing is not None:
         return
     path = "network.node_cidrs" if before.node_cidrs != after.node_cidrs else "network.availability_zone_ids"
-    (kind, zone), (cidr, wanted) = next(iter(moved.items()))
-    message = f"the {kind} subnet of {zone} moves from {cidr} to {wanted}"
+    (kind, zone), (cidr, new_cidr) = next(iter(moved.items()))
+    message = f"the {kind} subnet of {zone} moves from {cidr} to {new_cidr}"
     message += (
         f", and {count(len(moved) - 1, 'more subnet')} {'moves' if len(moved) == 2 else 'move'}"
         if len(moved) > 1
@@ -149,13 +149,13 @@ def _moved_subnets(before: Network, after: Network) -> Iterator[Edit]:
     )
     if overlap:
         impact = "EC2 rejects the change: CloudFormation creates the new subnet while another subnet has its CIDR"
-        yield edit(path, Change.REFUSED, cidr, wanted, message, impact=impact,
+        yield edit(path, Change.REFUSED, cidr, new_cidr, message, impact=impact,
                    advice="keep the order of the zones, and append new ones at the end")  # fmt: skip
     elif any(kind != "public" and zone in control_plane_zones(before) for kind, zone in moved):
-        yield edit(path, Change.REPLACES_CLUSTER, cidr, wanted, message)
+        yield edit(path, Change.REPLACES_CLUSTER, cidr, new_cidr, message)
     else:
         node = any(kind == "node" for kind, _ in moved)
-        yield edit(path, Change.REPLACES_GROUP if node else Change.REPLACES, cidr, wanted, message)
+        yield edit(path, Change.REPLACES_GROUP if node else Change.REPLACES, cidr, new_cidr, message)
 
 
 @on("network.existing.control_plane_subnet_ids")

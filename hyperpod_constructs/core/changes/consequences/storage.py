@@ -19,7 +19,7 @@ def _lustre_version(_: Versions, path: str, before: Any, after: Any) -> Iterator
         yield edit(path, Change.REFUSED, before, after, impact="FSx rejects the change: the new version must be newer",
                    advice="keep the version, or create a second file system")  # fmt: skip
     else:
-        impact = "FSx upgrades the file system; pods that mount it are interrupted, data is kept"
+        impact = "FSx upgrades the file system; pods that mount it are interrupted, data is retained"
         yield edit(path, Change.DRAINS, before, after, impact=impact, advice="stop the pods that mount it first")
 
 
@@ -46,10 +46,10 @@ def _replaced_system(versions: Versions, path: str, before: Any, after: Any) -> 
     system = _system(versions, path)
     if system.existing_id or _system(versions, path, old=True).existing_id:
         return  # an existing file system is not managed by the stacks
-    kept = system.removal == "retain"
+    retained = system.removal == "retain"
     impact = "a new, empty file system is created; "
     impact += (
-        "the old one is retained outside the stacks, and billed" if kept else "the old one is deleted with its data"
+        "the old one is retained outside the stacks, and billed" if retained else "the old one is deleted with its data"
     )
     index = path.rpartition("]")[0].rpartition("[")[2]
     named = versions.new.storage.lustre[int(index)]
@@ -61,7 +61,7 @@ def _replaced_system(versions: Versions, path: str, before: Any, after: Any) -> 
         impact += "; unless the file system sets its zone, the deployment is rejected before anything changes"
     message = f"the file system {named.name!r} moves from {before} to {after}".replace("'", '"') if follows else ""
     yield edit(
-        path, Change.REPLACES if kept else Change.LOSES_DATA, before, after, message, impact=impact, advice=advice
+        path, Change.REPLACES if retained else Change.LOSES_DATA, before, after, message, impact=impact, advice=advice
     )
 
 

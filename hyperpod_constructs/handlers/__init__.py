@@ -1,1 +1,1 @@
-"""Sources of the Lambda functions: each runs, and is tested, on its own, with the libraries of the Lambda runtime only."""
+"""Sources of the Lambda functions. Each runs and is tested separately, with only the libraries of the Lambda runtime."""

@@ -115,7 +115,7 @@ class _Run:
                 raise
 
     def _disown_unused(self, objects: WorkspaceObjects, kept: set[str]) -> None:
-        """Release objects that are no longer in the list."""
+        """Releases the objects whose uids are not in ``kept``."""
         for item in objects.own_objects():
             if item.uid not in kept:
                 objects.disown(item)
@@ -133,7 +133,7 @@ class _Run:
                 found = {
                     (item.kind, item.uid): item for item in [*objects.own_objects(), *self._named(objects, wanted)]
                 }
-                for item in sorted(found.values(), key=lambda found: found.kind):  # dashboards first
+                for item in sorted(found.values(), key=lambda item: item.kind):  # dashboards first
                     objects.disown(item)
                 for item in former:
                     objects.disown(item, former=True)

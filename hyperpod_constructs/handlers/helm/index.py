@@ -185,7 +185,7 @@ class Run:
         return {"PhysicalResourceId": self.event.get("PhysicalResourceId") or wanted.physical_id}
 
     def _release_former(self, before: Properties, wanted: Properties) -> None:
-        """Releases the release of an Update whose response was lost: this event rolls it back, and no Delete follows."""
+        """Uninstalls or restores the release of an Update whose response was lost: no Delete follows for it."""
         if self.event.get("PhysicalResourceId") not in (None, before.physical_id) and not before.is_same(wanted):
             print(f"{before.physical_id} was created by an update whose response CloudFormation did not receive")
             self.delete(before)
@@ -233,9 +233,8 @@ def prepare(chart: Path, wanted: Properties, work: Path, helm: Helm, sleep: Call
     missing = [name for name, file in zip(wanted.values_files, files, strict=True) if not file.is_file()]
     if missing:
         raise ChartError(f"the chart has no file {', '.join(map(repr, missing))}")
-    read_yaml = reader(
-        chart, helm, work
-    )  # one call, because helm starts slowly; the packages that are removed are not read
+    # one call, because helm starts slowly; the packages that are removed are not read
+    read_yaml = reader(chart, helm, work)
     for name in drop_duplicates(chart, read_yaml=read_yaml):
         print(f"skipped {name}: charts/ contains the same chart as a folder")
 

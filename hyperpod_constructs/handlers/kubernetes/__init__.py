@@ -1,6 +1,6 @@
-"""The Kubernetes provider's Lambda functions: applies objects, deletes them, and wait for conditions.
+"""The Lambda functions of the Kubernetes provider, which apply and delete objects and wait for conditions.
 
-Uses only the libraries of the Lambda runtime (boto3, botocore, urllib3). Two custom resources call them through CDK's
+They use only the libraries of the Lambda runtime (boto3, botocore, urllib3). Two custom resources call them through CDK's
 provider framework, which sends each event to a handler and converts its result or exception to the response for
 CloudFormation.
 

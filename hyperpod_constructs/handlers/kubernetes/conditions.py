@@ -155,7 +155,7 @@ class ObjectCondition:
         return State(found.get("status") == self.status and fresh, f"{text}, expected {self.status}")
 
     def explain(self, sources: Sources) -> str:
-        """Returns the condition itself and the one that changed last."""
+        """Returns the condition that changed last."""
         return last_condition(find(sources.client, self.ref) or {})
 
 

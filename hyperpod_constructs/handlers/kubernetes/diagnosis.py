@@ -31,7 +31,7 @@ def last_condition(item: Item) -> str:
     found = conditions(item)
     if not found:
         return "it has no conditions yet"
-    # If several have the same time, the last one in the list.
+    # If several have the same time, the last one in the list is used.
     return "last condition " + as_text(
         max(enumerate(found), key=lambda c: (c[1].get("lastTransitionTime") or "", c[0]))[1]
     )

@@ -61,7 +61,7 @@ class ApiError(Exception):
         if self.status >= 500 and any(text in self.message for text in _TOO_LARGE):
             return False
         if self.status >= 500:
-            # The API server answers 500 when a field is not in the schema (kubernetes/kubernetes#122480).
+            # The API server returns 500 if a field is not in the schema (kubernetes/kubernetes#122480).
             return "failed to create typed patch object" not in self.message
         return self.status in (0, 404, 408, 409, 410, 429)
 

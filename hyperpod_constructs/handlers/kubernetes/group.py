@@ -175,7 +175,7 @@ class ObjectGroup:
         return with_annotations(item, marks)
 
     def _put(self, path: str, item: dict[str, Any], current: dict[str, Any] | None, found: Claim) -> dict[str, Any]:
-        """Apply, and store the previous values of fields of other clients, so that they can be restored."""
+        """Applies the object, and stores the previous values of fields of other clients, so that they can be restored."""
         if current is None or (found is Claim.OURS and self._is_alone(current)):
             return self._client.apply(path, item, manager=self._me.manager)
         now = self._predicted(path, item)

@@ -36,7 +36,7 @@ class NodesReady:
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> NodesReady:
-        """From the property ``Condition``."""
+        """Returns the condition of the property ``Condition``."""
         return cls(int(given["Count"]), given.get("LabelSelector", ""), given.get("HyperPodCluster", ""))
 
     def check(self, sources: Sources) -> State:

@@ -82,7 +82,7 @@ def check(objects: Iterable[Mapping[str, Any]]) -> list[ObjectRef]:
 
 
 def flat(items: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    """Return objects, and those inside of a ``List``."""
+    """Yields objects, and the objects in a ``List``."""
     for item in items:
         if not isinstance(item, dict):
             raise HandlerError(f"a manifest must be a list of objects, found a {type(item).__name__}")

@@ -47,7 +47,7 @@ class Wanted:
 
 
 def release_all(client: ApiClient, discovery: Discovery, refs: Sequence[ObjectRef], wanted: Wanted) -> None:
-    """Release objects in parallel: instances before CRDs, both before namespaces. Raises ``HandlerError``.
+    """Releases objects in parallel: instances before CRDs, both before namespaces. Raises ``HandlerError``.
 
     If the release of an object fails, the others are still released.
     """

@@ -1,4 +1,4 @@
-"""Merges patches, for manifests, chart values and live objects.
+"""JSON merge patches of manifests, chart values and live objects.
 
 They are in this package because functions run without the rest of the library, and the library and the functions must
 merge in the same way.

@@ -55,7 +55,7 @@ def test_a_life(events: Events) -> None:
     assert events.messages == ["vision: Created after 0 s: delete"]
     assert events.poll(started) == {"IsComplete": False}
     assert events.poll(started) == {"IsComplete": True}
-    assert events.messages == ["vision: deleted after 0 s: done"]
+    assert events.messages == ["vision: does not exist after 0 s: done"]
 
 
 def test_an_update_in_place(events: Events) -> None:
@@ -89,7 +89,7 @@ def test_two_owners(events: Events) -> None:
     events.run(events.event("Delete", properties(2), PhysicalResourceId=ID))
     assert events.messages == [
         "vision: not changed, because it does not have the mark of this resource",
-        "vision: deleted after 15 s: done",
+        "vision: does not exist after 15 s: done",
     ]
     assert sorted(found.name for found in owners(events.service.only.tags)) == ["Platform/B", "Platform/C"]
     assert events.service.only.request["ComputeQuotaConfig"] == request(8)["ComputeQuotaConfig"]

@@ -150,7 +150,7 @@ def test_what_disappears_is_created_again_for_seven_minutes(events: Events) -> N
     started = events.begin(events.event("Create", properties()))
     events.service.items.clear()
     assert events.poll(started) == {"IsComplete": False}
-    assert events.messages == ["vision: deleted after 0 s: create", "vision: created as 000000000002"]
+    assert events.messages == ["vision: does not exist after 0 s: create", "vision: created as 000000000002"]
     events.service.items.clear()
     events.clock.advance(420)
     with pytest.raises(GovernanceError, match=r"^ComputeQuota 'vision' does not exist after 420 s$"):
@@ -167,7 +167,7 @@ def test_a_failed_create_is_deleted_and_created_again(events: Events) -> None:
         "vision: Creating after 0 s: wait",
         "vision: CreateFailed after 0 s: delete",
         "vision: Deleting after 0 s: wait",
-        "vision: deleted after 0 s: create",
+        "vision: does not exist after 0 s: create",
         "vision: created as 000000000002",
         "vision: Creating after 0 s: wait",
     ]

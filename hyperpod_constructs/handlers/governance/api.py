@@ -81,14 +81,14 @@ class Api:
     def create(self) -> str:
         """Creates it with our mark; returns its id."""
         tags = [*self.request.get("Tags", []), {"Key": self.me.tag_key, "Value": self.me.value}]
-        answer = self._call("create", **{**self.request, "Tags": tags})
-        return str(answer[f"{self.kind}Id"])
+        response = self._call("create", **{**self.request, "Tags": tags})
+        return str(response[f"{self.kind}Id"])
 
     def update(self, live: Live, content: Mapping[str, Any] | None = None) -> int:
         """Updates it from its version to the wanted content (or other content); returns the version that it will have."""
         changes = dict(self.wanted if content is None else content)
-        answer = self._call("update", **{f"{self.kind}Id": live.id, "TargetVersion": live.version}, **changes)
-        return int(answer[f"{self.kind}Version"])
+        response = self._call("update", **{f"{self.kind}Id": live.id, "TargetVersion": live.version}, **changes)
+        return int(response[f"{self.kind}Version"])
 
     def tag(self, live: Live) -> None:
         """Sets its tags to those of the request, and our mark."""
@@ -141,22 +141,22 @@ class Api:
     def describe(self, id: str) -> Live | None:
         """Returns its current state; None if it was deleted."""
         try:
-            answer = self._call("describe", **{f"{self.kind}Id": id})
+            response = self._call("describe", **{f"{self.kind}Id": id})
         except self._client.exceptions.ClientError as error:
             if code(error) in _NOT_FOUND:
                 return None
             raise
-        if answer["Status"] == "Deleted":
+        if response["Status"] == "Deleted":
             return None
-        details = answer.get("StatusDetails") or {}
-        reason = answer.get("FailureReason") or "; ".join(f"{key}: {value}" for key, value in details.items())
+        details = response.get("StatusDetails") or {}
+        reason = response.get("FailureReason") or "; ".join(f"{key}: {value}" for key, value in details.items())
         return Live(
             id=id,
-            arn=answer[f"{self.kind}Arn"],
-            version=int(answer[f"{self.kind}Version"]),
-            status=answer["Status"],
+            arn=response[f"{self.kind}Arn"],
+            version=int(response[f"{self.kind}Version"]),
+            status=response["Status"],
             reason=reason or "the service returned no reason",
-            content={key: answer[key] for key in _CONTENT[self.kind] if key in answer},
+            content={key: response[key] for key in _CONTENT[self.kind] if key in response},
         )
 
     def _tags(self, arn: str) -> dict[str, str]:
@@ -164,8 +164,8 @@ class Api:
         return {tag["Key"]: tag["Value"] for page in pages for tag in page.get("Tags", [])}
 
     def _call(self, verb: str, **arguments: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = getattr(self._client, f"{verb}_{self._word}")(**arguments)
-        return answer
+        response: dict[str, Any] = getattr(self._client, f"{verb}_{self._word}")(**arguments)
+        return response
 
 
 def api_of(event: Mapping[str, Any], client: Any, *, old: bool = False) -> Api:

@@ -84,7 +84,7 @@ def _poll(event: Mapping[str, Any], api: Api, waited: float, clock: Clock) -> di
         live = _still_ours(api, live)
     up_to_date = live is not None and live.version >= int(event.get("WantedVersion") or 0)
     step = next_step(kind, live.status if live else None, up_to_date=up_to_date, waited=waited)
-    log.info("%s: %s after %.0f s: %s", api.name, live.status if live else "deleted", waited, step.value)
+    log.info("%s: %s after %.0f s: %s", api.name, live.status if live else "does not exist", waited, step.value)
     if step is Step.DONE:
         return {"IsComplete": True, **({"Data": {"Id": live.id, "Arn": live.arn}} if live else {})}
     if step is Step.FAIL or waited >= TIMEOUT_SECONDS:

@@ -82,15 +82,15 @@ class Api:
         pause = 2.0
         while True:
             try:
-                status, answer = self.http(method, self.url + path, headers, data)
+                status, content = self.http(method, self.url + path, headers, data)
             except OSError as error:
-                status, answer = 503, str(error).encode()
+                status, content = 503, str(error).encode()
             if status < 300 or status in allowed:
                 log.info("%s %s: %s", method, path, status)
-                return status, answer
+                return status, content
             new_token = status == 401 and self.clock.monotonic() - self._started < _FRESH_SECONDS
             if not (new_token or status in _TRANSIENT) or self.clock.monotonic() + pause >= self.until:
-                excerpt = answer[:300].decode(errors="replace").replace(self.token, "***")
+                excerpt = content[:300].decode(errors="replace").replace(self.token, "***")
                 raise GrafanaError(f"Grafana returned {status} for {method} {path}: {excerpt}")
             self.clock.sleep(pause)
             pause = min(pause * 2, 20.0)
@@ -204,9 +204,9 @@ def requests(clock: Clock, until: float) -> Http:
             return pool.request(method, url, headers=dict(headers), body=body, timeout=timeout, redirect=False)
 
         try:
-            answer = within(seconds + 1, send)
+            response = within(seconds + 1, send)
         except urllib3.exceptions.HTTPError as error:
             raise OSError(str(error)) from None
-        return answer.status, answer.data
+        return response.status, response.data
 
     return http

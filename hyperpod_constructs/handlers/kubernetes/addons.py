@@ -48,12 +48,12 @@ class AddonActive:
 
     def _describe(self, sources: Sources) -> dict[str, Any]:
         try:
-            answer = sources.aws("eks").describe_addon(clusterName=self.cluster, addonName=self.addon)
+            response = sources.aws("eks").describe_addon(clusterName=self.cluster, addonName=self.addon)
         except ClientError as error:
             if error.response["Error"]["Code"] == "ResourceNotFoundException":
                 return {}
             raise
-        addon: dict[str, Any] = answer["addon"]
+        addon: dict[str, Any] = response["addon"]
         return addon
 
 

@@ -63,7 +63,7 @@ class ApiClient:
         data = None if body is None else json.dumps(body).encode()
 
         try:
-            response = self._answer(method, url, headers, data, read)
+            response = self._send(method, url, headers, data, read)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ApiError(0, "Unreachable", f"the API server did not respond: {_reason(error)}") from None
         if response.status == 401:
@@ -71,12 +71,12 @@ class ApiClient:
         if response.status >= 300:
             raise _rejection(response.status, response.headers, response.data)
         try:
-            answer = json.loads(response.data) if response.data else {}
+            content = json.loads(response.data) if response.data else {}
         except ValueError:
             raise ApiError(0, "NotJson", f"the response to {method} {path} is not JSON") from None
-        return answer if isinstance(answer, dict) else {"items": answer}
+        return content if isinstance(content, dict) else {"items": content}
 
-    def _answer(
+    def _send(
         self, method: str, url: str, headers: dict[str, str], data: bytes | None, seconds: float
     ) -> urllib3.BaseHTTPResponse:
         def send() -> urllib3.BaseHTTPResponse:
@@ -98,9 +98,9 @@ class ApiClient:
         found: list[dict[str, Any]] = []
         page = {"limit": "250", **query}
         while True:
-            answer = self.request("GET", path, query=page)
-            found += answer.get("items") or []
-            token = answer.get("metadata", {}).get("continue")
+            response = self.request("GET", path, query=page)
+            found += response.get("items") or []
+            token = response.get("metadata", {}).get("continue")
             if not token:
                 return found
             page["continue"] = token
@@ -112,14 +112,14 @@ class ApiClient:
         query = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
         if dry_run:
             query["dryRun"] = "All"
-        answer = self.request("PATCH", path, query=query, body=body, content_type="application/apply-patch+yaml")
-        return _object(answer, path)
+        response = self.request("PATCH", path, query=query, body=body, content_type="application/apply-patch+yaml")
+        return _object(response, path)
 
     def merge(self, path: str, patch: Mapping[str, Any], *, manager: str) -> dict[str, Any]:
         """Applies a JSON merge patch; returns the resulting object."""
         query = {"fieldManager": manager}
-        answer = self.request("PATCH", path, query=query, body=patch, content_type="application/merge-patch+json")
-        return _object(answer, path)
+        response = self.request("PATCH", path, query=query, body=patch, content_type="application/merge-patch+json")
+        return _object(response, path)
 
     def delete(
         self, path: str, *, propagation: str, uid: str | None = None, resource_version: str | None = None
@@ -132,22 +132,22 @@ class ApiClient:
         self.request("DELETE", path, body=options)
 
 
-def _object(answer: dict[str, Any], path: str) -> dict[str, Any]:
+def _object(response: dict[str, Any], path: str) -> dict[str, Any]:
     """Returns a response that must be an object. Raises a transient ``ApiError``: a proxy may have modified the response."""
-    metadata = answer.get("metadata")
+    metadata = response.get("metadata")
     if not isinstance(metadata, dict) or not metadata.get("uid"):
         raise ApiError(0, "NotAnObject", f"the API server's response for {path} is not an object")
-    return answer
+    return response
 
 
 def _none_if_absent(read: Any) -> dict[str, Any] | None:
     try:
-        answer: dict[str, Any] = read()
+        response: dict[str, Any] = read()
     except ApiError as error:
         if error.status == 404:
             return None
         raise
-    return answer
+    return response
 
 
 def _reason(error: BaseException) -> str:
@@ -160,8 +160,8 @@ def _reason(error: BaseException) -> str:
 def _rejection(status: int, headers: Mapping[str, str], data: bytes) -> ApiError:
     retry_after = headers.get("Retry-After", "")
     try:
-        answer = json.loads(data)
-        reason, message = answer.get("reason") or "", answer.get("message") or ""
+        content = json.loads(data)
+        reason, message = content.get("reason") or "", content.get("message") or ""
     except (ValueError, AttributeError):
         reason, message = "", data[:300].decode(errors="replace").strip()
     return ApiError(

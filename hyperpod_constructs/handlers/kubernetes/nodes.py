@@ -103,11 +103,11 @@ class NodesReady:
         try:
             # The SDK of the Lambda runtime may not support the operation.
             call = getattr(sources.aws("sagemaker"), operation)
-            answer: dict[str, Any] = call(ClusterName=self.hyperpod_cluster, **arguments)
+            response: dict[str, Any] = call(ClusterName=self.hyperpod_cluster, **arguments)
         except (ClientError, BotoCoreError, AttributeError) as error:
             log.warning("the request to SageMaker failed (%s): %s", operation, error)
             return {}
-        return answer
+        return response
 
     def _nodes(self, sources: Sources) -> list[dict[str, Any]]:
         query = {"labelSelector": self.selector} if self.selector else {}

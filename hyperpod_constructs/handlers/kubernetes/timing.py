@@ -43,7 +43,7 @@ class RetriesExhausted(Exception):
     """The deadline was reached; ``last`` is the last error."""
 
     def __init__(self, last: ApiError, attempts: int, seconds: float) -> None:
-        super().__init__(f"gave up after {attempts} attempt{'s' if attempts > 1 else ''} in {seconds:.0f} s: {last}")
+        super().__init__(f"failed after {attempts} attempt{'s' if attempts > 1 else ''} in {seconds:.0f} s: {last}")
         self.last = last
 
 

@@ -120,7 +120,7 @@ def test_fields_of_an_existing_object(events: Events) -> None:
 
 def test_fields_of_an_object_that_is_absent(events: Events) -> None:
     assert events.fails("Create", config_map("a"), FieldsOnly="true", RetrySeconds="2") == (
-        f"{A} was not applied: gave up after 2 attempts in 1 s: 404 NotFound: the object does not exist, so its "
+        f"{A} was not applied: failed after 2 attempts in 1 s: 404 NotFound: the object does not exist, so its "
         "fields cannot be set"
     )
 
@@ -210,11 +210,11 @@ def test_an_object_that_is_being_deleted(events: Events) -> None:
     held["metadata"]["finalizers"] = ["x.io/one", "x.io/two"]
     events.send("Create", held)
     assert events.fails("Delete", held, RetrySeconds="2") == (
-        f"{A} was not deleted: gave up after 2 attempts in 1 s: 409 StillThere: it still exists, held by the finalizers "
+        f"{A} was not deleted: failed after 2 attempts in 1 s: 409 StillThere: it still exists, held by the finalizers "
         "x.io/one, x.io/two"
     )
     assert events.fails("Create", config_map("a"), RetrySeconds="2") == (
-        f"{A} was not applied: gave up after 2 attempts in 1 s: 409 Terminating: an object of that name is still being "
+        f"{A} was not applied: failed after 2 attempts in 1 s: 409 Terminating: an object of that name is still being "
         "deleted, held by the finalizers x.io/one, x.io/two"
     )
 
@@ -236,7 +236,7 @@ def test_a_deleted_cluster(events: Events) -> None:
         (ApiError(400, "BadRequest", "no"), "EKS cluster research: 400 BadRequest: no"),
         (
             ApiError(503, "NoEndpoint", "later"),
-            "EKS cluster research: gave up after 1 attempt in 0 s: 503 NoEndpoint: later",
+            "EKS cluster research: failed after 1 attempt in 0 s: 503 NoEndpoint: later",
         ),
         (
             ClientError({"Error": {"Code": "X", "Message": "no"}}, "DescribeCluster"),
@@ -257,11 +257,11 @@ def test_a_cluster_that_cannot_be_reached(events: Events, error: Exception, mess
 def test_an_original_that_cannot_be_read(events: Events) -> None:
     original = {"apiVersion": "v1", "kind": "ConfigMap", "namespace": "team", "name": "none"}
     assert events.fails("Create", config_map("a"), CopyOf=original, RetrySeconds="1") == (
-        'ConfigMap team/none could not be read: gave up after 1 attempt in 0 s: 404 NotFound: configmaps "none" not found'
+        'ConfigMap team/none could not be read: failed after 1 attempt in 0 s: 404 NotFound: configmaps "none" not found'
     )
     assert events.caplog.records[-1].levelname == "ERROR"
     assert events.messages[-1] == (
-        'ConfigMap team/none could not be read: gave up after 1 attempt in 0 s: 404 NotFound: configmaps "none" not found'
+        'ConfigMap team/none could not be read: failed after 1 attempt in 0 s: 404 NotFound: configmaps "none" not found'
     )
 
 
@@ -271,7 +271,7 @@ def test_an_original_that_cannot_be_read(events: Events) -> None:
 def test_a_crd_that_is_not_established(events: Events) -> None:
     events.world.server.store.crd_delay = 1000
     assert events.fails("Create", crd("x.io"), widget("x.io", "team"), RetrySeconds="2") == (
-        "CustomResourceDefinition widgets.x.io was not established: gave up after 2 attempts in 1 s: 503 NotEstablished: "
+        "CustomResourceDefinition widgets.x.io was not established: failed after 2 attempts in 1 s: 503 NotEstablished: "
         "not established yet"
     )
 

@@ -131,7 +131,7 @@ def test_the_original_is_waited_for(copies: CloudFormation, fake: Target, server
 
 
 def test_a_missing_original_is_reported_and_nothing_is_left(copies: CloudFormation, fake: Target) -> None:
-    with pytest.raises(HandlerError, match=r"Deployment team/dns could not be read: gave up after \d+ attempts"):
+    with pytest.raises(HandlerError, match=r"Deployment team/dns could not be read: failed after \d+ attempts"):
         copies.create([CHANGES], RetrySeconds="60")
     assert fake.find(SERVERS) is None
 
@@ -200,7 +200,7 @@ def test_two_resources_own_fields_of_one_object(fake: Target, server: FakeApiSer
 def test_a_missing_object_is_waited_for_and_not_created(
     fields: CloudFormation, fake: Target, server: FakeApiServer
 ) -> None:
-    with pytest.raises(HandlerError, match=r"Service team/dns was not applied: gave up .* does not exist"):
+    with pytest.raises(HandlerError, match=r"Service team/dns was not applied: failed .* does not exist"):
         fields.create([service(internalTrafficPolicy="Local")], RetrySeconds="60")
     assert fake.find(SERVICE) is None
     server.store.later(30, lambda: put_by_addon(server, service(clusterIP="10.0.0.10")) and None)

@@ -64,7 +64,7 @@ def test_a_webhook_that_never_gets_ready_is_quoted(stack: CloudFormation, fake: 
     with pytest.raises(HandlerError) as failure:
         stack.create([config_map("a", "team")], RetrySeconds="120")
     text = str(failure.value)
-    assert text.startswith("ConfigMap team/a was not applied: gave up after 11 attempts in 105 s")
+    assert text.startswith("ConfigMap team/a was not applied: failed after 11 attempts in 105 s")
     assert 'no endpoints available for service "v"' in text
     assert seconds(fake) <= 120
 

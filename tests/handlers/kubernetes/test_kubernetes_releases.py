@@ -45,7 +45,7 @@ def test_a_namespace_that_is_not_deleted_states_the_reason(events: Events) -> No
     events.world.put(held)
     found = events.fails("Delete", namespace("fresh"), RetrySeconds="2")
     assert found.startswith(
-        "Namespace fresh was not deleted: gave up after 2 attempts in 1 s: 409 StillThere: it still exists"
+        "Namespace fresh was not deleted: failed after 2 attempts in 1 s: 409 StillThere: it still exists"
     )
     assert "finalizers remaining: x.io/hold in 1 resource instances)" in found
 
@@ -54,10 +54,10 @@ def test_a_rejected_token_states_what_to_check(events: Events) -> None:
     events.send("Create", config_map("a"))
     with events.world.fault(status=401, reason="Unauthorized", message="no"):
         assert events.fails("Delete", config_map("a"), RetrySeconds="1") == (
-            f"{A} was not deleted: gave up after 1 attempt in 0 s: 401 Unauthorized: no. {ACCESS_HINT}"
+            f"{A} was not deleted: failed after 1 attempt in 0 s: 401 Unauthorized: no. {ACCESS_HINT}"
         )
         assert events.fails("Create", config_map("a"), RetrySeconds="1") == (
-            f"{A} was not applied: gave up after 1 attempt in 0 s: 401 Unauthorized: no. {ACCESS_HINT}"
+            f"{A} was not applied: failed after 1 attempt in 0 s: 401 Unauthorized: no. {ACCESS_HINT}"
         )
     assert ACCESS_HINT == (
         "Check that the EKS access entry of the function's role, and its policy, exist. If they were deleted before "
@@ -79,7 +79,7 @@ def pod(name: str, *claims: str) -> Json:
 def test_a_claim_that_is_used_names_its_pods(events: Events) -> None:
     events.send("Create", claim())
     objects = (
-        "PersistentVolumeClaim team/data was not deleted: gave up after 1 attempt in 0 s: 409 StillThere: it still exists, "
+        "PersistentVolumeClaim team/data was not deleted: failed after 1 attempt in 0 s: 409 StillThere: it still exists, "
         "held by the finalizers kubernetes.io/pvc-protection"
     )
     assert events.fails("Delete", claim(), RetrySeconds="1") == objects
@@ -97,7 +97,7 @@ def test_a_claim_that_was_not_deleted_names_no_pods(events: Events) -> None:
     events.world.put(pod("a", "data"))
     with events.world.fault(method="DELETE", status=422, reason="Invalid", message="no"):
         assert events.fails("Delete", claim(), RetrySeconds="1") == (
-            "PersistentVolumeClaim team/data was not deleted: gave up after 1 attempt in 0 s: 422 Invalid: no"
+            "PersistentVolumeClaim team/data was not deleted: failed after 1 attempt in 0 s: 422 Invalid: no"
         )
 
 

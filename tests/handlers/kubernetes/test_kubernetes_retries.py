@@ -56,7 +56,7 @@ def test_the_last_pause_ends_before_the_deadline(clock: Clock) -> None:
     with pytest.raises(RetriesExhausted) as failure:
         retrying(failing(*[BUSY] * 9), Deadline.after(clock, 7))
     assert clock.slept == [1, 2], "a pause of 4 s would end at the deadline"
-    assert str(failure.value) == "gave up after 3 attempts in 3 s: 503 Busy: later"
+    assert str(failure.value) == "failed after 3 attempts in 3 s: 503 Busy: later"
     assert failure.value.last is BUSY
 
 
@@ -152,7 +152,7 @@ def test_an_asset_that_cannot_be_read(clock: Clock) -> None:
     )
     assert clock.slept == []
     assert rejection(Bucket(b"", *[ACCESS_DENIED] * 9), asset(b""), clock) == (
-        "the manifest s3://assets/m.json could not be read: gave up after 5 attempts in 15 s: "
+        "the manifest s3://assets/m.json could not be read: failed after 5 attempts in 15 s: "
         "403 AccessDenied: An error occurred (AccessDenied) when calling the GetObject operation: no"
     )
 

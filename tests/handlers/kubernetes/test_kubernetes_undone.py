@@ -52,7 +52,7 @@ def test_a_clean_up_that_fails_is_added_to_the_reason(events: Events) -> None:
         fault(method="DELETE", path="/configmaps/a", status=503, reason="Busy", message="m" * 2000),
     ):
         reason = f"ConfigMap team/z was not applied: 422 Invalid: {'n' * 2000}"[:647] + "..."
-        message = f"{A} was not deleted: gave up after 7 attempts in 45 s: 503 Busy: {'m' * 2000}"
+        message = f"{A} was not deleted: failed after 7 attempts in 45 s: 503 Busy: {'m' * 2000}"
         assert events.fails("Create", config_map("a"), config_map("z")) == (
             f"{reason} (the cleanup also failed: {message[:297]}...)"
         )

@@ -26,7 +26,7 @@ class DirectClient(ApiClient):
         self._server, self.deadline, self._hook = server, deadline, hook
         self.connection = _Direct(server)
 
-    def _answer(self, method: str, url: str, headers: dict[str, str], data: bytes | None, seconds: float) -> Any:
+    def _send(self, method: str, url: str, headers: dict[str, str], data: bytes | None, seconds: float) -> Any:
         self._hook(method, url)
         status, answer, response_headers = self._server.answer(method, url, headers, data or b"")
         if status == 0:

@@ -181,6 +181,34 @@ def test_a_failed_update_is_repeated(events: Events) -> None:
     assert events.service.only.version == 3
 
 
+def test_a_failed_update_is_repeated_also_if_its_mark_was_removed(events: Events) -> None:
+    """CloudFormation already considers the quota its own, so it is marked again, not rejected as one of another owner."""
+    events.run(events.event("Create", properties(4)))
+    events.service.outcomes = ["UpdateFailed", "Updated"]
+    update = events.event("Update", properties(8), OldResourceProperties=properties(4), PhysicalResourceId=ID)
+    started = events.begin(update)
+    events.service.only.tags.clear()
+    assert [events.poll(started)["IsComplete"] for _ in range(4)] == [False, False, False, True]
+    assert owners(events.service.only.tags) == {owner(STACK, "A", ID)}
+    assert events.service.only.version == 3
+
+
+@pytest.mark.parametrize("kind", ["Create", "Update"])
+def test_a_failed_update_of_a_shared_quota_is_repeated(events: Events, kind: str) -> None:
+    """The service has stored the new content, but the update failed."""
+    first, second = (events.event("Create", properties(4), id=id) for id in ("A", "B"))
+    events.run(first)
+    events.run(second)
+    events.service.only.status = "UpdateFailed"
+    again = (
+        second
+        if kind == "Create"
+        else {**second, "RequestType": "Update", "OldResourceProperties": properties(4), "PhysicalResourceId": ID}
+    )
+    events.run(again)
+    assert (events.service.only.status, events.service.only.version) == ("Updated", 2)
+
+
 def test_a_replacement_is_polled_like_a_create(events: Events) -> None:
     speech = dict(quota("speech").properties)
     events.run(events.event("Create", properties()))

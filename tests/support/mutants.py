@@ -50,6 +50,7 @@ TESTS = {  # the first prefix of a module's path; otherwise the tests of the sam
     "handlers/governance/": "tests/governance tests/ownership",
     "handlers/grafana/": "tests/observability tests/ownership",
     "handlers/lifecycle/": "tests/lifecycle",
+    "handlers/shared/refusals": "tests/cluster_guard tests/lifecycle",
     "handlers/": "tests/handlers tests/ownership",
     "assembly/graph/": "tests/graph",
     "assembly/rehearsal/": "tests/rehearsal",

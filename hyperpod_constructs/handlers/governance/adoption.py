@@ -12,6 +12,7 @@ from ..shared.clock import Clock
 from ..shared.ownership import Claim, Foreign, Release, claim, existed, release, seems_to_be
 from .api import Api, GovernanceError, Live
 from .owned import TooLarge, same, tags_to_add, tags_to_remove, wants
+from .settle import UPDATE_FAILED
 from .timing import code, is_transient, retrying
 
 T = TypeVar("T")
@@ -61,7 +62,7 @@ class Adoption:
             log.info("%s: created as %s", self._api.name, self._api.create())
             return 0
         if found is Claim.OURS:
-            return 0 if same(self._api.wanted, live.content) else self._api.update(live)
+            return 0 if self._is_current(live) else self._api.update(live)
         return self._share(live)
 
     def _update(self) -> int:
@@ -104,9 +105,11 @@ class Adoption:
                 "its tags for a later restore: delete it, or use another name"
             ) from None
         log.info("%s: shared with %s", self._api.name, ", ".join(o.name for o in others) or "its creator")
-        if same(self._api.wanted, live.content):
-            return live.version
-        return self._api.update(live)
+        return live.version if self._is_current(live) else self._api.update(live)
+
+    def _is_current(self, live: Live) -> bool:
+        """Whether no update is required: a failed one is repeated, because it may have changed only the stored content."""
+        return same(self._api.wanted, live.content) and live.status != UPDATE_FAILED
 
 
 def disown(api: Api, live: Live | None) -> None:

@@ -19,6 +19,7 @@ class Step(Enum):
     FAIL = "fail"
 
 
+UPDATE_FAILED = "UpdateFailed"
 _IN_PROGRESS = {"Creating", "Updating", "Deleting"}
 _SUCCEEDED = {"Created", "Updated"}
 _DELETE_AND_RECREATE = {"CreateFailed", "CreateRollbackFailed"}
@@ -51,7 +52,7 @@ def next_step(event: str, status: str | None, *, up_to_date: bool, waited: float
         return Step.DONE if up_to_date else Step.WAIT
     if status in _DELETE_AND_RECREATE and event == "Create":
         return Step.DELETE if can_retry else Step.FAIL
-    if status == "UpdateFailed" and event == "Update":
+    if status == UPDATE_FAILED and event == "Update":
         return Step.UPDATE if can_retry else Step.FAIL
     # an existing quota is never deleted and recreated, because that would delete its team's jobs
     return Step.FAIL
@@ -61,6 +62,6 @@ def advice(status: str) -> str:
     """Returns the fix for a final status, as an instruction."""
     if status in _DELETE_AND_RECREATE | {"UpdateRollbackFailed"}:
         return "delete and recreate it"
-    if status in _DELETION_FAILED | {"UpdateFailed"}:
+    if status in _DELETION_FAILED | {UPDATE_FAILED}:
         return "fix the cause and retry"
     return "check the task governance add-on and the nodes"

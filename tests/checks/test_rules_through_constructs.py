@@ -47,7 +47,7 @@ class Parts(HyperPodPlatform):
     def __init__(self, scope: Construct, id: str, *, platform: Platform) -> None:
         Construct.__init__(self, scope, id)
         scopes = Scopes(network=self, eks=self, hyperpod=self, addons=self, jobs=self)
-        self._make(platform.model_copy(update={"jobs": ()}), scopes)
+        self._create(platform.model_copy(update={"jobs": ()}), scopes)
         for index, job in enumerate(platform.completed_jobs):  # which can have the same name
             TrainingJob(self, f"Job{index}", cluster=self.cluster, job=job)
         self.eks.kubernetes.parts.acknowledge += platform.acknowledge

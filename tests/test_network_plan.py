@@ -127,6 +127,7 @@ def test_restricted_groups_have_all_interfaces_and_no_rolling_update() -> None:
         ("10.0.0.0/24", 16, False, 24),
         ("10.0.0.0/24", 17, False, None),
         ("10.0.0.0/25", 2, True, 27),
+        ("10.0.0.0/25", 5, True, None),  # they would fit as /29, which AWS does not support
         ("10.0.0.0/26", 2, True, 28),
         ("10.0.0.0/28", 1, False, 28),
         ("10.0.0.0/28", 1, True, None),

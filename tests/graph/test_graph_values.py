@@ -71,6 +71,7 @@ def test_references(value: Any, found: list[Reference]) -> None:
         ),
         ({"Fn::Sub": ["${A}", {"A": ref("B")}]},) * 2,
         ({"Fn::Sub": "${!A}"},) * 2,
+        ({"Fn::Sub": "${AWS::Region}"},) * 2,
         ({"A": [ref("A"), 1], "B": "${A}"}, {"A": [CUT, 1], "B": "${A}"}),
     ],
     ids=str,

@@ -29,7 +29,7 @@ class ClusterGuard(Construct):
     def __init__(self, scope: Construct, id: str, *, guarded: CfnResource, allow_replacement: bool = False) -> None:
         super().__init__(scope, id)
         stack = Stack.of(self)
-        description = "Looks at the HyperPod cluster before it changes"
+        description = "Checks the HyperPod cluster before an update"
         role = function_role(self, "Role", description)
         role.add_to_policy(
             iam.PolicyStatement(actions=["cloudformation:DescribeStackResource"], resources=[Aws.STACK_ID])

@@ -143,14 +143,18 @@ class GovernanceProvider(Construct):
     @checked
     def __init__(self, scope: Construct, id: str, *, cluster: IHyperPodCluster) -> None:
         super().__init__(scope, id)
-        self.role = function_role(self, "Role", "Functions that make scheduler configs and compute quotas")
+        self.role = function_role(self, "Role", "Functions that manage scheduler configurations and compute quotas")
         for statement in _statements(Stack.of(self), cluster):
             self.role.add_to_policy(statement)
         provider = waiting_provider(
             self,
             "Provider",
-            on_event_handler=self._function("Starter", "on_event", "Makes scheduler configs and compute quotas"),
-            is_complete_handler=self._function("Asker", "is_complete", "Asks what became of them"),
+            on_event_handler=self._function(
+                "Starter", "on_event", "Creates, updates and deletes scheduler configurations and compute quotas"
+            ),
+            is_complete_handler=self._function(
+                "Asker", "is_complete", "Polls the status of scheduler configurations and compute quotas"
+            ),
             query_interval=Duration.seconds(POLL_SECONDS),
             # longer than the handler's own time limit, so that the handler reports the reason
             total_timeout=Duration.seconds(int(TIMEOUT_SECONDS) + 20 * POLL_SECONDS),

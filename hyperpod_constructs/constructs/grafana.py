@@ -121,12 +121,12 @@ class GrafanaDashboards(Construct):
     ) -> None:
         super().__init__(scope, id)
         log_group = function_logs(self, "Logs")
-        role = function_role(self, "Role", "Function that puts dashboards into a Grafana workspace")
+        role = function_role(self, "Role", "Function that creates dashboards in a Grafana workspace")
         function = handler_function(
             self,
             "Handler",
             "grafana.index.on_event",
-            description="Puts dashboards into a Grafana workspace",
+            description="Creates dashboards in a Grafana workspace",
             role=role,
             log_group=log_group,
             timeout=Duration.minutes(5),

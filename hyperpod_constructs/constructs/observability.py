@@ -137,7 +137,7 @@ class HyperPodAlarms(Construct):
         self._rule("ClusterError", arn, CLUSTER_EVENT, {"EventDetails": {"EventLevel": ["Error"]}})
         self._alarm(
             "NodeFailures",
-            "Nodes of the HyperPod cluster fail again and again",
+            "Nodes of the HyperPod cluster fail repeatedly",
             "AWS/Events",
             "TriggeredRules",
             {"RuleName": health.rule_name},

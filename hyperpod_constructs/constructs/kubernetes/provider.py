@@ -100,7 +100,7 @@ class KubernetesProvider(Construct):
         self._log_retention = log_retention
         self._place(vpc, vpc_subnets, security_groups)
         self._in_vpc, self._create_access_entry = vpc is not None, create_access_entry
-        self.role = self._create_role("Role", "Functions that talk to the EKS API server")
+        self.role = self._create_role("Role", "Functions that call the Kubernetes API of the EKS cluster")
         self._framework_logs = function_logs(self, "FrameworkLogs", log_retention)
         keep_internal(self)
         self.reachable = DependencyGroup()
@@ -123,7 +123,7 @@ class KubernetesProvider(Construct):
     @cached_property
     def wait_role(self) -> iam.Role:
         """Role of the functions that wait, with read-only access to the cluster. Created on first use."""
-        return self._create_role("WaitRole", "Functions that wait for what is in an EKS cluster")
+        return self._create_role("WaitRole", "Functions that wait for resources in the EKS cluster")
 
     @cached_property
     def wait_ready(self) -> DependencyGroup:
@@ -154,10 +154,10 @@ class KubernetesProvider(Construct):
             self,
             "Wait",
             on_event_handler=self._function(
-                "WaitStarter", "wait.on_event", "Begins a wait for Kubernetes", 1, role=self.wait_role
+                "WaitStarter", "wait.on_event", "Starts a wait for Kubernetes resources", 1, role=self.wait_role
             ),
             is_complete_handler=self._function(
-                "Waiter", "wait.is_complete", "Asks whether Kubernetes is ready", 3, role=self.wait_role
+                "Waiter", "wait.is_complete", "Checks whether Kubernetes resources are ready", 3, role=self.wait_role
             ),
             query_interval=Duration.seconds(POLL_SECONDS),
             total_timeout=Duration.hours(1),
@@ -175,7 +175,7 @@ class KubernetesProvider(Construct):
             self.function_placement = {}
         else:
             if not groups:
-                description = "Functions that talk to the EKS API server"
+                description = "Functions that talk to the EKS API server"  # a change replaces the group
                 groups = [ec2.SecurityGroup(self, "SecurityGroup", vpc=vpc, description=description)]
             subnets = vpc_subnets or ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
             self.function_placement = {"vpc": vpc, "vpc_subnets": subnets, "security_groups": groups}

@@ -32,7 +32,8 @@ def platform_of(config: Path) -> Platform:
 def synthesized(platform: Platform, *, assets: bool = False) -> tuple[App, Path]:
     """The app of a platform and its cloud assembly, with copies of the assets (60 MB) only if requested."""
     context = cdk_context()
-    key = json.dumps([platform.model_dump_json(), context, assets])  # the templates contain the paths of assets
+    # `cluster_name: null` is not the default; the templates contain the paths of assets
+    key = json.dumps([platform.model_dump_json(exclude_unset=True), context, assets])
     if key not in _DONE:
         folder = Path(tempfile.mkdtemp(prefix="assembly-", dir=os.environ["TMPDIR"])) / "cdk.out"
         app = build([platform], context=context if assets else context | UNCOPIED, outdir=str(folder))
